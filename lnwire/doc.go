@@ -1,0 +1,21 @@
+// Package lnwire is the vocabulary of the house and the bytes of the Lightning
+// wire: units, identifiers and feature bits, and every peer message of BOLT 1,
+// 2 and 7 with its TLV stream.
+//
+// It owns the mapping between bytes and messages, in both directions and without
+// loss: what a peer signed is re-encoded to the same bytes, unknown odd records
+// included. Decoding is total and bounded: any input gives a message or an error,
+// and no allocation is made for a length that the input does not contain (V-43).
+//
+// It must never know that a channel has a state, nor do any IO but on bytes.
+//
+// Files follow the BOLTs: types.go and features.go (BOLT 9) hold the vocabulary,
+// tlv.go the streams and big sizes of BOLT 1, and the messages stand in
+// bolt1.go, bolt2_open.go, bolt2_update.go, bolt2_close.go and bolt7.go. A
+// message is its struct, its append method and its read method, in the order of
+// the spec. For example:
+//
+//	m := &lnwire.UpdateFulfillHTLC{ChannelID: id, ID: 7, Preimage: p}
+//	b, err := lnwire.Marshal(m)      // type and payload, as BOLT 8 carries them
+//	back, err := lnwire.Unmarshal(b) // *lnwire.UpdateFulfillHTLC again
+package lnwire
