@@ -85,9 +85,9 @@ type HTLC struct {
 // Payload, Bad and Invalid is set.
 type Opened struct {
 	Payload *onion.Payload
-	Final   bool          // no next hop: we are the recipient
-	Next    onion.Packet  // for the next hop, unless Final
-	Secret  lnwire.Secret // shared with the sender: encrypts what we answer
+	Final   bool            // no next hop: we are the recipient
+	Next    onion.Packet    // for the next hop, unless Final
+	Secret  lnwire.Secret   // shared with the sender: encrypts what we answer
 	Bad     *onion.BadOnion // not readable: answered with update_fail_malformed_htlc
 	Invalid *onion.Failure  // readable but wrong: answered with this failure
 }
