@@ -1,0 +1,39 @@
+# The daily commands. `make demo` and `make test` set up everything they need.
+
+GO      ?= go
+BIN     := bin
+PKGS    := ./...
+RACE    := ./peer/... ./chainntnfs/... ./node/... ./channeldb/... ./rpc/... ./cmd/...
+
+.PHONY: build demo test race itest lint proto bench clean
+
+build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
+	$(GO) build -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
+
+# btcd's version is the one that go.mod pins; built again only when that changes.
+$(BIN)/btcd: go.mod
+	$(GO) build -o $@ github.com/btcsuite/btcd
+
+demo: build ## three nodes on a regtest chain: open, pay, forward for a fee, close
+	$(BIN)/fulgur demo
+
+test: build lint ## every test there is
+	$(GO) test $(PKGS)
+	$(GO) test -race $(RACE)
+
+itest: build ## only the scenarios on real processes, and the house test
+	$(GO) test -count=1 -v ./itest/...
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
+	$(GO) vet $(PKGS)
+	$(GO) tool -modfile=tools/go.mod staticcheck $(PKGS)
+
+proto: ## generate the Go code of proto/ again
+	$(GO) run ./proto/internal/gen
+
+bench: ## the benchmarks behind docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+clean:
+	rm -rf $(BIN)
