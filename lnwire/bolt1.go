@@ -1,6 +1,10 @@
 package lnwire
 
-import "github.com/btcsuite/btcd/chainhash/v2"
+import (
+	"strconv"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
 
 // Init is the first message of a connection in each direction (BOLT 1).
 type Init struct {
@@ -44,3 +48,122 @@ type Unknown struct {
 	MsgType MsgType
 	Payload []byte
 }
+
+// AllFeatures are the features that the sender of the init offers: its two fields,
+// or-ed.
+//
+// B1.init.1: globalfeatures and features are one map.
+func (m *Init) AllFeatures() Features { return m.GlobalFeatures.Or(m.Features) }
+
+func (m *Init) appendPayload(b []byte) ([]byte, error) {
+	b, err := appendBlob(b, m.GlobalFeatures, "globalfeatures")
+	if err != nil {
+		return nil, err
+	}
+	b, err = appendBlob(b, m.Features, "features")
+	if err != nil {
+		return nil, err
+	}
+	var known []TLV
+	if len(m.Networks) > 0 {
+		v := make([]byte, 0, len(m.Networks)*chainhash.HashSize)
+		for _, h := range m.Networks {
+			v = append(v, h[:]...)
+		}
+		known = append(known, TLV{Type: 1, Value: v})
+	}
+	if m.RemoteAddr != nil {
+		known = append(known, TLV{Type: 3, Value: m.RemoteAddr})
+	}
+	return appendExtension(b, known, m.Extra)
+}
+
+func (m *Init) readPayload(r *reader) {
+	m.GlobalFeatures = r.features("globalfeatures")
+	m.Features = r.features("features")
+	r.extension(&m.Extra, func(typ uint64, v *reader) bool {
+		switch typ {
+		case 1:
+			// A chain hash that is not whole leaves bytes or lacks some.
+			m.Networks = make([]chainhash.Hash, 0, len(v.b)/chainhash.HashSize)
+			for len(v.b) > 0 && v.err == nil {
+				m.Networks = append(m.Networks, v.hash("networks"))
+			}
+		case 3:
+			m.RemoteAddr = append([]byte{}, v.rest()...)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+// Text is the error's data for a human: as it is when it is printable ASCII,
+// quoted otherwise.
+//
+// B1.err.1: data that is not printable ASCII is never shown as it is (V-65).
+func (m *Error) Text() string { return printable(m.Data) }
+
+// Text is the warning's data for a human, as with Error.
+func (m *Warning) Text() string { return printable(m.Data) }
+
+func printable(data []byte) string {
+	for _, c := range data {
+		if c < 32 || c > 126 {
+			return strconv.QuoteToASCII(string(data))
+		}
+	}
+	return string(data)
+}
+
+func (m *Error) appendPayload(b []byte) ([]byte, error) {
+	return appendBlob(append(b, m.ChannelID[:]...), m.Data, "data")
+}
+
+// The extensions of error, warning, ping, pong and the two storage messages are
+// ignored, as BOLT 1 allows: an error must not be lost over what is behind it.
+func (m *Error) readPayload(r *reader) {
+	m.ChannelID = r.channelID("channel_id")
+	m.Data = r.blob("data")
+}
+
+func (m *Warning) appendPayload(b []byte) ([]byte, error) {
+	return appendBlob(append(b, m.ChannelID[:]...), m.Data, "data")
+}
+
+func (m *Warning) readPayload(r *reader) {
+	m.ChannelID = r.channelID("channel_id")
+	m.Data = r.blob("data")
+}
+
+func (m *Ping) appendPayload(b []byte) ([]byte, error) {
+	return appendBlob(appendU16(b, m.NumPongBytes), m.Padding, "ignored")
+}
+
+func (m *Ping) readPayload(r *reader) {
+	m.NumPongBytes = r.u16("num_pong_bytes")
+	m.Padding = r.blob("ignored")
+}
+
+func (m *Pong) appendPayload(b []byte) ([]byte, error) {
+	return appendBlob(b, m.Padding, "ignored")
+}
+
+func (m *Pong) readPayload(r *reader) { m.Padding = r.blob("ignored") }
+
+// B1.store.1: a blob is at most 65531 bytes, which is what one message holds.
+func (m *PeerStorage) appendPayload(b []byte) ([]byte, error) {
+	return appendBlob(b, m.Blob, "blob")
+}
+
+func (m *PeerStorage) readPayload(r *reader) { m.Blob = r.blob("blob") }
+
+func (m *PeerStorageRetrieval) appendPayload(b []byte) ([]byte, error) {
+	return appendBlob(b, m.Blob, "blob")
+}
+
+func (m *PeerStorageRetrieval) readPayload(r *reader) { m.Blob = r.blob("blob") }
+
+func (m *Unknown) appendPayload(b []byte) ([]byte, error) { return append(b, m.Payload...), nil }
+
+func (m *Unknown) readPayload(r *reader) { m.Payload = r.rest() }

@@ -25,3 +25,53 @@ type Stfu struct {
 	Initiator bool
 	Extra     ExtraTLVs
 }
+
+func (m *Shutdown) appendPayload(b []byte) ([]byte, error) {
+	b, err := appendBlob(append(b, m.ChannelID[:]...), m.Script, "scriptpubkey")
+	if err != nil {
+		return nil, err
+	}
+	return appendExtension(b, nil, m.Extra)
+}
+
+func (m *Shutdown) readPayload(r *reader) {
+	m.ChannelID = r.channelID("channel_id")
+	m.Script = r.blob("scriptpubkey")
+	r.extension(&m.Extra, noRecords)
+}
+
+func (m *ClosingSigned) appendPayload(b []byte) ([]byte, error) {
+	b = append(b, m.ChannelID[:]...)
+	b = appendU64(b, uint64(m.Fee))
+	b = append(b, m.Sig[:]...)
+	var known []TLV
+	if m.Range != nil {
+		v := appendU64(appendU64(nil, uint64(m.Range.Min)), uint64(m.Range.Max))
+		known = []TLV{{Type: 1, Value: v}}
+	}
+	return appendExtension(b, known, m.Extra)
+}
+
+func (m *ClosingSigned) readPayload(r *reader) {
+	m.ChannelID = r.channelID("channel_id")
+	m.Fee = r.sat("fee_satoshis")
+	m.Sig = r.sig("signature")
+	r.extension(&m.Extra, func(typ uint64, v *reader) bool {
+		if typ != 1 {
+			return false
+		}
+		m.Range = &FeeRange{Min: v.sat("min_fee_satoshis"), Max: v.sat("max_fee_satoshis")}
+		return true
+	})
+}
+
+func (m *Stfu) appendPayload(b []byte) ([]byte, error) {
+	b = appendBool(append(b, m.ChannelID[:]...), m.Initiator)
+	return appendExtension(b, nil, m.Extra)
+}
+
+func (m *Stfu) readPayload(r *reader) {
+	m.ChannelID = r.channelID("channel_id")
+	m.Initiator = r.u8("initiator") != 0
+	r.extension(&m.Extra, noRecords)
+}

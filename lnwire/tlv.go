@@ -1,5 +1,14 @@
 package lnwire
 
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lightningnetwork/lnd/tlv"
+)
+
 // TLV is one record of a stream: its type and its value.
 type TLV struct {
 	Type  uint64
@@ -9,3 +18,151 @@ type TLV struct {
 // ExtraTLVs are the odd records of a message that we have no field for, in
 // ascending order. They are written back, so that decoding loses nothing.
 type ExtraTLVs []TLV
+
+// Reasons in a TLVError besides ErrTruncated and ErrNotMinimal.
+var (
+	// ErrUnknownEven says that a record must be understood and is not.
+	ErrUnknownEven = errors.New("unknown even type")
+	// ErrNotAscending says that a type is not above the one before it.
+	ErrNotAscending = errors.New("types not strictly ascending")
+	// ErrTrailing says that a record is longer than its content.
+	ErrTrailing = errors.New("more bytes than the content needs")
+)
+
+// TLVError tells where a TLV stream is wrong. BOLT 4 sends both numbers back to
+// the origin of a payment.
+type TLVError struct {
+	Type   uint64 // of the record at fault, 0 when its type could not be read
+	Offset int    // of the record within the stream
+	Err    error
+}
+
+func (e *TLVError) Error() string { return fmt.Sprintf("tlv type %d: %v", e.Type, e.Err) }
+
+// Unwrap is the reason.
+func (e *TLVError) Unwrap() error { return e.Err }
+
+// ReadTLVs reads a whole stream and gives its records in order. Known tells the
+// types that the caller will interpret (nil: none); any other even type is an
+// error, any other odd type is given all the same. The values are parts of b,
+// not copies; that each is right for its type is the caller's to check, with the
+// exact length. The error is a *TLVError.
+func ReadTLVs(b []byte, known func(typ uint64) bool) ([]TLV, error) {
+	var records []TLV
+	err := eachTLV(b, func(rec TLV) error {
+		if rec.Type%2 == 0 && (known == nil || !known(rec.Type)) {
+			return ErrUnknownEven
+		}
+		records = append(records, rec)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// eachTLV walks a stream and stops at the first thing that is wrong with it or
+// that take refuses.
+func eachTLV(b []byte, take func(TLV) error) error {
+	total, last := len(b), TLV{}
+	for first := true; len(b) > 0; first = false { // B1.tlv.1: a stream ends where its bytes end, between two records
+		offset := total - len(b)
+		rec, rest, err := readRecord(b)
+		switch {
+		case err != nil:
+		case !first && rec.Type <= last.Type: // B1.tlv.4: types rise strictly
+			err = ErrNotAscending
+		default:
+			err = take(rec)
+		}
+		if err != nil {
+			return &TLVError{Type: rec.Type, Offset: offset, Err: err}
+		}
+		b, last = rest, rec
+	}
+	return nil
+}
+
+// readRecord takes one record off the front of b, without a copy.
+//
+// B1.tlv.2: type and length must be minimal. B1.tlv.3: a value must be there in
+// full, which is seen before anything is allocated for it (V-43).
+func readRecord(b []byte) (rec TLV, rest []byte, err error) {
+	rec.Type, b, err = ReadBigSize(b)
+	if err != nil {
+		return rec, nil, fmt.Errorf("type: %w", err)
+	}
+	length, b, err := ReadBigSize(b)
+	if err != nil {
+		return rec, nil, fmt.Errorf("length: %w", err)
+	}
+	if length > uint64(len(b)) {
+		return rec, nil, fmt.Errorf("value of %d bytes, %d left: %w", length, len(b), ErrTruncated)
+	}
+	rec.Value = b[:length:length]
+	return rec, b[length:], nil
+}
+
+// AppendTLV writes one record behind b. The caller writes the records of a stream
+// in ascending order of type; AppendTLVs checks that.
+//
+// B1.tlv.9: type and length are written minimally.
+func AppendTLV(b []byte, typ uint64, value []byte) []byte {
+	b = AppendBigSize(b, typ)
+	b = AppendBigSize(b, uint64(len(value)))
+	return append(b, value...)
+}
+
+// AppendTLVs writes a stream behind b. The records must be in strictly ascending
+// order of type.
+//
+// B1.tlv.8: no stream leaves with its records out of order or twice.
+func AppendTLVs(b []byte, records []TLV) ([]byte, error) {
+	if len(records) == 0 {
+		return b, nil
+	}
+	recs := make([]tlv.Record, len(records))
+	for i := range records {
+		recs[i] = tlv.MakePrimitiveRecord(tlv.Type(records[i].Type), &records[i].Value)
+	}
+	stream, err := tlv.NewStream(recs...)
+	if err != nil {
+		return nil, ErrNotAscending
+	}
+	buf := bytes.NewBuffer(b)
+	if err := stream.Encode(buf); err != nil {
+		return nil, fmt.Errorf("encode tlv stream: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// appendExtension writes the stream at the end of a message: the records that the
+// message has fields for, merged with those kept from decoding.
+//
+// B1.tlv.10: a kept record is odd; an even one would need to be negotiated, and
+// then it has a field.
+func appendExtension(b []byte, known []TLV, extra ExtraTLVs) ([]byte, error) {
+	if len(known)+len(extra) == 0 {
+		return b, nil
+	}
+	for i, rec := range extra {
+		if rec.Type%2 == 0 {
+			return nil, fmt.Errorf("extra tlv type %d: %w", rec.Type, ErrUnknownEven)
+		}
+		if i > 0 && rec.Type <= extra[i-1].Type {
+			return nil, fmt.Errorf("extra tlv type %d: %w", rec.Type, ErrNotAscending)
+		}
+	}
+	all := append(slices.Clone(known), extra...)
+	slices.SortStableFunc(all, func(x, y TLV) int {
+		if x.Type < y.Type {
+			return -1
+		}
+		if x.Type > y.Type {
+			return 1
+		}
+		return 0
+	})
+	return AppendTLVs(b, all)
+}
