@@ -29,12 +29,13 @@ func EncryptFailure(secret lnwire.Secret, f Failure) []byte {
 		f.Update = nil
 		msg = f.Encode()
 	}
-	return sealReply(secret, msg)
+	return sealReply(secret, msg, replyLen)
 }
 
-// sealReply frames, authenticates and encrypts a message of at most 65535 bytes.
-func sealReply(secret lnwire.Secret, msg []byte) []byte {
-	pad := max(0, replyLen-len(msg))
+// sealReply pads a message of at most 65535 bytes to the given size, frames,
+// authenticates and encrypts it.
+func sealReply(secret lnwire.Secret, msg []byte, size int) []byte {
+	pad := max(0, size-len(msg))
 	packet := make([]byte, macLen, macLen+2+len(msg)+2+pad)
 	packet = binary.BigEndian.AppendUint16(packet, uint16(len(msg)))
 	packet = append(packet, msg...)
