@@ -79,6 +79,9 @@ type HTLC struct {
 	// Removal is how it is being removed, once that was sent or received.
 	Removal *Resolution
 	PathKey *lnwire.PubKey // blinded_path of update_add_htlc, if it had one
+	// Told: the Outcome of this outgoing HTLC was given out and stands in the
+	// outbox. It is never told twice, nor taken back (V-05).
+	Told bool
 }
 
 // Opened is what peeling the onion of an incoming HTLC gave. Exactly one of
@@ -95,9 +98,27 @@ type Opened struct {
 // Locked is an incoming HTLC that both sides are irrevocably committed to, with
 // what its onion said. Only now may it be forwarded or claimed (BOLT 2).
 type Locked struct {
-	HTLC   HTLC
+	HTLC HTLC
+	// Opened is zero when the HTLC comes from the store: peel Onion again.
 	Opened Opened
+	Onion  *[lnwire.OnionLen]byte // as received; never changed
+	// Unfit, unless it is Fit, says that the HTLC must be failed by us whatever
+	// its onion says.
+	Unfit Unfit
 }
+
+// Unfit says why a locked-in HTLC must neither be forwarded nor claimed.
+type Unfit uint8
+
+const (
+	// Fit: nothing speaks against it.
+	Fit Unfit = iota
+	// UnfitDust: it takes the dust in a commitment above our limit (V-20); answer
+	// temporary_channel_failure.
+	UnfitDust
+	// UnfitFar: it expires too far in the future (V-37); answer expiry_too_far.
+	UnfitFar
+)
 
 // ResolutionKind is how an HTLC ends.
 type ResolutionKind uint8
@@ -150,6 +171,8 @@ const (
 	TooMuchDust
 	// UnknownChannel: no such channel any more.
 	UnknownChannel
+	// BadExpiry: expired, or too far in the future.
+	BadExpiry
 )
 
 // Refusal is an outgoing HTLC that a channel could not take, or had to give back

@@ -110,6 +110,16 @@ func (s State) After(step Step) State {
 	return s
 }
 
+// Before is the state from which step led to s; s itself when no state does.
+func (s State) Before(step Step) State {
+	for from := SentAdd; from <= SentRemoveAckRevocation; from++ {
+		if table[from].next[step] == s {
+			return from
+		}
+	}
+	return s
+}
+
 // Concerns reports whether step moves an HTLC that stands in s.
 func (s State) Concerns(step Step) bool { return table[s].next[step] != 0 }
 

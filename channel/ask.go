@@ -1,0 +1,96 @@
+package channel
+
+import (
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// Ask is a question to the world outside the machine. It is answered by
+// Answered{ID}. IDs follow from the state, so that Resumed asks the same again;
+// answering twice does no harm.
+type Ask struct {
+	ID       uint64
+	Question Question
+}
+
+// Question is what an Ask wants to know. The set is closed.
+type Question interface{ isQuestion() }
+
+// Answer is the answer to a Question. The set is closed.
+type Answer interface{ isAnswer() }
+
+// The IDs of the questions: each is asked at most once at a time.
+const (
+	askFund     uint64 = 1
+	askAccept   uint64 = 2
+	askOutPoint uint64 = 3
+	askScript   uint64 = 4
+)
+
+// AskFund asks the wallet for a transaction that pays Amount to Script, signed
+// but not published, its coins leased. Answer: Funded or Declined.
+type AskFund struct {
+	Script  []byte
+	Amount  lnwire.Sat
+	FeeRate lnwire.SatPerKW
+}
+
+// AskAccept asks whether the peer may open this channel, and on which terms.
+// Answer: Accepted or Declined.
+type AskAccept struct {
+	Open   *lnwire.OpenChannel
+	Format commitment.Format
+}
+
+// AskOutPoint asks whether another channel of this node already uses the
+// outpoint as its funding (V-31). Answer: Accepted outpoints with Free, or
+// Declined.
+type AskOutPoint struct {
+	OutPoint wire.OutPoint
+}
+
+// AskShutdownScript asks the wallet for a fresh address. Answer: ShutdownScript
+// or Declined.
+type AskShutdownScript struct{}
+
+func (AskFund) isQuestion()           {}
+func (AskAccept) isQuestion()         {}
+func (AskOutPoint) isQuestion()       {}
+func (AskShutdownScript) isQuestion() {}
+
+// Funded is the funding transaction, complete with its witnesses. With are the
+// wallet's rows (the lease) that must commit with the channel's first rows.
+type Funded struct {
+	Tx     *wire.MsgTx
+	Output uint32 // the index of the funding output
+	With   []Rider
+}
+
+// Accepted are our terms as fundee.
+type Accepted struct {
+	Ours     Side // what we say in accept_channel
+	Keys     commitment.KeyLocs
+	MinDepth uint32                // minimum_depth, at least 1
+	Alias    lnwire.ShortChannelID // given to the peer in channel_ready; 0: none
+}
+
+// Free says that no other channel has the outpoint.
+type Free struct{}
+
+// ShutdownScript is where our money goes in a cooperative close.
+type ShutdownScript struct {
+	Script []byte
+}
+
+// Declined is a no. Text is said to the peer, or to the operator.
+type Declined struct {
+	Text string
+}
+
+func (Funded) isAnswer()         {}
+func (Accepted) isAnswer()       {}
+func (Free) isAnswer()           {}
+func (ShutdownScript) isAnswer() {}
+func (Declined) isAnswer()       {}

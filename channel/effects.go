@@ -1,0 +1,101 @@
+package channel
+
+import (
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// Effects is what one turn wants from the world. Delta goes to the writer. What
+// is marked "inside" is delivered at once: its consequences are queued behind
+// Delta. What "leaves" waits until Delta is durable, and then goes in order.
+type Effects struct {
+	Delta Delta
+
+	// LockedIn are incoming HTLCs, irrevocably committed, for the switch (inside).
+	// After Resumed their Opened is zero: peel Onion again.
+	LockedIn []htlc.Locked
+	// Outcomes of outgoing HTLCs, for the switch (inside). Each is also a row of
+	// Delta.OutboxPut.
+	Outcomes []htlc.Outcome
+	// Refused are adds that could not be taken, or that were undone before any
+	// signature: the switch decides anew (inside).
+	Refused []htlc.Refusal
+	// Ask are questions, answered by Answered (inside).
+	Ask []Ask
+	// Watch are transactions and outputs to follow in the chain (inside).
+	Watch []Watch
+	// Load are the numbers of revoked states to fetch from the store (inside).
+	Load []uint64
+	// Wake is the monotonic time at which the machine wants a Tick; 0: none.
+	Wake time.Duration
+	// Link is what the switch and the API need to know, when it changed (inside).
+	Link *LinkState
+
+	// Send are messages for this channel's peer: indivisible groups, in order (leaves).
+	Send [][]lnwire.Message
+	// Publish are complete transactions (leaves).
+	Publish []*wire.MsgTx
+	// Unfund is a funding transaction that will never be published: its coins are
+	// free again (leaves).
+	Unfund *wire.MsgTx
+	// Announce is a channel_announcement with all four signatures, for gossip (leaves).
+	Announce *lnwire.ChannelAnnouncement
+	// Tell is for subscribers and the log (leaves).
+	Tell []Notice
+	// Disconnect asks to drop the connection after Send was written (leaves).
+	Disconnect bool
+}
+
+// Watch asks the chain follower for events. With an OutPoint: Spent when the
+// output is spent. With a Txid: Confirmed when the transaction is in a block, and
+// Unconfirmed when it leaves the chain. It stays until the channel is forgotten
+// and may be asked again.
+type Watch struct {
+	Txid     *chainhash.Hash
+	OutPoint *wire.OutPoint
+	Script   []byte // of the output, for filters
+	// From is the lowest height at which it may be found.
+	From lnwire.Height
+}
+
+// Append adds the effects of a later step of the same turn.
+func (fx *Effects) Append(more Effects) {
+	// A pure read of the chain or of time has no rows and keeps a delta lazy.
+	quiet := fx.Delta.Empty() || more.Delta.Empty() || fx.Delta.Lazy && more.Delta.Lazy
+	lazy := quiet && (fx.Delta.Lazy || more.Delta.Lazy)
+	fx.Delta.Append(more.Delta)
+	fx.LockedIn = append(fx.LockedIn, more.LockedIn...)
+	fx.Outcomes = append(fx.Outcomes, more.Outcomes...)
+	fx.Refused = append(fx.Refused, more.Refused...)
+	fx.Ask = append(fx.Ask, more.Ask...)
+	fx.Watch = append(fx.Watch, more.Watch...)
+	fx.Load = append(fx.Load, more.Load...)
+	if more.Wake != 0 {
+		fx.Wake = more.Wake
+	}
+	if more.Link != nil {
+		fx.Link = more.Link
+	}
+	fx.Send = append(fx.Send, more.Send...)
+	fx.Publish = append(fx.Publish, more.Publish...)
+	if more.Unfund != nil {
+		fx.Unfund = more.Unfund
+	}
+	if more.Announce != nil {
+		fx.Announce = more.Announce
+	}
+	fx.Tell = append(fx.Tell, more.Tell...)
+	fx.Disconnect = fx.Disconnect || more.Disconnect
+	fx.Delta.Lazy = lazy && !fx.leaves()
+}
+
+// leaves reports that something waits for the delta to be durable.
+func (fx *Effects) leaves() bool {
+	return len(fx.Send) > 0 || len(fx.Publish) > 0 || fx.Unfund != nil ||
+		fx.Announce != nil || len(fx.Tell) > 0 || fx.Disconnect
+}

@@ -1,0 +1,67 @@
+package channel
+
+import (
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// LinkState is what the switch and the API need to know of a channel. It is
+// given out whenever a turn changed it.
+type LinkState struct {
+	ChanNum   uint64
+	ChannelID lnwire.ChannelID
+	Peer      lnwire.PubKey
+	Funding   wire.OutPoint
+	SCID      lnwire.ShortChannelID // 0 before the funding confirmed
+	Alias     lnwire.ShortChannelID // ours for the peer; 0: none
+	PeerAlias lnwire.ShortChannelID // the peer's for us; 0: none
+	Capacity  lnwire.Sat
+	Private   bool
+	Funder    bool
+	// Up: HTLCs can be added and answered now. Otherwise Why says why not.
+	Up  bool
+	Why string
+	// Ended: no HTLC will ever be added again.
+	Ended  bool
+	Policy Policy
+	// Spendable is the largest amount that AddHTLC would take as far as balances,
+	// fees and the limits of the peer go; Receivable the same for the peer.
+	Spendable  lnwire.MilliSat
+	Receivable lnwire.MilliSat
+	// Minimum and Maximum bound an HTLC of ours by the peer's htlc_minimum_msat and
+	// max_htlc_value_in_flight_msat.
+	Minimum lnwire.MilliSat
+	Maximum lnwire.MilliSat
+	Ours    lnwire.MilliSat // our balance in our commitment
+	Theirs  lnwire.MilliSat
+	Tip     lnwire.BlockRef
+}
+
+// Info is a plain view of a channel for RPC and tests.
+type Info struct {
+	Terms  Terms
+	Core   Core
+	Policy Policy
+
+	Connected bool
+	// Active: connected, reestablished and open.
+	Active bool
+	// Confirmations of the funding; 0 while it is not in the chain.
+	Confirmations uint32
+	// LocalOurs and LocalTheirs are the balances in our newest commitment before
+	// fee and anchors; the Remote ones those in the peer's newest.
+	LocalOurs, LocalTheirs   lnwire.MilliSat
+	RemoteOurs, RemoteTheirs lnwire.MilliSat
+	Rate                     lnwire.SatPerKW // of our commitment
+	CommitFee                lnwire.Sat      // of our commitment
+	CommitWeight             int64
+	Spendable, Receivable    lnwire.MilliSat
+	HTLCs                    []htlc.HTLC // every one in the table, incoming first
+	FundingTx                *wire.MsgTx // when known
+	Closed                   *ClosedRow
+	Now                      time.Time // of the last Tick
+}

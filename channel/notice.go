@@ -1,0 +1,48 @@
+package channel
+
+import "github.com/btcsuite/btcd/wire/v2"
+
+// NoticeKind says what happened.
+type NoticeKind uint8
+
+// The notices of a channel, in the order of its life.
+const (
+	// NoticeOpening: the funding is agreed; it waits to confirm.
+	NoticeOpening NoticeKind = iota + 1
+	// NoticeOpenFailed: no channel came out of it; Text says why.
+	NoticeOpenFailed
+	// NoticeOpen: both channel_ready are exchanged.
+	NoticeOpen
+	// NoticeActive and NoticeInactive: HTLCs can, or cannot, be added now.
+	NoticeActive
+	NoticeInactive
+	// NoticeWarning: the peer warned us; Text is its text, not trusted.
+	NoticeWarning
+	// NoticeError: the peer failed the channel; Text is its text, not trusted.
+	NoticeError
+	// NoticeFailing: we fail the channel; Text says why.
+	NoticeFailing
+	// NoticeCloseRefused: a CloseAsked could not be taken; Text says why.
+	NoticeCloseRefused
+	// NoticeClosePublished: Tx, which spends the funding, was published by us.
+	NoticeClosePublished
+	// NoticeSpent: the funding output was spent by Tx, in a block.
+	NoticeSpent
+	// NoticeClosed: the close is deep enough to be reported.
+	NoticeClosed
+	// NoticeDataLost: the peer proved that our state is old: nothing of ours will
+	// be published.
+	NoticeDataLost
+	// NoticeBug: an invariant does not hold; Text says which.
+	NoticeBug
+	// NoticeForgotten: every row is gone.
+	NoticeForgotten
+)
+
+// Notice is for subscribers and the log. It may be dropped.
+type Notice struct {
+	ChanNum uint64
+	Kind    NoticeKind
+	Text    string
+	Tx      *wire.MsgTx // NoticeClosePublished and NoticeSpent
+}
