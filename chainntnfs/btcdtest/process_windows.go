@@ -1,0 +1,3 @@
+package btcdtest
+
+func (p *process) wake() {}
