@@ -1,8 +1,6 @@
 package channel
 
 import (
-	"github.com/btcsuite/btcd/btcec/v2"
-
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -20,14 +18,4 @@ type Crypto interface {
 	// Secret is the secret behind Point. A machine asks for it only to put it
 	// into revoke_and_ack, and to see whether a peer that claims to know it does.
 	Secret(root commitment.KeyLoc, n uint64) lnwire.Secret
-}
-
-// lowS reports whether the signature is in the only form that relays: s in the
-// lower half of the group order, neither half zero or out of range (V-02).
-func lowS(sig lnwire.Sig) bool {
-	var r, s btcec.ModNScalar
-	if r.SetByteSlice(sig[:32]) || s.SetByteSlice(sig[32:]) {
-		return false
-	}
-	return !r.IsZero() && !s.IsZero() && !s.IsOverHalfOrder()
 }

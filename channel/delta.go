@@ -3,6 +3,7 @@ package channel
 import (
 	"slices"
 
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/htlc"
 )
 
@@ -20,8 +21,9 @@ type Delta struct {
 	Onions     []OnionRow  // put by Ref, once
 	GoneOnions []htlc.Ref  // delete
 
-	Revoked []Revoked      // append, by number
-	Secrets []StoredSecret // put by bucket
+	Revoked []Revoked // append, by number
+	// Secrets are the peer's revoked per-commitment secrets; overwrites.
+	Secrets *commitment.ShaChain
 
 	// OutboxPut are ends of outgoing HTLCs, by Origin; deleted by whoever acts on
 	// them. OutboxDone are incoming HTLCs whose answer is now recorded here:
@@ -46,7 +48,7 @@ type Delta struct {
 func (d *Delta) Empty() bool {
 	return d.Terms == nil && d.Core == nil && d.Policy == nil && len(d.Fundings) == 0 && d.Local == nil &&
 		len(d.HTLCs) == 0 && len(d.GoneHTLCs) == 0 && len(d.Onions) == 0 && len(d.GoneOnions) == 0 &&
-		len(d.Revoked) == 0 && len(d.Secrets) == 0 && len(d.OutboxPut) == 0 && len(d.OutboxDone) == 0 &&
+		len(d.Revoked) == 0 && d.Secrets == nil && len(d.OutboxPut) == 0 && len(d.OutboxDone) == 0 &&
 		len(d.Attempts) == 0 && len(d.Riders) == 0 && len(d.Events) == 0 && d.Closed == nil && !d.Forget
 }
 
@@ -73,8 +75,8 @@ func (d *Delta) Append(more Delta) {
 	}
 	d.GoneOnions = append(d.GoneOnions, more.GoneOnions...)
 	d.Revoked = append(d.Revoked, more.Revoked...)
-	for _, s := range more.Secrets {
-		d.Secrets = upsert(d.Secrets, s, func(s StoredSecret) uint8 { return s.Bucket })
+	if more.Secrets != nil {
+		d.Secrets = more.Secrets
 	}
 	d.OutboxPut = append(d.OutboxPut, more.OutboxPut...)
 	d.OutboxDone = append(d.OutboxDone, more.OutboxDone...)

@@ -217,15 +217,6 @@ type Revoked struct {
 	HTLCs   []RevokedHTLC
 }
 
-// StoredSecret is one of the at most 49 entries in which the peer's revoked
-// per-commitment secrets are kept (BOLT 3). A newer entry replaces the one of
-// the same bucket.
-type StoredSecret struct {
-	Bucket uint8
-	Index  uint64 // counts down from 2^48-1
-	Secret lnwire.Secret
-}
-
 // AttemptRow is a row of a payment attempt, encoded by its owner.
 type AttemptRow struct {
 	ID  uint64

@@ -7,11 +7,12 @@ import (
 
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/htlc"
 )
 
 // Rows is everything that is stored of one channel. Lists are in ascending
-// order: HTLCs and Onions by Ref, Revoked by N, Secrets by Bucket. A machine
+// order: HTLCs and Onions by Ref, Revoked by N. A machine
 // does not keep the revoked states: it asks for them by Effects.Load.
 type Rows struct {
 	Terms    *Terms
@@ -22,7 +23,7 @@ type Rows struct {
 	HTLCs    []htlc.HTLC
 	Onions   []OnionRow
 	Revoked  []Revoked
-	Secrets  []StoredSecret
+	Secrets  *commitment.ShaChain
 	Closed   *ClosedRow
 }
 
@@ -55,11 +56,9 @@ func Apply(rows Rows, d Delta) Rows {
 	rows.HTLCs = merge(rows.HTLCs, d.HTLCs, d.GoneHTLCs, func(h htlc.HTLC) htlc.Ref { return h.Ref })
 	rows.Onions = merge(rows.Onions, d.Onions, d.GoneOnions, func(o OnionRow) htlc.Ref { return o.Ref })
 	rows.Revoked = append(slices.Clip(rows.Revoked), d.Revoked...)
-	rows.Secrets = slices.Clone(rows.Secrets)
-	for _, s := range d.Secrets {
-		rows.Secrets = upsert(rows.Secrets, s, func(s StoredSecret) uint8 { return s.Bucket })
+	if d.Secrets != nil {
+		rows.Secrets = d.Secrets
 	}
-	slices.SortFunc(rows.Secrets, func(a, b StoredSecret) int { return cmp.Compare(a.Bucket, b.Bucket) })
 	return rows
 }
 
