@@ -78,6 +78,7 @@ func (m *Init) appendPayload(b []byte) ([]byte, error) {
 	return appendExtension(b, known, m.Extra)
 }
 
+// B1.init.2: networks is a whole number of chain hashes.
 func (m *Init) readPayload(r *reader) {
 	m.GlobalFeatures = r.features("globalfeatures")
 	m.Features = r.features("features")

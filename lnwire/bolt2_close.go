@@ -52,6 +52,7 @@ func (m *ClosingSigned) appendPayload(b []byte) ([]byte, error) {
 	return appendExtension(b, known, m.Extra)
 }
 
+// B2.wire.6: a fee range is two amounts, exactly 16 bytes.
 func (m *ClosingSigned) readPayload(r *reader) {
 	m.ChannelID = r.channelID("channel_id")
 	m.Fee = r.sat("fee_satoshis")
@@ -65,6 +66,7 @@ func (m *ClosingSigned) readPayload(r *reader) {
 	})
 }
 
+// B2.wire.10: initiator is 1 for who asks and 0 for who answers.
 func (m *Stfu) appendPayload(b []byte) ([]byte, error) {
 	b = appendBool(append(b, m.ChannelID[:]...), m.Initiator)
 	return appendExtension(b, nil, m.Extra)

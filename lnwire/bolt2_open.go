@@ -166,6 +166,9 @@ func (m *AcceptChannel) readPayload(r *reader) {
 }
 
 // openingRecords are the records that open_channel and accept_channel share.
+//
+// B2.wire.3: no upfront script and an empty one are two different things.
+// B2.wire.4: the channel type is a feature vector that fills its record.
 func openingRecords(shutdown []byte, channelType *Features) (known []TLV) {
 	if shutdown != nil {
 		known = append(known, TLV{Type: 0, Value: shutdown})
@@ -227,6 +230,7 @@ func (m *ChannelReady) appendPayload(b []byte) ([]byte, error) {
 	return appendExtension(b, known, m.Extra)
 }
 
+// B2.wire.5: an alias is a short channel id of exactly 8 bytes.
 func (m *ChannelReady) readPayload(r *reader) {
 	m.ChannelID = r.channelID("channel_id")
 	m.SecondPoint = r.pubKey("second_per_commitment_point")

@@ -1,6 +1,9 @@
 package lnwire
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // OnionLen is the length of the onion packet in update_add_htlc (BOLT 4).
 const OnionLen = 1366
@@ -77,11 +80,14 @@ type ChannelReestablish struct {
 	Extra          ExtraTLVs
 }
 
+// addHTLCLen is the length of the payload of update_add_htlc without extension.
+const addHTLCLen = 32 + 8 + 8 + 32 + 4 + OnionLen
+
 // MaxHTLCSigs is the most HTLC signatures that a commitment can need: 483 each way.
 const MaxHTLCSigs = 966
 
 func (m *UpdateAddHTLC) appendPayload(b []byte) ([]byte, error) {
-	b = append(b, m.ChannelID[:]...)
+	b = append(slices.Grow(b, addHTLCLen), m.ChannelID[:]...)
 	b = appendU64(b, m.ID)
 	b = appendU64(b, uint64(m.Amount))
 	b = append(b, m.Hash[:]...)
@@ -94,6 +100,7 @@ func (m *UpdateAddHTLC) appendPayload(b []byte) ([]byte, error) {
 	return appendExtension(b, known, m.Extra)
 }
 
+// B2.wire.7: a path_key must be a point.
 func (m *UpdateAddHTLC) readPayload(r *reader) {
 	m.ChannelID = r.channelID("channel_id")
 	m.ID = r.u64("id")
@@ -170,10 +177,12 @@ func (m *UpdateFee) readPayload(r *reader) {
 	r.extension(&m.Extra, noRecords)
 }
 
+// B2.wire.8: as many HTLC signatures as said, and no more than two full sides need.
 func (m *CommitmentSigned) appendPayload(b []byte) ([]byte, error) {
 	if len(m.HTLCSigs) > MaxHTLCSigs {
 		return nil, fmt.Errorf("num_htlcs: %d, at most %d", len(m.HTLCSigs), MaxHTLCSigs)
 	}
+	b = slices.Grow(b, 32+64+2+64*len(m.HTLCSigs))
 	b = append(b, m.ChannelID[:]...)
 	b = append(b, m.Sig[:]...)
 	b = appendU16(b, uint16(len(m.HTLCSigs)))

@@ -3,6 +3,7 @@ package lnwire
 import (
 	"bytes"
 	"fmt"
+	"hash/crc32"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
@@ -154,8 +155,8 @@ func (m *NodeAnnouncement) readPayload(r *reader) {
 		r.fail("addresses", err)
 	}
 	m.Addresses = addrs
-	// Our own form of the list is remembered only where it differs (V-65: what is
-	// dropped above is not shown, but it was signed).
+	// B7.wire.18: what the list holds besides was signed with it, so the list is
+	// kept as it came.
 	if again, err := appendAddresses(nil, addrs); err != nil || !bytes.Equal(again, raw) {
 		m.RawAddrs = bytes.Clone(raw)
 	}
@@ -164,13 +165,16 @@ func (m *NodeAnnouncement) readPayload(r *reader) {
 
 func (m *ChannelUpdate) appendPayload(b []byte) ([]byte, error) {
 	b = append(b, m.Sig[:]...)
-	b = append(b, m.ChainHash[:]...)
-	b = appendU64(b, uint64(m.SCID))
+	b = m.appendPlace(b)
 	b = appendU32(b, m.Timestamp)
-	return m.appendBelowTimestamp(b), nil
+	return m.appendPolicy(b), nil
 }
 
-func (m *ChannelUpdate) appendBelowTimestamp(b []byte) []byte {
+func (m *ChannelUpdate) appendPlace(b []byte) []byte {
+	return appendU64(append(b, m.ChainHash[:]...), uint64(m.SCID))
+}
+
+func (m *ChannelUpdate) appendPolicy(b []byte) []byte {
 	b = append(b, m.MessageFlags, m.ChannelFlags)
 	b = appendU16(b, m.CLTVExpiryDelta)
 	b = appendU64(b, uint64(m.HTLCMinimum))
@@ -178,6 +182,14 @@ func (m *ChannelUpdate) appendBelowTimestamp(b []byte) []byte {
 	b = appendU32(b, m.FeePPM)
 	b = appendU64(b, uint64(m.HTLCMaximum))
 	return append(b, m.Extra...)
+}
+
+// Checksum is the CRC32C of the update without its signature and timestamp, by
+// which extended gossip queries tell whether two updates say the same.
+//
+// B7.wire.19: a newer update with the same content has the same checksum.
+func (m *ChannelUpdate) Checksum() uint32 {
+	return crc32.Checksum(m.appendPolicy(m.appendPlace(nil)), crc32.MakeTable(crc32.Castagnoli))
 }
 
 // A timestamp of zero is a value like another (V-48); the graph's rules judge it.

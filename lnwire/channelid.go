@@ -1,5 +1,8 @@
 package lnwire
 
+// B2.wire.2: until the funding transaction is known, a channel goes by its temporary
+// id; from funding_signed on it has its own.
+
 // Channel is the temporary id, the only one there is so far.
 func (m *OpenChannel) Channel() ChannelID { return m.TemporaryChannelID }
 

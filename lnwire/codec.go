@@ -116,9 +116,10 @@ func (r *reader) extension(extra *ExtraTLVs, record func(typ uint64, v *reader) 
 			return v.err
 		}
 		if rec.Type%2 == 0 {
-			return ErrUnknownEven // B1.tlv.6, B1.msg.4: an unknown even record makes the whole stream invalid
+			return ErrUnknownEven // B1.tlv.6, B1.msg.4: it makes the whole message invalid
 		}
-		// B1.tlv.7: an unknown odd record is no error.
+		// B1.tlv.7: an unknown odd record is no error. B2.wire.9: it goes back as it
+		// came, such as attribution data or a record of an application.
 		*extra = append(*extra, TLV{Type: rec.Type, Value: append([]byte{}, rec.Value...)})
 		return nil
 	})

@@ -4,16 +4,20 @@
 //
 // It owns the mapping between bytes and messages, in both directions and without
 // loss: what a peer signed is re-encoded to the same bytes, unknown odd records
-// included. Decoding is total and bounded: any input gives a message or an error,
+// included. (Only what BOLT 1 lets us ignore behind its control messages is
+// dropped.) Decoding is total and bounded: any input gives a message or an error,
 // and no allocation is made for a length that the input does not contain (V-43).
 //
 // It must never know that a channel has a state, nor do any IO but on bytes.
 //
-// Files follow the BOLTs: types.go and features.go (BOLT 9) hold the vocabulary,
-// tlv.go the streams and big sizes of BOLT 1, and the messages stand in
-// bolt1.go, bolt2_open.go, bolt2_update.go, bolt2_close.go and bolt7.go. A
-// message is its struct, its append method and its read method, in the order of
-// the spec. For example:
+// Files follow the BOLTs. The vocabulary is in types.go, signature.go, alias.go,
+// address.go and, for BOLT 9, features.go with features_table.go. bigsize.go and
+// tlv.go have the numbers and streams of BOLT 1, for other packages, too; codec.go
+// is the reader that our messages share. The messages stand in bolt1.go,
+// bolt2_open.go, bolt2_update.go, bolt2_close.go, bolt7.go and bolt7_query.go: each
+// is its struct, its append method and its read method, in the order of the spec.
+// message.go, msgtype.go and channelid.go are what all messages have in common.
+// For example:
 //
 //	m := &lnwire.UpdateFulfillHTLC{ChannelID: id, ID: 7, Preimage: p}
 //	b, err := lnwire.Marshal(m)      // type and payload, as BOLT 8 carries them

@@ -7,9 +7,10 @@ import (
 
 // Features is a feature vector as on the wire: big-endian, bit 0 is the lowest
 // bit of the last byte (BOLT 9). Treat it as a value: the methods that change it
-// return a new one, without leading zero bytes. One that came from a peer keeps
-// the leading zeros it came with, since they may have been signed; no method but
-// len sees them.
+// return a new one, without leading zero bytes.
+//
+// B7.wire.22: a vector from a peer keeps the leading zeros that it came with, since
+// they were signed. No method sees them.
 type Features []byte
 
 // Bit is the number of a feature bit. Even: required; odd: optional.

@@ -50,7 +50,9 @@ const MaxMessage = 65535
 type Message interface {
 	// Type is the message's number on the wire.
 	Type() MsgType
-	// appendPayload writes the payload (without the type) behind b.
+	// appendPayload writes the payload (without the type) behind b: the fields in
+	// the order and of the width that the spec gives them, then the extension.
+	// B1.msg.6, B2.wire.1, B7.wire.21: the layout of each BOLT's messages.
 	appendPayload(b []byte) ([]byte, error)
 	// readPayload sets the message from a whole payload. The message keeps no
 	// reference to the reader's bytes.
@@ -86,7 +88,7 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 // Marshal gives a message as BOLT 8 carries it: two bytes of type, the payload,
 // the extension. The error says which field cannot be written, or that the whole
 // is longer than MaxMessage.
-func Marshal(m Message) ([]byte, error) { return Append(nil, m) }
+func Marshal(m Message) ([]byte, error) { return Append(make([]byte, 0, 256), m) }
 
 // Append is Marshal behind b.
 //
@@ -105,7 +107,7 @@ func Append(b []byte, m Message) ([]byte, error) {
 }
 
 // Unmarshal reads a whole message. A type that we do not know gives an *Unknown,
-// whose IsOdd decides what becomes of it. The error is a *DecodeError, unless
+// and its Type().IsOdd() decides what becomes of it. The error is a *DecodeError, unless
 // there is not even a type. Nothing of b is kept.
 func Unmarshal(b []byte) (Message, error) {
 	if len(b) < 2 || len(b) > MaxMessage {

@@ -3,6 +3,8 @@ package lnwire
 import "fmt"
 
 // IsOdd says that whoever does not know the type may ignore the message.
+//
+// B1.msg.5: the lowest bit decides what becomes of an unknown type.
 func (t MsgType) IsOdd() bool { return t%2 == 1 }
 
 // String is the spec's name of the message, or its number.

@@ -2,6 +2,7 @@ package lnwire
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,13 +66,13 @@ func ReadTLVs(b []byte, known func(typ uint64) bool) ([]TLV, error) {
 // eachTLV walks a stream and stops at the first thing that is wrong with it or
 // that take refuses.
 func eachTLV(b []byte, take func(TLV) error) error {
-	total, last := len(b), TLV{}
-	for first := true; len(b) > 0; first = false { // B1.tlv.1: a stream ends where its bytes end, between two records
+	total, first, last := len(b), true, uint64(0)
+	for len(b) > 0 { // B1.tlv.1: no bytes left before a type is the end
 		offset := total - len(b)
 		rec, rest, err := readRecord(b)
 		switch {
 		case err != nil:
-		case !first && rec.Type <= last.Type: // B1.tlv.4: types rise strictly
+		case !first && rec.Type <= last: // B1.tlv.4: types rise strictly
 			err = ErrNotAscending
 		default:
 			err = take(rec)
@@ -79,7 +80,7 @@ func eachTLV(b []byte, take func(TLV) error) error {
 		if err != nil {
 			return &TLVError{Type: rec.Type, Offset: offset, Err: err}
 		}
-		b, last = rest, rec
+		b, first, last = rest, false, rec.Type
 	}
 	return nil
 }
@@ -155,14 +156,6 @@ func appendExtension(b []byte, known []TLV, extra ExtraTLVs) ([]byte, error) {
 		}
 	}
 	all := append(slices.Clone(known), extra...)
-	slices.SortStableFunc(all, func(x, y TLV) int {
-		if x.Type < y.Type {
-			return -1
-		}
-		if x.Type > y.Type {
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(x, y TLV) int { return cmp.Compare(x.Type, y.Type) })
 	return AppendTLVs(b, all)
 }

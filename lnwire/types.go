@@ -64,6 +64,8 @@ type BlockRef struct {
 type ChannelID [32]byte
 
 // ChannelIDFrom derives the id of the channel funded by op.
+//
+// B2.wire.11: the output index changes the last two bytes of the txid.
 func ChannelIDFrom(op wire.OutPoint) ChannelID {
 	id := ChannelID(op.Hash)
 	id[30] ^= byte(op.Index >> 8)
@@ -80,6 +82,8 @@ func (c ChannelID) IsZero() bool { return c == ChannelID{} }
 
 // ShortChannelID names a channel by the place of its funding output in the chain
 // (BOLT 7): block height (3 bytes), transaction index (3), output index (2).
+//
+// B7.wire.20: the three numbers have 3, 3 and 2 bytes, and read 539268x845x1.
 type ShortChannelID uint64
 
 // NewShortChannelID packs the three numbers; each must fit its width.
@@ -188,4 +192,6 @@ func (p PubKey) IsZero() bool { return p == PubKey{} }
 
 // Sig is a compact ECDSA signature as it travels: r and s, 32 bytes each,
 // big-endian (BOLT 2).
+//
+// B2.wire.12: signatures travel as 64 bytes, never as DER.
 type Sig [64]byte
