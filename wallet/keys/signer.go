@@ -1,0 +1,124 @@
+package keys
+
+import (
+	"crypto/sha256"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// SignJob asks for one signature of a channel's key.
+type SignJob = commitment.SignJob
+
+// Check asks whether a signature holds.
+type Check = commitment.Check
+
+// Sign makes one signature per job, deterministic and low s. ok is false when a
+// job names no key or asks for both changes of the key at once; then there are no
+// signatures at all, and what is owed stays owed.
+func (r *Ring) Sign(jobs []SignJob) (sigs []lnwire.Sig, ok bool) {
+	sigs = make([]lnwire.Sig, len(jobs))
+	var key *btcec.PrivateKey
+	for i := range jobs {
+		// The HTLCs of a commitment share one key: derive it once.
+		if i == 0 || !sameKey(&jobs[i-1], &jobs[i]) {
+			if key, ok = r.jobKey(&jobs[i]); !ok {
+				return nil, false
+			}
+		}
+		sigs[i] = signECDSA(key, jobs[i].Digest)
+	}
+	return sigs, true
+}
+
+func sameKey(a, b *SignJob) bool {
+	return a.Key == b.Key && equal(a.Tweak, b.Tweak) && equal(a.Revocation, b.Revocation)
+}
+
+func equal[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// jobKey is the private key of a job.
+func (r *Ring) jobKey(j *SignJob) (*btcec.PrivateKey, bool) {
+	k, err := r.derive(j.Key)
+	if err != nil {
+		return nil, false
+	}
+	return changedKey(k, j)
+}
+
+// changedKey is the key tweaked or blended as BOLT 3 derives it.
+func changedKey(k btcec.ModNScalar, j *SignJob) (*btcec.PrivateKey, bool) {
+	if j.Tweak != nil && j.Revocation != nil {
+		return nil, false
+	}
+	if j.Tweak != nil {
+		var t btcec.ModNScalar
+		if overflow := t.SetBytes(j.Tweak); overflow != 0 {
+			return nil, false
+		}
+		k.Add(&t)
+	}
+	if j.Revocation != nil {
+		k = revocationKey(k, *j.Revocation)
+	}
+	if k.IsZero() {
+		return nil, false
+	}
+	return btcec.PrivKeyFromScalar(&k), true
+}
+
+// revocationKey blends the revocation basepoint's key with the revoked secret:
+// base * SHA256(basepoint || point) + secret * SHA256(point || basepoint).
+func revocationKey(base btcec.ModNScalar, secret lnwire.Secret) btcec.ModNScalar {
+	basepoint := lnwire.NewPubKey(btcec.PrivKeyFromScalar(&base).PubKey())
+	perCommit, pub := btcec.PrivKeyFromBytes(secret[:])
+	point := lnwire.NewPubKey(pub)
+
+	var a, b btcec.ModNScalar
+	ab := sha256.Sum256(append(basepoint[:], point[:]...))
+	ba := sha256.Sum256(append(point[:], basepoint[:]...))
+	a.SetBytes(&ab)
+	b.SetBytes(&ba)
+	a.Mul(&base)
+	b.Mul(&perCommit.Key)
+	return *a.Add(&b)
+}
+
+// Verify reports whether every signature is good. A high s is not: such a
+// transaction would not relay (V-02).
+func (r *Ring) Verify(checks []Check) bool { return Verify(checks) }
+
+// Verify reports whether every signature is good and low s. It needs no key of
+// ours.
+func Verify(checks []Check) bool {
+	var key *btcec.PublicKey
+	for i := range checks {
+		c := &checks[i]
+		if i == 0 || checks[i-1].Key != c.Key {
+			var err error
+			if key, err = c.Key.Parse(); err != nil {
+				return false
+			}
+		}
+		if !verifyOne(key, c.Digest, c.Sig) {
+			return false
+		}
+	}
+	return true
+}
+
+func verifyOne(key *btcec.PublicKey, digest [32]byte, sig lnwire.Sig) bool {
+	var r, s btcec.ModNScalar
+	if r.SetByteSlice(sig[:32]) || s.SetByteSlice(sig[32:]) {
+		return false // a number of the field's order or above
+	}
+	if r.IsZero() || s.IsZero() || s.IsOverHalfOrder() {
+		return false
+	}
+	return ecdsa.NewSignature(&r, &s).Verify(digest[:], key)
+}
