@@ -1,0 +1,120 @@
+package forward
+
+import (
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+)
+
+// refused takes back an HTLC that a channel did not take and tries the next one.
+func (s *Switch) refused(r htlc.Refusal, fx *Effects) {
+	switch r.Origin.Kind {
+	case htlc.FromForward:
+		f, ok := s.forwards[r.Origin.Ref]
+		if !ok {
+			return
+		}
+		f.out.last = r
+		if !f.known || !s.try(&f.out, r.Origin, nil, nil, fx) {
+			s.giveUp(f, fx)
+		}
+	case htlc.FromAttempt:
+		l, ok := s.launches[r.Origin.AttemptID]
+		if !ok {
+			return
+		}
+		l.out.last = r
+		if !s.try(&l.out, r.Origin, l.row, l.pathKey, fx) {
+			s.giveUpLaunch(r.Origin.AttemptID, l, fx)
+		}
+	case htlc.NoOrigin:
+	}
+}
+
+// giveUp fails an HTLC that no channel to the next node could take.
+func (s *Switch) giveUp(f *forward, fx *Effects) {
+	delete(s.forwards, f.in.HTLC.Ref)
+	out := s.links.byNum[f.out.wanted]
+	fail := noUpdate(f.out.last.Reason, f.out.amount, nil)
+	if out != nil {
+		fail = noUpdate(f.out.last.Reason, f.out.amount, out.Update)
+	}
+	s.refuse(f.in, out, fail, f.out.last.Text, fx)
+}
+
+func (s *Switch) giveUpLaunch(id uint64, l *launch, fx *Effects) {
+	delete(s.launches, id)
+	last := l.out.last
+	fx.Results = append(fx.Results, Result{AttemptID: id, Refusal: &last})
+}
+
+// ended passes the end of an outgoing HTLC to whom it concerns.
+func (s *Switch) ended(o htlc.Outcome, fx *Effects) {
+	switch o.Origin.Kind {
+	case htlc.FromForward:
+		f, ok := s.forwards[o.Origin.Ref]
+		switch {
+		case ok && f.known:
+			delete(s.forwards, o.Origin.Ref)
+			s.answer(f, o, fx)
+		case ok: // after a restart, before the incoming HTLC was told again
+			delete(s.forwards, o.Origin.Ref)
+			s.orphans[o.Origin.Ref] = o
+		default:
+			s.late(o, fx)
+		}
+	case htlc.FromAttempt:
+		delete(s.launches, o.Origin.AttemptID)
+		res := o.Resolution
+		fx.Results = append(fx.Results, Result{AttemptID: o.Origin.AttemptID, Resolution: &res})
+	case htlc.NoOrigin:
+	}
+}
+
+// late is an outcome for an incoming HTLC that was answered before. Only a
+// preimage is still worth telling: it may turn a timeout into a claim on chain
+// (V-05, V-12). A failure never overtakes anything.
+func (s *Switch) late(o htlc.Outcome, fx *Effects) {
+	if o.Resolution.Kind == htlc.Fulfilled {
+		fx.Resolve = append(fx.Resolve, Resolve{Ref: o.Origin.Ref, Resolution: o.Resolution})
+	}
+}
+
+// answer tells the incoming channel how its HTLC ended.
+func (s *Switch) answer(f *forward, o htlc.Outcome, fx *Effects) {
+	r := Resolve{Ref: f.in.HTLC.Ref}
+	kind := FailedBack
+	switch o.Resolution.Kind {
+	case htlc.Fulfilled:
+		kind = Settled
+		r.Resolution = htlc.Resolution{Kind: htlc.Fulfilled, Preimage: o.Resolution.Preimage}
+		r.Record = &Record{
+			SettledAt: s.now, LockedAt: f.lockedAt, In: f.in.HTLC.Ref, Out: o.Ref,
+			InSCID: s.links.scid(f.in.HTLC.Ref.ChanNum), OutSCID: s.links.scid(o.Ref.ChanNum),
+			AmountIn: f.in.HTLC.Amount, AmountOut: o.Amount, Hash: f.in.HTLC.Hash,
+		}
+	case htlc.Failed:
+		reason := append([]byte(nil), o.Resolution.Reason...)
+		r.Resolution = htlc.Resolution{Kind: htlc.Failed, Reason: onion.WrapFailure(f.in.Opened.Secret, reason)}
+	case htlc.Malformed:
+		// The next node could not read our onion; we tell the origin for it (B4.mal.1).
+		r.Resolution = htlc.Resolution{Kind: htlc.Failed, Reason: onion.EncryptFailure(f.in.Opened.Secret,
+			onion.Failure{Code: onion.Code(o.Resolution.Code), OnionSHA256: o.Resolution.OnionSHA256})}
+	case htlc.TimedOut:
+		r.Resolution = htlc.Resolution{Kind: htlc.Failed, Reason: onion.EncryptFailure(f.in.Opened.Secret,
+			onion.Failure{Code: onion.PermanentChannelFailure})}
+	}
+	fx.Resolve = append(fx.Resolve, r)
+	f.out.now = o.Ref.ChanNum
+	s.tell(kind, f, fx)
+	n := &fx.Tell[len(fx.Tell)-1]
+	n.Out, n.Preimage = o.Ref, r.Resolution.Preimage
+}
+
+func (s *Switch) tell(kind NoticeKind, f *forward, fx *Effects) {
+	in := f.in.HTLC
+	fx.Tell = append(fx.Tell, Notice{
+		Kind: kind, In: in.Ref, InSCID: s.links.scid(in.Ref.ChanNum), AmountIn: in.Amount, ExpiryIn: in.Expiry,
+		Out: htlc.Ref{ChanNum: f.out.now, Dir: htlc.Outgoing}, OutSCID: s.links.scid(f.out.now),
+		AmountOut: f.out.amount, ExpiryOut: f.out.expiry,
+	})
+}

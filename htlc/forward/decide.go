@@ -1,0 +1,193 @@
+package forward
+
+import (
+	"fmt"
+
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+)
+
+// lockedIn decides what becomes of an incoming HTLC.
+func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
+	ref := in.HTLC.Ref
+	if f, ok := s.forwards[ref]; ok { // told again: it is on its way
+		f.in, f.known = in, true
+		return
+	}
+	if o, ok := s.orphans[ref]; ok {
+		delete(s.orphans, ref)
+		s.answer(&forward{in: in, known: true, out: route{now: o.Ref.ChanNum, amount: o.Amount}}, o, fx)
+		return
+	}
+	switch {
+	case in.Opened.Bad != nil:
+		fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Resolution: htlc.Resolution{
+			Kind: htlc.Malformed, OnionSHA256: in.Opened.Bad.SHA256, Code: uint16(in.Opened.Bad.Code),
+		}})
+	case !s.tags.claim(in.Opened.Secret, in.HTLC, fx):
+		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "the onion was used before", fx) // B4.replay.1
+	case in.Opened.Invalid != nil:
+		s.refuse(in, nil, *in.Opened.Invalid, "the onion's payload is invalid", fx)
+	case in.HTLC.Expiry > s.height+s.cfg.MaxExpiry:
+		s.refuse(in, nil, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx) // V-37
+	case in.Opened.Final:
+		fx.Receive = append(fx.Receive, in)
+	default:
+		s.carry(in, fx)
+	}
+}
+
+// onward is what the payload of a hop that is not the last must say.
+type onward struct {
+	scid   lnwire.ShortChannelID
+	amount lnwire.MilliSat // amt_to_forward
+	expiry lnwire.Height   // outgoing_cltv_value
+}
+
+// onwardOf reads it; false when a field is missing. Blinded hops have none of
+// these fields in the clear and are not for this function.
+func onwardOf(p *onion.Payload) (o onward, ok bool) {
+	if p == nil || p.ShortChannelID == nil || p.AmtToForward == nil || p.OutgoingCLTV == nil {
+		return o, false
+	}
+	return onward{*p.ShortChannelID, *p.AmtToForward, *p.OutgoingCLTV}, true
+}
+
+// carry sends an HTLC onwards, or fails it.
+func (s *Switch) carry(in htlc.Locked, fx *Effects) {
+	p, ok := onwardOf(in.Opened.Payload)
+	if !ok {
+		s.refuse(in, nil, onion.Failure{Code: onion.InvalidOnionPayload}, "no next hop in the payload", fx)
+		return
+	}
+	out := s.links.named(p.scid)
+	switch {
+	case s.cfg.RejectForwards:
+		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "this node does not forward", fx)
+		return
+	case out == nil:
+		s.refuse(in, nil, onion.Failure{Code: onion.UnknownNextPeer}, fmt.Sprintf("no channel %s", p.scid), fx)
+		return
+	}
+	if fail, why := s.check(in.HTLC, p, out); fail != nil {
+		s.refuse(in, out, *fail, why, fx)
+		return
+	}
+	f := &forward{in: in, known: true, lockedAt: s.now, out: route{
+		amount: p.amount, expiry: p.expiry, hash: in.HTLC.Hash, onion: in.Opened.Next,
+		wanted: out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.amount),
+	}}
+	s.forwards[in.HTLC.Ref] = f
+	if !s.try(&f.out, htlc.Forward(in.HTLC), nil, nil, fx) {
+		f.out.last = htlc.Refusal{ChanNum: out.ChanNum, Reason: htlc.NoBalance, Text: "no channel to the next node can carry it now"}
+		if !out.Up {
+			f.out.last.Reason, f.out.last.Text = htlc.LinkDown, "the next node is not connected"
+		}
+		s.giveUp(f, fx)
+		return
+	}
+	s.tell(Forwarded, f, fx)
+}
+
+// check holds what the payer asks for against what we ask for: the newest policy,
+// and for a while the one before (BOLT 7). Nil when one of them is met.
+func (s *Switch) check(in htlc.HTLC, p onward, out *Link) (*onion.Failure, string) {
+	var first *onion.Failure
+	var why string
+	for _, policy := range out.policies(s.now) {
+		fail, text := s.meets(in, p, policy)
+		if fail == nil {
+			return nil, ""
+		}
+		if first == nil {
+			first, why = fail, text
+		}
+	}
+	first.Update = out.Update
+	return first, why
+}
+
+func (s *Switch) meets(in htlc.HTLC, p onward, policy Policy) (*onion.Failure, string) {
+	fee := policy.Fee(p.amount)
+	switch {
+	case policy.Disabled:
+		return &onion.Failure{Code: onion.ChannelDisabled}, "the channel is disabled"
+	case p.amount < policy.Min:
+		return &onion.Failure{Code: onion.AmountBelowMinimum, HTLCMsat: p.amount},
+			fmt.Sprintf("%s is below htlc_minimum_msat %s", p.amount, policy.Min) // B4.fwd.1
+	case policy.Max != 0 && p.amount > policy.Max:
+		return &onion.Failure{Code: onion.TemporaryChannelFailure},
+			fmt.Sprintf("%s is above htlc_maximum_msat %s", p.amount, policy.Max)
+	case in.Amount < p.amount || in.Amount-p.amount < fee:
+		return &onion.Failure{Code: onion.FeeInsufficient, HTLCMsat: in.Amount},
+			fmt.Sprintf("in %s, out %s: the fee is %s", in.Amount, p.amount, fee) // B4.fwd.2
+	case uint64(in.Expiry) < uint64(p.expiry)+uint64(policy.Delta):
+		return &onion.Failure{Code: onion.IncorrectCLTVExpiry, CLTVExpiry: in.Expiry},
+			fmt.Sprintf("expiry in %d, out %d: cltv_expiry_delta is %d", in.Expiry, p.expiry, policy.Delta) // B4.fwd.3
+	case p.expiry <= s.height+s.cfg.ExpiryGrace:
+		return &onion.Failure{Code: onion.ExpiryTooSoon},
+			fmt.Sprintf("expiry out %d at height %d is too soon", p.expiry, s.height) // B4.fwd.4
+	case p.expiry > s.height+s.cfg.MaxExpiry:
+		return &onion.Failure{Code: onion.ExpiryTooFar}, "expiry out too far ahead"
+	}
+	return nil, ""
+}
+
+// refuse fails an incoming HTLC ourselves.
+func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why string, fx *Effects) {
+	fx.Resolve = append(fx.Resolve, Resolve{Ref: in.HTLC.Ref, Resolution: htlc.Resolution{
+		Kind: htlc.Failed, Reason: onion.EncryptFailure(in.Opened.Secret, fail),
+	}})
+	n := Notice{
+		Kind: RefusedHere, In: in.HTLC.Ref, InSCID: s.links.scid(in.HTLC.Ref.ChanNum),
+		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why,
+	}
+	if p, ok := onwardOf(in.Opened.Payload); ok {
+		n.AmountOut, n.ExpiryOut, n.OutSCID = p.amount, p.expiry, p.scid
+	}
+	if out != nil {
+		n.Out = htlc.Ref{ChanNum: out.ChanNum, Dir: htlc.Outgoing}
+	}
+	fx.Tell = append(fx.Tell, n)
+}
+
+// launch sends the first HTLC of an attempt of ours.
+func (s *Switch) launch(ev Launch, fx *Effects) {
+	if _, twice := s.launches[ev.AttemptID]; twice {
+		return
+	}
+	out := s.links.named(ev.FirstHop)
+	l := &launch{row: ev.Row, pathKey: ev.PathKey, out: route{
+		amount: ev.Amount, expiry: ev.Expiry, hash: ev.Hash, onion: ev.Onion,
+	}}
+	l.out.last = htlc.Refusal{Origin: htlc.Attempt(ev.AttemptID), Reason: htlc.UnknownChannel,
+		Text: fmt.Sprintf("no channel %s", ev.FirstHop)}
+	if out != nil {
+		l.out.wanted = out.ChanNum
+		l.out.left = s.links.candidates(out.Peer, out.ChanNum, ev.Amount)
+		l.out.last.ChanNum, l.out.last.Reason = out.ChanNum, htlc.NoBalance
+		l.out.last.Text = fmt.Sprintf("channel %s cannot send %s now", ev.FirstHop, ev.Amount)
+		if !out.Up {
+			l.out.last.Reason, l.out.last.Text = htlc.LinkDown, fmt.Sprintf("channel %s is not active", ev.FirstHop)
+		}
+	}
+	s.launches[ev.AttemptID] = l
+	if !s.try(&l.out, htlc.Attempt(ev.AttemptID), l.row, l.pathKey, fx) {
+		s.giveUpLaunch(ev.AttemptID, l, fx)
+	}
+}
+
+// noUpdate is the failure of a channel that could not take an HTLC, with the
+// policy that the payer should use.
+func noUpdate(reason htlc.RefusalReason, amount lnwire.MilliSat, update *lnwire.ChannelUpdate) onion.Failure {
+	switch reason {
+	case htlc.BelowMinimum:
+		return onion.Failure{Code: onion.AmountBelowMinimum, HTLCMsat: amount, Update: update}
+	case htlc.LinkDown, htlc.NoBalance, htlc.TooMany, htlc.TooMuchDust:
+		return onion.Failure{Code: onion.TemporaryChannelFailure, Update: update}
+	case htlc.UnknownChannel:
+		return onion.Failure{Code: onion.UnknownNextPeer}
+	}
+	return onion.Failure{Code: onion.TemporaryNodeFailure}
+}

@@ -1,0 +1,316 @@
+package forward
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+)
+
+var (
+	alice = lnwire.PubKey{2, 0xa}
+	carol = lnwire.PubKey{2, 0xc}
+	t0    = time.Unix(1_700_000_000, 0)
+
+	// payerPolicy is what the channels to carol ask for.
+	carolPolicy = Policy{Base: 1000, PPM: 100, Delta: 40, Min: 1000, Max: 900_000_000}
+)
+
+const height lnwire.Height = 500
+
+// world is a switch with a channel 1 to alice and channels 2 and 3 to carol.
+func world() *Switch {
+	s := New(DefaultConfig)
+	s.Step(t0, Restarted{Height: height})
+	s.Step(t0, LinkChanged{Link{ChanNum: 1, Peer: alice, SCIDs: []lnwire.ShortChannelID{101}, Up: true, Sendable: 1e9}})
+	s.Step(t0, LinkChanged{Link{ChanNum: 2, Peer: carol, SCIDs: []lnwire.ShortChannelID{102, 1022}, Up: true, Sendable: 5e8,
+		Policy: carolPolicy, Update: &lnwire.ChannelUpdate{SCID: 102}}})
+	s.Step(t0, LinkChanged{Link{ChanNum: 3, Peer: carol, SCIDs: []lnwire.ShortChannelID{103}, Up: true, Sendable: 2e8,
+		Policy: carolPolicy, Update: &lnwire.ChannelUpdate{SCID: 103}}})
+	return s
+}
+
+// locked is an HTLC from alice that asks to be carried to scid.
+func locked(id uint64, scid lnwire.ShortChannelID, in, out lnwire.MilliSat, expiryIn, expiryOut lnwire.Height) htlc.Locked {
+	return htlc.Locked{
+		HTLC: htlc.HTLC{
+			Ref: htlc.Ref{ChanNum: 1, Dir: htlc.Incoming, ID: id}, Amount: in, Expiry: expiryIn,
+			Hash: lnwire.Hash{byte(id)}, State: htlc.RcvdAddAckRevocation,
+		},
+		Opened: htlc.Opened{
+			Payload: &onion.Payload{AmtToForward: &out, OutgoingCLTV: &expiryOut, ShortChannelID: &scid},
+			Secret:  lnwire.Secret{1, byte(id), byte(id >> 8)},
+		},
+	}
+}
+
+func good(id uint64) htlc.Locked { return locked(id, 102, 1_001_100, 1_000_000, height+100, height+60) }
+
+// failureOf decodes the only answer in fx as the payer would.
+func failureOf(t *testing.T, fx Effects, l htlc.Locked) onion.Failure {
+	t.Helper()
+	require.Empty(t, fx.Add)
+	require.Len(t, fx.Resolve, 1)
+	require.Equal(t, l.HTLC.Ref, fx.Resolve[0].Ref)
+	require.Equal(t, htlc.Failed, fx.Resolve[0].Resolution.Kind)
+	hop, f, ok := onion.DecodeFailure([]lnwire.Secret{l.Opened.Secret}, fx.Resolve[0].Resolution.Reason)
+	require.True(t, ok)
+	require.Zero(t, hop)
+	return f
+}
+
+func TestForwardAndSettle(t *testing.T) {
+	s := world()
+	l := good(7)
+	fx := s.Step(t0, LockedIn{l})
+	require.Len(t, fx.Add, 1)
+	require.Len(t, fx.Delta.Tags, 1)
+	add := fx.Add[0]
+	require.Equal(t, uint64(2), add.ChanNum, "the named channel comes first")
+	require.Equal(t, lnwire.MilliSat(1_000_000), add.Amount)
+	require.Equal(t, height+60, add.Expiry)
+	require.Equal(t, htlc.Forward(l.HTLC), add.Origin)
+	require.Equal(t, 1, s.InFlight())
+
+	p := lnwire.Preimage{9}
+	out := htlc.Outcome{Ref: htlc.Ref{ChanNum: 2, Dir: htlc.Outgoing, ID: 4}, Origin: add.Origin, Amount: add.Amount,
+		Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: p}}
+	fx = s.Step(t0.Add(time.Second), Ended{out})
+	require.Len(t, fx.Resolve, 1)
+	require.Equal(t, p, fx.Resolve[0].Resolution.Preimage)
+	rec := fx.Resolve[0].Record
+	require.NotNil(t, rec)
+	require.Equal(t, lnwire.MilliSat(1100), rec.Fee())
+	require.Equal(t, lnwire.ShortChannelID(101), rec.InSCID)
+	require.Equal(t, lnwire.ShortChannelID(102), rec.OutSCID)
+	require.Zero(t, s.InFlight())
+}
+
+// TestRefusals holds every forwarding check of BOLT 4 and 7 (B4.fwd.1 minimum,
+// B4.fwd.2 fee, B4.fwd.3 delta, B4.fwd.4 too soon).
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name string
+		l    htlc.Locked
+		code onion.Code
+	}{
+		{"unknown channel", locked(1, 999, 1_001_100, 1_000_000, height+100, height+60), onion.UnknownNextPeer},
+		{"below minimum", locked(1, 102, 5000, 999, height+100, height+60), onion.AmountBelowMinimum},
+		{"above maximum", locked(1, 102, 1e9, 900_000_001, height+100, height+60), onion.TemporaryChannelFailure},
+		{"fee one short", locked(1, 102, 1_001_099, 1_000_000, height+100, height+60), onion.FeeInsufficient},
+		{"out above in", locked(1, 102, 1_000_000, 1_000_001, height+100, height+60), onion.FeeInsufficient},
+		{"delta one short", locked(1, 102, 1_001_100, 1_000_000, height+99, height+60), onion.IncorrectCLTVExpiry},
+		{"too soon", locked(1, 102, 1_001_100, 1_000_000, height+43, height+3), onion.ExpiryTooSoon},
+		{"in too far", locked(1, 102, 1_001_100, 1_000_000, height+2017, height+60), onion.ExpiryTooFar},
+		{"overflowing fee", locked(1, 102, 1<<63, 1<<62, height+100, height+60), onion.TemporaryChannelFailure},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := failureOf(t, world().Step(t0, LockedIn{tt.l}), tt.l)
+			require.Equal(t, tt.code, f.Code, "%s", f.Code)
+			if tt.code.Has(onion.FlagUpdate) {
+				require.NotNil(t, f.Update)
+				require.Equal(t, lnwire.ShortChannelID(102), f.Update.SCID)
+			}
+		})
+	}
+}
+
+func TestBoundariesPass(t *testing.T) {
+	for name, l := range map[string]htlc.Locked{
+		"fee exact, delta exact": good(1),
+		"minimum":                locked(2, 102, 5000, 1000, height+100, height+60),
+		"soonest":                locked(3, 102, 1_001_100, 1_000_000, height+44, height+4),
+		"furthest":               locked(4, 102, 1_001_100, 1_000_000, height+2016, height+1976),
+		"by alias":               locked(5, 1022, 1_001_100, 1_000_000, height+100, height+60),
+	} {
+		require.Len(t, world().Step(t0, LockedIn{l}).Add, 1, name)
+	}
+}
+
+// TestNonStrict: another channel to the same peer serves when the named one
+// cannot, and only when all refuse the sender hears of it.
+func TestNonStrict(t *testing.T) {
+	s := world()
+	l := good(1)
+	add := s.Step(t0, LockedIn{l}).Add[0]
+	refusal := htlc.Refusal{ChanNum: add.ChanNum, Origin: add.Origin, Reason: htlc.NoBalance, Text: "reserve"}
+	fx := s.Step(t0, Refused{refusal})
+	require.Len(t, fx.Add, 1)
+	require.Equal(t, uint64(3), fx.Add[0].ChanNum)
+	refusal.ChanNum = 3
+	f := failureOf(t, s.Step(t0, Refused{refusal}), l)
+	require.Equal(t, onion.TemporaryChannelFailure, f.Code)
+	require.Zero(t, s.InFlight())
+
+	l = locked(2, 102, 300_100_000, 300_000_000, height+100, height+60)
+	l.HTLC.Amount = 301_000_000
+	require.Equal(t, uint64(2), s.Step(t0, LockedIn{l}).Add[0].ChanNum, "too large for channel 3")
+}
+
+func TestLinkDown(t *testing.T) {
+	s := world()
+	for _, n := range []uint64{2, 3} {
+		l := *s.links.byNum[n]
+		l.Up = false
+		s.Step(t0, LinkChanged{l})
+	}
+	l := good(1)
+	fx := s.Step(t0, LockedIn{l})
+	require.Equal(t, onion.TemporaryChannelFailure, failureOf(t, fx, l).Code)
+	require.Contains(t, fx.Tell[0].Text, "not connected")
+}
+
+// TestReplayedOnion: the same onion in another HTLC is refused, the same HTLC told
+// again is not (B4.replay.1).
+func TestReplayedOnion(t *testing.T) {
+	s := world()
+	first := good(1)
+	s.Step(t0, LockedIn{first})
+	require.Empty(t, s.Step(t0, LockedIn{first}))
+	again := good(1)
+	again.HTLC.Ref.ID = 2
+	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, s.Step(t0, LockedIn{again}), again).Code)
+
+	tag := Tag{Tag: onion.ReplayTag(first.Opened.Secret), Expiry: first.HTLC.Expiry, Owner: first.HTLC.Ref}
+	s = world()
+	s.Step(t0, Restarted{Height: height, Tags: []Tag{tag}})
+	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, s.Step(t0, LockedIn{again}), again).Code)
+	require.Len(t, s.Step(t0, LockedIn{first}).Add, 1, "its owner may go on")
+	fx := s.Step(t0, Block{Height: first.HTLC.Expiry + 1})
+	require.Equal(t, first.HTLC.Expiry+1, fx.Delta.ForgetTags)
+	require.Empty(t, s.tags.owner)
+}
+
+func TestFormerPolicyIsHonouredForAWhile(t *testing.T) {
+	s := world()
+	l := *s.links.byNum[2]
+	l.Former, l.FormerUntil = l.Policy, t0.Add(time.Minute)
+	l.Policy.Base = 50_000
+	s.Step(t0, LinkChanged{l})
+	require.Len(t, s.Step(t0, LockedIn{good(1)}).Add, 1)
+	late := good(2)
+	require.Equal(t, onion.FeeInsufficient, failureOf(t, s.Step(t0.Add(2*time.Minute), LockedIn{late}), late).Code)
+}
+
+// TestFailuresTravelBack: what a later node said is wrapped, what it could not read
+// we report ourselves (B4.mal.1), a timeout on chain is a permanent failure.
+func TestFailuresTravelBack(t *testing.T) {
+	secrets := func(l htlc.Locked) []lnwire.Secret { return []lnwire.Secret{l.Opened.Secret, {77}} }
+	run := func(res htlc.Resolution) (int, onion.Failure) {
+		s := world()
+		l := good(1)
+		add := s.Step(t0, LockedIn{l}).Add[0]
+		fx := s.Step(t0, Ended{htlc.Outcome{Ref: htlc.Ref{ChanNum: 2, Dir: htlc.Outgoing}, Origin: add.Origin, Resolution: res}})
+		require.Len(t, fx.Resolve, 1)
+		require.Nil(t, fx.Resolve[0].Record)
+		hop, f, ok := onion.DecodeFailure(secrets(l), fx.Resolve[0].Resolution.Reason)
+		require.True(t, ok)
+		return hop, f
+	}
+	hop, f := run(htlc.Resolution{Kind: htlc.Failed, Reason: onion.EncryptFailure(lnwire.Secret{77}, onion.Failure{Code: onion.MPPTimeout})})
+	require.Equal(t, 1, hop)
+	require.Equal(t, onion.MPPTimeout, f.Code)
+
+	hop, f = run(htlc.Resolution{Kind: htlc.Malformed, Code: uint16(onion.InvalidOnionHMAC), OnionSHA256: [32]byte{5}})
+	require.Zero(t, hop)
+	require.Equal(t, onion.InvalidOnionHMAC, f.Code)
+	require.Equal(t, [32]byte{5}, f.OnionSHA256)
+
+	hop, f = run(htlc.Resolution{Kind: htlc.TimedOut})
+	require.Zero(t, hop)
+	require.Equal(t, onion.PermanentChannelFailure, f.Code)
+}
+
+func TestUnreadableOnions(t *testing.T) {
+	s := world()
+	l := good(1)
+	l.Opened = htlc.Opened{Bad: &onion.BadOnion{Code: onion.InvalidOnionKey, SHA256: [32]byte{3}}}
+	res := s.Step(t0, LockedIn{l}).Resolve[0].Resolution
+	require.Equal(t, htlc.Malformed, res.Kind)
+	require.Equal(t, uint16(onion.InvalidOnionKey), res.Code)
+
+	l = good(2)
+	l.Opened = htlc.Opened{Invalid: &onion.Failure{Code: onion.InvalidOnionPayload, Type: 4}, Secret: l.Opened.Secret}
+	require.Equal(t, onion.InvalidOnionPayload, failureOf(t, s.Step(t0, LockedIn{l}), l).Code)
+}
+
+func TestFinalGoesToInvoices(t *testing.T) {
+	s := world()
+	l := good(1)
+	l.Opened.Final = true
+	fx := s.Step(t0, LockedIn{l})
+	require.Len(t, fx.Receive, 1)
+	require.Empty(t, fx.Add)
+}
+
+func TestLaunch(t *testing.T) {
+	s := world()
+	fx := s.Step(t0, Launch{AttemptID: 5, FirstHop: 103, Amount: 1000, Expiry: height + 50, Row: []byte("row")})
+	require.Equal(t, []Add{{ChanNum: 3, Amount: 1000, Expiry: height + 50, Origin: htlc.Attempt(5), Row: []byte("row")}}, fx.Add)
+	fx = s.Step(t0, Refused{htlc.Refusal{ChanNum: 3, Origin: htlc.Attempt(5), Reason: htlc.TooMany}})
+	require.Equal(t, uint64(2), fx.Add[0].ChanNum)
+	fx = s.Step(t0, Ended{htlc.Outcome{Origin: htlc.Attempt(5), Resolution: htlc.Resolution{Kind: htlc.Fulfilled}}})
+	require.Len(t, fx.Results, 1)
+	require.NotNil(t, fx.Results[0].Resolution)
+
+	fx = s.Step(t0, Launch{AttemptID: 6, FirstHop: 999})
+	require.Equal(t, htlc.UnknownChannel, fx.Results[0].Refusal.Reason)
+	fx = s.Step(t0, Launch{AttemptID: 7, FirstHop: 102, Amount: 1e12})
+	require.Equal(t, htlc.NoBalance, fx.Results[0].Refusal.Reason)
+}
+
+// TestRestart: an outgoing HTLC in a row stands for the incoming one that it
+// carries, which is therefore not forwarded again (V-29), whichever of its outcome
+// and the incoming HTLC is heard of first.
+func TestRestart(t *testing.T) {
+	l := good(1)
+	origin := htlc.Forward(l.HTLC)
+	ref := htlc.Ref{ChanNum: 2, Dir: htlc.Outgoing, ID: 3}
+	paid := htlc.Outcome{Ref: ref, Origin: origin, Amount: 1_000_000, Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: lnwire.Preimage{1}}}
+
+	for name, story := range map[string]struct {
+		at   Restarted
+		then []Event
+	}{
+		"told, then ended":  {Restarted{Live: []Live{{ref, origin, 1_000_000}}}, []Event{LockedIn{l}, Ended{paid}}},
+		"ended, then told":  {Restarted{Live: []Live{{ref, origin, 1_000_000}}}, []Event{Ended{paid}, LockedIn{l}}},
+		"outcome in outbox": {Restarted{Outbox: []htlc.Outcome{paid}}, []Event{LockedIn{l}}},
+		"both":              {Restarted{Live: []Live{{ref, origin, 1_000_000}}, Outbox: []htlc.Outcome{paid}}, []Event{LockedIn{l}}},
+	} {
+		s := New(DefaultConfig)
+		story.at.Height = height
+		s.Step(t0, story.at)
+		var all Effects
+		for _, ev := range story.then {
+			fx := s.Step(t0, ev)
+			all.Add = append(all.Add, fx.Add...)
+			all.Resolve = append(all.Resolve, fx.Resolve...)
+		}
+		require.Empty(t, all.Add, name)
+		require.Len(t, all.Resolve, 1, name)
+		require.Equal(t, lnwire.Preimage{1}, all.Resolve[0].Resolution.Preimage, name)
+		require.Equal(t, lnwire.MilliSat(1_000_000), all.Resolve[0].Record.AmountOut, name)
+	}
+}
+
+// TestLatePreimage: a preimage that comes after a failure was sent back is still
+// passed on; a failure never is (V-05).
+func TestLatePreimage(t *testing.T) {
+	s := world()
+	l := good(1)
+	add := s.Step(t0, LockedIn{l}).Add[0]
+	s.Step(t0, Ended{htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.TimedOut}}})
+	fx := s.Step(t0, Ended{htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: lnwire.Preimage{1}}}})
+	require.Len(t, fx.Resolve, 1)
+	require.Empty(t, s.Step(t0, Ended{htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.TimedOut}}}))
+}
+
+func TestFeeSaturates(t *testing.T) {
+	require.Equal(t, ^lnwire.MilliSat(0), Policy{PPM: ^uint32(0)}.Fee(^lnwire.MilliSat(0)))
+	require.Equal(t, lnwire.MilliSat(1001), Policy{Base: 1000, PPM: 1}.Fee(1_999_999))
+}

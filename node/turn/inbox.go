@@ -1,0 +1,108 @@
+package turn
+
+import "sync"
+
+// Inbox is the queue in front of one owner of state. Whatever is put in is given
+// to the owner's turn in order, everything that has gathered at once; only one
+// turn runs at a time, and no goroutine lives while there is nothing to do.
+//
+// Put never blocks: how much can gather is bounded by the protocol. Senders fed by
+// a peer use PutSlow, which waits while more than its bound is queued; that is the
+// only back-pressure there is.
+type Inbox[E any] struct {
+	spawn func(func())
+	turn  func([]E)
+
+	mu      sync.Mutex
+	room    sync.Cond
+	items   []E
+	spare   []E // the backing of the last turn, used again
+	running bool
+	closed  bool
+	idle    sync.Cond
+}
+
+// slowBound is how many items may wait before PutSlow does too.
+const slowBound = 1024
+
+// NewInbox makes an inbox whose turns are run by spawn, which must run its
+// argument exactly once, in another goroutine or later (a simulator chooses when).
+func NewInbox[E any](spawn func(func()), turn func([]E)) *Inbox[E] {
+	b := &Inbox[E]{spawn: spawn, turn: turn}
+	b.room.L, b.idle.L = &b.mu, &b.mu
+	return b
+}
+
+// Put queues an item. After Close it does nothing.
+func (b *Inbox[E]) Put(e E) {
+	b.mu.Lock()
+	b.put(e)
+}
+
+// PutSlow is Put for senders that a peer feeds.
+func (b *Inbox[E]) PutSlow(e E) {
+	b.mu.Lock()
+	for len(b.items) >= slowBound && !b.closed {
+		b.room.Wait()
+	}
+	b.put(e)
+}
+
+// put finishes Put: it unlocks.
+func (b *Inbox[E]) put(e E) {
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.items = append(b.items, e)
+	start := !b.running
+	b.running = true
+	b.mu.Unlock()
+	if start {
+		b.spawn(b.run)
+	}
+}
+
+// run takes turns until nothing is left.
+func (b *Inbox[E]) run() {
+	for {
+		b.mu.Lock()
+		if len(b.items) == 0 || b.closed {
+			b.running = false
+			b.items = nil
+			b.idle.Broadcast()
+			b.mu.Unlock()
+			return
+		}
+		items := b.items
+		b.items = b.spare[:0]
+		b.room.Broadcast()
+		b.mu.Unlock()
+
+		b.turn(items)
+
+		clear(items)
+		b.mu.Lock()
+		b.spare = items
+		b.mu.Unlock()
+	}
+}
+
+// Close drops what is queued, lets a running turn finish, and refuses the rest.
+// It must not be called from within a turn.
+func (b *Inbox[E]) Close() {
+	b.mu.Lock()
+	b.closed = true
+	b.room.Broadcast()
+	for b.running {
+		b.idle.Wait()
+	}
+	b.mu.Unlock()
+}
+
+// Len is how many items wait.
+func (b *Inbox[E]) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items)
+}

@@ -1,0 +1,82 @@
+package turn
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func background(f func()) { go f() }
+
+func TestInboxKeepsOrderAndRunsOneTurnAtATime(t *testing.T) {
+	const senders, each = 8, 500
+	var inTurn sync.Mutex
+	next := make([]int, senders)
+	var all sync.WaitGroup
+	all.Add(senders * each)
+	b := NewInbox(background, func(items [][2]int) {
+		require.True(t, inTurn.TryLock(), "two turns at a time")
+		for _, it := range items {
+			require.Equal(t, next[it[0]], it[1])
+			next[it[0]]++
+			all.Done()
+		}
+		inTurn.Unlock()
+	})
+	for s := range senders {
+		go func() {
+			for i := range each {
+				if s%2 == 0 {
+					b.Put([2]int{s, i})
+				} else {
+					b.PutSlow([2]int{s, i})
+				}
+			}
+		}()
+	}
+	all.Wait()
+	b.Close()
+	require.Zero(t, b.Len())
+}
+
+func TestInboxBatchesWhatGathers(t *testing.T) {
+	var later []func()
+	var turns [][]int
+	b := NewInbox(func(f func()) { later = append(later, f) }, func(items []int) {
+		turns = append(turns, append([]int(nil), items...))
+	})
+	b.Put(1)
+	b.Put(2)
+	require.Len(t, later, 1, "one runner for all that waits")
+	later[0]()
+	b.Put(3)
+	require.Len(t, later, 2)
+	later[1]()
+	require.Equal(t, [][]int{{1, 2}, {3}}, turns)
+}
+
+func TestPutSlowWaitsForRoomAndCloseFreesIt(t *testing.T) {
+	hold := make(chan struct{})
+	b := NewInbox(background, func([]int) { <-hold })
+	b.Put(0)
+	for b.Len() > 0 { // the first is in its turn
+	}
+	for i := range slowBound {
+		b.Put(i)
+	}
+	through := make(chan struct{})
+	go func() { b.PutSlow(1); close(through) }()
+	select {
+	case <-through:
+		t.Fatal("did not wait")
+	default:
+	}
+	closed := make(chan struct{})
+	go func() { b.Close(); close(closed) }()
+	<-through
+	close(hold)
+	<-closed
+	b.Put(1)
+	require.Zero(t, b.Len())
+}

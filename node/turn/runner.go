@@ -1,0 +1,159 @@
+package turn
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/htlc"
+)
+
+// Machine is what a Runner runs: a channel.
+type Machine interface {
+	Step(channel.Event) channel.Effects
+}
+
+// Conn is a connection to the channel's peer. A message goes out on the connection
+// that was there when the machine spoke, or not at all: what another one needs,
+// channel_reestablish derives anew.
+type Conn interface{}
+
+// Item is an event for a channel, with what only the shell can know of it.
+type Item struct {
+	Event channel.Event
+	// Conn is the connection, of a channel.Connected.
+	Conn Conn
+	// Opened waits for the peeled onion, of a received update_add_htlc. The pool has
+	// been at it since the message was read.
+	Opened func() *htlc.Opened
+}
+
+// Shell is what a Runner needs of the world around it.
+type Shell interface {
+	// Commit queues d for writing and calls release when it, and all that was queued
+	// before it, is durable. It does not block. The order of calls is the order of
+	// writes and of releases.
+	Commit(d *channel.Delta, release func())
+	// Deliver hands on what stays inside the process. It comes after Commit, so that
+	// every consequence is queued behind its cause.
+	Deliver(num uint64, fx *channel.Effects)
+	// Release lets go of what leaves the process, on conn.
+	Release(num uint64, conn Conn, fx *channel.Effects)
+	// Broken tells that the machine panicked, and returns one loaded from what is
+	// durable. It may wait for the writer.
+	Broken(num uint64, what string) (Machine, error)
+}
+
+// Runner takes the turns of one channel.
+type Runner struct {
+	Num   uint64
+	Inbox *Inbox[Item]
+
+	machine Machine
+	shell   Shell
+	conn    Conn
+	// strikes counts panics since the last turn that went well. A machine that
+	// panics again from its durable state only follows the chain from then on.
+	strikes     int
+	quarantined bool
+}
+
+// NewRunner makes the runner of channel num; spawn starts its turns.
+func NewRunner(num uint64, m Machine, shell Shell, spawn func(func())) *Runner {
+	r := &Runner{Num: num, machine: m, shell: shell}
+	r.Inbox = NewInbox(spawn, r.turn)
+	return r
+}
+
+// turn steps the machine over everything that has arrived and lets it sign once
+// for all of it. A change of connection ends a turn: what was said before it must
+// not go out after it.
+func (r *Runner) turn(items []Item) {
+	var fx channel.Effects
+	for _, it := range items {
+		switch it.Event.(type) {
+		case channel.Connected, channel.Disconnected:
+			r.finish(&fx)
+			fx = channel.Effects{}
+			r.conn = it.Conn
+		}
+		if rcv, ok := it.Event.(channel.Received); ok && it.Opened != nil {
+			rcv.Opened = it.Opened()
+			it.Event = rcv
+		}
+		r.step(it.Event, &fx)
+	}
+	r.step(channel.Flush{}, &fx)
+	r.finish(&fx)
+}
+
+// finish queues the write and hands on the effects.
+func (r *Runner) finish(fx *channel.Effects) {
+	done := *fx
+	conn := r.conn
+	if !done.Disconnect && !done.Delta.Empty() {
+		r.strikes = 0
+	}
+	if leaves(&done) || !done.Delta.Empty() {
+		r.shell.Commit(&done.Delta, func() { r.shell.Release(r.Num, conn, &done) })
+	}
+	r.shell.Deliver(r.Num, &done)
+}
+
+func leaves(fx *channel.Effects) bool {
+	return len(fx.Send) > 0 || len(fx.Publish) > 0 || fx.Unfund != nil || fx.Announce != nil ||
+		len(fx.Tell) > 0 || fx.Disconnect
+}
+
+// step steps the machine. A panic there is a broken invariant of one channel, not
+// of the node: the effects of this turn are dropped, as if the process had died
+// before the write, and the machine goes on once from its durable state.
+func (r *Runner) step(ev channel.Event, fx *channel.Effects) {
+	if r.quarantined && !fromChain(ev) {
+		return
+	}
+	if what, ok := r.try(ev, fx); !ok {
+		r.broken(what, fx)
+	}
+}
+
+func (r *Runner) try(ev channel.Event, fx *channel.Effects) (what string, ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			what = fmt.Sprintf("%T: %v\n%s", ev, p, debug.Stack())
+			ok = false
+		}
+	}()
+	fx.Append(r.machine.Step(ev))
+	return "", true
+}
+
+func (r *Runner) broken(what string, fx *channel.Effects) {
+	*fx = channel.Effects{Disconnect: true}
+	r.strikes++
+	m, err := r.shell.Broken(r.Num, what)
+	if err != nil || r.strikes > 1 {
+		r.quarantined = true
+	}
+	if err != nil {
+		return
+	}
+	r.machine = m
+	var again channel.Effects
+	if _, ok := r.try(channel.Resumed{}, &again); !ok {
+		r.quarantined = true
+		return
+	}
+	fx.Append(again)
+}
+
+// fromChain reports the events that a quarantined channel still follows: nothing
+// that the peer or the switch says reaches it any more.
+func fromChain(ev channel.Event) bool {
+	switch ev.(type) {
+	case channel.Block, channel.Confirmed, channel.Unconfirmed, channel.Spent, channel.Tick,
+		channel.PreimageSeen, channel.Loaded, channel.Answered, channel.Resumed:
+		return true
+	}
+	return false
+}

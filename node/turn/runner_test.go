@@ -1,0 +1,104 @@
+package turn
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// scripted answers each event with a message that names it, and panics on demand.
+type scripted struct{ log *[]string }
+
+func (m scripted) Step(ev channel.Event) channel.Effects {
+	*m.log = append(*m.log, fmt.Sprintf("%T", ev))
+	switch ev := ev.(type) {
+	case channel.PolicySet:
+		panic("invariant")
+	case channel.Received:
+		if ev.Opened != nil {
+			*m.log = append(*m.log, "opened")
+		}
+		return channel.Effects{
+			Delta: channel.Delta{ChanNum: 1, Core: &channel.Core{}},
+			Send:  [][]lnwire.Message{{ev.Msg}},
+		}
+	}
+	return channel.Effects{}
+}
+
+// shell records the order of things and holds releases back until told.
+type shell struct {
+	log      []string
+	releases []func()
+	reload   error
+}
+
+func (s *shell) Commit(_ *channel.Delta, release func()) {
+	s.log = append(s.log, "commit")
+	s.releases = append(s.releases, release)
+}
+func (s *shell) Deliver(uint64, *channel.Effects) { s.log = append(s.log, "deliver") }
+func (s *shell) Release(_ uint64, conn Conn, fx *channel.Effects) {
+	s.log = append(s.log, fmt.Sprintf("release %d on %v", len(fx.Send), conn))
+}
+func (s *shell) Broken(uint64, string) (Machine, error) {
+	s.log = append(s.log, "broken")
+	return scripted{new([]string)}, s.reload
+}
+
+func inline(f func()) { f() }
+
+func rcv() Item { return Item{Event: channel.Received{Msg: &lnwire.Ping{}}} }
+
+func TestTurnStepsAllThenFlushesThenWritesOnce(t *testing.T) {
+	var steps []string
+	sh := &shell{}
+	r := NewRunner(1, scripted{&steps}, sh, inline)
+	r.turn([]Item{rcv(), rcv(), {Event: channel.Received{}, Opened: func() *htlc.Opened { return &htlc.Opened{} }}})
+	require.Equal(t, []string{"channel.Received", "channel.Received", "channel.Received", "opened", "channel.Flush"}, steps)
+	require.Equal(t, []string{"commit", "deliver"}, sh.log, "nothing left before the write")
+	sh.releases[0]()
+	require.Equal(t, "release 3 on <nil>", sh.log[2])
+}
+
+func TestWhatWasSaidGoesOutOnTheConnectionOfThatTime(t *testing.T) {
+	sh := &shell{}
+	r := NewRunner(1, scripted{new([]string)}, sh, inline)
+	r.turn([]Item{{Event: channel.Connected{}, Conn: "old"}, rcv(), {Event: channel.Disconnected{}}, {Event: channel.Connected{}, Conn: "new"}, rcv()})
+	for _, f := range sh.releases {
+		f()
+	}
+	require.Contains(t, sh.log, "release 1 on old")
+	require.Contains(t, sh.log, "release 1 on new")
+}
+
+// TestPanicIsAQuarantine: once from the durable state, then only the chain (law 7).
+func TestPanicIsAQuarantine(t *testing.T) {
+	sh := &shell{}
+	r := NewRunner(1, scripted{new([]string)}, sh, inline)
+	r.turn([]Item{rcv(), {Event: channel.PolicySet{}}})
+	require.Equal(t, []string{"broken", "commit", "deliver"}, sh.log)
+	sh.releases[0]()
+	require.Equal(t, "release 0 on <nil>", sh.log[3], "what the broken turn said is dropped")
+	require.False(t, r.quarantined)
+
+	r.turn([]Item{{Event: channel.PolicySet{}}})
+	require.True(t, r.quarantined)
+	var steps []string
+	r.machine = scripted{&steps}
+	r.turn([]Item{rcv(), {Event: channel.Block{}}})
+	require.Equal(t, []string{"channel.Block"}, steps)
+}
+
+func TestNoDurableStateIsAQuarantineAtOnce(t *testing.T) {
+	sh := &shell{reload: errors.New("no rows")}
+	r := NewRunner(1, scripted{new([]string)}, sh, inline)
+	r.turn([]Item{{Event: channel.PolicySet{}}})
+	require.True(t, r.quarantined)
+}
