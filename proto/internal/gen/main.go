@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	root := flag.String("root", "proto", "directory that holds the .proto files and rest.yaml")
+	root := flag.String("root", "proto", "directory that holds the .proto files, rest.yaml and openapi.yaml")
 	out := flag.String("out", "", "directory to write to (default: the same as -root)")
 	flag.Parse()
 	if *out == "" {

@@ -41,8 +41,9 @@ func TestRunWritesBelowOut(t *testing.T) {
 	proto := "syntax = \"proto3\";\npackage a;\noption go_package = \"example.test/a\";\n// Hello.\nmessage M { string s = 1; }\n"
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "a"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "a", "a.proto"), []byte(proto), 0o600))
-	rules := "type: google.api.Service\nconfig_version: 3\n"
+	rules, head := "type: google.api.Service\nconfig_version: 3\n", "openapiOptions: {}\n"
 	require.NoError(t, os.WriteFile(filepath.Join(root, "rest.yaml"), []byte(rules), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "openapi.yaml"), []byte(head), 0o600))
 
 	require.NoError(t, run(t.Context(), root, out))
 	code, err := os.ReadFile(filepath.Join(out, "a", "a.pb.go"))

@@ -19,13 +19,16 @@ type plugin struct{ tool, parameter string }
 // A file is one generated file; its name is relative to the output directory.
 type file struct{ name, content string }
 
-// plugins lists what is run, with restRules as the path of the file that maps methods to REST.
-func plugins(restRules string) []plugin {
+// plugins lists what is run. In dir, rest.yaml maps methods to REST paths and openapi.yaml holds the head of the OpenAPI
+// file.
+func plugins(dir string) []plugin {
+	rules := "grpc_api_configuration=" + filepath.Join(dir, "rest.yaml")
+	head := "openapi_configuration=" + filepath.Join(dir, "openapi.yaml")
 	return []plugin{
 		{"protoc-gen-go", "paths=source_relative"},
 		{"protoc-gen-go-grpc", "paths=source_relative"},
-		{"protoc-gen-grpc-gateway", "paths=source_relative,grpc_api_configuration=" + restRules},
-		{"protoc-gen-openapiv2", "allow_merge=true,merge_file_name=fulgur,json_names_for_fields=false,grpc_api_configuration=" + restRules},
+		{"protoc-gen-grpc-gateway", "paths=source_relative," + rules},
+		{"protoc-gen-openapiv2", "allow_merge=true,merge_file_name=fulgur,json_names_for_fields=false," + rules + "," + head},
 	}
 }
 
@@ -39,12 +42,12 @@ func generate(ctx context.Context, root string) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, err := filepath.Abs(filepath.Join(root, "rest.yaml"))
+	dir, err := filepath.Abs(root)
 	if err != nil {
-		return nil, fmt.Errorf("locate rest.yaml: %w", err)
+		return nil, fmt.Errorf("locate %s: %w", root, err)
 	}
 
-	todo := plugins(rules)
+	todo := plugins(dir)
 	made, errs := make([][]file, len(todo)), make([]error, len(todo))
 	var wg sync.WaitGroup
 	for i, p := range todo {
