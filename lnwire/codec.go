@@ -105,14 +105,13 @@ func (r *reader) extension(extra *ExtraTLVs, record func(typ uint64, v *reader) 
 	if r.err != nil || len(r.b) == 0 {
 		return
 	}
-	field := ""
-	err := eachTLV(r.b, func(rec TLV) error {
-		v := reader{b: rec.Value}
+	var v reader // of one value after the other
+	err := eachTLV(r.b, func(rec TLV, rest []byte) error {
+		v = reader{b: rec.Value}
 		if record(rec.Type, &v) {
 			if v.err == nil && len(v.b) > 0 {
 				v.fail("", ErrTrailing) // B1.tlv.5: a known record is exactly as long as its content
 			}
-			field = v.field
 			return v.err
 		}
 		if rec.Type%2 == 0 {
@@ -120,11 +119,14 @@ func (r *reader) extension(extra *ExtraTLVs, record func(typ uint64, v *reader) 
 		}
 		// B1.tlv.7: an unknown odd record is no error. B2.wire.9: it goes back as it
 		// came, such as attribution data or a record of an application.
+		if *extra == nil {
+			*extra = make(ExtraTLVs, 0, 1+countTLVs(rest))
+		}
 		*extra = append(*extra, TLV{Type: rec.Type, Value: append([]byte{}, rec.Value...)})
 		return nil
 	})
 	if err != nil {
-		r.fail(field, err)
+		r.fail(v.field, err)
 	}
 	r.b = nil
 }

@@ -50,9 +50,12 @@ func (e *TLVError) Unwrap() error { return e.Err }
 // exact length. The error is a *TLVError.
 func ReadTLVs(b []byte, known func(typ uint64) bool) ([]TLV, error) {
 	var records []TLV
-	err := eachTLV(b, func(rec TLV) error {
+	err := eachTLV(b, func(rec TLV, rest []byte) error {
 		if rec.Type%2 == 0 && (known == nil || !known(rec.Type)) {
 			return ErrUnknownEven
+		}
+		if records == nil {
+			records = make([]TLV, 0, 1+countTLVs(rest))
 		}
 		records = append(records, rec)
 		return nil
@@ -64,8 +67,8 @@ func ReadTLVs(b []byte, known func(typ uint64) bool) ([]TLV, error) {
 }
 
 // eachTLV walks a stream and stops at the first thing that is wrong with it or
-// that take refuses.
-func eachTLV(b []byte, take func(TLV) error) error {
+// that take refuses. Take is given what follows the record, too.
+func eachTLV(b []byte, take func(rec TLV, rest []byte) error) error {
 	total, first, last := len(b), true, uint64(0)
 	for len(b) > 0 { // B1.tlv.1: no bytes left before a type is the end
 		offset := total - len(b)
@@ -75,7 +78,7 @@ func eachTLV(b []byte, take func(TLV) error) error {
 		case !first && rec.Type <= last: // B1.tlv.4: types rise strictly
 			err = ErrNotAscending
 		default:
-			err = take(rec)
+			err = take(rec, rest)
 		}
 		if err != nil {
 			return &TLVError{Type: rec.Type, Offset: offset, Err: err}
@@ -103,6 +106,19 @@ func readRecord(b []byte) (rec TLV, rest []byte, err error) {
 	}
 	rec.Value = b[:length:length]
 	return rec, b[length:], nil
+}
+
+// countTLVs counts the records up to the end or the first broken one, so that a
+// list for many small records need not grow step by step.
+func countTLVs(b []byte) (n int) {
+	for len(b) > 0 {
+		_, rest, err := readRecord(b)
+		if err != nil {
+			break
+		}
+		b, n = rest, n+1
+	}
+	return n
 }
 
 // AppendTLV writes one record behind b. The caller writes the records of a stream
