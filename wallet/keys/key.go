@@ -61,10 +61,6 @@ func (k *Key) SignCompact(digest [32]byte) (sig [65]byte) {
 }
 
 // signECDSA gives the compact form. ecdsa.Sign is RFC 6979 and low s by contract.
-func signECDSA(priv *btcec.PrivateKey, digest [32]byte) (sig lnwire.Sig) {
-	s := ecdsa.Sign(priv, digest[:])
-	rn, sn := s.R(), s.S()
-	rn.PutBytesUnchecked(sig[:32])
-	sn.PutBytesUnchecked(sig[32:])
-	return sig
+func signECDSA(priv *btcec.PrivateKey, digest [32]byte) lnwire.Sig {
+	return lnwire.NewSig(ecdsa.Sign(priv, digest[:]))
 }

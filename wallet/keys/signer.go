@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -113,12 +112,6 @@ func Verify(checks []Check) bool {
 }
 
 func verifyOne(key *btcec.PublicKey, digest [32]byte, sig lnwire.Sig) bool {
-	var r, s btcec.ModNScalar
-	if r.SetByteSlice(sig[:32]) || s.SetByteSlice(sig[32:]) {
-		return false // a number of the field's order or above
-	}
-	if r.IsZero() || s.IsZero() || s.IsOverHalfOrder() {
-		return false
-	}
-	return ecdsa.NewSignature(&r, &s).Verify(digest[:], key)
+	parsed, err := sig.ECDSA()
+	return err == nil && sig.IsLowS() && parsed.Verify(digest[:], key)
 }
