@@ -38,12 +38,15 @@ func build(packet []byte, sessionKey *btcec.PrivateKey, hops []Hop, assoc []byte
 	if err := checkRoom(len(packet)-overhead, hops); err != nil {
 		return nil, err
 	}
-	secrets, err := deriveSecrets(sessionKey, hops)
-	if err != nil {
-		return nil, err
+	if sessionKey == nil || sessionKey.Key.IsZero() {
+		return nil, errors.New("session key is zero")
 	}
 	packet[0] = version // B4.build.1
 	copy(ephemeralOf(packet), sessionKey.PubKey().SerializeCompressed())
+	secrets, err := deriveSecrets(sessionKey, ephemeralOf(packet), hops)
+	if err != nil {
+		return nil, err
+	}
 
 	// What no hop's payload covers must look random, also to the last hop
 	// (B4.build.2).
@@ -81,12 +84,9 @@ func checkRoom(room int, hops []Hop) error {
 	return nil
 }
 
-// deriveSecrets walks the ephemeral key along the route and gives the secret that
-// it shares with each hop.
-func deriveSecrets(sessionKey *btcec.PrivateKey, hops []Hop) ([]lnwire.Secret, error) {
-	if sessionKey == nil || sessionKey.Key.IsZero() {
-		return nil, errors.New("session key is zero")
-	}
+// deriveSecrets walks the ephemeral key along the route, from the session key and
+// its public half on, and gives the secret that it shares with each hop.
+func deriveSecrets(sessionKey *btcec.PrivateKey, public []byte, hops []Hop) ([]lnwire.Secret, error) {
 	secrets := make([]lnwire.Secret, len(hops))
 	ephemeral := btcec.PrivateKey{Key: sessionKey.Key}
 	for i, h := range hops {
@@ -94,11 +94,11 @@ func deriveSecrets(sessionKey *btcec.PrivateKey, hops []Hop) ([]lnwire.Secret, e
 		if err != nil {
 			return nil, fmt.Errorf("key of hop %d: %w", i, err)
 		}
-		secrets[i] = sharedSecret(node, &ephemeral.Key)
-		if i < len(hops)-1 {
-			public := ephemeral.PubKey().SerializeCompressed()
-			ephemeral.Key.Mul(blindingFactor(public, secrets[i]))
+		if i > 0 {
+			ephemeral.Key.Mul(blindingFactor(public, secrets[i-1]))
+			public = ephemeral.PubKey().SerializeCompressed()
 		}
+		secrets[i] = sharedSecret(node, &ephemeral.Key)
 	}
 	return secrets, nil
 }

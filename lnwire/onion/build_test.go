@@ -59,10 +59,10 @@ func TestBuildPadsWithTheSessionKey(t *testing.T) {
 	behind := func(session byte) []byte {
 		packet, _, err := Build(newKey(session).PrivateKey, hops, nil)
 		require.NoError(t, err)
-		secret, code, _ := openPacket(keys[0], nil, packet[:], nil)
+		l, code, _ := open(keys[0], nil, packet[:], nil)
 		require.Zero(t, code)
 		clear := bytes.Clone(payloadsOf(packet[:]))
-		xorStream(deriveKey(keyRho, secret), 0, clear)
+		xorStream(deriveKey(keyRho, l.secret), 0, clear)
 		return clear[HopLen(20):]
 	}
 	a, b := behind(0x41), behind(0x42)
@@ -84,11 +84,11 @@ func TestOtherSizes(t *testing.T) {
 		_, err := build(packet, newKey(9).PrivateKey, hops, nil)
 		require.NoError(t, err)
 		for i, k := range keys {
-			secret, code, err := openPacket(k, nil, packet, nil)
+			l, code, err := open(k, nil, packet, nil)
 			require.NoError(t, err)
 			require.Zero(t, code)
 			next := make([]byte, len(packet))
-			payload, final := peel(next, packet, secret)
+			payload, final := l.peel(next, packet)
 			require.Equal(t, hops[i].Payload, payload)
 			require.Equal(t, i == 1, final)
 			packet = next

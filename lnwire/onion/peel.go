@@ -35,61 +35,67 @@ func Peel(key ECDH, packet *Packet, assoc []byte) (Peeled, *BadOnion) {
 	return p, nil
 }
 
-// peelPacket is peel for the size of a payment's packet.
+// peelPacket peels a packet of the size of a payment's packet.
 func peelPacket(key ECDH, tweak *btcec.ModNScalar, packet *Packet, assoc []byte) (p Peeled, code Code, err error) {
-	p.Secret, code, err = openPacket(key, tweak, packet[:], assoc)
+	l, code, err := open(key, tweak, packet[:], assoc)
 	if code != 0 {
 		return p, code, err
 	}
-	p.Payload, p.Final = peel(p.Next[:], packet[:], p.Secret)
+	p.Secret = l.secret
+	p.Payload, p.Final = l.peel(p.Next[:], packet[:])
 	return p, 0, nil
 }
 
-// openPacket computes the secret shared with the origin and checks with it that
-// the packet is authentic. The code is 0 when it is. A tweak multiplies the
-// node's key, in a blinded path.
-func openPacket(key ECDH, tweak *btcec.ModNScalar, packet, assoc []byte) (lnwire.Secret, Code, error) {
-	if packet[0] != version {
-		return lnwire.Secret{}, InvalidOnionVersion, nil // B4.peel.1
-	}
-	ephemeral, err := lnwire.PubKey(ephemeralOf(packet)).Parse()
-	if err != nil {
-		return lnwire.Secret{}, InvalidOnionKey, nil // B4.peel.2
-	}
-	if tweak != nil {
-		// Tweaking the point is the same as tweaking the key, which we do not have.
-		ephemeral = multiply(ephemeral, tweak) // B4.blind.1
-	}
-	secret, err := key.ECDH(ephemeral)
-	if err != nil {
-		return lnwire.Secret{}, InvalidOnionKey, err
-	}
-	mu := deriveKey(keyMu, secret)
-	want := mac(mu[:], payloadsOf(packet), assoc)
-	if subtle.ConstantTimeCompare(want, macOf(packet)) != 1 {
-		return lnwire.Secret{}, InvalidOnionHMAC, nil // B4.peel.3, B4.peel.4
-	}
-	return secret, 0, nil
+// layer is what opens one layer of a packet.
+type layer struct {
+	ephemeral *btcec.PublicKey // as it travelled
+	secret    lnwire.Secret
 }
 
-// peel decrypts an authentic packet of any size and writes the next one, which is
-// as long. The payload is nil when its frame does not fit.
-func peel(next, packet []byte, secret lnwire.Secret) (payload []byte, final bool) {
-	room := len(packet) - overhead
-	clear := make([]byte, 2*room)
-	copy(clear, payloadsOf(packet))
-	xorStream(deriveKey(keyRho, secret), 0, clear)
+// open computes the secret shared with the origin and checks with it that the
+// packet, of any size, is authentic. The code is 0 when it is. A tweak multiplies
+// the node's key, in a blinded path.
+func open(key ECDH, tweak *btcec.ModNScalar, packet, assoc []byte) (l layer, code Code, err error) {
+	if packet[0] != version {
+		return l, InvalidOnionVersion, nil // B4.peel.1
+	}
+	l.ephemeral, err = lnwire.PubKey(ephemeralOf(packet)).Parse()
+	if err != nil {
+		return l, InvalidOnionKey, nil // B4.peel.2
+	}
+	point := l.ephemeral
+	if tweak != nil {
+		// Tweaking the point is the same as tweaking the key, which we do not have.
+		point = multiply(point, tweak) // B4.blind.1
+	}
+	l.secret, err = key.ECDH(point)
+	if err != nil {
+		return l, InvalidOnionKey, err
+	}
+	mu := deriveKey(keyMu, l.secret)
+	want := mac(mu[:], payloadsOf(packet), assoc)
+	if subtle.ConstantTimeCompare(want, macOf(packet)) != 1 {
+		return l, InvalidOnionHMAC, nil // B4.peel.3, B4.peel.4
+	}
+	return l, 0, nil
+}
 
-	payload, nextMAC, used := splitFrame(clear[:room])
+// peel decrypts an authentic packet and writes the next one, which is as long.
+// The payload is nil when its frame does not fit.
+func (l layer) peel(next, packet []byte) (payload []byte, final bool) {
+	room := len(packet) - overhead
+	plain := make([]byte, 2*room)
+	copy(plain, payloadsOf(packet))
+	xorStream(deriveKey(keyRho, l.secret), 0, plain)
+
+	payload, nextMAC, used := splitFrame(plain[:room])
 	if payload == nil || isZero(nextMAC) {
 		return bytes.Clone(payload), true // B4.peel.9
 	}
-	// The blinding tweak comes of the key as it travelled, also in a blinded path.
-	ephemeral, _ := lnwire.PubKey(ephemeralOf(packet)).Parse() // has been parsed before
-	blinded := multiply(ephemeral, blindingFactor(ephemeralOf(packet), secret))
+	blinded := multiply(l.ephemeral, blindingFactor(ephemeralOf(packet), l.secret))
 	next[0] = version
 	copy(ephemeralOf(next), blinded.SerializeCompressed())
-	copy(payloadsOf(next), clear[used:used+room])
+	copy(payloadsOf(next), plain[used:used+room])
 	copy(macOf(next), nextMAC)
 	return bytes.Clone(payload), false // B4.peel.10
 }

@@ -71,13 +71,13 @@ func DecodeFailure(secrets []lnwire.Secret, packet []byte) (hop int, f Failure, 
 	found := make([]byte, len(packet)-macLen)
 	open := 1 // until a hop is found
 	for i := range max(replyRounds, len(secrets)) {
-		secret, real := dummy, 0
+		secret, known := dummy, 0
 		if i < len(secrets) {
-			secret, real = secrets[i], 1
+			secret, known = secrets[i], 1
 		}
 		WrapFailure(secret, layers) // the stream takes off what it put on
 		um := deriveKey(keyUm, secret)
-		match := open & real & subtle.ConstantTimeCompare(layers[:macLen], mac(um[:], layers[macLen:]))
+		match := open & known & subtle.ConstantTimeCompare(layers[:macLen], mac(um[:], layers[macLen:]))
 		subtle.ConstantTimeCopy(match, found, layers[macLen:])
 		hop = subtle.ConstantTimeSelect(match, i, hop)
 		open &^= match
