@@ -308,7 +308,7 @@ func (c *Commitment) addSeconds(rate lnwire.SatPerKW) {
 	slab := make([]second, len(c.HTLCs))
 	for i := range c.HTLCs {
 		h, s := &c.HTLCs[i], &slab[i]
-		// B3.htlctx.1 to B3.htlctx.4
+		// B3.htlctx.1, B3.htlctx.2, B3.htlctx.3, B3.htlctx.4
 		fee := HTLCFee(c.Params.Format, rate, h.Offered)
 		s.in = wire.TxIn{
 			PreviousOutPoint: wire.OutPoint{Hash: c.Txid, Index: uint32(h.Output)},

@@ -132,15 +132,6 @@ func outputSize(pkScript []byte) int {
 	return 8 + wire.VarIntSerializeSize(uint64(len(pkScript))) + len(pkScript)
 }
 
-// fundingWitness is what the witness of the funding input weighs at most: its count,
-// an empty item, two signatures and the script.
-const fundingWitness = 1 + 1 + 2*(1+maxSigLen) + 1 + 71
-
-// Weight is what the commitment with its witness weighs at most.
-func (c *Commitment) Weight() int64 {
-	return int64(4*c.Tx.SerializeSizeStripped() + 2 + fundingWitness)
-}
-
 // Job asks for our signature.
 func (c *ClosingTx) Job(keys KeyLocs) SignJob { return SignJob{Key: keys.Funding, Digest: c.Digest} }
 

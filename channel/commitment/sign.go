@@ -97,6 +97,15 @@ func finishFunding(tx *wire.MsgTx, aKey, bKey lnwire.PubKey, a, b lnwire.Sig) *w
 	return done
 }
 
+// fundingWitness is what the witness of the funding input weighs at most: its count,
+// an empty item, two signatures and the script.
+const fundingWitness = 1 + 1 + 2*(1+maxSigLen) + 1 + 71
+
+// Weight is what the commitment with its witness weighs at most.
+func (c *Commitment) Weight() int64 {
+	return int64(4*c.Tx.SerializeSizeStripped() + 2 + fundingWitness)
+}
+
 // FinishHTLC is the HTLC transaction of HTLCs[i] with its witness. HTLC-success
 // needs the preimage; HTLC-timeout ignores it. The error is a preimage that is
 // missing or does not open the hash.
