@@ -250,6 +250,12 @@ func (f Features) CheckOurs(c Context) error {
 		if f.Has(bit.pair()) {
 			return fmt.Errorf("feature %s is both optional and required", t.name)
 		}
+		if c == InChannelType && !bit.IsRequired() {
+			return fmt.Errorf("feature %s (%d) is odd in %s", t.name, bit, c)
+		}
+	}
+	if c == InChannelType {
+		return nil // a type is one of a list, it has no dependencies
 	}
 	if c == InInit && !f.HasEither(VarOnionRequired) {
 		return fmt.Errorf("feature %s (%d) is missing", VarOnionRequired.Name(), VarOnionRequired)

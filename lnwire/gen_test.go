@@ -160,7 +160,7 @@ func drawPlain(t *rapid.T, name string, v reflect.Value) {
 	case reflect.Bool:
 		v.SetBool(rapid.Bool().Draw(t, name))
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		v.SetUint(rapid.Uint64Max(1<<v.Type().Bits() - 1).Draw(t, name))
+		v.SetUint(rapid.Uint64Max(1<<v.Type().Bits()-1).Draw(t, name))
 	case reflect.Pointer:
 		if rapid.Bool().Draw(t, name) {
 			v.Set(reflect.New(v.Type().Elem()))

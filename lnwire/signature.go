@@ -93,7 +93,7 @@ func (m *NodeAnnouncement) SignedDigest() [32]byte { return signedDigest(m, len(
 func (m *ChannelUpdate) SignedDigest() [32]byte { return signedDigest(m, len(Sig{})) }
 
 func signedDigest(m Message, skip int) [32]byte {
-	b, err := m.appendPayload(nil)
+	b, err := m.appendPayload(make([]byte, 0, 512))
 	if err != nil {
 		return [32]byte{}
 	}
