@@ -38,36 +38,20 @@ func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
 	}
 }
 
-// onward is what the payload of a hop that is not the last must say.
-type onward struct {
-	scid   lnwire.ShortChannelID
-	amount lnwire.MilliSat // amt_to_forward
-	expiry lnwire.Height   // outgoing_cltv_value
-}
-
-// onwardOf reads it; false when a field is missing. Blinded hops have none of
-// these fields in the clear and are not for this function.
-func onwardOf(p *onion.Payload) (o onward, ok bool) {
-	if p == nil || p.ShortChannelID == nil || p.AmtToForward == nil || p.OutgoingCLTV == nil {
-		return o, false
-	}
-	return onward{*p.ShortChannelID, *p.AmtToForward, *p.OutgoingCLTV}, true
-}
-
 // carry sends an HTLC onwards, or fails it.
 func (s *Switch) carry(in htlc.Locked, fx *Effects) {
-	p, ok := onwardOf(in.Opened.Payload)
-	if !ok {
-		s.refuse(in, nil, onion.Failure{Code: onion.InvalidOnionPayload}, "no next hop in the payload", fx)
+	p, bad := in.Opened.Payload.CheckForward()
+	if bad != nil {
+		s.refuse(in, nil, *bad, "the payload does not say where to", fx)
 		return
 	}
-	out := s.links.named(p.scid)
+	out := s.links.named(p.SCID)
 	switch {
 	case s.cfg.RejectForwards:
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "this node does not forward", fx)
 		return
 	case out == nil:
-		s.refuse(in, nil, onion.Failure{Code: onion.UnknownNextPeer}, fmt.Sprintf("no channel %s", p.scid), fx)
+		s.refuse(in, nil, onion.Failure{Code: onion.UnknownNextPeer}, fmt.Sprintf("no channel %s", p.SCID), fx)
 		return
 	}
 	if fail, why := s.check(in.HTLC, p, out); fail != nil {
@@ -75,8 +59,8 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 		return
 	}
 	f := &forward{in: in, known: true, lockedAt: s.now, out: route{
-		amount: p.amount, expiry: p.expiry, hash: in.HTLC.Hash, onion: in.Opened.Next,
-		wanted: out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.amount),
+		amount: p.Amount, expiry: p.Expiry, hash: in.HTLC.Hash, onion: in.Opened.Next,
+		wanted: out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.Amount),
 	}}
 	s.forwards[in.HTLC.Ref] = f
 	if !s.try(&f.out, htlc.Forward(in.HTLC), nil, nil, fx) {
@@ -92,7 +76,7 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 
 // check holds what the payer asks for against what we ask for: the newest policy,
 // and for a while the one before (BOLT 7). Nil when one of them is met.
-func (s *Switch) check(in htlc.HTLC, p onward, out *Link) (*onion.Failure, string) {
+func (s *Switch) check(in htlc.HTLC, p onion.Forward, out *Link) (*onion.Failure, string) {
 	var first *onion.Failure
 	var why string
 	for _, policy := range out.policies(s.now) {
@@ -108,27 +92,27 @@ func (s *Switch) check(in htlc.HTLC, p onward, out *Link) (*onion.Failure, strin
 	return first, why
 }
 
-func (s *Switch) meets(in htlc.HTLC, p onward, policy Policy) (*onion.Failure, string) {
-	fee := policy.Fee(p.amount)
+func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy) (*onion.Failure, string) {
+	fee := policy.Fee(p.Amount)
 	switch {
 	case policy.Disabled:
 		return &onion.Failure{Code: onion.ChannelDisabled}, "the channel is disabled"
-	case p.amount < policy.Min:
-		return &onion.Failure{Code: onion.AmountBelowMinimum, HTLCMsat: p.amount},
-			fmt.Sprintf("%s is below htlc_minimum_msat %s", p.amount, policy.Min) // B4.fwd.1
-	case policy.Max != 0 && p.amount > policy.Max:
+	case p.Amount < policy.Min:
+		return &onion.Failure{Code: onion.AmountBelowMinimum, HTLCMsat: p.Amount},
+			fmt.Sprintf("%s is below htlc_minimum_msat %s", p.Amount, policy.Min) // B4.fwd.1
+	case policy.Max != 0 && p.Amount > policy.Max:
 		return &onion.Failure{Code: onion.TemporaryChannelFailure},
-			fmt.Sprintf("%s is above htlc_maximum_msat %s", p.amount, policy.Max)
-	case in.Amount < p.amount || in.Amount-p.amount < fee:
+			fmt.Sprintf("%s is above htlc_maximum_msat %s", p.Amount, policy.Max)
+	case in.Amount < p.Amount || in.Amount-p.Amount < fee:
 		return &onion.Failure{Code: onion.FeeInsufficient, HTLCMsat: in.Amount},
-			fmt.Sprintf("in %s, out %s: the fee is %s", in.Amount, p.amount, fee) // B4.fwd.2
-	case uint64(in.Expiry) < uint64(p.expiry)+uint64(policy.Delta):
+			fmt.Sprintf("in %s, out %s: the fee is %s", in.Amount, p.Amount, fee) // B4.fwd.2
+	case uint64(in.Expiry) < uint64(p.Expiry)+uint64(policy.Delta):
 		return &onion.Failure{Code: onion.IncorrectCLTVExpiry, CLTVExpiry: in.Expiry},
-			fmt.Sprintf("expiry in %d, out %d: cltv_expiry_delta is %d", in.Expiry, p.expiry, policy.Delta) // B4.fwd.3
-	case p.expiry <= s.height+s.cfg.ExpiryGrace:
+			fmt.Sprintf("expiry in %d, out %d: cltv_expiry_delta is %d", in.Expiry, p.Expiry, policy.Delta) // B4.fwd.3
+	case p.Expiry <= s.height+s.cfg.ExpiryGrace:
 		return &onion.Failure{Code: onion.ExpiryTooSoon},
-			fmt.Sprintf("expiry out %d at height %d is too soon", p.expiry, s.height) // B4.fwd.4
-	case p.expiry > s.height+s.cfg.MaxExpiry:
+			fmt.Sprintf("expiry out %d at height %d is too soon", p.Expiry, s.height) // B4.fwd.4
+	case p.Expiry > s.height+s.cfg.MaxExpiry:
 		return &onion.Failure{Code: onion.ExpiryTooFar}, "expiry out too far ahead"
 	}
 	return nil, ""
@@ -143,13 +127,22 @@ func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why strin
 		Kind: RefusedHere, In: in.HTLC.Ref, InSCID: s.links.scid(in.HTLC.Ref.ChanNum),
 		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why,
 	}
-	if p, ok := onwardOf(in.Opened.Payload); ok {
-		n.AmountOut, n.ExpiryOut, n.OutSCID = p.amount, p.expiry, p.scid
+	if p, ok := onwards(in.Opened); ok {
+		n.AmountOut, n.ExpiryOut, n.OutSCID = p.Amount, p.Expiry, p.SCID
 	}
 	if out != nil {
 		n.Out = htlc.Ref{ChanNum: out.ChanNum, Dir: htlc.Outgoing}
 	}
 	fx.Tell = append(fx.Tell, n)
+}
+
+// onwards is where the onion asks to be carried to, if it does.
+func onwards(o htlc.Opened) (onion.Forward, bool) {
+	if o.Payload == nil || o.Final {
+		return onion.Forward{}, false
+	}
+	f, bad := o.Payload.CheckForward()
+	return f, bad == nil
 }
 
 // launch sends the first HTLC of an attempt of ours.

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jessevdk/go-flags"
+)
+
+// options are the flags and the keys of the configuration file. The names are
+// lnd's, so that an operator's file works here; see loadConfig for what happens to
+// those that are not ours.
+type options struct {
+	Version bool `short:"V" long:"version" description:"show the version and exit"`
+
+	FulgurDir  string `long:"fulgurdir" description:"directory of everything that the node keeps"`
+	LndDir     string `long:"lnddir" description:"the same as --fulgurdir; the configuration file is then lnd.conf"`
+	ConfigFile string `short:"C" long:"configfile" description:"configuration file"`
+
+	Alias string `long:"alias" description:"name that others see, at most 32 bytes"`
+	Color string `long:"color" default:"#3399ff" description:"colour that others see, as #rrggbb"`
+
+	Listeners  []string      `long:"listen" description:"host:port to accept peers on; may be given several times"`
+	NoListen   bool          `long:"nolisten" description:"accept no peers"`
+	ExternalIP []string      `long:"externalip" description:"host[:port] that others are told to reach us at"`
+	AddPeers   []string      `long:"addpeer" description:"pubkey@host:port to keep connected to"`
+	NoBoot     bool          `long:"nobootstrap" description:"do not look for peers to learn the graph from"`
+	MinBackoff time.Duration `long:"minbackoff" default:"1s" description:"shortest wait before a peer is dialled again"`
+	MaxBackoff time.Duration `long:"maxbackoff" default:"1h" description:"longest wait before a peer is dialled again"`
+
+	RPCListeners  []string `long:"rpclisten" description:"host:port of the gRPC server"`
+	RESTListeners []string `long:"restlisten" description:"host:port of the REST server"`
+	RESTCORS      []string `long:"restcors" description:"origin that browsers may call the REST server from"`
+	NoREST        bool     `long:"norest" description:"no REST server"`
+
+	TLSCert         string   `long:"tlscertpath" description:"TLS certificate of the servers"`
+	TLSKey          string   `long:"tlskeypath" description:"its key"`
+	TLSExtraIPs     []string `long:"tlsextraip" description:"further IP address in the certificate"`
+	TLSExtraDomains []string `long:"tlsextradomain" description:"further name in the certificate"`
+
+	NoMacaroons      bool   `long:"no-macaroons" description:"ask callers for no macaroon; only on loopback"`
+	AdminMacaroon    string `long:"adminmacaroonpath" description:"where the admin macaroon is written"`
+	ReadonlyMacaroon string `long:"readonlymacaroonpath" description:"where the read-only macaroon is written"`
+	InvoiceMacaroon  string `long:"invoicemacaroonpath" description:"where the invoice macaroon is written"`
+	NoSeedBackup     bool   `long:"noseedbackup" description:"make a wallet at once, with a seed that nobody sees; for tests"`
+	UnlockFile       string `long:"wallet-unlock-password-file" description:"file with the password that unlocks the wallet at the start"`
+	BackupFile       string `long:"backupfilepath" description:"where the static channel backup is kept"`
+	UpfrontShutdown  string `long:"upfront-shutdown-address" description:"address that cooperative closes pay to"`
+
+	MinChanSize        uint64        `long:"minchansize" default:"20000" description:"smallest channel, in sat, that a peer may open"`
+	MaxChanSize        uint64        `long:"maxchansize" description:"largest channel in sat; 0.16777215 BTC unless wumbo channels are on"`
+	MaxPendingChannels int           `long:"maxpendingchannels" default:"1" description:"unconfirmed channels that a peer may have"`
+	MaxCommitFeeRate   uint64        `long:"max-commit-fee-rate-anchors" default:"10" description:"most sat/vbyte that our commitments with anchors pay"`
+	RejectHTLC         bool          `long:"rejecthtlc" description:"do not forward for others"`
+	RequireInterceptor bool          `long:"requireinterceptor" description:"refused: HTLC interception is not there yet"`
+	DebugLevel         string        `short:"d" long:"debuglevel" default:"info" description:"trace, debug, info, warn or error, or SUBSYSTEM=LEVEL,..."`
+	AcceptKeysend      bool          `long:"accept-keysend" description:"refused: keysend is not there yet"`
+	TrickleDelay       int           `long:"trickledelay" default:"90000" description:"milliseconds between batches of relayed gossip"`
+	ChanEnableTimeout  time.Duration `long:"chan-enable-timeout" default:"19m" description:"how long a peer must be back before its channels are announced as enabled"`
+	ChanDisableTimeout time.Duration `long:"chan-disable-timeout" default:"20m" description:"how long a peer must be away before its channels are announced as disabled"`
+	Profile            string        `long:"profile" description:"host:port to serve pprof on, loopback only"`
+
+	Bitcoin  bitcoinOptions  `group:"Bitcoin" namespace:"bitcoin"`
+	Btcd     btcdOptions     `group:"btcd" namespace:"btcd"`
+	Fee      feeOptions      `group:"fee" namespace:"fee"`
+	Protocol protocolOptions `group:"protocol" namespace:"protocol"`
+	Gossip   gossipOptions   `group:"gossip" namespace:"gossip"`
+
+	// without effect here: they only tune lnd's internals
+	Tuning tuningOptions `group:"without effect"`
+}
+
+type bitcoinOptions struct {
+	Active        bool   `long:"active" description:"always on; accepted for lnd's files"`
+	Mainnet       bool   `long:"mainnet" description:"use the main network"`
+	Testnet       bool   `long:"testnet" description:"use test network 3"`
+	Testnet4      bool   `long:"testnet4" description:"use test network 4"`
+	Signet        bool   `long:"signet" description:"use signet"`
+	Simnet        bool   `long:"simnet" description:"use btcd's simulation network"`
+	Regtest       bool   `long:"regtest" description:"use a regression test network"`
+	Node          string `long:"node" default:"btcd" choice:"btcd" choice:"bitcoind" choice:"neutrino" description:"chain backend; btcd is the one there is"`
+	Confs         int    `long:"defaultchanconfs" description:"confirmations before a channel opened to us is used; 0: 3 to 6 by its size"`
+	RemoteDelay   int    `long:"defaultremotedelay" description:"blocks that a peer waits for its money after its own forced close; 0: by size"`
+	TimeLockDelta uint16 `long:"timelockdelta" default:"80" description:"cltv_expiry_delta of new channels"`
+	BaseFee       uint32 `long:"basefee" default:"1000" description:"msat for carrying a payment over a new channel"`
+	FeeRate       uint32 `long:"feerate" default:"1" description:"millionths of the amount for carrying a payment over a new channel"`
+	MinHTLC       uint64 `long:"minhtlc" default:"1" description:"smallest HTLC, in msat, that a new channel takes in"`
+	MinHTLCOut    uint64 `long:"minhtlcout" default:"1000" description:"smallest HTLC, in msat, that a new channel carries out"`
+}
+
+type btcdOptions struct {
+	Host    string `long:"rpchost" default:"localhost" description:"host[:port] of btcd's RPC server"`
+	User    string `long:"rpcuser" description:"user of btcd's RPC server"`
+	Pass    string `long:"rpcpass" default-mask:"-" description:"password of btcd's RPC server"`
+	Cert    string `long:"rpccert" description:"certificate of btcd's RPC server"`
+	RawCert string `long:"rawrpccert" description:"the certificate itself, PEM in hex"`
+}
+
+type feeOptions struct {
+	URL       string        `long:"url" description:"where fee estimates come from: JSON with fee_by_block_target in sat/kvB"`
+	MinUpdate time.Duration `long:"min-update-timeout" default:"5m" description:"shortest wait between two looks"`
+	MaxUpdate time.Duration `long:"max-update-timeout" default:"20m" description:"longest wait between two looks"`
+}
+
+type protocolOptions struct {
+	Wumbo     bool `long:"wumbo-channels" description:"allow channels above 0.16777215 BTC"`
+	NoAnchors bool `long:"no-anchors" description:"do not offer channels with anchors"`
+	Anchors   bool `long:"anchors" description:"anchors are on by default; matters with --dev.testprofile only"`
+}
+
+type gossipOptions struct {
+	SubBatchDelay time.Duration `long:"sub-batch-delay" default:"5s" description:"wait between sub-batches; without effect"`
+}
+
+// tuningOptions are lnd's own knobs that mean nothing here. Each one that is set
+// is named in a warning.
+type tuningOptions struct {
+	CommitInterval time.Duration `long:"channel-commit-interval" description:"without effect: a commitment is signed as soon as it can be"`
+	CommitBatch    int           `long:"channel-commit-batch-size" description:"without effect: everything that waits is signed at once"`
+	PendingCommit  time.Duration `long:"pending-commit-interval" description:"without effect"`
+	RPCGraphCache  time.Duration `long:"caches.rpc-graph-cache-duration" description:"without effect: the graph is in memory"`
+	RejectCache    int           `long:"caches.reject-cache-size" description:"without effect"`
+	ChannelCache   int           `long:"caches.channel-cache-size" description:"without effect"`
+	StatusInterval time.Duration `long:"chan-status-sample-interval" description:"without effect: links tell when they change"`
+	NoFreelistSync bool          `long:"db.bolt.nofreelistsync" description:"without effect"`
+	BatchInterval  time.Duration `long:"db.batch-commit-interval" description:"without effect: there is no timer on the write path"`
+	MaxLogFiles    int           `long:"maxlogfiles" description:"without effect"`
+	MaxLogSize     int           `long:"maxlogfilesize" description:"without effect"`
+	LogDir         string        `long:"logdir" description:"without effect: the log lies below the node's directory"`
+}
+
+// config is the configuration of a run: the options with everything derived.
+type config struct {
+	options
+	network  string // "regtest", ...
+	dir      string
+	warnings []string
+}
+
+// errShown says that the answer (help, version) is already on the screen.
+var errShown = errors.New("shown")
+
+// loadConfig reads the command line and the configuration file; of an option given
+// in both, the command line's counts.
+func loadConfig(args []string, stdout io.Writer) (*config, error) {
+	var pre options
+	parser := flags.NewParser(&pre, flags.HelpFlag|flags.PassDoubleDash)
+	if _, err := parser.ParseArgs(args); err != nil {
+		return nil, explain(err, stdout)
+	}
+	if pre.Version {
+		fmt.Fprintln(stdout, "fulgurd "+versionText())
+		return nil, errShown
+	}
+	c := &config{}
+	c.dir = directory(&pre)
+	parser = flags.NewParser(&c.options, flags.HelpFlag|flags.PassDoubleDash)
+	if err := readFile(parser, &pre, c.dir); err != nil {
+		return nil, err
+	}
+	if _, err := parser.ParseArgs(args); err != nil {
+		return nil, explain(err, stdout)
+	}
+	return c, c.finish(parser)
+}
+
+// explain turns a parser's error into the user's.
+func explain(err error, stdout io.Writer) error {
+	var fe *flags.Error
+	if errors.As(err, &fe) && fe.Type == flags.ErrHelp {
+		fmt.Fprintln(stdout, fe.Message)
+		return errShown
+	}
+	return fmt.Errorf("%w (fulgurd --help lists the options)", err)
+}
+
+func directory(o *options) string {
+	for _, dir := range []string{o.LndDir, o.FulgurDir} {
+		if dir != "" {
+			return expand(dir)
+		}
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "."
+	}
+	return filepath.Join(home, ".fulgur")
+}
+
+// expand resolves a leading ~ and variables, as a shell would.
+func expand(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			path = home + rest
+		}
+	}
+	return filepath.Clean(os.ExpandEnv(path))
+}
+
+// readFile reads the configuration file, if there is one. A file that was named
+// must be there.
+func readFile(parser *flags.Parser, pre *options, dir string) error {
+	path := pre.ConfigFile
+	if path == "" {
+		name := "fulgur.conf"
+		if pre.LndDir != "" {
+			name = "lnd.conf"
+		}
+		path = filepath.Join(dir, name)
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+	}
+	if err := flags.NewIniParser(parser).ParseFile(expand(path)); err != nil {
+		return fmt.Errorf("configuration file %s: %w", path, err)
+	}
+	return nil
+}
+
+// finish checks the options against each other and fills in what follows.
+func (c *config) finish(parser *flags.Parser) error {
+	if err := c.pickNetwork(); err != nil {
+		return err
+	}
+	switch {
+	case c.Bitcoin.Node != "btcd":
+		return fmt.Errorf("--bitcoin.node=%s: btcd is the only chain backend there is yet", c.Bitcoin.Node)
+	case c.RequireInterceptor:
+		return errors.New("--requireinterceptor: HTLC interception is not there yet")
+	case c.AcceptKeysend:
+		return errors.New("--accept-keysend: keysend is not there yet")
+	case c.NoSeedBackup && c.network == "mainnet":
+		return errors.New("--noseedbackup: refused on mainnet, where a lost seed is lost money")
+	case len(c.Alias) > 32:
+		return fmt.Errorf("--alias: %d bytes, at most 32 fit", len(c.Alias))
+	case c.MinBackoff > c.MaxBackoff:
+		return errors.New("--minbackoff is above --maxbackoff")
+	case c.Bitcoin.TimeLockDelta < 18:
+		return fmt.Errorf("--bitcoin.timelockdelta=%d: at least 18 blocks are needed to go on chain in time", c.Bitcoin.TimeLockDelta)
+	}
+	if _, err := parseColor(c.Color); err != nil {
+		return err
+	}
+	c.paths()
+	c.warn(parser)
+	return nil
+}
+
+func (c *config) pickNetwork() error {
+	for _, n := range []struct {
+		on   bool
+		name string
+	}{
+		{c.Bitcoin.Mainnet, "mainnet"}, {c.Bitcoin.Testnet, "testnet"}, {c.Bitcoin.Testnet4, "testnet4"},
+		{c.Bitcoin.Signet, "signet"}, {c.Bitcoin.Simnet, "simnet"}, {c.Bitcoin.Regtest, "regtest"},
+	} {
+		if !n.on {
+			continue
+		}
+		if c.network != "" {
+			return fmt.Errorf("--bitcoin.%s and --bitcoin.%s: choose one network", c.network, n.name)
+		}
+		c.network = n.name
+	}
+	if c.network == "" {
+		return errors.New("no network: add one of --bitcoin.regtest, --bitcoin.simnet, --bitcoin.signet, " +
+			"--bitcoin.testnet4, --bitcoin.testnet, --bitcoin.mainnet")
+	}
+	return nil
+}
+
+// paths fills in the places of files and addresses that were not given.
+func (c *config) paths() {
+	set := func(p *string, parts ...string) {
+		if *p == "" {
+			*p = filepath.Join(append([]string{c.dir}, parts...)...)
+		}
+		*p = expand(*p)
+	}
+	set(&c.TLSCert, "tls.cert")
+	set(&c.TLSKey, "tls.key")
+	net := []string{"data", "chain", "bitcoin", c.network}
+	set(&c.AdminMacaroon, append(net, "admin.macaroon")...)
+	set(&c.ReadonlyMacaroon, append(net, "readonly.macaroon")...)
+	set(&c.InvoiceMacaroon, append(net, "invoice.macaroon")...)
+	set(&c.BackupFile, append(net, "channel.backup")...)
+	if len(c.Listeners) == 0 {
+		c.Listeners = []string{":9735"}
+	}
+	if len(c.RPCListeners) == 0 {
+		c.RPCListeners = []string{"localhost:10009"}
+	}
+	if len(c.RESTListeners) == 0 {
+		c.RESTListeners = []string{"localhost:8080"}
+	}
+	if c.NoREST {
+		c.RESTListeners = nil
+	}
+	if c.NoListen {
+		c.Listeners = nil
+	}
+}
+
+// chainDir holds the money and the macaroons, graphDir what can be learned again.
+func (c *config) chainDir() string {
+	return filepath.Join(c.dir, "data", "chain", "bitcoin", c.network)
+}
+func (c *config) graphDir() string { return filepath.Join(c.dir, "data", "graph", c.network) }
+
+// warn names the options that were set and have no effect here.
+func (c *config) warn(parser *flags.Parser) {
+	var walk func(g *flags.Group)
+	walk = func(g *flags.Group) {
+		for _, o := range g.Options() {
+			if o.IsSet() && !o.IsSetDefault() && strings.Contains(o.Description, "without effect") {
+				c.warnings = append(c.warnings, fmt.Sprintf("--%s has no effect here", o.LongNameWithNamespace()))
+			}
+		}
+		for _, sub := range g.Groups() {
+			walk(sub)
+		}
+	}
+	walk(parser.Group)
+}
+
+// parseColor reads #rrggbb.
+func parseColor(text string) (rgb [3]byte, err error) {
+	if _, err := fmt.Sscanf(strings.ToLower(text), "#%02x%02x%02x", &rgb[0], &rgb[1], &rgb[2]); err != nil || len(text) != 7 {
+		return rgb, fmt.Errorf("--color=%s: want #rrggbb", text)
+	}
+	return rgb, nil
+}
