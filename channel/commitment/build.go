@@ -216,7 +216,7 @@ func (c *Commitment) draftHTLCs(outputs []output, s Spec) []output {
 		script := slab[start:len(slab):len(slab)]
 		slab = appendPayToScript(slab, script)
 		pk := slab[start+len(script) : len(slab) : len(slab)]
-		outputs = append(outputs, output{kind: toHTLC, value: h.Amount.Sat(), pk: pk, script: script, htlc: h})
+		outputs = append(outputs, output{kind: toHTLC, value: h.Amount.Sat(), pk: pk, script: script, htlc: h}) // B3.out.7
 	}
 	return outputs
 }
@@ -247,6 +247,7 @@ func otherMainPkScript(f Format, payment lnwire.PubKey) []byte {
 }
 
 func anchorOutput(k kind, funding lnwire.PubKey) output {
+	// B3.anchor.3
 	return output{kind: k, value: AnchorValue, pk: payToScript(anchorScript(funding))}
 }
 

@@ -194,6 +194,7 @@ func (c *Commitment) PunishSeconds(tx *wire.MsgTx, keys KeyLocs, secret lnwire.S
 
 // revoked lets the other spend s with the revocation key.
 func (c *Commitment) revoked(s Spend, keys KeyLocs, secret *lnwire.Secret) Spend {
+	// B3.out.8
 	s.Key, s.Revocation, s.PubKey = keys.Revocation, secret, c.Keys.Revocation
 	return s.weighed()
 }

@@ -148,6 +148,8 @@ func (c *ClosingTx) Finish(ourSig, theirSig lnwire.Sig) *wire.MsgTx {
 
 // DustThreshold is the least value with which an output paying to pkScript relays
 // (BOLT 3, Dust Limits).
+//
+// B3.dust.1
 func DustThreshold(pkScript []byte) lnwire.Sat {
 	switch {
 	case len(pkScript) > 0 && pkScript[0] == txscript.OP_RETURN:

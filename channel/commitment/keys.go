@@ -27,22 +27,29 @@ var errInfinity = errors.New("derived key is the point at infinity")
 // DeriveKeys derives the keys of the commitment of owner whose per-commitment
 // point is point. The error names the key that is no point of the curve.
 func DeriveKeys(owner, other Basepoints, point lnwire.PubKey) (Keys, error) {
-	k := Keys{Point: point, OtherPayment: other.Payment} // B3.key.3
-	var err error
+	var p [4]btcec.JacobianPoint
 	// B3.key.1: delayed and HTLC keys are tweaked by the owner's point.
-	if k.OwnerDelayed, err = DerivePubKey(owner.Delayed, point); err != nil {
+	if err := derive(owner.Delayed, point, &p[0]); err != nil {
 		return Keys{}, fmt.Errorf("derive owner's delayed key: %w", err)
 	}
-	if k.OwnerHTLC, err = DerivePubKey(owner.HTLC, point); err != nil {
+	if err := derive(owner.HTLC, point, &p[1]); err != nil {
 		return Keys{}, fmt.Errorf("derive owner's htlc key: %w", err)
 	}
-	if k.OtherHTLC, err = DerivePubKey(other.HTLC, point); err != nil {
+	if err := derive(other.HTLC, point, &p[2]); err != nil {
 		return Keys{}, fmt.Errorf("derive other's htlc key: %w", err)
 	}
-	if k.Revocation, err = RevocationPubKey(other.Revocation, point); err != nil {
+	if err := blend(other.Revocation, point, &p[3]); err != nil {
 		return Keys{}, fmt.Errorf("derive revocation key: %w", err)
 	}
-	return k, nil
+	var keys [4]lnwire.PubKey
+	if err := serialise(p[:], keys[:]); err != nil {
+		return Keys{}, err
+	}
+	return Keys{
+		Point:        point,
+		OwnerDelayed: keys[0], OwnerHTLC: keys[1], OtherHTLC: keys[2], Revocation: keys[3],
+		OtherPayment: other.Payment, // B3.key.3
+	}, nil
 }
 
 // LocalTweak is what point adds to the private key of basepoint:
@@ -56,40 +63,61 @@ func LocalTweak(point, basepoint lnwire.PubKey) [32]byte {
 
 // DerivePubKey is basepoint + SHA256(point || basepoint) * G.
 func DerivePubKey(basepoint, point lnwire.PubKey) (lnwire.PubKey, error) {
-	base, err := basepoint.Parse()
-	if err != nil {
-		return lnwire.PubKey{}, err
-	}
-	tweak := LocalTweak(point, basepoint)
-	var t btcec.ModNScalar
-	t.SetBytes(&tweak)
-	var b, tg, sum btcec.JacobianPoint
-	btcec.ScalarBaseMultNonConst(&t, &tg)
-	base.AsJacobian(&b)
-	btcec.AddNonConst(&b, &tg, &sum)
-	return pubKeyOf(&sum)
+	return one(derive, basepoint, point)
 }
 
 // RevocationPubKey is the key that punishes: it blends the other side's revocation
 // basepoint with the owner's point, so that neither knows the private key alone.
 func RevocationPubKey(basepoint, point lnwire.PubKey) (lnwire.PubKey, error) {
+	return one(blend, basepoint, point)
+}
+
+// one derives a single key.
+func one(how func(basepoint, point lnwire.PubKey, out *btcec.JacobianPoint) error, basepoint, point lnwire.PubKey) (lnwire.PubKey, error) {
+	var p [1]btcec.JacobianPoint
+	var key [1]lnwire.PubKey
+	if err := how(basepoint, point, &p[0]); err != nil {
+		return key[0], err
+	}
+	err := serialise(p[:], key[:])
+	return key[0], err
+}
+
+// derive is DerivePubKey, not yet affine.
+func derive(basepoint, point lnwire.PubKey, out *btcec.JacobianPoint) error {
 	base, err := basepoint.Parse()
 	if err != nil {
-		return lnwire.PubKey{}, err
+		return err
+	}
+	tweak := LocalTweak(point, basepoint)
+	var t btcec.ModNScalar
+	t.SetBytes(&tweak)
+	var b, tg btcec.JacobianPoint
+	btcec.ScalarBaseMultNonConst(&t, &tg)
+	base.AsJacobian(&b)
+	btcec.AddNonConst(&b, &tg, out)
+	return nil
+}
+
+// blend is RevocationPubKey, not yet affine.
+func blend(basepoint, point lnwire.PubKey, out *btcec.JacobianPoint) error {
+	base, err := basepoint.Parse()
+	if err != nil {
+		return err
 	}
 	per, err := point.Parse()
 	if err != nil {
-		return lnwire.PubKey{}, fmt.Errorf("per-commitment point: %w", err)
+		return fmt.Errorf("per-commitment point: %w", err)
 	}
 	// B3.key.2
 	hb, hp := revocationFactors(basepoint, point)
-	var b, p, sum btcec.JacobianPoint
+	var b, p btcec.JacobianPoint
 	base.AsJacobian(&b)
 	per.AsJacobian(&p)
 	btcec.ScalarMultNonConst(&hb, &b, &b)
 	btcec.ScalarMultNonConst(&hp, &p, &p)
-	btcec.AddNonConst(&b, &p, &sum)
-	return pubKeyOf(&sum)
+	btcec.AddNonConst(&b, &p, out)
+	return nil
 }
 
 // revocationFactors are the factors of the basepoint and of the point.
@@ -101,13 +129,35 @@ func revocationFactors(basepoint, point lnwire.PubKey) (hb, hp btcec.ModNScalar)
 	return hb, hp
 }
 
-// pubKeyOf serialises a point; it normalises p.
-func pubKeyOf(p *btcec.JacobianPoint) (lnwire.PubKey, error) {
-	if (p.X.IsZero() && p.Y.IsZero()) || p.Z.IsZero() {
-		return lnwire.PubKey{}, errInfinity
+// serialise makes the points affine with one inversion for all (Montgomery's
+// trick) and writes them to keys. There are at most four.
+func serialise(points []btcec.JacobianPoint, keys []lnwire.PubKey) error {
+	var products [4]btcec.FieldVal // of all Z up to each point
+	for i := range points {
+		p := &points[i]
+		if p.Z.Normalize().IsZero() {
+			return errInfinity
+		}
+		products[i].Set(&p.Z)
+		if i > 0 {
+			products[i].Mul(&products[i-1])
+		}
 	}
-	p.ToAffine()
-	return lnwire.NewPubKey(btcec.NewPublicKey(&p.X, &p.Y)), nil
+	inverse := products[len(points)-1]
+	inverse.Inverse()
+	for i := len(points) - 1; i >= 0; i-- {
+		p, z := &points[i], inverse
+		if i > 0 {
+			z.Mul(&products[i-1])
+			inverse.Mul(&p.Z)
+		}
+		var zz btcec.FieldVal
+		zz.SquareVal(&z)
+		p.X.Mul(&zz).Normalize()
+		p.Y.Mul(zz.Mul(&z)).Normalize()
+		keys[i] = lnwire.NewPubKey(btcec.NewPublicKey(&p.X, &p.Y))
+	}
+	return nil
 }
 
 // TweakPriv is the private key of DerivePubKey: base + tweak, where tweak is

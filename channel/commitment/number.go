@@ -11,6 +11,8 @@ const low24 = 1<<24 - 1
 
 // obscurer is the 48-bit number with which this channel's commitment numbers are
 // xored, from both payment basepoints, the funder's first.
+//
+// B3.tx.5
 func (p *Params) obscurer() uint64 {
 	funder, fundee := p.Owner.Payment, p.Other.Payment
 	if !p.OwnerIsFunder {

@@ -5,7 +5,8 @@ import (
 	"crypto/sha256"
 
 	"github.com/btcsuite/btcd/txscript/v2"
-	"golang.org/x/crypto/ripemd160" //lint:ignore SA1019 the HTLC scripts of BOLT 3 need it
+	//lint:ignore SA1019 the HTLC scripts of BOLT 3 need it
+	"golang.org/x/crypto/ripemd160"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -81,6 +82,8 @@ func pushInt(dst []byte, n uint32) []byte {
 
 // delayedScript guards what returns to the owner: to_local and the outputs of the
 // HTLC transactions. The owner waits, who knows the revocation key does not.
+//
+// B3.out.1, B3.out.8, B3.htlctx.7
 func delayedScript(k *Keys, delay uint16) []byte {
 	s := make([]byte, 0, 80)
 	s = append(s, txscript.OP_IF)
@@ -100,6 +103,8 @@ func otherScript(k lnwire.PubKey) []byte {
 }
 
 // anchorScript guards an anchor: its owner at once, anyone after 16 blocks.
+//
+// B3.anchor.4, B3.anchor.5
 func anchorScript(funding lnwire.PubKey) []byte {
 	s := pushKey(make([]byte, 0, 40), funding)
 	return append(s, txscript.OP_CHECKSIG, txscript.OP_IFDUP, txscript.OP_NOTIF,
@@ -129,6 +134,8 @@ func newHTLCScripts(f Format, k *Keys) htlcScripts {
 }
 
 // append writes the script of one HTLC.
+//
+// B3.out.4, B3.out.5
 func (h *htlcScripts) append(dst []byte, x *HTLC) []byte {
 	dst = append(dst, h.prefix[:]...)
 	hash := ripemd(x.Hash[:])

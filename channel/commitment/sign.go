@@ -30,6 +30,8 @@ func (c *Commitment) htlcDigest(h *HTLCOutput) [32]byte {
 
 // ownHTLCDigest is what the owner's signature of an HTLC transaction covers: all of
 // it, or anyone could add inputs and outputs (BOLT 5).
+//
+// B3.htlctx.8
 func (c *Commitment) ownHTLCDigest(h *HTLCOutput) [32]byte {
 	m := single(h.Second)
 	return digest(&m, h.Second, 0, h.Script, int64(h.Amount.Sat()), txscript.SigHashAll)

@@ -50,7 +50,7 @@ func (s *signed) early(t tb, spend *Spend, by *party) {
 // nothing before its delay.
 //
 // B3.tx.4 B3.out.1 B3.out.4 B3.out.5 B3.htlctx.1 B3.htlctx.2 B3.htlctx.3 B3.htlctx.4
-// B3.htlctx.5 B3.htlctx.7 B3.anchor.5
+// B3.htlctx.5 B3.htlctx.7 B3.htlctx.8 B3.anchor.5
 func TestOwnerSpends(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSigned(t, 4)
@@ -96,6 +96,9 @@ func (s *signed) checkSecond(t tb, i int) {
 		_, err = s.c.FinishHTLC(i, s.ours[1+i], s.theirs[1+i], &lnwire.Preimage{99})
 		require.ErrorContains(t, err, "does not open")
 	}
+	added := tx.Copy()
+	added.AddTxOut(&wire.TxOut{Value: 1, PkScript: prev.PkScript})
+	require.Error(t, spendsOnly(added, prev), "the owner's signature covers all outputs")
 	found, ok := PreimageIn(tx.TxIn[0].Witness, h.Hash)
 	require.Equal(t, !h.Offered, ok)
 	if ok {
