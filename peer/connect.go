@@ -1,0 +1,219 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// Connect dials a peer at its addresses (host:port), one after the other, and
+// returns the connection when the Sink has it. If there is one already it is
+// returned with ErrAlreadyConnected. Ctx bounds the attempt, not the connection.
+func (h *Host) Connect(ctx context.Context, id lnwire.PubKey, addrs ...string) (*Conn, error) {
+	remote, err := id.Parse()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("connect to %s: %w", id, err)
+	case id == h.self:
+		return nil, ErrSelf
+	case len(addrs) == 0:
+		return nil, fmt.Errorf("connect to %s: no address", id)
+	}
+	if !h.enter() {
+		return nil, ErrHostClosed
+	}
+	defer h.wg.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.ctx, cancel)()
+
+	c, finish, err := h.claim(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	defer finish()
+	var failures []error
+	for _, addr := range addrs {
+		c, err := h.dial(ctx, remote, addr)
+		if err == nil {
+			return c, nil
+		}
+		if c := h.arrived(ctx, id); c != nil {
+			return c, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", addr, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if h.ctx.Err() != nil {
+		return nil, ErrHostClosed
+	}
+	return nil, fmt.Errorf("connect to %s: %w", id, errors.Join(failures...))
+}
+
+// enter makes Close wait until wg.Done is called; false when the host is closed.
+func (h *Host) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.wg.Add(1)
+	}
+	return !h.closed
+}
+
+// claim waits until nobody else dials the peer and gives the right to do so, until
+// finish is called. Were one peer dialled twice at once, the two ends could keep
+// different connections.
+func (h *Host) claim(ctx context.Context, id lnwire.PubKey) (c *Conn, finish func(), err error) {
+	for {
+		c, wait, finish, err := h.tryClaim(id)
+		if err != nil || finish != nil {
+			return c, finish, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, nil, fmt.Errorf("connect to %s: %w", id, context.Cause(ctx))
+		}
+	}
+}
+
+func (h *Host) tryClaim(id lnwire.PubKey) (c *Conn, wait <-chan struct{}, finish func(), err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, nil, nil, ErrHostClosed
+	}
+	if c := h.conns[id]; c != nil {
+		if c.isEnding() {
+			return nil, c.done, nil, nil
+		}
+		return c, nil, nil, fmt.Errorf("%w: %s@%s", ErrAlreadyConnected, id, c.addr)
+	}
+	if wait := h.dialling[id]; wait != nil {
+		return nil, wait, nil, nil
+	}
+	over := make(chan struct{})
+	h.dialling[id] = over
+	return nil, nil, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.dialling, id)
+		close(over)
+	}, nil
+}
+
+// arrived gives the connection that there is after all when an attempt of ours has
+// failed: the peer hangs up on us when both dialled and its own dialling counts.
+// Theirs is authenticated by then, and may be waiting for init.
+func (h *Host) arrived(ctx context.Context, id lnwire.PubKey) *Conn {
+	for {
+		h.mu.Lock()
+		c, wait := h.conns[id], h.arriving[id]
+		h.mu.Unlock()
+		switch {
+		case c != nil && !c.isEnding():
+			if c.ready(ctx) == nil {
+				return c
+			}
+			return nil
+		case wait == nil:
+			return nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// arrives notes an inbound connection whose key is proven; over is to be called
+// when it is in the table, or failed.
+func (h *Host) arrives(id lnwire.PubKey) (over func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	done := make(chan struct{})
+	h.arriving[id] = done
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		close(done)
+		if h.arriving[id] == done {
+			delete(h.arriving, id)
+		}
+	}
+}
+
+// dial makes one attempt at one address.
+func (h *Host) dial(ctx context.Context, remote *btcec.PublicKey, addr string) (*Conn, error) {
+	dialCtx, cancel := context.WithTimeout(ctx, h.cfg.Limits.Dial)
+	defer cancel()
+	nc, err := h.cfg.Dial(dialCtx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })()
+	nc.SetDeadline(time.Now().Add(h.cfg.Limits.Handshake))
+
+	c, err := h.greet(nc, remote, addr)
+	var dup *duplicate
+	switch {
+	case err == nil:
+		h.wg.Go(func() { h.run(c) })
+	case errors.As(err, &dup):
+		c = dup.kept // theirs, which came meanwhile
+	default:
+		return nil, err
+	}
+	if err := c.ready(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// greet takes a fresh socket, whose deadline is set, through handshake, admission
+// and init, and into the table. Upon an error the socket is closed. Remote is nil
+// for an inbound one.
+func (h *Host) greet(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, error) {
+	c, err := h.authenticate(nc, remote, addr)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	if c.inbound {
+		defer h.arrives(c.id)()
+	}
+	if err = c.meet(); err == nil {
+		err = c.settle(h.place)
+	}
+	if err != nil {
+		c.windUp(err)
+		return nil, err
+	}
+	return c, nil
+}
+
+// authenticate is the part before anything of ours but keys has been sent.
+func (h *Host) authenticate(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, error) {
+	inbound := remote == nil
+	session, err := respondOrInitiate(nc, h.cfg.Key, remote)
+	if err != nil {
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	c := newConn(&h.cfg, nc, session, addr, inbound)
+	if c.id == h.self {
+		return nil, ErrSelf
+	}
+	if err := h.cfg.Admit(c.id, nc.RemoteAddr(), inbound); err != nil {
+		return nil, fmt.Errorf("not admitted: %w", err)
+	}
+	return c, nil
+}
