@@ -110,12 +110,20 @@ func (s State) After(step Step) State {
 	return s
 }
 
+// before inverts table: no two states lead to the same one.
+var before = func() (b [4][21]State) {
+	for from := SentAdd; from <= SentRemoveAckRevocation; from++ {
+		for step, to := range table[from].next {
+			b[step][to] = from
+		}
+	}
+	return b
+}()
+
 // Before is the state from which step led to s; s itself when no state does.
 func (s State) Before(step Step) State {
-	for from := SentAdd; from <= SentRemoveAckRevocation; from++ {
-		if table[from].next[step] == s {
-			return from
-		}
+	if from := before[step][s]; from != 0 && s != 0 {
+		return from
 	}
 	return s
 }

@@ -1,0 +1,171 @@
+package channel
+
+import (
+	"fmt"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// signedCommitment is our newest commitment with both signatures, ready to be
+// published; false while the signer is away, and when there is none to publish.
+func (c *Channel) signedCommitment() (*wire.MsgTx, bool) {
+	if c.local == nil || c.core.DataLost {
+		return nil, false
+	}
+	com, err := c.localCommitment()
+	if err != nil {
+		c.tell(NoticeBug, "our own commitment cannot be built again: "+err.Error())
+		return nil, false
+	}
+	sigs, ok := c.crypto.Sign(com.OwnJobs(c.terms.Keys)[:1])
+	if !ok || len(sigs) != 1 {
+		return nil, false
+	}
+	return com.Finish(sigs[0], c.local.Sig), true
+}
+
+// localCommitment is our newest commitment, the only one of ours that is not
+// revoked.
+func (c *Channel) localCommitment() (*commitment.Commitment, error) {
+	return c.buildLocal(c.core.LocalN, c.localSpec())
+}
+
+// spent is the funding output spent in a block: from here the channel lives in the
+// chain. What spends it is told apart by its form; what its outputs are worth and
+// to whom is not decided here.
+func (c *Channel) spent(ev Spent) {
+	if !c.durable() || ev.Tx == nil || ev.OutPoint != c.core.Funding || !spends(ev.Tx, c.core.Funding) || c.core.Phase == Funding {
+		return
+	}
+	if s := c.core.Spend; s != nil && s.Tx.TxHash() == ev.Tx.TxHash() && s.Place.At == ev.At {
+		return
+	}
+	if ev.At.Height > c.core.Tip.Height {
+		c.core.Tip = ev.At
+	}
+	c.undo("the funding output was spent")
+	c.want, c.opening = wish{}, nil
+	c.core.Spend = &Spend{Tx: ev.Tx, Place: Place{At: ev.At, TxIndex: ev.TxIndex}, Kind: c.spendKind(ev.Tx)}
+	if c.core.Phase != Closing {
+		c.enter(Closing)
+	}
+	c.save()
+	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeSpent, Tx: ev.Tx})
+	c.buried()
+}
+
+func spends(tx *wire.MsgTx, op wire.OutPoint) bool {
+	for _, in := range tx.TxIn {
+		if in.PreviousOutPoint == op {
+			return true
+		}
+	}
+	return false
+}
+
+// spendKind tells a closing transaction from a commitment, and our newest
+// commitment from all others.
+func (c *Channel) spendKind(tx *wire.MsgTx) SpendKind {
+	if _, ok := c.owner(true).NumberOf(tx); !ok {
+		return SpentByMutual
+	}
+	if com, err := c.localCommitment(); err == nil && com.Txid == tx.TxHash() {
+		return SpentByUs
+	}
+	return SpentByThem
+}
+
+// unspent: the spend's block left the chain. The channel goes back to what it
+// waited for, and publishes again.
+func (c *Channel) unspent(ev Unconfirmed) {
+	if c.core.Phase != Closing || c.core.Spend == nil || c.core.Spend.Tx.TxHash() != ev.Txid {
+		return
+	}
+	c.core.Spend = nil
+	if c.core.CloseTx != nil {
+		c.enter(MutualClose)
+		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
+		return
+	}
+	if c.core.Reason == "" {
+		c.core.Reason = "the transaction that spent the funding left the chain"
+	}
+	c.enter(Failed)
+	c.publish()
+}
+
+// reportDepth is how deep a close must be before it is reported: three blocks, up to
+// six for large channels, as lnd does.
+func (c *Channel) reportDepth() uint32 {
+	return 3 + uint32(min(3, 3*c.terms.Capacity/largeChannel))
+}
+
+// buried reports a close that is deep enough, and forgets a mutual one when no reorg
+// can take it back (V-14). What a commitment's outputs become is followed elsewhere:
+// such a channel is kept.
+func (c *Channel) buried() {
+	s := c.core.Spend
+	if s == nil || s.Kind != SpentByMutual {
+		return
+	}
+	depth := c.depthOf(&s.Place)
+	if depth >= c.reportDepth() && !s.Reported {
+		done := *s
+		done.Reported = true
+		c.core.Spend = &done
+		row := c.mutualRow()
+		c.closed, c.fx.Delta.Closed = &row, &row
+		c.fx.Delta.Events = append(c.fx.Delta.Events, NoticeClosed)
+		c.tell(NoticeClosed, "")
+		c.save()
+	}
+	if depth >= buriedDepth {
+		c.forget(c.mutualRow())
+	}
+}
+
+// summary is the row that stays, as far as it is the same for every end.
+func (c *Channel) summary(kind CloseKind) ClosedRow {
+	t := c.terms
+	return ClosedRow{
+		ChanNum: c.num, Peer: c.peer, ChannelID: c.core.ChannelID, Funding: c.core.Funding, SCID: c.core.SCID,
+		Capacity: t.Capacity, Kind: kind, Funder: t.Funder, WeClosed: c.core.WeClosed, Private: t.Private, Reason: c.core.Reason,
+	}
+}
+
+// mutualRow is the summary of a cooperative close. What we got is what the
+// transaction pays to our script.
+func (c *Channel) mutualRow() ClosedRow {
+	row, s := c.summary(ClosedMutual), c.core.Spend
+	row.CloseTxid, row.At = s.Tx.TxHash(), s.Place.At
+	for _, out := range s.Tx.TxOut {
+		if string(out.PkScript) == string(c.core.OurShutdown) {
+			row.Settled += lnwire.Sat(out.Value)
+		}
+	}
+	return row
+}
+
+// deadlines goes to the chain while HTLCs can still be enforced there.
+func (c *Channel) deadlines() {
+	if c.core.Phase != Open && c.core.Phase != ShuttingDown {
+		return
+	}
+	tip := c.core.Tip.Height
+	for _, e := range c.out {
+		if e.State != htlc.SentAdd && tip >= e.Expiry+OfferedGrace { // B2.expiry.1
+			c.fail(fmt.Sprintf("htlc %d expired at %d and is not removed at %d", e.Ref.ID, e.Expiry, tip))
+			return
+		}
+	}
+	for _, e := range c.in {
+		if e.Removal != nil && e.Removal.Kind == htlc.Fulfilled && tip+FulfilMargin >= e.Expiry { // B2.expiry.2
+			c.fail(fmt.Sprintf("htlc %d, which we fulfilled, expires at %d and is not removed at %d", e.Ref.ID, e.Expiry, tip))
+			return
+		}
+	}
+}

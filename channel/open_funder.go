@@ -1,0 +1,227 @@
+package channel
+
+import (
+	"bytes"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// openStep is how far an opening has come.
+type openStep uint8
+
+const (
+	openIdle    openStep = iota
+	sentOpen             // funder: waits for accept_channel
+	askedFund            // funder: waits for the wallet
+	owesCreated          // funder: the signer was away
+	sentCreated          // funder: waits for funding_signed
+	askedAccept          // fundee: waits for our own terms
+	sentAccept           // fundee: waits for funding_created
+	askedUnique          // fundee: waits whether the outpoint is free
+	owesSigned           // fundee: the signer was away
+)
+
+// opening is what is known before anything binds.
+type opening struct {
+	step    openStep
+	asked   OpenAsked           // funder
+	open    *lnwire.OpenChannel // fundee: the peer's
+	theirs  Side
+	first   lnwire.PubKey // their first_per_commitment_point
+	format  commitment.Format
+	funded  Funded                 // funder
+	created *lnwire.FundingCreated // fundee
+	tip     lnwire.BlockRef
+	feat    lnwire.Features
+}
+
+// openAsked checks what we were told to offer and sends open_channel.
+func (c *Channel) openAsked(ev OpenAsked) {
+	o := c.opening
+	if c.core.Phase != Opening || o == nil || o.step != openIdle {
+		c.tell(NoticeOpenFailed, "this channel is already being opened")
+		return
+	}
+	p := proposal{format: ev.Format, capacity: ev.Capacity, push: ev.Push, rate: ev.FeeRate, funder: ev.Ours, features: ev.Features, feeCeiling: maxFeeRate}
+	why := p.check()
+	if _, ok := formatOf(typeOf(ev.Format), ev.Features); why == "" && !ok {
+		why = "the peer does not support the channel type"
+	}
+	if why != "" {
+		c.giveUp(why)
+		return
+	}
+	c.conn.up, c.conn.features, c.now = true, ev.Features, ev.Now
+	o.asked, o.format, o.step = ev, ev.Format, sentOpen
+	o.tip, o.feat = ev.At, ev.Features
+	c.send(c.openMessage(&ev))
+}
+
+// openMessage is our open_channel.
+func (c *Channel) openMessage(ev *OpenAsked) *lnwire.OpenChannel {
+	s, t := &ev.Ours, typeOf(ev.Format)
+	m := &lnwire.OpenChannel{
+		ChainHash: c.cfg.Chain, TemporaryChannelID: ev.TempID, // B2.open.1
+		FundingSat: ev.Capacity, PushMsat: ev.Push, FeeratePerKW: ev.FeeRate,
+		DustLimit: s.DustLimit, MaxHTLCValueInFlight: s.MaxInFlight, ChannelReserve: s.Reserve, HTLCMinimum: s.HTLCMinimum,
+		ToSelfDelay: s.ToSelfDelay, MaxAcceptedHTLCs: s.MaxAccepted,
+		FundingPubKey: s.Funding, RevocationBasepoint: s.Revocation, PaymentBasepoint: s.Payment,
+		DelayedBasepoint: s.Delayed, HTLCBasepoint: s.HTLC,
+		FirstPoint:      c.crypto.Point(ev.Keys.Root, 0),
+		UpfrontShutdown: append([]byte{}, s.Upfront...), // B2.open.12: always there, empty to opt out
+		ChannelType:     &t,                             // B2.open.13
+	}
+	if !ev.Private {
+		m.Flags = lnwire.AnnounceChannel
+	}
+	return m
+}
+
+// acceptChannel is the peer's yes.
+func (c *Channel) acceptChannel(m *lnwire.AcceptChannel) {
+	o := c.opening
+	theirs := Side{
+		Basepoints: commitment.Basepoints{
+			Funding: m.FundingPubKey, Revocation: m.RevocationBasepoint, Payment: m.PaymentBasepoint,
+			Delayed: m.DelayedBasepoint, HTLC: m.HTLCBasepoint,
+		},
+		DustLimit: m.DustLimit, Reserve: m.ChannelReserve, MaxInFlight: m.MaxHTLCValueInFlight, HTLCMinimum: m.HTLCMinimum,
+		MaxAccepted: m.MaxAcceptedHTLCs, ToSelfDelay: m.ToSelfDelay, Upfront: m.UpfrontShutdown,
+	}
+	if why := c.checkAccept(m, &theirs); why != "" {
+		c.abort("accept_channel: " + why)
+		return
+	}
+	o.theirs, o.first, o.step = theirs, m.FirstPoint, askedFund
+	a := &o.asked
+	c.agree(Terms{
+		TempID: a.TempID, Funder: true, Private: a.Private, Format: a.Format, Capacity: a.Capacity, Push: a.Push, FirstFee: a.FeeRate,
+		MinDepth: max(1, a.MinDepth, m.MinimumDepth), Ours: a.Ours, Theirs: theirs, Keys: a.Keys, Alias: a.Alias, Memo: a.Memo,
+	})
+	_, script := commitment.FundingScript(a.Ours.Funding, theirs.Funding)
+	c.fx.Ask = append(c.fx.Ask, Ask{ID: askFund, Question: AskFund{Script: script, Amount: a.Capacity, FeeRate: a.FundingFeeRate}})
+}
+
+// checkAccept says what is wrong with an accept_channel; "" when nothing is.
+func (c *Channel) checkAccept(m *lnwire.AcceptChannel, theirs *Side) string {
+	a := &c.opening.asked
+	if m.ChannelType == nil || !m.ChannelType.Equal(typeOf(a.Format)) { // B2.accept.1
+		return "channel_type is not the one of open_channel"
+	}
+	if _, err := m.FirstPoint.Parse(); err != nil {
+		return "first_per_commitment_point is " + err.Error()
+	}
+	if m.MinimumDepth > 144 {
+		return "minimum_depth is above 144"
+	}
+	if why := theirs.check(a.Capacity); why != "" {
+		return why
+	}
+	return checkBoth(&a.Ours, theirs)
+}
+
+// agree fixes the terms and the state of both first commitments.
+func (c *Channel) agree(t Terms) {
+	o := c.opening
+	t.ChanNum, t.Peer, t.OpenedAt, t.OpenedTip, t.Features = c.num, c.peer, c.now, o.tip, o.feat
+	t.ChannelType = typeOf(t.Format)
+	c.terms = &t
+	c.core.Tip, c.core.FeeRate, c.core.RemotePoint = o.tip, t.FirstFee, o.first
+	c.core.Ours, c.core.Theirs = t.Capacity.MilliSat()-t.Push, t.Push
+	if !t.Funder {
+		c.core.Ours, c.core.Theirs = c.core.Theirs, c.core.Ours
+	}
+}
+
+// funded takes the wallet's transaction and sends funding_created.
+func (c *Channel) funded(f Funded) {
+	o := c.opening
+	_, script := commitment.FundingScript(c.terms.Ours.Funding, c.terms.Theirs.Funding)
+	if f.Tx == nil || f.Output > 0xffff || int(f.Output) >= len(f.Tx.TxOut) ||
+		f.Tx.TxOut[f.Output].Value != int64(c.terms.Capacity) || !bytes.Equal(f.Tx.TxOut[f.Output].PkScript, script) {
+		c.tell(NoticeBug, "the wallet's transaction does not pay to the funding script")
+		c.abort("funding failed")
+		return
+	}
+	o.funded, o.step = f, owesCreated
+	c.fundAt(wire.OutPoint{Hash: f.Tx.TxHash(), Index: f.Output}, f.Tx)
+	c.signCreated()
+}
+
+// fundAt notes where the funding will be.
+func (c *Channel) fundAt(op wire.OutPoint, tx *wire.MsgTx) {
+	c.core.Funding, c.core.ChannelID = op, lnwire.ChannelIDFrom(op)
+	c.fundings = []FundingTx{{OutPoint: op, Tx: tx, Ours: tx != nil}}
+}
+
+// signCreated signs the peer's first commitment, once the signer is there.
+func (c *Channel) signCreated() {
+	o := c.opening
+	sig, ok := c.signFirst()
+	if !ok {
+		return
+	}
+	o.step = sentCreated
+	c.dirty.terms = true
+	c.enter(Funding)
+	c.fx.Delta.Riders = append(c.fx.Delta.Riders, o.funded.With...)
+	op := c.core.Funding
+	c.send(&lnwire.FundingCreated{TemporaryChannelID: c.terms.TempID, FundingTxid: op.Hash, FundingOutput: uint16(op.Index), Sig: sig}) // B2.funding.1
+}
+
+// signFirst signs the peer's commitment 0; false while the signer is away, or when
+// there is no such commitment, in which case the opening ends.
+func (c *Channel) signFirst() (sig lnwire.Sig, ok bool) {
+	com, err := c.buildRemote(0, c.core.RemotePoint, c.remoteSpec())
+	if err != nil {
+		c.abort("first commitment: " + err.Error())
+		return sig, false
+	}
+	sigs, ok := c.crypto.Sign(com.SignJobs(c.terms.Keys))
+	if !ok || len(sigs) != 1 {
+		return sig, false
+	}
+	return sigs[0], true
+}
+
+// verifyFirst checks the peer's signature of our commitment 0.
+func (c *Channel) verifyFirst(sig lnwire.Sig) bool {
+	com, err := c.buildLocal(0, c.localSpec())
+	if err != nil {
+		return false
+	}
+	checks, ok := com.Checks(sig, nil) // B2.funding.2: canonical and low S (V-02)
+	return ok && c.crypto.Verify(checks)
+}
+
+// fundingSigned lets us publish the funding: our money can come back from now on.
+func (c *Channel) fundingSigned(m *lnwire.FundingSigned) {
+	if !c.verifyFirst(m.Sig) {
+		c.abort("funding_signed: the signature is wrong")
+		return
+	}
+	c.signedBoth(m.Sig)
+	// B2.funding.3: not before the peer's signature.
+	c.fx.Publish = append(c.fx.Publish, c.fundings[0].Tx)
+}
+
+// signedBoth: both first commitments are signed, the channel exists.
+func (c *Channel) signedBoth(sig lnwire.Sig) {
+	c.local, c.dirty.local = &LocalCommit{N: 0, Sig: sig}, true
+	c.opening = nil
+	c.conn.synced = true
+	c.enter(AwaitReady, NoticeOpening)
+	c.watchFunding()
+}
+
+// watchFunding asks for the funding's confirmation and for its spend.
+func (c *Channel) watchFunding() {
+	_, script := commitment.FundingScript(c.terms.Ours.Funding, c.terms.Theirs.Funding)
+	op := c.core.Funding
+	c.fx.Watch = append(c.fx.Watch,
+		Watch{Txid: &op.Hash, Script: script, From: c.terms.OpenedTip.Height},
+		Watch{OutPoint: &op, Script: script, From: c.terms.OpenedTip.Height})
+}

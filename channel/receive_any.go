@@ -1,0 +1,161 @@
+package channel
+
+import (
+	"fmt"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// receive hands a message to its verb, if it may come now. The machine is total: in
+// every state every message has an outcome, and none is a panic (V-58).
+func (c *Channel) receive(ev Received) {
+	if c.conn.broken {
+		if m, ok := ev.Msg.(*lnwire.Error); ok {
+			c.peerError(m)
+		}
+		return
+	}
+	if !c.named(ev.Msg) {
+		c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeBug, Text: fmt.Sprintf("message type %d of another channel", ev.Msg.Type())})
+		return
+	}
+	switch m := ev.Msg.(type) {
+	case *lnwire.Error:
+		c.peerError(m)
+	case *lnwire.Warning:
+		c.tell(NoticeWarning, printable(m.Data))
+	default:
+		if !c.receiveOpening(&ev) && !c.receiveUpdate(&ev) && !c.receiveOther(m) {
+			c.unexpected(m)
+		}
+	}
+}
+
+// named: the message names this channel.
+func (c *Channel) named(msg lnwire.Message) bool {
+	m, ok := msg.(lnwire.ChannelMessage)
+	if !ok {
+		return true
+	}
+	id := m.Channel()
+	if _, opens := msg.(*lnwire.OpenChannel); opens && c.core.Phase == Opening && c.opening.step == openIdle {
+		return true
+	}
+	switch msg.(type) {
+	case *lnwire.Error, *lnwire.Warning:
+		if id.IsZero() {
+			return true
+		}
+	}
+	return id == c.id() || c.core.Phase != Opening && id == c.core.ChannelID
+}
+
+// receiveOpening takes the messages of the opening at their step; false when they
+// may not come now.
+func (c *Channel) receiveOpening(ev *Received) bool {
+	o := c.opening
+	if o == nil || c.core.Phase > Funding {
+		return false
+	}
+	switch m := ev.Msg.(type) {
+	case *lnwire.OpenChannel:
+		if o.step == openIdle {
+			c.openChannel(m, ev)
+			return true
+		}
+	case *lnwire.AcceptChannel:
+		if o.step == sentOpen {
+			c.acceptChannel(m)
+			return true
+		}
+	case *lnwire.FundingCreated:
+		if o.step == sentAccept {
+			c.fundingCreated(m)
+			return true
+		}
+	case *lnwire.FundingSigned:
+		if o.step == sentCreated {
+			c.fundingSigned(m)
+			return true
+		}
+	}
+	return false
+}
+
+// receiveUpdate takes the messages of normal operation while it lasts.
+func (c *Channel) receiveUpdate(ev *Received) bool {
+	if !c.updating() || c.negotiating() {
+		return false
+	}
+	switch m := ev.Msg.(type) {
+	case *lnwire.UpdateAddHTLC:
+		c.rcvAdd(m, ev.Opened)
+	case *lnwire.UpdateFulfillHTLC:
+		c.rcvFulfill(m)
+	case *lnwire.UpdateFailHTLC:
+		c.rcvFail(m)
+	case *lnwire.UpdateFailMalformedHTLC:
+		c.rcvMalformed(m)
+	case *lnwire.UpdateFee:
+		c.rcvFee(m)
+	case *lnwire.CommitmentSigned:
+		c.rcvCommit(m)
+	case *lnwire.RevokeAndAck:
+		c.rcvRevoke(m)
+	default:
+		return false
+	}
+	return true
+}
+
+// receiveOther takes the messages at the seams of normal operation.
+func (c *Channel) receiveOther(msg lnwire.Message) bool {
+	live := c.core.Phase >= AwaitReady && c.core.Phase <= MutualClose
+	switch m := msg.(type) {
+	case *lnwire.ChannelReestablish:
+		if live && c.conn.up && !c.conn.synced && c.conn.greeting == nil {
+			c.rcvReestablish(m)
+			return true
+		}
+	case *lnwire.ChannelReady: // some peers send it ahead of channel_reestablish
+		if live && c.conn.up {
+			c.channelReady(m)
+			return true
+		}
+	case *lnwire.AnnouncementSignatures:
+		if live && c.conn.up {
+			c.gotAnn(m)
+			return true
+		}
+	case *lnwire.Shutdown:
+		if live && c.conn.synced {
+			c.rcvShutdown(m)
+			return true
+		}
+	case *lnwire.ClosingSigned:
+		if c.negotiating() {
+			c.rcvClosing(m)
+			return true
+		}
+	}
+	return false
+}
+
+// unexpected is a message that may not come now.
+func (c *Channel) unexpected(m lnwire.Message) {
+	text := fmt.Sprintf("message type %d is not allowed now: the channel is %s", m.Type(), c.core.Phase)
+	switch c.core.Phase {
+	case Opening, Funding:
+		c.abort(text)
+	case AwaitReady, Open, ShuttingDown, MutualClose:
+		c.warn(text)
+	case Failed:
+		if c.core.ErrorText != "" { // B2.reest.3
+			c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(c.core.ErrorText)})
+		}
+		c.conn.broken = true
+	case Closing, Closed:
+		c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte("the channel is closed")})
+		c.conn.broken = true
+	}
+}

@@ -1,0 +1,169 @@
+package channel
+
+import (
+	"bytes"
+
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// closeAsked is the operator's wish to end the channel.
+func (c *Channel) closeAsked(ev CloseAsked) {
+	switch c.core.Phase {
+	case Opening, Funding:
+		c.abort("the opening was cancelled")
+		return
+	case Closing, Closed:
+		c.refuseClose("the funding output is already spent")
+		return
+	case Failed:
+		if ev.Force {
+			c.publish()
+		}
+		if !ev.Force || c.core.DataLost {
+			c.refuseClose("the channel has already failed: " + c.core.Reason)
+		}
+		return
+	case AwaitReady, Open, ShuttingDown, MutualClose:
+	}
+	if ev.Force {
+		c.fail("the operator closes the channel unilaterally")
+		return
+	}
+	c.closeTogether(ev)
+}
+
+func (c *Channel) refuseClose(text string) { c.tell(NoticeCloseRefused, text) }
+
+// closeTogether prepares our shutdown; it goes out with the next flush at which no
+// update of ours is unsigned.
+func (c *Channel) closeTogether(ev CloseAsked) {
+	upfront := c.terms.Ours.Upfront
+	switch {
+	case c.core.Phase == MutualClose:
+		c.refuseClose("a closing transaction is already agreed")
+		return
+	case !c.conn.synced || c.conn.broken:
+		c.refuseClose("the peer is not there: wait for it, or close unilaterally")
+		return
+	case len(ev.Script) > 0 && !shutdownScript(ev.Script, c.conn.features.HasEither(lnwire.ShutdownAnySegwitOptional)):
+		c.refuseClose("the script has no form that a cooperative close allows")
+		return
+	case len(ev.Script) > 0 && len(upfront) > 0 && !bytes.Equal(ev.Script, upfront): // B2.shutdown.4
+		c.refuseClose("the script is not the one that was fixed at the opening")
+		return
+	case len(ev.Script) > 0 && c.core.OurShutdown != nil && !bytes.Equal(ev.Script, c.core.OurShutdown):
+		c.refuseClose("shutdown was already sent with another script")
+		return
+	}
+	c.want.closing, c.want.script = true, ev.Script
+	c.want.rate, c.want.max = ev.FeeRate, ev.MaxFeeRate
+	c.stale = true
+}
+
+// shutdown sends ours when it is wished for, when it answers the peer's, or again
+// after a reconnect (B2.shutdown.1). No update of ours may be unsigned then
+// (B2.shutdown.2).
+func (c *Channel) shutdown() {
+	again := c.core.OurShutdown != nil
+	if c.conn.shutSent || !c.conn.synced || c.conn.broken || !again && !c.want.closing && !c.conn.shutGot && c.core.Phase != ShuttingDown {
+		return
+	}
+	switch c.core.Phase {
+	case AwaitReady, Open, ShuttingDown, MutualClose:
+	case Opening, Funding, Failed, Closing, Closed:
+		return
+	}
+	if c.unsigned() {
+		return
+	}
+	script := c.ourScript()
+	if script == nil {
+		c.fx.Ask = append(c.fx.Ask, Ask{ID: askScript, Question: AskShutdownScript{}})
+		return
+	}
+	if !again {
+		c.core.OurShutdown = script
+		c.core.WeClosed = c.core.WeClosed || c.core.TheirShutdown == nil
+		c.closingPhase()
+	}
+	c.conn.shutSent = true
+	c.offersFrom()
+	c.send(&lnwire.Shutdown{ChannelID: c.core.ChannelID, Script: script})
+}
+
+// unsigned: updates of ours wait for a signature.
+func (c *Channel) unsigned() bool {
+	waits := func(list []*entry, s htlc.State) bool {
+		for _, e := range list {
+			if e.State == s {
+				return true
+			}
+		}
+		return false
+	}
+	return waits(c.out, htlc.SentAdd) || waits(c.in, htlc.SentRemove) || c.fee != nil && c.fee.State == htlc.SentAdd
+}
+
+// ourScript is where our money goes: said before, fixed at the opening
+// (B2.shutdown.4), or wished; nil when the wallet has to be asked.
+func (c *Channel) ourScript() []byte {
+	switch {
+	case c.core.OurShutdown != nil:
+		return c.core.OurShutdown
+	case len(c.terms.Ours.Upfront) > 0:
+		return c.terms.Ours.Upfront
+	case len(c.want.script) > 0:
+		return c.want.script
+	}
+	return nil
+}
+
+// gotScript is the wallet's address for the close.
+func (c *Channel) gotScript(script []byte) {
+	if c.core.OurShutdown == nil && (c.want.closing || c.conn.shutGot) && shutdownScript(script, true) {
+		c.want.script = script
+	}
+}
+
+// closingPhase leaves normal operation.
+func (c *Channel) closingPhase() {
+	if c.core.Phase != MutualClose && c.core.Phase != ShuttingDown {
+		c.enter(ShuttingDown)
+	}
+	c.stale = true
+	c.save()
+}
+
+// rcvShutdown is the peer's wish to close, or its answer to ours (B2.shutdown.3).
+func (c *Channel) rcvShutdown(m *lnwire.Shutdown) {
+	if !shutdownScript(m.Script, c.conn.features.HasEither(lnwire.ShutdownAnySegwitOptional)) { // B2.shutdown.5
+		c.warn("shutdown: scriptpubkey has no allowed form")
+		return
+	}
+	if up := c.terms.Theirs.Upfront; len(up) > 0 && !bytes.Equal(up, m.Script) { // B2.shutdown.6
+		c.warn("shutdown: scriptpubkey is not your upfront_shutdown_script")
+		return
+	}
+	if c.conn.shutGot && !bytes.Equal(c.core.TheirShutdown, m.Script) {
+		c.warn("shutdown: a second one with another scriptpubkey")
+		return
+	}
+	c.conn.shutGot = true
+	c.core.TheirShutdown = m.Script
+	c.closingPhase()
+	c.offersFrom()
+}
+
+// drained: no HTLC or fee is under way and no revocation is owed: both commitments
+// hold the balances alone.
+func (c *Channel) drained() bool {
+	return len(c.in)+len(c.out)+len(c.core.Fees) == 0 && c.fee == nil && !c.awaiting()
+}
+
+// negotiating: both shutdowns are exchanged on this connection and the commitments
+// are empty: no update may follow, the fee is next.
+func (c *Channel) negotiating() bool {
+	return c.conn.synced && !c.conn.broken && c.conn.shutSent && c.conn.shutGot && c.drained() &&
+		(c.core.Phase == ShuttingDown || c.core.Phase == MutualClose)
+}
