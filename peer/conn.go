@@ -88,6 +88,9 @@ func (c *Conn) Addr() string { return c.addr }
 // Inbound reports that the peer dialled us.
 func (c *Conn) Inbound() bool { return c.inbound }
 
+// String is the peer as its users write it: key@host:port.
+func (c *Conn) String() string { return c.id.String() + "@" + c.addr }
+
 // Init is what the peer said first. It must not be changed.
 func (c *Conn) Init() *lnwire.Init { return c.theirs }
 

@@ -95,7 +95,7 @@ func (h *Host) tryClaim(id lnwire.PubKey) (c *Conn, wait <-chan struct{}, finish
 		if c.isEnding() {
 			return nil, c.done, nil, nil
 		}
-		return c, nil, nil, fmt.Errorf("%w: %s@%s", ErrAlreadyConnected, id, c.addr)
+		return c, nil, nil, fmt.Errorf("%w: %s", ErrAlreadyConnected, c)
 	}
 	if wait := h.dialling[id]; wait != nil {
 		return nil, wait, nil, nil

@@ -85,7 +85,7 @@ func (h *Host) Conns() []*Conn {
 }
 
 // Close ends everything: no connection, listener, attempt or goroutine is left
-// when it returns. It must not be called by the Sink.
+// when it returns. It waits for the Sink, and must not be called by it.
 func (h *Host) Close() {
 	h.mu.Lock()
 	h.closed = true

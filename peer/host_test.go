@@ -97,6 +97,7 @@ func TestConnectIsSingleFlight(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		synctest.Wait() // the other side may be a little later
 		require.Equal(t, 1, n.dialled())
 		require.Len(t, b.Conns(), 1)
 	})
@@ -203,18 +204,25 @@ func TestSimultaneousDialOverTCP(t *testing.T) {
 		wg.Go(func() { b.Connect(t.Context(), a.id, addrs[a]) })
 		wg.Wait()
 		name := fmt.Sprint("round ", round)
+		limit := time.After(time.Minute)
 		for arrived := false; !arrived; { // until the two agree
-			if c := a.Conn(b.id); c != nil && c.Send(Channel, custom(name)) {
-				limit := time.After(time.Minute)
+			c := a.Conn(b.id)
+			if c == nil || !c.Send(Channel, custom(name)) {
 				select {
-				case <-c.Done():
-				case <-b.rec.news:
-					for _, m := range b.rec.messages() {
-						arrived = arrived || string(m.(*lnwire.Unknown).Payload) == name
-					}
+				case <-a.rec.news:
 				case <-limit:
 					t.Fatal("the two do not settle")
 				}
+				continue
+			}
+			select {
+			case <-c.Done():
+			case <-b.rec.news:
+				for _, m := range b.rec.messages() {
+					arrived = arrived || string(m.(*lnwire.Unknown).Payload) == name
+				}
+			case <-limit:
+				t.Fatal("the two do not settle")
 			}
 		}
 		for _, c := range a.Conns() {

@@ -7,8 +7,8 @@ import (
 )
 
 // Keep makes a peer persistent: whenever it is not connected it is dialled at its
-// addresses, at once the first time, then with growing waits. Called again it
-// replaces the addresses.
+// addresses (host:port), at once the first time, then with growing waits. Called
+// again it replaces the addresses; without any it does nothing.
 func (h *Host) Keep(id lnwire.PubKey, addrs ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -125,17 +125,19 @@ func TestScheduleDialsFewAtOnce(t *testing.T) {
 // Whatever happens, a wait lies within a quarter of its bounds, and no peer is
 // dialled twice at once or never again.
 func TestScheduleProperties(t *testing.T) {
+	const peers = 4
+	ids := make([]lnwire.PubKey, 1+peers)
+	for b := range byte(peers) {
+		ids[1+b] = idOf(1 + b)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(1_700_000_000, 0)
 		s := newSchedule(backoff)
 		up, dialling := map[byte]bool{}, map[byte]bool{}
-		const peers = 4
 		for b := byte(1); b <= peers; b++ {
-			s.keep(idOf(b), []string{"x"}, false, now)
+			s.keep(ids[b], []string{"x"}, false, now)
 		}
-		byID := func(id lnwire.PubKey) byte {
-			return byte(1 + slices.IndexFunc([]byte{1, 2, 3, 4}, func(b byte) bool { return idOf(b) == id }))
-		}
+		byID := func(id lnwire.PubKey) byte { return byte(slices.Index(ids, id)) }
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			b := byte(rapid.IntRange(1, peers).Draw(t, "peer"))
 			r := rapid.Float64Range(0, 0.999).Draw(t, "r")
@@ -153,19 +155,19 @@ func TestScheduleProperties(t *testing.T) {
 				}
 			case "fail":
 				if dialling[b] {
-					s.failed(idOf(b), now, r)
+					s.failed(ids[b], now, r)
 					dialling[b] = false
 				}
 			case "open":
 				if !up[b] {
-					s.opened(idOf(b), now)
+					s.opened(ids[b], now)
 					up[b], dialling[b] = true, false
 				}
 			case "close":
 				if up[b] {
-					s.closed(idOf(b), now, r)
+					s.closed(ids[b], now, r)
 					up[b] = false
-					require.GreaterOrEqual(t, s.peers[idOf(b)].due.Sub(now), backoff.MinBackoff*3/4)
+					require.GreaterOrEqual(t, s.peers[ids[b]].due.Sub(now), backoff.MinBackoff*3/4)
 				}
 			}
 			now = now.Add(time.Duration(rapid.IntRange(0, 4000).Draw(t, "pass")) * time.Second)
