@@ -501,3 +501,34 @@ func TestKeepIsContentWithInbound(t *testing.T) {
 		require.Equal(t, before, n.dialled())
 	})
 }
+
+// The peer hangs up on our attempt because its own counts: ours succeeds when
+// theirs has come to its end, and fails when that fails.
+func TestConnectWaitsForWhoArrives(t *testing.T) {
+	for _, inTime := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			n := newMemNet()
+			h := newHost(t, 1, n, nil)
+			w := dialWire(t, n, 2, 1)
+			require.IsType(t, &lnwire.Init{}, w.receive()) // theirs is authenticated, without init
+			acceptOnce(t, n.listen("refuser"), func(nc net.Conn) { answerWire(t, nc, 2) })
+			go func() {
+				time.Sleep(time.Second)
+				if inTime {
+					w.send(goodInit)
+				} else {
+					w.nc.Close()
+				}
+			}()
+			c, err := h.Connect(t.Context(), idOf(2), "refuser", "nowhere")
+			if !inTime {
+				require.ErrorContains(t, err, "refuser")
+				return
+			}
+			require.NoError(t, err)
+			require.True(t, c.Inbound())
+			require.Same(t, c, h.Conn(idOf(2)))
+			require.Equal(t, 2, n.dialled(), "there is no need to go on to the next address")
+		})
+	}
+}
