@@ -66,8 +66,10 @@ type connection struct {
 	annSent  bool // our announcement_signatures went out
 	shutSent bool // our shutdown went out
 	shutGot  bool // theirs came
-	// greeting is the peer's channel_reestablish while the signer is away.
+	// greeting is the peer's channel_reestablish while the signer is away, held are
+	// the messages that came behind it.
 	greeting *lnwire.ChannelReestablish
+	held     []Received
 	// The negotiation of the closing fee starts anew on every connection.
 	offers offers
 	// broken: we have asked to disconnect; what still arrives is not looked at.

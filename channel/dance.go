@@ -55,6 +55,13 @@ func (c *Channel) retrySigner() {
 	}
 	if m := c.conn.greeting; m != nil {
 		c.rcvReestablish(m)
+		if c.conn.synced {
+			held := c.conn.held
+			c.conn.held = nil
+			for _, ev := range held {
+				c.receive(ev)
+			}
+		}
 	}
 }
 

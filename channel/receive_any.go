@@ -15,6 +15,10 @@ func (c *Channel) receive(ev Received) {
 		}
 		return
 	}
+	if c.conn.greeting != nil && !c.conn.synced {
+		c.hold(ev)
+		return
+	}
 	if !c.named(ev.Msg) {
 		c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeBug, Text: fmt.Sprintf("message type %d of another channel", ev.Msg.Type())})
 		return
@@ -29,6 +33,19 @@ func (c *Channel) receive(ev Received) {
 			c.unexpected(m)
 		}
 	}
+}
+
+// maxHeld bounds the messages that wait for the signer.
+const maxHeld = 1000
+
+// hold keeps a message until what we owe the peer can be signed: our answer to its
+// channel_reestablish must come before all else.
+func (c *Channel) hold(ev Received) {
+	if len(c.conn.held) >= maxHeld {
+		c.warn("too many messages: we are not ready")
+		return
+	}
+	c.conn.held = append(c.conn.held, ev)
 }
 
 // named: the message names this channel.
