@@ -1,0 +1,105 @@
+package wallet
+
+import (
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+// BranchRow counts the keys of one branch of one account. Its key in the store is
+// {Account, Branch}. A branch without a row counts from 0.
+type BranchRow struct {
+	Account keys.AccountKind
+	Branch  keys.Branch
+	Next    uint32 // the index of the next fresh address; all below have been given out
+	Used    uint32 // one above the highest index that a transaction ever paid; 0: none
+}
+
+// CoinRow is an output that pays to one of our addresses. Its key in the store is
+// OutPoint. It stays, once spent, until the spending transaction is 100 blocks
+// deep.
+type CoinRow struct {
+	OutPoint wire.OutPoint
+	Value    lnwire.Sat
+	PkScript []byte
+	Key      keys.CoinLoc
+	At       lnwire.BlockRef // the block that holds it; zero while unconfirmed
+	Coinbase bool            // spendable only 100 blocks deep
+	Own      bool            // made by a transaction of ours: its change may be spent unconfirmed
+	SpentBy  chainhash.Hash  // the transaction that spends it, mined or not; zero: unspent
+}
+
+// TxRow is a transaction that pays us, spends a coin of ours, or was published by
+// us. Its key in the store is Txid. It is never forgotten once mined.
+type TxRow struct {
+	Txid     chainhash.Hash
+	Tx       *wire.MsgTx     // with witnesses, as far as they are known
+	At       lnwire.BlockRef // the block that holds it; zero while unconfirmed
+	Index    uint32          // its place in the block
+	Seen     int64           // when it was first seen, or the time of its block, in unix nanoseconds
+	Label    string
+	Own      bool       // published by us: told to the network again until it is mined
+	Sweep    bool       // made by the Sweeper
+	Fee      lnwire.Sat // FeeKnown false: some inputs are not ours and nobody said what they hold
+	FeeKnown bool
+	Debit    lnwire.Sat // what it took from our coins
+	Credit   lnwire.Sat // what it pays to our addresses
+	Inputs   []uint32   // its inputs that spend coins of ours, ascending
+	Outputs  []uint32   // its outputs that pay to our addresses, ascending
+}
+
+// LeaseOwner says on whose behalf a coin is leased. The numbers are stored.
+type LeaseOwner uint8
+
+const (
+	// LeasedByUser: over the API, until it expires.
+	LeasedByUser LeaseOwner = 0
+	// LeasedByChannel: for the funding of the channel whose number is in
+	// LeaseRow.Number, until its transaction is published or it gives up.
+	LeasedByChannel LeaseOwner = 1
+)
+
+// LeaseRow keeps a coin out of coin selection. Its key in the store is OutPoint.
+type LeaseRow struct {
+	OutPoint wire.OutPoint
+	ID       [32]byte // whoever releases or renews the lease must know it
+	Owner    LeaseOwner
+	Number   uint64 // of the channel
+	Expiry   int64  // unix nanoseconds; 0: never
+}
+
+// TipRow is the last block that the wallet has seen. There is one.
+type TipRow struct {
+	At lnwire.BlockRef
+}
+
+// Delta names the rows that a step changes. All of it is to be written in one
+// batch, together with whatever it belongs to; a row is in at most one of its two
+// lists.
+type Delta struct {
+	Branches   []BranchRow
+	Coins      []CoinRow
+	CoinsGone  []wire.OutPoint
+	Txs        []TxRow
+	TxsGone    []chainhash.Hash
+	Leases     []LeaseRow
+	LeasesGone []wire.OutPoint
+	Tip        *TipRow
+}
+
+// Empty reports that there is nothing to write.
+func (d *Delta) Empty() bool {
+	return len(d.Branches) == 0 && len(d.Coins) == 0 && len(d.CoinsGone) == 0 && len(d.Txs) == 0 &&
+		len(d.TxsGone) == 0 && len(d.Leases) == 0 && len(d.LeasesGone) == 0 && d.Tip == nil
+}
+
+// Rows are all rows of the store, in any order: what Load starts from.
+type Rows struct {
+	Branches []BranchRow
+	Coins    []CoinRow
+	Txs      []TxRow
+	Leases   []LeaseRow
+	Tip      *TipRow // nil: no block was ever seen
+}

@@ -1,0 +1,351 @@
+package wallet
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/blockchain"
+	"github.com/btcsuite/btcd/btcutil/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// SweepRequest asks for an output to be brought home.
+type SweepRequest struct {
+	Spend commitment.Spend
+	// Confirmed is the height of the block that holds the output; 0: none yet.
+	Confirmed lnwire.Height
+	// Deadline is the last height at which the sweep is of full use, for somebody
+	// else may spend the output then; 0: there is no hurry.
+	Deadline lnwire.Height
+	// Budget is the most that may be paid in fees; 0: half of what comes home.
+	Budget lnwire.Sat
+	// Group, if not 0, marks requests of which at most one can be spent, such as the
+	// anchors of rival transactions: each goes alone.
+	Group uint64
+	// Parent, if set, is an unconfirmed transaction whose fee the sweep raises. Such
+	// a sweep may cost more than it brings home.
+	Parent *Parent
+	// Force sweeps within the budget even if nothing is won by it.
+	Force bool
+}
+
+// Parent is what an unconfirmed transaction weighs and pays.
+type Parent struct {
+	Weight int64
+	Fee    lnwire.Sat
+}
+
+// Sweeper brings outputs home. It shares the goroutine of its Wallet, whose coins
+// pay where an output cannot pay for itself, and stores nothing of its own: after a
+// start the requests are made again, and what was published is found among the
+// wallet's transactions.
+type Sweeper struct {
+	w        *Wallet
+	signer   Signer
+	requests map[wire.OutPoint]*request
+	flights  map[chainhash.Hash]*flight
+	// past are outputs that our mined sweeps spent, not long ago.
+	past map[wire.OutPoint]chainhash.Hash
+}
+
+// request is a SweepRequest on its way.
+type request struct {
+	SweepRequest
+	rate     lnwire.SatPerKW // the highest that was ever offered for it (V-07)
+	versions []version       // every transaction that was published for it
+	flight   *flight         // the transaction that spends it; nil: none
+	by       chainhash.Hash  // what spent it in a block; zero: nothing
+	at       lnwire.BlockRef // that block
+	held     string          // why it is not swept, as last told
+}
+
+// version is a transaction that was published once and may be mined yet, though
+// another took its place.
+type version struct {
+	txid chainhash.Hash
+	fee  lnwire.Sat
+}
+
+// flight is a published transaction that is not mined.
+type flight struct {
+	txid   chainhash.Hash
+	inputs []wire.OutPoint // the requests that it spends
+	home   []byte          // the script that it brings the money to; nil: none
+	fee    lnwire.Sat
+	rate   lnwire.SatPerKW
+	weight int64
+	// since and from are the height and the rate of the first version.
+	since lnwire.Height
+	from  lnwire.SatPerKW
+}
+
+// NewSweeper makes the sweeper of a wallet.
+func NewSweeper(w *Wallet, s Signer) *Sweeper {
+	sw := &Sweeper{
+		w: w, signer: s,
+		requests: map[wire.OutPoint]*request{},
+		flights:  map[chainhash.Hash]*flight{},
+		past:     map[wire.OutPoint]chainhash.Hash{},
+	}
+	for id, t := range w.txs {
+		if t.Sweep && t.mined() && w.confirmations(t.At) <= keepDepth {
+			for _, in := range t.Tx.TxIn {
+				sw.past[in.PreviousOutPoint] = id
+			}
+		}
+	}
+	return sw
+}
+
+// Request adds requests, or takes new facts for outputs that were requested before:
+// asking the same again changes nothing. Decide acts on it.
+func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
+	var fx Effects
+	for _, req := range reqs {
+		op := req.Spend.OutPoint
+		fx.WatchSpent = append(fx.WatchSpent, Watched{OutPoint: op, PkScript: req.Spend.Output.PkScript})
+		if old := s.requests[op]; old != nil {
+			if old.Spend.Kind != req.Spend.Kind {
+				s.ground(old) // it is spent in another way now
+			}
+			old.SweepRequest = req
+			continue
+		}
+		r := &request{SweepRequest: req}
+		s.requests[op] = r
+		if id, ok := s.past[op]; ok && s.w.txs[id] != nil {
+			r.by, r.at = id, s.w.txs[id].At
+		} else {
+			s.adopt(r)
+		}
+	}
+	return fx
+}
+
+// adopt finds the transaction that a request was published in before a restart.
+func (s *Sweeper) adopt(r *request) {
+	id, ok := s.w.spends[r.Spend.OutPoint]
+	if !ok {
+		return
+	}
+	t := s.w.txs[id]
+	if !t.Own || !t.Sweep {
+		return
+	}
+	f := s.flights[id]
+	if f == nil {
+		weight := blockchain.GetTransactionWeight(btcutil.NewTx(t.Tx))
+		f = &flight{txid: id, fee: t.Fee, weight: weight, rate: rateOf(t.Fee, weight), since: s.w.height()}
+		f.from = f.rate
+		if n := len(t.Outputs); n > 0 {
+			f.home = t.Tx.TxOut[t.Outputs[n-1]].PkScript
+		}
+		s.flights[id] = f
+	}
+	f.inputs = append(f.inputs, r.Spend.OutPoint)
+	r.flight, r.rate = f, max(r.rate, f.rate)
+	r.versions = append(r.versions, version{txid: id, fee: f.fee})
+}
+
+// Cancel forgets a request. What was published for it stays published.
+func (s *Sweeper) Cancel(op wire.OutPoint) {
+	if r := s.requests[op]; r != nil {
+		s.ground(r)
+		delete(s.requests, op)
+	}
+}
+
+// ground takes a request out of its flight.
+func (s *Sweeper) ground(r *request) {
+	f := r.flight
+	if f == nil {
+		return
+	}
+	r.flight = nil
+	f.inputs = slices.DeleteFunc(f.inputs, func(op wire.OutPoint) bool { return op == r.Spend.OutPoint })
+	if len(f.inputs) == 0 {
+		delete(s.flights, f.txid)
+	}
+}
+
+// Connect takes in the next block, after the wallet has: what it spends is done, what
+// else rested on that is rebuilt at once, and fees are raised where they must be.
+func (s *Sweeper) Connect(b Block, fees Fees, now time.Time) Effects {
+	waiting := s.unconfirmed()
+	for _, tx := range b.Txs {
+		s.spentIn(tx, b.At)
+		if len(waiting) > 0 {
+			if id := tx.TxHash(); waiting[id] {
+				s.parentMined(id, b.At)
+			}
+		}
+	}
+	for op, r := range s.requests {
+		if r.done() && s.w.confirmations(r.at) > keepDepth {
+			delete(s.requests, op)
+			delete(s.past, op)
+		}
+	}
+	return s.Decide(fees, now)
+}
+
+// unconfirmed are the transactions whose outputs are requested before any block
+// holds them.
+func (s *Sweeper) unconfirmed() map[chainhash.Hash]bool {
+	ids := map[chainhash.Hash]bool{}
+	for op, r := range s.requests {
+		if r.Confirmed == 0 && !r.done() {
+			ids[op.Hash] = true
+		}
+	}
+	return ids
+}
+
+func (s *Sweeper) parentMined(id chainhash.Hash, at lnwire.BlockRef) {
+	for op, r := range s.requests {
+		if op.Hash == id {
+			r.Confirmed, r.Parent = at.Height, nil
+		}
+	}
+}
+
+// spentIn looks at every input of a mined transaction, for each may end a request
+// (V-04). Ours is recognised by its id, not by what it spends (V-19).
+func (s *Sweeper) spentIn(tx *wire.MsgTx, at lnwire.BlockRef) {
+	for _, in := range tx.TxIn {
+		r := s.requests[in.PreviousOutPoint]
+		if r == nil || r.done() {
+			continue
+		}
+		id := tx.TxHash()
+		broken := r.flight
+		s.ground(r)
+		r.by, r.at = id, at
+		if s.home(r, id) {
+			s.w.fx.Tell = append(s.w.fx.Tell, Swept{OutPoint: in.PreviousOutPoint, Txid: id, At: at})
+		} else {
+			s.w.fx.Tell = append(s.w.fx.Tell, SweepLost{OutPoint: in.PreviousOutPoint, By: id, At: at})
+		}
+		if broken != nil && broken.txid != id {
+			s.drop(broken) // V-09: it can no longer be mined
+		}
+	}
+}
+
+// home reports that a mined transaction is one of ours. An earlier version, which the
+// wallet had given up for a later one, is a sweep again.
+func (s *Sweeper) home(r *request, id chainhash.Hash) bool {
+	i := slices.IndexFunc(r.versions, func(v version) bool { return v.txid == id })
+	if i < 0 {
+		return false
+	}
+	if t := s.w.txs[id]; t != nil && !t.Sweep {
+		row := *t
+		row.Own, row.Sweep, row.Label = true, true, sweepLabel
+		row.Fee, row.FeeKnown = r.versions[i].fee, true
+		s.w.note(&row)
+	}
+	return true
+}
+
+// drop frees the requests of a flight that came to nothing.
+func (s *Sweeper) drop(f *flight) {
+	for _, op := range f.inputs {
+		s.requests[op].flight = nil
+	}
+	delete(s.flights, f.txid)
+}
+
+// Disconnect goes back to a block, after the wallet has: what was spent above it is
+// requested again.
+func (s *Sweeper) Disconnect(to lnwire.BlockRef) {
+	for _, op := range s.outpoints() {
+		r := s.requests[op]
+		if r.done() && r.at.Height > to.Height {
+			r.by, r.at = chainhash.Hash{}, lnwire.BlockRef{}
+			delete(s.past, op)
+			s.adopt(r)
+		}
+		if r.Confirmed > to.Height {
+			r.Confirmed = 0
+		}
+	}
+}
+
+func (r *request) done() bool { return r.by != chainhash.Hash{} }
+
+// outpoints lists the requests in a fixed order.
+func (s *Sweeper) outpoints() []wire.OutPoint {
+	return slices.SortedFunc(maps.Keys(s.requests), compareOutPoints)
+}
+
+// relativeLock is the delay in blocks that the sequence demands after the output's
+// block (BIP 68).
+func (r *request) relativeLock() lnwire.Height {
+	seq := r.Spend.Sequence
+	if seq&wire.SequenceLockTimeDisabled != 0 || seq&wire.SequenceLockTimeIsSeconds != 0 {
+		return 0
+	}
+	return lnwire.Height(seq & wire.SequenceLockTimeMask)
+}
+
+// maturity is the height of the first block that may hold the sweep; false while
+// that is unknown.
+func (r *request) maturity() (lnwire.Height, bool) {
+	delay := r.relativeLock()
+	if r.Confirmed == 0 && delay > 0 {
+		return 0, false
+	}
+	at := lnwire.Height(r.Spend.LockTime) + 1
+	if r.Confirmed > 0 {
+		at = max(at, r.Confirmed+delay)
+	}
+	return at, true
+}
+
+// ready reports that the sweep may be in the next block.
+func (s *Sweeper) ready(r *request) bool {
+	at, known := r.maturity()
+	return !r.done() && known && at <= s.w.height()+1
+}
+
+// PendingSweep is a request as PendingSweeps shows it.
+type PendingSweep struct {
+	OutPoint  wire.OutPoint
+	Kind      commitment.SpendKind
+	Value     lnwire.Sat
+	Rate      lnwire.SatPerKW // of the last transaction; 0: none yet
+	Attempts  int
+	Deadline  lnwire.Height // 0: none
+	Budget    lnwire.Sat
+	Maturity  lnwire.Height  // the first block that may hold the sweep; 0: not known yet
+	Immediate bool           // goes alone
+	Txid      chainhash.Hash // that spends it now; zero: none
+	Held      string         // why there is none, if something holds it
+}
+
+// Pending lists the requests that no block has answered yet.
+func (s *Sweeper) Pending() []PendingSweep {
+	var list []PendingSweep
+	for _, op := range s.outpoints() {
+		r := s.requests[op]
+		if r.done() {
+			continue
+		}
+		p := PendingSweep{
+			OutPoint: op, Kind: r.Spend.Kind, Value: lnwire.Sat(r.Spend.Output.Value), Rate: r.rate, Attempts: len(r.versions),
+			Deadline: r.Deadline, Budget: r.budget(), Immediate: s.alone(r), Held: r.held,
+		}
+		p.Maturity, _ = r.maturity()
+		if r.flight != nil {
+			p.Txid = r.flight.txid
+		}
+		list = append(list, p)
+	}
+	return list
+}

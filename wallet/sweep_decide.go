@@ -1,0 +1,224 @@
+package wallet
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// maxBatch bounds the requests of one transaction, far below the largest that is
+// relayed.
+const maxBatch = 100
+
+// batchKey tells requests apart that do not go together. Zero is the common batch
+// of everything that nobody contests.
+type batchKey struct {
+	alone    wire.OutPoint
+	paired   bool
+	lockTime uint32 // of paired ones, whose other signature covers it
+	deadline lnwire.Height
+}
+
+// alone reports that a request gets a transaction of its own.
+func (s *Sweeper) alone(r *request) bool {
+	urgent := r.Deadline != 0 && r.Deadline <= s.w.height()+urgentBlocks
+	return r.Group != 0 || r.Parent != nil || urgent
+}
+
+func (s *Sweeper) batchOf(r *request) batchKey {
+	if s.alone(r) {
+		return batchKey{alone: r.Spend.OutPoint}
+	}
+	key := batchKey{deadline: r.Deadline}
+	if r.Spend.Pair != nil {
+		key.paired, key.lockTime = true, r.Spend.LockTime
+	}
+	return key
+}
+
+// Decide publishes what is ready and not yet in a transaction, in batches, and
+// replaces transactions that should pay more by now.
+func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
+	for _, id := range slices.SortedFunc(maps.Keys(s.flights), compareHashes) {
+		f := s.flights[id]
+		if s.w.txs[id] == nil {
+			s.drop(f) // it was abandoned, or a coin that helped to pay is gone
+			continue
+		}
+		if rate := s.nextRate(f, s.requestsOf(f), fees); rate > f.rate {
+			s.replace(f, rate, now)
+		}
+	}
+	batches := map[batchKey][]*request{}
+	var order []batchKey
+	for _, op := range s.outpoints() {
+		r := s.requests[op]
+		if !s.ready(r) || r.flight != nil {
+			continue
+		}
+		key := s.batchOf(r)
+		if batches[key] == nil {
+			order = append(order, key)
+		}
+		batches[key] = append(batches[key], r)
+	}
+	for _, key := range order {
+		for batch := range slices.Chunk(batches[key], maxBatch) {
+			s.launch(batch, s.firstRate(batch, fees), now)
+		}
+	}
+	return s.w.flush()
+}
+
+func (s *Sweeper) requestsOf(f *flight) []*request {
+	batch := make([]*request, len(f.inputs))
+	for i, op := range f.inputs {
+		batch[i] = s.requests[op]
+	}
+	return batch
+}
+
+// launch publishes a batch for the first time. Those that cannot pay their part at
+// the rate do not burden the others: without a deadline they wait for better times,
+// with one they go alone for what they have.
+func (s *Sweeper) launch(batch []*request, rate lnwire.SatPerKW, now time.Time) {
+	var together []*request
+	for _, r := range batch {
+		switch {
+		case r.economic(rate):
+			together = append(together, r)
+		case r.Deadline == 0:
+			s.hold(r, "it costs more than its budget at the present fee rate")
+		default:
+			s.launchAlone(r, rate, now)
+		}
+	}
+	if len(together) == 1 {
+		s.launchAlone(together[0], rate, now)
+		return
+	}
+	if len(together) == 0 || s.try(together, rate, now) == nil {
+		return
+	}
+	// Together they cannot be, perhaps alone: nobody waits for another's sake.
+	for _, r := range together {
+		s.launchAlone(r, rate, now)
+	}
+}
+
+func (s *Sweeper) launchAlone(r *request, rate lnwire.SatPerKW, now time.Time) {
+	if err := s.try([]*request{r}, rate, now); err != nil {
+		s.hold(r, err.Error())
+	}
+}
+
+// try builds and publishes a transaction of new requests.
+func (s *Sweeper) try(batch []*request, rate lnwire.SatPerKW, now time.Time) error {
+	d := draft{batch: batch, rate: rate, now: now}
+	f, err := s.build(&d)
+	if err != nil {
+		return err
+	}
+	f.since, f.from = s.w.height(), f.rate
+	return s.takeOff(f, d)
+}
+
+// replace publishes the same requests for more.
+func (s *Sweeper) replace(f *flight, rate lnwire.SatPerKW, now time.Time) {
+	// What it costs to replace, whatever is wanted (BIP 125).
+	least := rateOf(f.fee+feeFor(incrementalFee, f.weight), f.weight) + 1
+	d := draft{batch: s.requestsOf(f), rate: max(rate, least), least: least, home: f.home, instead: f.txid, now: now}
+	next, err := s.build(&d)
+	if err != nil || next.fee < f.fee+feeFor(incrementalFee, next.weight) {
+		return // the budget is at its end: what is published stays
+	}
+	next.since, next.from = f.since, f.from
+	s.drop(f)
+	if err := s.takeOff(next, d); err != nil {
+		for _, r := range d.batch {
+			s.hold(r, err.Error())
+		}
+	}
+}
+
+// takeOff records and publishes a built transaction.
+func (s *Sweeper) takeOff(f *flight, d draft) error {
+	err := s.w.publish(Publication{Tx: d.tx, Label: sweepLabel, Now: d.now, Fee: &f.fee, Sweep: true})
+	if err != nil {
+		return err
+	}
+	if d.homeAddress != nil {
+		s.w.advance(d.homeAddress.Key, false)
+	}
+	for _, r := range d.batch {
+		f.inputs = append(f.inputs, r.Spend.OutPoint)
+		r.flight, r.rate, r.held = f, max(r.rate, f.rate), ""
+		r.versions = append(r.versions, version{txid: f.txid, fee: f.fee})
+	}
+	s.flights[f.txid] = f
+	return nil
+}
+
+// sweepLabel is the label of every sweep, as lnd writes it.
+const sweepLabel = "0:sweep"
+
+// hold tells why a request waits, once for each reason.
+func (s *Sweeper) hold(r *request, why string) {
+	if r.held != why {
+		r.held = why
+		s.w.fx.Tell = append(s.w.fx.Tell, SweepHeld{OutPoint: r.Spend.OutPoint, Why: why})
+	}
+}
+
+// Rejected says that the network refused a transaction of ours. A fee that was too
+// low is raised by a quarter, as far as the budget goes; what can never be mined is
+// taken apart and built anew with the next block.
+func (s *Sweeper) Rejected(txid chainhash.Hash, why chainntnfs.RejectReason, now time.Time) Effects {
+	f := s.flights[txid]
+	if f == nil {
+		return Effects{}
+	}
+	switch why {
+	case chainntnfs.RejectFeeTooLow:
+		s.replace(f, f.rate+f.rate/4, now)
+	case chainntnfs.RejectConflict, chainntnfs.RejectMissingInputs, chainntnfs.RejectOther:
+		for _, r := range s.requestsOf(f) {
+			s.hold(r, fmt.Sprintf("the network refused %v: %v", txid, why))
+		}
+		s.drop(f)
+		s.w.remove(txid, chainhash.Hash{})
+	case chainntnfs.RejectNotFinal:
+		// The clock of the network: it is published again with the next block.
+	}
+	return s.w.flush()
+}
+
+// Bump raises what is offered for a request: at least that rate from now on, within
+// a new budget and by a new deadline unless these are 0.
+func (s *Sweeper) Bump(op wire.OutPoint, rate lnwire.SatPerKW, deadline lnwire.Height, budget lnwire.Sat, fees Fees, now time.Time) (Effects, error) {
+	r := s.requests[op]
+	if r == nil || r.done() {
+		return Effects{}, fmt.Errorf("bump %v: no sweep of it is pending", op)
+	}
+	if deadline != 0 {
+		r.Deadline = deadline
+	}
+	if budget != 0 {
+		r.Budget = budget
+	}
+	if r.flight != nil {
+		if rate > r.flight.rate {
+			s.replace(r.flight, rate, now)
+		}
+	} else {
+		r.rate = max(r.rate, rate)
+	}
+	return s.Decide(fees, now), nil
+}
