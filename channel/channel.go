@@ -117,8 +117,8 @@ func (c *Channel) Step(ev Event) Effects {
 	return fx
 }
 
-// apply does what the event asks for. It reports that the step was nothing but a
-// received revocation.
+// apply does what the event asks for. It reports that the step, should its rows be
+// lost, would come again: a received revocation, or a block.
 func (c *Channel) apply(ev Event) (lazy bool) {
 	switch ev := ev.(type) {
 	case OpenAsked:
@@ -141,6 +141,7 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.closingTick()
 	case Block:
 		c.block(ev.At)
+		lazy = true
 	case Confirmed:
 		c.confirmed(ev)
 	case Unconfirmed:

@@ -38,9 +38,9 @@ type Delta struct {
 	Closed *ClosedRow // the summary, put
 	// Forget deletes every row of the channel except the summary.
 	Forget bool
-	// Lazy marks a delta that holds only a received revocation and releases
-	// nothing: it may ride in the next write. Should it be lost, the peer
-	// repeats the revocation.
+	// Lazy marks a delta that holds only a received revocation or a new tip and
+	// releases nothing: it may ride in the next write. Should it be lost, the peer
+	// repeats the revocation, the chain the block.
 	Lazy bool
 }
 

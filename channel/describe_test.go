@@ -64,7 +64,7 @@ func (n *node) logEffects(fx Effects) {
 	if n.w.log == nil {
 		return
 	}
-	if text := describeDelta(&fx.Delta); text != "" {
+	if text := describeDelta(&fx.Delta); text != "" && !(fx.Delta.Lazy && len(fx.Delta.Revoked) == 0) {
 		n.w.logf("%s writes%s", n.name, text)
 	}
 	for _, l := range fx.LockedIn {

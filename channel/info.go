@@ -38,7 +38,6 @@ type LinkState struct {
 	Maximum lnwire.MilliSat
 	Ours    lnwire.MilliSat // our balance in our commitment
 	Theirs  lnwire.MilliSat
-	Tip     lnwire.BlockRef
 }
 
 // Info is a plain view of a channel for RPC and tests.

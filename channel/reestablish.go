@@ -20,10 +20,8 @@ func (c *Channel) connected(ev Connected) {
 	switch c.core.Phase {
 	case AwaitReady, Open, ShuttingDown, MutualClose:
 		c.send(c.reestablish())
-	case Failed: // B2.reest.3
-		if c.core.DataLost {
-			c.send(c.reestablish())
-		}
+	case Failed: // B2.reest.3; the numbers first, so that a peer with old data learns of it
+		c.send(c.reestablish())
 		if c.core.ErrorText != "" {
 			c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(c.core.ErrorText)})
 		}
