@@ -140,11 +140,20 @@ func (n *node) take(fx Effects) {
 	n.drop = n.drop || fx.Disconnect
 	for _, group := range fx.Send {
 		for _, m := range group {
+			n.noLeak(m)
 			n.put(m)
 		}
 	}
 	for _, q := range fx.Ask {
 		n.answer(q)
+	}
+}
+
+// noLeak: a secret leaves only for a commitment that the stored rows call revoked.
+func (n *node) noLeak(m lnwire.Message) {
+	if r, ok := m.(*lnwire.RevokeAndAck); ok {
+		require.NotNil(n.w.t, n.rows.Core)
+		require.Equal(n.w.t, n.crypto.Secret(n.rows.Terms.Keys.Root, n.rows.Core.LocalN-1), r.Secret)
 	}
 }
 
@@ -393,3 +402,10 @@ func (n *node) crash() {
 }
 
 func (n *node) info() Info { return n.ch.Info() }
+
+// fundingLike is some transaction that has nothing to do with the channel.
+func (n *node) fundingLike() *wire.MsgTx {
+	tx := wire.NewMsgTx(2)
+	tx.AddTxOut(&wire.TxOut{Value: 7, PkScript: n.script()})
+	return tx
+}
