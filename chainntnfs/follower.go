@@ -30,9 +30,32 @@ type Follower struct {
 // request is a client's wish to be led over blocks of the past.
 type request struct {
 	client  Client
-	cursor  lnwire.BlockRef // zero: none, or on the main chain
+	cursor  lnwire.BlockRef // a block that the client takes for true; zero: none
 	watches []Watch
 	lowest  lnwire.Height // whatever From says, the first block to look at; 0: From counts
+	ready   bool          // the cursor is on the main chain
+}
+
+// start is the first block to look at for a watch.
+func (r *request) start(w Watch) lnwire.Height {
+	start := max(w.From, 1) // nothing is to be told of the genesis block
+	if r.lowest > 0 {
+		start = min(start, r.lowest)
+	}
+	return start
+}
+
+// first is the first block to go over: from the client's own on, so that it is
+// noticed when that one leaves the chain meanwhile.
+func (r *request) first() lnwire.Height {
+	first := ^lnwire.Height(0)
+	for _, w := range r.watches {
+		first = min(first, r.start(w))
+	}
+	if r.cursor != (lnwire.BlockRef{}) {
+		first = min(first, r.cursor.Height+1)
+	}
+	return first
 }
 
 // NewFollower makes one without clients. known are blocks that the caller holds
@@ -79,11 +102,16 @@ func (f *Follower) Unwatch(c Client, watches ...Watch) {
 
 // Leave removes a client: it is told nothing more.
 func (f *Follower) Leave(c Client) {
+	f.forget(c)
+	f.clients = slices.DeleteFunc(f.clients, func(o Client) bool { return o == c })
+}
+
+// forget drops everything that a client watches, waits for and was told.
+func (f *Follower) forget(c Client) {
 	f.queue = slices.DeleteFunc(f.queue, func(r request) bool { return r.client == c })
 	for _, l := range f.lanes() {
 		l.leave(c)
 	}
-	f.clients = slices.DeleteFunc(f.clients, func(o Client) bool { return o == c })
 	delete(f.tips, c)
 }
 
@@ -122,7 +150,7 @@ func (f *Follower) Advance(ctx context.Context) (notices []Notice, more bool, er
 		}
 		f.live = f.newLane(tip)
 	}
-	atTip, err := f.live.run(ctx, &notices)
+	atTip, err := f.run(ctx, f.live, &notices)
 	if err != nil {
 		return notices, false, err
 	}
@@ -131,7 +159,7 @@ func (f *Follower) Advance(ctx context.Context) (notices []Notice, more bool, er
 		return notices, false, behind
 	}
 	for _, l := range slices.Clone(f.behind) {
-		if _, err := l.run(ctx, &notices); err != nil {
+		if _, err := f.run(ctx, l, &notices); err != nil {
 			return notices, false, err
 		}
 		f.join(l)
@@ -139,106 +167,171 @@ func (f *Follower) Advance(ctx context.Context) (notices []Notice, more bool, er
 	if atTip {
 		notices = append(notices, f.tellTip()...)
 	}
-	return notices, !atTip || len(f.behind) > 0, behind
+	return notices, !atTip || len(f.behind) > 0 || len(f.queue) > 0 && behind == nil, behind
+}
+
+// run goes on with a lane. Who was on it when the backend had
+// forgotten blocks of it starts anew.
+func (f *Follower) run(ctx context.Context, l *lane, notices *[]Notice) (atTip bool, err error) {
+	atTip, gone, err := l.run(ctx, notices)
+	if gone != nil {
+		for _, c := range l.clients() {
+			*notices = append(*notices, f.lose(c, Lost{Cursor: gone.At, Fork: gone.Now}))
+		}
+	}
+	return atTip, err
+}
+
+// lose lets a client start anew after the fork, with everything it watches: it
+// drops all its beliefs above, whichever lane they came from.
+func (f *Follower) lose(c Client, lost Lost) Notice {
+	r := request{client: c}
+	if lost.Fork != (lnwire.BlockRef{}) {
+		r.cursor, r.lowest = lost.Fork, lost.Fork.Height+1
+	}
+	for _, q := range f.queue {
+		if q.client == c {
+			r.watches = append(r.watches, q.watches...)
+		}
+	}
+	for _, l := range f.lanes() {
+		r.watches = append(r.watches, l.watches(c)...)
+	}
+	f.forget(c)
+	f.queue = append(f.queue, r)
+	return Notice{c, lost}
 }
 
 // admit finds out where each request starts. What starts in the past gets one
 // common lane. A request whose block the backend does not know yet waits, which
-// is told as ErrBehind; any other error leaves what remains in the queue.
+// is told as ErrBehind.
 func (f *Follower) admit(ctx context.Context, notices *[]Notice) (waiting error) {
-	var wait []request
-	var past []ahead
-	defer func() { f.queue = append(wait, f.queue...) }()
-	for len(f.queue) > 0 {
-		r := &f.queue[0]
-		more, err := f.unwind(ctx, r)
-		*notices = append(*notices, more...)
+	for i := range f.queue {
+		f.queue[i].ready = false
+	}
+	for i := 0; i < len(f.queue); {
+		r := &f.queue[i]
+		if r.ready {
+			i++
+			continue
+		}
+		told, lost, err := f.unwind(ctx, r)
+		*notices = append(*notices, told...)
 		switch {
 		case errors.Is(err, ErrBehind):
-			wait, waiting = append(wait, *r), err
+			waiting = err
+			i++
 		case err != nil:
 			return err
+		case lost != nil:
+			*notices = append(*notices, f.lose(r.client, *lost))
+			i = 0 // the queue is another now
 		default:
-			past = append(past, f.place(r)...)
+			r.ready = true
 		}
-		f.queue = f.queue[1:]
 	}
+	var wait, past []request
+	for _, r := range f.queue {
+		switch {
+		case !r.ready:
+			wait = append(wait, r)
+		case f.current(&r):
+			f.placeLive(&r)
+		default:
+			past = append(past, r)
+		}
+	}
+	f.queue = slices.Concat(wait, past)
 	if len(past) == 0 {
 		return waiting
 	}
-	slices.SortStableFunc(past, func(a, b ahead) int { return cmp.Compare(a.start, b.start) })
-	at := lnwire.BlockRef{Height: past[0].start - 1}
-	hash, err := f.src.BlockHash(ctx, at.Height)
-	if err != nil {
-		for _, a := range past { // once more with the next call
-			f.queue = append(f.queue, request{client: a.client, watches: []Watch{a.watch}, lowest: a.start})
-		}
-		return fmt.Errorf("follow the chain from block %d: %w", past[0].start, err)
+	l, err := f.lead(ctx, past)
+	if errors.Is(err, ErrNoBlock) {
+		return waiting // the chain has just become shorter: once more
 	}
-	at.Hash = hash
-	l := f.newLane(at)
-	l.ahead = past
-	f.behind = append(f.behind, l)
+	if err != nil {
+		return err
+	}
+	f.behind, f.queue = append(f.behind, l), wait
 	return waiting
 }
 
-// unwind takes a client back from a block that has left the chain.
-func (f *Follower) unwind(ctx context.Context, r *request) (notices []Notice, err error) {
+// unwind takes a client back from a block that has left the chain, or says that
+// the way back is lost.
+func (f *Follower) unwind(ctx context.Context, r *request) (told []Notice, lost *Lost, err error) {
 	if r.cursor == (lnwire.BlockRef{}) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	on, err := onMain(ctx, f.src, r.cursor)
 	if err != nil {
-		return nil, fmt.Errorf("follow the chain: %w", err)
+		return nil, nil, fmt.Errorf("follow the chain: %w", err)
 	}
 	if on {
-		r.cursor = lnwire.BlockRef{}
-		return nil, nil
+		return nil, nil, nil
 	}
 	l := f.newLane(r.cursor)
-	l.tracker.Join(r.client)
 	for _, w := range r.watches {
 		l.tracker.Watch(r.client, w)
 	}
 	for {
+		fork := l.walker.At()
 		step, ok, err := l.walker.Next(ctx)
 		switch {
 		case errors.Is(err, ErrNoForkPoint):
-			notices = append(notices, Notice{r.client, Lost{Cursor: r.cursor}})
-			r.cursor = lnwire.BlockRef{}
-			return notices, nil
+			return told, &Lost{Cursor: r.cursor}, nil
 		case err != nil:
-			return nil, err
-		case !ok:
-			r.lowest = l.walker.At().Height + 1
-		case step.Connect:
-			r.lowest = step.At.Height
+			return nil, nil, err
+		case ok && step.Forgotten():
+			return told, &Lost{Cursor: r.cursor, Fork: step.Now}, nil
+		case ok && !step.Connect:
+			told = append(told, l.tracker.Step(step)...)
 		default:
-			notices = append(notices, l.tracker.Step(step)...)
-			continue
+			r.cursor, r.lowest = fork, fork.Height+1
+			return told, nil, nil
 		}
-		r.cursor = lnwire.BlockRef{}
-		return notices, nil
 	}
 }
 
-// place gives the live lane what looks only at blocks to come, and returns the
-// rest.
-func (f *Follower) place(r *request) []ahead {
-	var past []ahead
-	f.live.tracker.Join(r.client)
+// current says that a request looks only at blocks to come.
+func (f *Follower) current(r *request) bool {
+	at := f.live.walker.At().Height
 	for _, w := range r.watches {
-		start := max(w.From, 1) // nobody spends or watches the genesis block
-		if r.lowest > 0 {
-			start = min(start, r.lowest)
-		}
-		if start > f.live.walker.At().Height {
-			f.live.tracker.Watch(r.client, w)
-		} else {
-			past = append(past, ahead{r.client, w, start})
+		if r.start(w) <= at {
+			return false
 		}
 	}
-	return past
+	return r.cursor == (lnwire.BlockRef{}) || f.live.walker.stoodOn(r.cursor)
+}
+
+func (f *Follower) placeLive(r *request) {
+	f.live.tracker.Join(r.client)
+	for _, w := range r.watches {
+		f.live.tracker.Watch(r.client, w)
+	}
+}
+
+// lead makes a lane for requests that start in the past.
+func (f *Follower) lead(ctx context.Context, past []request) (*lane, error) {
+	first := f.live.walker.At().Height + 1
+	for i := range past {
+		first = min(first, past[i].first())
+	}
+	hash, err := f.src.BlockHash(ctx, first-1)
+	if err != nil {
+		return nil, fmt.Errorf("follow the chain from block %d: %w", first, err)
+	}
+	l := f.newLane(lnwire.BlockRef{Height: first - 1, Hash: hash})
+	for _, r := range past {
+		l.tracker.Join(r.client)
+		for _, w := range r.watches {
+			l.ahead = append(l.ahead, ahead{r.client, w, r.start(w)})
+		}
+		if r.cursor != (lnwire.BlockRef{}) {
+			l.claims = append(l.claims, r)
+		}
+	}
+	slices.SortStableFunc(l.ahead, func(a, b ahead) int { return cmp.Compare(a.start, b.start) })
+	return l, nil
 }
 
 // join merges a lane into the live one when both stand on the same block.
@@ -247,6 +340,7 @@ func (f *Follower) join(l *lane) {
 	if at {
 		l.takeUp(^lnwire.Height(0))
 		f.live.tracker.Adopt(l.tracker)
+		f.queue = append(f.queue, l.disproved()...)
 	}
 	if at || l.idle() {
 		f.behind = slices.DeleteFunc(f.behind, func(o *lane) bool { return o == l })

@@ -431,7 +431,17 @@ func (w *world) crash() {
 	}
 }
 
+// advance lets the follower work while the chain may change at every question.
 func (w *world) advance(t *rapid.T, times int) {
+	races := 2
+	w.m.racing = func() {
+		if races > 0 && rapid.IntRange(0, 19).Draw(t, "race") == 0 {
+			races--
+			w.m.cut(rapid.IntRange(0, min(4, len(w.m.main)-1)).Draw(t, "racing depth"))
+			w.mine(t, rapid.IntRange(0, 5).Draw(t, "racing blocks"))
+		}
+	}
+	defer func() { w.m.racing = nil }()
 	for range times {
 		notices, _, err := w.f.Advance(bg)
 		for _, n := range notices {

@@ -15,7 +15,8 @@ const batch = 32
 type lane struct {
 	walker  *Walker
 	tracker *Tracker
-	ahead   []ahead // ascending by start
+	ahead   []ahead   // ascending by start
+	claims  []request // whose cursors must be on the lane's chain when it ends
 }
 
 // ahead is a watch that a lane takes up when it comes to its first block.
@@ -25,20 +26,24 @@ type ahead struct {
 	start  lnwire.Height
 }
 
-// run goes a batch of blocks on and reports whether it came to the tip.
-func (l *lane) run(ctx context.Context, notices *[]Notice) (atTip bool, err error) {
+// run goes a batch of blocks on and reports whether it came to the tip. It stops
+// after a step over forgotten blocks, which it returns instead of telling it.
+func (l *lane) run(ctx context.Context, notices *[]Notice) (atTip bool, gone *Step, err error) {
 	for range batch {
 		l.takeUp(l.walker.At().Height + 1)
 		step, ok, err := l.walker.Next(ctx)
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 		if !ok {
-			return true, nil
+			return true, nil, nil
+		}
+		if step.Forgotten() {
+			return false, &step, nil
 		}
 		*notices = append(*notices, l.tracker.Step(step)...)
 	}
-	return false, nil
+	return false, nil, nil
 }
 
 // takeUp starts the watches whose first block is not above next.
@@ -49,11 +54,36 @@ func (l *lane) takeUp(next lnwire.Height) {
 	}
 }
 
-// clients lists who is on the lane, in no order, some twice.
+// disproved lists the requests whose cursors left the chain while the lane was
+// on its way to them: it never stood there, and took nothing back.
+func (l *lane) disproved() (list []request) {
+	for _, r := range l.claims {
+		if !l.walker.stoodOn(r.cursor) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// clients lists who is on the lane, in order.
 func (l *lane) clients() []Client {
 	list := l.tracker.Clients()
+	for _, r := range l.claims {
+		list = with(list, r.client)
+	}
 	for _, a := range l.ahead {
-		list = append(list, a.client)
+		list = with(list, a.client)
+	}
+	return list
+}
+
+// watches lists what a client watches on the lane, or will.
+func (l *lane) watches(c Client) []Watch {
+	list := l.tracker.watches(c)
+	for _, a := range l.ahead {
+		if a.client == c {
+			list = append(list, a.watch)
+		}
 	}
 	return list
 }
@@ -64,5 +94,6 @@ func (l *lane) idle() bool { return len(l.clients()) == 0 }
 // leave takes a client off.
 func (l *lane) leave(c Client) {
 	l.ahead = slices.DeleteFunc(l.ahead, func(a ahead) bool { return a.client == c })
+	l.claims = slices.DeleteFunc(l.claims, func(r request) bool { return r.client == c })
 	l.tracker.Leave(c)
 }

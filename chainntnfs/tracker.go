@@ -1,6 +1,7 @@
 package chainntnfs
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -17,7 +18,7 @@ type Tracker struct {
 	outpoints map[wire.OutPoint][]Client
 	txids     map[chainhash.Hash][]Client
 	scripts   map[string][]Client
-	clients   map[Client]map[watched]struct{}
+	clients   map[Client]map[watched]Watch
 	told      map[lnwire.Height][]sighting
 }
 
@@ -42,7 +43,7 @@ func NewTracker() *Tracker {
 		outpoints: make(map[wire.OutPoint][]Client),
 		txids:     make(map[chainhash.Hash][]Client),
 		scripts:   make(map[string][]Client),
-		clients:   make(map[Client]map[watched]struct{}),
+		clients:   make(map[Client]map[watched]Watch),
 		told:      make(map[lnwire.Height][]sighting),
 	}
 }
@@ -68,20 +69,20 @@ func (w Watch) things() []watched {
 // Watch adds a watch from the next block on. Adding it twice changes nothing.
 func (t *Tracker) Watch(c Client, w Watch) {
 	for _, k := range w.things() {
-		t.add(c, k)
+		t.add(c, k, w)
 	}
 }
 
 // Join adds a client that may watch nothing yet.
 func (t *Tracker) Join(c Client) {
 	if t.clients[c] == nil {
-		t.clients[c] = make(map[watched]struct{})
+		t.clients[c] = make(map[watched]Watch)
 	}
 }
 
-func (t *Tracker) add(c Client, k watched) {
+func (t *Tracker) add(c Client, k watched, w Watch) {
 	t.Join(c)
-	t.clients[c][k] = struct{}{}
+	t.clients[c][k] = w
 	switch {
 	case k.script != "":
 		t.scripts[k.script] = with(t.scripts[k.script], c)
@@ -132,8 +133,8 @@ func (t *Tracker) Leave(c Client) {
 func (t *Tracker) Adopt(other *Tracker) {
 	for c, set := range other.clients {
 		t.Join(c)
-		for k := range set {
-			t.add(c, k)
+		for k, w := range set {
+			t.add(c, k, w)
 		}
 	}
 	for _, list := range other.told {
@@ -164,16 +165,32 @@ func (t *Tracker) Step(s Step) []Notice {
 	if s.Connect {
 		return t.connect(s.At, s.Block)
 	}
-	var notices []Notice
-	if s.Gap {
-		for _, c := range t.Clients() {
-			notices = append(notices, Notice{c, Lost{Cursor: s.At, Fork: s.Now}})
-		}
-	}
 	if s.Block != nil {
 		t.match(s.At, s.Block, func(s sighting, _ Event) { t.remember(s) })
 	}
-	return append(notices, t.takeBack(s.Now.Height)...)
+	return t.takeBack(s.Now.Height)
+}
+
+// watches lists what a client watches, in an order of its own.
+func (t *Tracker) watches(c Client) []Watch {
+	set := t.clients[c]
+	keys := make([]watched, 0, len(set))
+	for k := range set {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b watched) int {
+		return cmp.Or(
+			bytes.Compare(a.outpoint.Hash[:], b.outpoint.Hash[:]),
+			cmp.Compare(a.outpoint.Index, b.outpoint.Index),
+			bytes.Compare(a.txid[:], b.txid[:]),
+			cmp.Compare(a.script, b.script),
+		)
+	})
+	list := make([]Watch, len(keys))
+	for i, k := range keys {
+		list[i] = set[k]
+	}
+	return list
 }
 
 func (t *Tracker) connect(at lnwire.BlockRef, block *wire.MsgBlock) []Notice {

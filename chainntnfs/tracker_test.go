@@ -87,22 +87,18 @@ func TestTrackerTakesBackWhatItNeverTold(t *testing.T) {
 	require.Empty(t, tr.Step(gone))
 }
 
-func TestTrackerGapTakesBackEverythingAboveTheFork(t *testing.T) {
+func TestTrackerTakesBackEverythingAboveTheFork(t *testing.T) {
 	m, tr := newModel(), NewTracker()
-	tr.Join(7)
 	tr.Watch(1, Watch{PkScript: []byte("a")})
 	low, mid, high := pay(nil, "a"), pay(nil, "a", "x"), pay(nil, "a", "y")
 	atLow, atMid, atHigh := connect(m, low), connect(m, mid), connect(m, high)
 	for _, s := range []Step{atLow, atMid, atHigh} {
 		require.Len(t, tr.Step(s), 1)
 	}
-	lost := Lost{Cursor: atHigh.At, Fork: atLow.At}
 	require.Equal(t, []Notice{
-		{1, lost},
-		{7, lost},
 		{1, Unconfirmed{high.TxHash(), atHigh.At}},
 		{1, Unconfirmed{mid.TxHash(), atMid.At}},
-	}, tr.Step(Step{At: atHigh.At, Now: atLow.At, Gap: true}))
+	}, tr.Step(Step{At: atHigh.At, Now: atLow.At}))
 }
 
 func TestTrackerUnwatchAndLeave(t *testing.T) {

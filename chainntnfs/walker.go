@@ -26,10 +26,13 @@ var (
 type Step struct {
 	Connect bool
 	At      lnwire.BlockRef // the block that joins or leaves
-	Block   *wire.MsgBlock  // nil when it leaves and the backend has it no more
+	Block   *wire.MsgBlock  // nil: the backend has forgotten it and all others above Now
 	Now     lnwire.BlockRef // where the walker stands afterwards
-	Gap     bool            // blocks between Now and At left as well, unnamed
 }
+
+// Forgotten says that blocks left the chain of which nobody can tell any more
+// what was in them, nor, where At is not the child of Now, which they were.
+func (s Step) Forgotten() bool { return !s.Connect && s.Block == nil }
 
 // Walker goes from a block to the backend's tip, one block at a time, back to
 // the fork point first when the chain was reorganised. It is for one goroutine.
@@ -43,11 +46,20 @@ type Walker struct {
 // for true, in ascending order: the way back when the backend has forgotten the
 // block itself. With the genesis block among them there is always a way back.
 func NewWalker(src Source, at lnwire.BlockRef, known ...lnwire.BlockRef) *Walker {
-	return &Walker{src: src, known: known, past: []lnwire.BlockRef{at}}
+	return &Walker{src: src, known: slices.Clone(known), past: []lnwire.BlockRef{at}}
 }
 
 // At is the block on which the walker stands.
 func (w *Walker) At() lnwire.BlockRef { return w.past[len(w.past)-1] }
+
+// stoodOn says whether the walker came over a block that is still below or under
+// it. Blocks lower than it remembers count as such: no reorg goes that deep
+// without a step that the walker would have made.
+func (w *Walker) stoodOn(ref lnwire.BlockRef) bool {
+	lowest := w.past[0].Height
+	return ref.Height < lowest ||
+		ref.Height <= w.At().Height && w.past[ref.Height-lowest] == ref
+}
 
 // Locator lists blocks behind the walker, ascending, ever sparser with depth:
 // what to store as known for a later walker.
@@ -59,6 +71,9 @@ func (w *Walker) Locator() []lnwire.BlockRef {
 		if len(list) > dense {
 			stride *= 2
 		}
+	}
+	if lowest := w.past[0]; list[len(list)-1] != lowest {
+		list = append(list, lowest)
 	}
 	for i := len(w.known) - 1; i >= 0; i-- {
 		if w.known[i].Height < list[len(list)-1].Height {
@@ -139,10 +154,15 @@ func (w *Walker) forward(ctx context.Context, tip lnwire.BlockRef) (Step, bool, 
 	return Step{Connect: true, At: next, Block: block, Now: next}, true, nil
 }
 
-// back steps off our block, which is not on the main chain.
+// back steps off our block, which is not on the main chain. When the backend has
+// forgotten ours it does so only with a block of ours in sight that both share,
+// and goes to it at once: a backend that is still catching up takes nothing back.
 func (w *Walker) back(ctx context.Context, tip lnwire.BlockRef) (Step, error) {
 	at := w.At()
-	now, gap, err := w.below(ctx, tip)
+	header, err := w.src.Header(ctx, at.Hash)
+	if errors.Is(err, ErrNoBlock) || err == nil && at.Height == 0 {
+		return w.jump(ctx, tip)
+	}
 	if err != nil {
 		return Step{}, err
 	}
@@ -150,41 +170,34 @@ func (w *Walker) back(ctx context.Context, tip lnwire.BlockRef) (Step, error) {
 	if err != nil && !errors.Is(err, ErrNoBlock) {
 		return Step{}, err
 	}
-	if len(w.past) > 1 && w.past[len(w.past)-2] == now {
-		w.past = w.past[:len(w.past)-1]
-	} else {
-		w.past = []lnwire.BlockRef{now}
-	}
-	for len(w.known) > 0 && w.known[len(w.known)-1].Height > now.Height {
-		w.known = w.known[:len(w.known)-1]
-	}
-	return Step{At: at, Block: block, Now: now, Gap: gap}, nil
+	now := lnwire.BlockRef{Height: at.Height - 1, Hash: header.PrevBlock}
+	w.stand(now)
+	return Step{At: at, Block: block, Now: now}, nil
 }
 
-// below finds the block under ours. When the backend has forgotten ours, it does
-// so only with a block of ours in sight that both share: a backend that is still
-// catching up takes nothing back.
-func (w *Walker) below(ctx context.Context, tip lnwire.BlockRef) (now lnwire.BlockRef, gap bool, err error) {
+func (w *Walker) jump(ctx context.Context, tip lnwire.BlockRef) (Step, error) {
 	at := w.At()
-	header, err := w.src.Header(ctx, at.Hash)
-	switch {
-	case err == nil && at.Height > 0:
-		return lnwire.BlockRef{Height: at.Height - 1, Hash: header.PrevBlock}, false, nil
-	case err != nil && !errors.Is(err, ErrNoBlock):
-		return now, false, err
-	}
 	fork, ok, err := w.shared(ctx)
 	switch {
 	case err != nil:
-		return now, false, err
+		return Step{}, err
 	case !ok && tip.Height < at.Height:
-		return now, false, fmt.Errorf("%w: it is at %d, we at %d (%v)", ErrBehind, tip.Height, at.Height, at.Hash)
+		return Step{}, fmt.Errorf("%w: it is at %d, we at %d (%v)", ErrBehind, tip.Height, at.Height, at.Hash)
 	case !ok:
-		return now, false, fmt.Errorf("%w: not %v at %d", ErrNoForkPoint, at.Hash, at.Height)
-	case len(w.past) > 1:
-		return w.past[len(w.past)-2], false, nil
+		return Step{}, fmt.Errorf("%w: not %v at %d", ErrNoForkPoint, at.Hash, at.Height)
 	}
-	return fork, fork.Height+1 < at.Height, nil
+	w.stand(fork)
+	return Step{At: at, Now: fork}, nil
+}
+
+// stand goes down to a block below ours.
+func (w *Walker) stand(now lnwire.BlockRef) {
+	above := func(r lnwire.BlockRef) bool { return r.Height > now.Height }
+	w.known = slices.DeleteFunc(w.known, above)
+	w.past = slices.DeleteFunc(w.past, above)
+	if len(w.past) == 0 || w.At() != now {
+		w.past = []lnwire.BlockRef{now}
+	}
 }
 
 // shared is the highest block below ours that is on the main chain. If one is,

@@ -29,8 +29,9 @@ func walk(t require.TestingT, w *Walker) (steps []Step) {
 			require.Equal(t, step.At, step.Now)
 		} else {
 			require.Equal(t, from, step.At)
-			require.Equal(t, step.Gap, step.Now.Height+1 != step.At.Height)
-			if step.Block != nil && !step.Gap {
+			require.Less(t, step.Now.Height, step.At.Height)
+			if !step.Forgotten() {
+				require.Equal(t, step.Now.Height+1, step.At.Height)
 				require.Equal(t, step.Now.Hash, step.Block.Header.PrevBlock)
 			}
 		}
@@ -113,13 +114,12 @@ func TestWalkerOnWipedChain(t *testing.T) {
 	w = NewWalker(m, cursor, genesis, middle)
 	steps := walk(t, w)
 	require.Len(t, steps, 14)
-	require.True(t, steps[0].Gap)
-	require.Nil(t, steps[0].Block)
+	require.True(t, steps[0].Forgotten())
 	require.Equal(t, genesis, steps[0].Now)
 }
 
-// A walker that was there remembers every block and needs no backend for it.
-func TestWalkerRemembersBlocksThatTheBackendForgot(t *testing.T) {
+// A walker that was there remembers where both chains part.
+func TestWalkerRemembersTheFork(t *testing.T) {
 	m := newModel()
 	w := NewWalker(m, m.tip())
 	mineN(m, 10)
@@ -130,11 +130,9 @@ func TestWalkerRemembersBlocksThatTheBackendForgot(t *testing.T) {
 	m.wipe()
 	mineN(m, 4)
 	steps := walk(t, w)
-	require.Len(t, steps, 14)
-	for i, s := range steps {
-		require.Equal(t, i >= 10, s.Connect)
-		require.False(t, s.Gap)
-	}
+	require.Len(t, steps, 5)
+	require.True(t, steps[0].Forgotten())
+	require.Equal(t, m.ref(0), steps[0].Now)
 
 	again := NewWalker(m, locator[len(locator)-1], locator[:len(locator)-1]...)
 	require.Equal(t, m.ref(0), walk(t, again)[0].Now, "a stored locator finds the fork too")
