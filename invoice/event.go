@@ -94,6 +94,9 @@ type Effects struct {
 type Resolve struct {
 	Ref        htlc.Ref
 	Resolution htlc.Resolution
+	// Why is for our own log. The payer is not told: whoever probes must not learn
+	// which of the conditions failed.
+	Why string
 }
 
 // Reply answers the event of the same ID. Invoice is the row as it is now, also

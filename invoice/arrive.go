@@ -1,0 +1,197 @@
+package invoice
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"fmt"
+
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+)
+
+// arrived decides about an HTLC that ends here. row is what is known of its hash,
+// l the same if it is in memory.
+func (r *Registry) arrived(ev Arrived, l *live, row *Invoice, fx *Effects) {
+	in := ev.HTLC
+	if row != nil {
+		if p := row.part(in.HTLC.Ref); p != nil {
+			r.again(in, p, l, row, fx)
+			return
+		}
+	}
+	final, ok := r.open(in, fx)
+	if !ok {
+		return
+	}
+	switch {
+	case l != nil:
+		r.pay(ev, final, l, fx)
+	case row == nil && r.cfg.AcceptKeysend:
+		r.keysend(ev, final, fx)
+	case row == nil:
+		r.refuse(in, "no such invoice", fx) // B4.final.3
+	default:
+		r.refuse(in, fmt.Sprintf("the invoice is %s", row.State), fx) // B4.final.4
+	}
+}
+
+// again answers an HTLC that was accepted before, by its name: what was decided
+// stays decided.
+func (r *Registry) again(in htlc.Locked, p *Part, l *live, row *Invoice, fx *Effects) {
+	switch p.State {
+	case Held:
+		// Without l the store has a row that it had to have given us at the start.
+		// Nothing is safe to say then.
+		if l != nil {
+			l.secrets[p.Ref] = in.Opened.Secret
+		}
+	case Claimed:
+		fx.Resolve = append(fx.Resolve, Resolve{Ref: p.Ref, Why: "claimed before",
+			Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: *row.Preimage}})
+	case Returned:
+		fx.fail(p.Ref, in.Opened.Secret, r.failure(p.Code, p.Amount), "returned before")
+	}
+}
+
+// open gives what the onion tells the recipient. When it tells nothing that can be
+// used, or the HTLC must be failed anyway, open answers and is false.
+func (r *Registry) open(in htlc.Locked, fx *Effects) (onion.Final, bool) {
+	ref, o := in.HTLC.Ref, in.Opened
+	switch {
+	case o.Bad != nil:
+		fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Why: "unreadable onion", Resolution: htlc.Resolution{
+			Kind: htlc.Malformed, OnionSHA256: o.Bad.SHA256, Code: uint16(o.Bad.Code),
+		}})
+		return onion.Final{}, false
+	case o.Invalid != nil:
+		fx.fail(ref, o.Secret, *o.Invalid, "invalid payload")
+		return onion.Final{}, false
+	case o.Payload == nil || !o.Final: // not for us: no preimage of ours is its business (V-03)
+		fx.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryNodeFailure}, "we are not its last hop")
+		return onion.Final{}, false
+	}
+	switch in.Unfit {
+	case htlc.Fit:
+	case htlc.UnfitDust:
+		fx.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryChannelFailure}, "too much dust")
+		return onion.Final{}, false
+	case htlc.UnfitFar:
+		fx.fail(ref, o.Secret, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead")
+		return onion.Final{}, false
+	}
+	final, bad := o.Payload.CheckFinal(in.HTLC.Amount, in.HTLC.Expiry) // B4.final.1, B4.final.2
+	if bad != nil {
+		fx.fail(ref, o.Secret, *bad, "the HTLC is not what its onion says")
+		return onion.Final{}, false
+	}
+	return final, true
+}
+
+// pay holds an HTLC against its invoice and accepts or refuses it.
+func (r *Registry) pay(ev Arrived, final onion.Final, l *live, fx *Effects) {
+	in := ev.HTLC
+	parts, _, _ := l.held()
+	if l.State == Open && parts == 0 && !r.now.Before(l.ExpiresAt()) {
+		r.cancel(l, fx) // B11.payee.1
+		r.refuse(in, "the invoice has expired", fx)
+		return
+	}
+	if why := r.check(in.HTLC, final, l); why != "" {
+		r.refuse(in, why, fx)
+		return
+	}
+	if p := l.firstHeld(); p != nil && p.Total != final.Total {
+		// The payer contradicts itself: nobody knows what the set is to be. B4.final.13
+		r.refuse(in, fmt.Sprintf("total_msat %s, of other parts %s", final.Total, p.Total), fx)
+		r.giveBack(l, onion.IncorrectOrUnknownPaymentDetails, "parts with different total_msat", fx)
+		r.put(l, fx)
+		return
+	}
+	r.accept(ev, final, l, fx)
+}
+
+// check says why an HTLC does not pay the invoice; empty if it does.
+func (r *Registry) check(in htlc.HTLC, final onion.Final, l *live) string {
+	expiry := uint64(in.Expiry)
+	switch {
+	case final.Secret == nil:
+		return "no payment_secret" // B4.final.5
+	case subtle.ConstantTimeCompare(final.Secret[:], l.Secret[:]) != 1:
+		return "wrong payment_secret" // B4.final.6
+	case l.State != Open:
+		return fmt.Sprintf("the invoice is %s", l.State)
+	case l.Metadata != nil && !bytes.Equal(l.Metadata, final.Metadata):
+		return "payment_metadata is not that of the invoice" // B4.final.7
+	case final.Total == 0:
+		return "total_msat is 0"
+	case final.Total < l.Amount:
+		return fmt.Sprintf("total_msat %s, the invoice asks for %s", final.Total, l.Amount) // B4.final.8
+	case l.Amount != 0 && final.Total > 2*l.Amount:
+		return fmt.Sprintf("total_msat %s is more than twice the %s of the invoice", final.Total, l.Amount) // B4.final.9
+	case !l.Features.HasEither(lnwire.BasicMPPOptional) && final.Total != final.Amount:
+		return "a part, but the invoice does not offer basic_mpp" // B4.final.10
+	case expiry < uint64(r.height)+uint64(l.FinalDelta), expiry < uint64(r.height)+uint64(r.cfg.RejectDelta):
+		return fmt.Sprintf("expiry %d at height %d is too soon", in.Expiry, r.height) // B4.final.11
+	case len(l.Parts) >= maxParts:
+		return fmt.Sprintf("%d HTLCs were accepted for this invoice, no more are", maxParts)
+	}
+	return ""
+}
+
+// firstHeld is the first part of the current set.
+func (i *Invoice) firstHeld() *Part {
+	for k := range i.Parts {
+		if i.Parts[k].State == Held {
+			return &i.Parts[k]
+		}
+	}
+	return nil
+}
+
+// accept adds the HTLC to the set (B4.final.12), and ends the set when it is whole
+// (B4.final.14). One that is not whole waits (B4.final.15).
+func (r *Registry) accept(ev Arrived, final onion.Final, l *live, fx *Effects) {
+	h := ev.HTLC.HTLC
+	l.Parts = append(l.Parts, r.newPart(ev, final))
+	l.secrets[h.Ref] = ev.HTLC.Opened.Secret
+	r.watch(h.Expiry, l)
+	if l.started.IsZero() {
+		l.started = r.now
+		r.schedule(l)
+	}
+	_, toForward, amount := l.held()
+	switch {
+	case toForward < final.Total:
+		r.put(l, fx)
+	case l.Hold:
+		l.State, l.Paid = Accepted, amount
+		r.put(l, fx)
+		fx.tell(WasAccepted, l)
+	default:
+		r.settle(l, *l.Preimage, fx)
+	}
+}
+
+func (r *Registry) newPart(ev Arrived, final onion.Final) Part {
+	h := ev.HTLC.HTLC
+	return Part{
+		Ref: h.Ref, SCID: ev.SCID, State: Held, Amount: h.Amount, ToForward: final.Amount, Total: final.Total,
+		Expiry: h.Expiry, Height: r.height, AcceptedAt: r.now.Round(0), Custom: final.Custom,
+	}
+}
+
+// refuse answers with the one failure that does not tell which condition was not
+// met.
+func (r *Registry) refuse(in htlc.Locked, why string, fx *Effects) {
+	fx.fail(in.HTLC.Ref, in.Opened.Secret, r.failure(onion.IncorrectOrUnknownPaymentDetails, in.HTLC.Amount), why)
+}
+
+// failure is what the payer is told: mpp_timeout, or the other code with amount
+// and height.
+func (r *Registry) failure(code onion.Code, amount lnwire.MilliSat) onion.Failure {
+	if code == onion.MPPTimeout {
+		return onion.Failure{Code: code}
+	}
+	return onion.Failure{Code: code, HTLCMsat: amount, Height: r.height}
+}
