@@ -1,0 +1,137 @@
+package gossip
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// Kind is a kind of row. The numbers are stored.
+type Kind uint8
+
+const (
+	// KindChannel is a channel with its announcement; the key is its id.
+	KindChannel Kind = iota + 1
+	// KindUpdate is a channel_update; the key is the channel's id and the side.
+	KindUpdate
+	// KindNode is a node_announcement; the key is the node's id.
+	KindNode
+	// KindOwn is the newest channel_update of a channel of ours; the key is its
+	// number.
+	KindOwn
+	// KindTip is the last block that was seen. There is one row; the key is empty.
+	KindTip
+)
+
+// Kinds are all kinds in the order in which Restore wants them.
+var Kinds = []Kind{KindChannel, KindUpdate, KindNode, KindOwn, KindTip}
+
+// Key names a row: at most 33 bytes, which sort as they should within a Kind.
+type Key struct {
+	Kind Kind
+	Key  string
+}
+
+// Row is a change of one row: a nil Value deletes it.
+type Row struct {
+	Key
+	Value []byte
+}
+
+// Graph is what stores rows. Put keeps nothing of its arguments.
+type Graph interface {
+	Put(kind Kind, key, value []byte) error
+	Delete(kind Kind, key []byte) error
+}
+
+// Apply writes rows in order.
+func Apply(g Graph, rows []Row) error {
+	for _, r := range rows {
+		var err error
+		if r.Value == nil {
+			err = g.Delete(r.Kind, []byte(r.Key.Key))
+		} else {
+			err = g.Put(r.Kind, []byte(r.Key.Key), r.Value)
+		}
+		if err != nil {
+			return fmt.Errorf("write gossip row of kind %d: %w", r.Kind, err)
+		}
+	}
+	return nil
+}
+
+// rowVersion stands in front of every value.
+const rowVersion = 1
+
+var errRow = errors.New("malformed row")
+
+func channelKey(id lnwire.ShortChannelID) Key {
+	return Key{KindChannel, string(binary.BigEndian.AppendUint64(nil, uint64(id)))}
+}
+
+func updateKey(id lnwire.ShortChannelID, side int) Key {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 9), uint64(id))
+	return Key{KindUpdate, string(append(b, byte(side)))}
+}
+
+func nodeKey(id lnwire.PubKey) Key { return Key{KindNode, string(id[:])} }
+
+func ownKey(num uint64) Key {
+	return Key{KindOwn, string(binary.BigEndian.AppendUint64(nil, num))}
+}
+
+// channelHead is what stands before the announcement in a channel's row: version,
+// txid, index, capacity, spent height.
+const channelHead = 1 + 32 + 4 + 8 + 4
+
+func channelValue(op wire.OutPoint, capacity lnwire.Sat, spent lnwire.Height, raw []byte) []byte {
+	b := make([]byte, 0, channelHead+len(raw))
+	b = append(b, rowVersion)
+	b = append(b, op.Hash[:]...)
+	b = binary.BigEndian.AppendUint32(b, op.Index)
+	b = binary.BigEndian.AppendUint64(b, uint64(capacity))
+	b = binary.BigEndian.AppendUint32(b, uint32(spent))
+	return append(b, raw...)
+}
+
+func readChannelValue(b []byte) (op wire.OutPoint, capacity lnwire.Sat, spent lnwire.Height, raw []byte, err error) {
+	if len(b) < channelHead || b[0] != rowVersion {
+		return op, 0, 0, nil, errRow
+	}
+	copy(op.Hash[:], b[1:33])
+	op.Index = binary.BigEndian.Uint32(b[33:])
+	capacity = lnwire.Sat(binary.BigEndian.Uint64(b[37:]))
+	spent = lnwire.Height(binary.BigEndian.Uint32(b[45:]))
+	return op, capacity, spent, b[channelHead:], nil
+}
+
+func rawValue(raw []byte) []byte { return append([]byte{rowVersion}, raw...) }
+
+// rawOf is the message within a row of any kind but KindTip.
+func rawOf(k Kind, value []byte) ([]byte, error) {
+	if k == KindChannel {
+		_, _, _, raw, err := readChannelValue(value)
+		return raw, err
+	}
+	if len(value) < 3 || value[0] != rowVersion {
+		return nil, errRow
+	}
+	return value[1:], nil
+}
+
+func tipValue(t lnwire.BlockRef) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{rowVersion}, uint32(t.Height)), t.Hash[:]...)
+}
+
+func readTipValue(b []byte) (t lnwire.BlockRef, err error) {
+	if len(b) != 37 || b[0] != rowVersion {
+		return t, errRow
+	}
+	t.Height = lnwire.Height(binary.BigEndian.Uint32(b[1:]))
+	copy(t.Hash[:], b[5:])
+	return t, nil
+}
