@@ -7,32 +7,13 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
-
-// FirstSecretIndex is the index of the first per-commitment secret; the n-th
-// commitment, counted from 0, uses FirstSecretIndex - n (BOLT 3).
-const FirstSecretIndex uint64 = 1<<48 - 1
 
 // secretTag separates the root of per-commitment secrets from every other use of
 // the key that it comes from. It can never change.
 const secretTag = "fulgur per-commitment secrets"
-
-// GenerateFromSeed derives the secret of an index from a root: every bit that is
-// set in the index, from the highest of 48 down, is flipped in the value, which is
-// then hashed (BOLT 3, generate_from_seed).
-//
-// B3.secret.3
-func GenerateFromSeed(root lnwire.Secret, index uint64) lnwire.Secret {
-	p := root
-	for b := 47; b >= 0; b-- {
-		if index>>b&1 == 1 {
-			p[b/8] ^= 1 << (b % 8)
-			p = sha256.Sum256(p[:])
-		}
-	}
-	return p
-}
 
 // secretRoot is the 256-bit root of a channel's secrets: a pseudo-random function
 // of the private key at loc, a key of its own for every channel. It never leaves this
@@ -51,20 +32,20 @@ func (r *Ring) secretRoot(loc KeyLoc) (lnwire.Secret, error) {
 }
 
 // Secret is our n-th per-commitment secret, n counted from 0, of the channel whose
-// root is at root. Revealing it revokes commitment n. It panics when root names no
-// key, for a zero instead would be a secret that everyone knows; and when n is
-// 2^48-1 or more, for the secret of index 0 is the root itself.
+// root is at root: that of index 2^48-1-n. Revealing it revokes commitment n. It
+// panics when root names no key, for a zero instead would be a secret that everyone
+// knows; and when n is 2^48-1 or more, for the secret of index 0 is the root itself.
 //
-// B3.secret.2 B3.secret.4 B3.secret.5
+// B3.secret.2 B3.secret.3 B3.secret.4 B3.secret.5
 func (r *Ring) Secret(root KeyLoc, n uint64) lnwire.Secret {
-	if n >= FirstSecretIndex {
-		panic(fmt.Sprintf("per-commitment secret %d: there are only 2^48-1", n))
+	if n > commitment.MaxNumber {
+		panic(fmt.Sprintf("per-commitment secret %d: the last is %d", n, commitment.MaxNumber))
 	}
 	seed, err := r.secretRoot(root)
 	if err != nil {
 		panic("per-commitment secret: " + err.Error())
 	}
-	return GenerateFromSeed(seed, FirstSecretIndex-n)
+	return commitment.SecretFromRoot(seed, n)
 }
 
 // Point is the per_commitment_point of commitment n: the public key of its secret.

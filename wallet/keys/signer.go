@@ -1,8 +1,6 @@
 package keys
 
 import (
-	"crypto/sha256"
-
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -47,45 +45,20 @@ func (r *Ring) jobKey(j *SignJob) (*btcec.PrivateKey, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return changedKey(k, j)
+	return changedKey(btcec.PrivKeyFromScalar(&k), j)
 }
 
 // changedKey is the key tweaked or blended as BOLT 3 derives it.
-func changedKey(k btcec.ModNScalar, j *SignJob) (*btcec.PrivateKey, bool) {
-	if j.Tweak != nil && j.Revocation != nil {
+func changedKey(k *btcec.PrivateKey, j *SignJob) (*btcec.PrivateKey, bool) {
+	switch {
+	case j.Tweak != nil && j.Revocation != nil:
 		return nil, false
+	case j.Tweak != nil:
+		k = commitment.TweakPriv(k, *j.Tweak)
+	case j.Revocation != nil:
+		k = commitment.RevocationPriv(k, *j.Revocation)
 	}
-	if j.Tweak != nil {
-		var t btcec.ModNScalar
-		if overflow := t.SetBytes(j.Tweak); overflow != 0 {
-			return nil, false
-		}
-		k.Add(&t)
-	}
-	if j.Revocation != nil {
-		k = revocationKey(k, *j.Revocation)
-	}
-	if k.IsZero() {
-		return nil, false
-	}
-	return btcec.PrivKeyFromScalar(&k), true
-}
-
-// revocationKey blends the revocation basepoint's key with the revoked secret:
-// base * SHA256(basepoint || point) + secret * SHA256(point || basepoint).
-func revocationKey(base btcec.ModNScalar, secret lnwire.Secret) btcec.ModNScalar {
-	basepoint := lnwire.NewPubKey(btcec.PrivKeyFromScalar(&base).PubKey())
-	perCommit, pub := btcec.PrivKeyFromBytes(secret[:])
-	point := lnwire.NewPubKey(pub)
-
-	var a, b btcec.ModNScalar
-	ab := sha256.Sum256(append(basepoint[:], point[:]...))
-	ba := sha256.Sum256(append(point[:], basepoint[:]...))
-	a.SetBytes(&ab)
-	b.SetBytes(&ba)
-	a.Mul(&base)
-	b.Mul(&perCommit.Key)
-	return *a.Add(&b)
+	return k, !k.Key.IsZero()
 }
 
 // Verify reports whether every signature is good. A high s is not: such a

@@ -17,8 +17,7 @@ import (
 
 // BOLT 3, appendix E: the private keys of a tweak and of a revocation.
 func TestKeyDerivationVectors(t *testing.T) {
-	var base btcec.ModNScalar
-	base.SetByteSlice(fromHex(t, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"))
+	base, _ := btcec.PrivKeyFromBytes(fromHex(t, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"))
 	secret := lnwire.Secret(fromHex(t, "1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100"))
 	point := fromHex(t, "025f7117a78150fe2ef97db7cfc83bd57b2e2c0d0dd25eaf467a4a1c2a45ce1486")
 	basepoint := fromHex(t, "036d6caac248af96f6afa7f904f550253a0f3ef3f5aa2fe6838a95b216691468e2")
@@ -58,7 +57,7 @@ func TestSignVerify(t *testing.T) {
 				secret := lnwire.Secret(sha256.Sum256([]byte{rapid.Byte().Draw(t, "secret")}))
 				job.Revocation = &secret
 			}
-			priv, ok := changedKey(k, &job)
+			priv, ok := changedKey(btcec.PrivKeyFromScalar(&k), &job)
 			require.True(t, ok)
 			jobs = append(jobs, job)
 			checks = append(checks, Check{Key: lnwire.NewPubKey(priv.PubKey()), Digest: job.Digest})
@@ -118,12 +117,14 @@ func TestVerifyRefuses(t *testing.T) {
 func TestSignRefusesWhole(t *testing.T) {
 	ring := testRing(t)
 	tweak, secret := [32]byte{1}, lnwire.Secret{2}
-	over := [32]byte(btcec.S256().N.FillBytes(make([]byte, 32)))
+	k, err := ring.derive(KeyLoc{})
+	require.NoError(t, err)
+	opposite := k.Negate().Bytes() // the sum is no key
 	good := SignJob{Key: KeyLoc{Family: 2}}
 	for _, bad := range []SignJob{
 		{Key: KeyLoc{Family: hardened}},
 		{Tweak: &tweak, Revocation: &secret},
-		{Tweak: &over},
+		{Tweak: &opposite},
 	} {
 		sigs, ok := ring.Sign([]SignJob{good, bad})
 		require.False(t, ok)
