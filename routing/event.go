@@ -18,7 +18,7 @@ type Begin struct {
 	// refuses with ErrPaymentInFlight or ErrAlreadyPaid unless it is Failed.
 	Former *Payment
 	// Route, when set, is the only one that is tried, once (SendToRoute). Its figures
-	// are taken as they are.
+	// are taken as they are, and its fee is the limit.
 	Route *Route
 }
 

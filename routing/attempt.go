@@ -1,0 +1,242 @@
+package routing
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+)
+
+// advance makes the attempts that may be made now, or ends the payment.
+func (s *turn) advance() {
+	p := s.p
+	if p.row.Status == InFlight && p.giveUp == ReasonNone && !s.now.Before(p.deadline) {
+		s.stop(ReasonTimeout, s.timeoutText())
+	}
+	for p.row.Status == InFlight && p.giveUp == ReasonNone {
+		rest, fees := s.rest()
+		if rest == 0 || len(p.flights) >= int(max(p.row.Limits.Parts, 1)) {
+			return
+		}
+		if err := s.launch(rest, fees); err != nil {
+			if len(p.flights) > 0 {
+				return // one of them may still make room for another way
+			}
+			s.noWay(err)
+		}
+	}
+	if p.row.Status == InFlight && len(p.flights) == 0 {
+		row := &p.row
+		row.Status, row.Reason, row.Text, row.EndedAt = Failed, p.giveUp, p.why, s.now
+		s.saveRow()
+	}
+}
+
+func (s *turn) timeoutText() string {
+	text := "payment attempt not completed before timeout"
+	if s.p.why != "" {
+		text += "; the last attempt failed: " + s.p.why
+	}
+	return text
+}
+
+// rest is what no attempt under way brings yet, and what may still be spent on fees.
+//
+// B4.origin.11: all parts under way together bring no more than was asked for.
+func (s *turn) rest() (amount, fees lnwire.MilliSat) {
+	amount, fees = s.p.row.Terms.Amount, s.p.row.Limits.Fee
+	if r := s.p.row.Route; r != nil {
+		amount = min(amount, r.Received())
+	}
+	for _, f := range s.p.flights {
+		r := &s.p.attempts[f.place].Route
+		amount -= min(amount, r.Received())
+		fees -= min(fees, r.Fee())
+	}
+	return amount, fees
+}
+
+// noWay ends a payment for which there is no further attempt to make.
+func (s *turn) noWay(err error) {
+	reason, text := ReasonError, err.Error()
+	if none := (*NoRoute)(nil); errors.As(err, &none) {
+		reason = none.Reason
+		if len(s.p.attempts) > 0 {
+			text += fmt.Sprintf("; after %d attempts, the last of which failed: %s", len(s.p.attempts), s.p.why)
+		}
+	}
+	s.stop(reason, text)
+}
+
+// launch begins one attempt.
+func (s *turn) launch(amount, fees lnwire.MilliSat) error {
+	p := s.p
+	final := onion.Final{Secret: p.row.Terms.Secret, Total: p.row.Terms.Amount, Metadata: p.row.Terms.Metadata, Custom: p.row.Terms.Custom}
+	r, err := s.route(amount, fees, final)
+	if err != nil {
+		return err
+	}
+	if r.Fee() > fees {
+		return noRoute("the route costs %s, the limit is %s", r.Fee(), fees)
+	}
+	a := Attempt{Hash: p.row.Terms.Hash, Number: p.number, Route: r, StartedAt: s.now, Status: InFlight}
+	a.SessionKey = sessionKey(p.seed, a.Hash, a.Number)
+	hops, err := BuildPayloads(&a.Route, final)
+	if err != nil {
+		return err
+	}
+	packet, secrets, err := buildOnion(&a, hops)
+	if err != nil {
+		return err
+	}
+	a.ID = s.env.Attempts()
+	p.number++
+	p.flights = append(p.flights, flight{len(p.attempts), secrets})
+	p.attempts = append(p.attempts, a)
+	s.fx.Launch = append(s.fx.Launch, Launch{AttemptID: a.ID, FirstHop: r.Hops[0].SCID, Amount: r.Amount,
+		Expiry: r.Expiry, Hash: a.Hash, Onion: packet, Attempt: a})
+	return nil
+}
+
+func (s *turn) route(amount, fees lnwire.MilliSat, final onion.Final) (Route, error) {
+	p := s.p
+	if p.row.Route != nil {
+		return *p.row.Route, nil
+	}
+	t, l := &p.row.Terms, &p.row.Limits
+	final.Amount, final.Expiry = amount, s.env.Height+lnwire.Height(t.FinalDelta)
+	payload, err := final.Payload().Encode()
+	if err != nil {
+		return Route{}, err
+	}
+	finder := s.env.Finder
+	if finder == nil {
+		finder = &Finder{}
+	}
+	return finder.Find(s.env.Graph, &Query{Source: s.env.Self, Target: t.Payee, Amount: amount, Height: s.env.Height,
+		FinalDelta: t.FinalDelta, FinalLen: len(payload), FeeLimit: fees, CLTV: l.CLTV, Ours: true, Locals: s.env.Locals,
+		Hints: t.Hints, Outgoing: l.Outgoing, LastHop: l.LastHop, IgnoreNodes: p.local.nodes, IgnorePairs: p.local.pairs(amount),
+		IgnoreEdges: p.local.edges, Updates: p.local.updates, Scores: s.env.Scores, Params: s.env.Params, Now: s.now})
+}
+
+// sessionKey derives the key of an attempt's onion. The seed is fresh after every
+// restart: the number of an attempt that was never stored comes again, its key must
+// not.
+//
+// B4.origin.12: every attempt's onion has a session key of its own.
+func sessionKey(seed lnwire.Secret, hash lnwire.Hash, number uint32) (key lnwire.Secret) {
+	h := hmac.New(sha256.New, seed[:])
+	h.Write([]byte("session key"))
+	h.Write(hash[:])
+	h.Write(binary.BigEndian.AppendUint32(nil, number))
+	h.Sum(key[:0])
+	return key
+}
+
+func buildOnion(a *Attempt, hops []onion.Hop) (onion.Packet, []lnwire.Secret, error) {
+	key, _ := btcec.PrivKeyFromBytes(a.SessionKey[:])
+	return onion.Build(key, hops, a.Hash[:])
+}
+
+// secrets are those shared with the hops of an attempt. After a restart they are
+// computed again: they depend on the session key and the nodes alone.
+func (s *turn) secrets(f flight) []lnwire.Secret {
+	if f.secrets != nil {
+		return f.secrets
+	}
+	a := &s.p.attempts[f.place]
+	hops, err := BuildPayloads(&a.Route, onion.Final{})
+	if err != nil {
+		return nil
+	}
+	_, secrets, _ := buildOnion(a, hops)
+	return secrets
+}
+
+// read finds out what became of an attempt that did not succeed.
+func (s *turn) read(f flight, res htlc.Resolution) (AttemptFailure, verdict) {
+	r := &s.p.attempts[f.place].Route
+	switch res.Kind {
+	case htlc.Malformed:
+		code := onion.Code(res.Code)
+		return AttemptFailure{Hop: 0, Code: code, Text: fmt.Sprintf("our peer %s: %s", r.Hops[0].Node, onion.Failure{Code: code}.Explain())}, badOnion(r, 0)
+	case htlc.TimedOut:
+		return AttemptFailure{Hop: UnknownHop, Local: true, Text: "nobody claimed the HTLC before it expired; it was taken back on the chain"}, unknown(r)
+	case htlc.Fulfilled:
+		d := reading{r: r}
+		d.v.end = ReasonError
+		return AttemptFailure{Hop: UnknownHop, Local: true, Text: "the HTLC was fulfilled by what does not open the payment hash"}, d.v
+	case htlc.Failed:
+	}
+	hop, failure, ok := onion.DecodeFailure(s.secrets(f), res.Reason)
+	if !ok || hop < 0 || hop >= len(r.Hops) {
+		return AttemptFailure{Hop: UnknownHop, Text: "some node on the way answered with what nobody can read"}, unknown(r)
+	}
+	text := fmt.Sprintf("%s: %s", place(r, hop), failure.Explain())
+	return AttemptFailure{Hop: int32(hop), Code: failure.Code, Amount: failure.HTLCMsat, Expiry: failure.CLTVExpiry,
+		Height: failure.Height, Flags: failure.DisabledFlags, Text: text}, interpret(r, hop, &failure)
+}
+
+// place says in words where a hop stands.
+func place(r *Route, hop int) string {
+	if hop == len(r.Hops)-1 {
+		return "the recipient " + r.Hops[hop].Node.String()
+	}
+	return fmt.Sprintf("node %s (%d of %d on the way, next channel %s)", r.Hops[hop].Node, hop+1, len(r.Hops), r.Hops[hop+1].SCID)
+}
+
+// learned is what a payment knows from its own attempts, for its next ones alone.
+type learned struct {
+	nodes   []lnwire.PubKey
+	edges   []Direction
+	updates []Update
+	failed  []Observation
+}
+
+// take keeps what an attempt taught. A channel's policy is replaced once: who fails
+// again what follows its own policy is not asked a third time.
+//
+// B4.origin.13: a node that fails again after its policy was followed is left out.
+func (l *learned) take(r *Route, v verdict) {
+	if v.avoidNode != nil {
+		l.nodes = append(l.nodes, *v.avoidNode)
+	}
+	if v.avoidEdge != nil {
+		l.avoidEdge(*v.avoidEdge)
+	}
+	for _, o := range v.learn {
+		if !o.Success {
+			l.failed = append(l.failed, o)
+		}
+	}
+	if v.update == nil {
+		return
+	}
+	d := v.update.Direction
+	if slices.ContainsFunc(l.updates, func(u Update) bool { return u.Direction == d }) {
+		l.avoidEdge(d)
+		return
+	}
+	l.updates = append(l.updates, *v.update)
+}
+
+func (l *learned) avoidEdge(d Direction) { l.edges = append(l.edges, d) }
+
+// pairs are those that would not carry the amount.
+func (l *learned) pairs(amount lnwire.MilliSat) []Pair {
+	var pairs []Pair
+	for _, o := range l.failed {
+		if o.Amount <= amount {
+			pairs = append(pairs, Pair{o.From, o.To})
+		}
+	}
+	return pairs
+}

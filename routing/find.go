@@ -1,0 +1,481 @@
+package routing
+
+import (
+	"math"
+	"slices"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// A search goes from the recipient to the payer, since fees and expiries are counted
+// back from what the recipient gets. Each node that was reached has a label: what
+// must arrive at it, for how long, how likely the rest of the way works, and what it
+// costs. The label with the least cost is settled next (Dijkstra). Cost is
+//
+//	fees + time-lock risk + attempt cost / probability
+//
+// which is not a sum over channels: amounts grow with fees, and probabilities
+// multiply. So the route is a very good one, not provably the best; it is exact when
+// fees do not depend on amounts and failed attempts cost nothing.
+
+// state of a label.
+type state uint8
+
+const (
+	unseen state = iota
+	open
+	settled
+)
+
+// marks of a node for one search.
+type marks uint8
+
+const (
+	markIgnored marks = 1 << iota // may not be on the way
+	markSpecial                   // as the receiving end of something in Finder.specials
+	markExtra                     // as the receiving end of a channel in Finder.extras
+	markLocal                     // a peer of ours
+)
+
+// via says in which list a label's channel stands.
+type via uint8
+
+const (
+	viaGraph via = iota
+	viaExtra
+	viaLocal
+)
+
+// label is what a search knows of a node. It is void unless gen is the search's.
+type label struct {
+	gen     uint32
+	state   state
+	marks   marks
+	via     via
+	hops    uint8
+	heapPos int32
+	next    uint32 // the node after this one
+	channel uint32 // index by via
+	base    uint32
+	ppm     uint32
+	cltv    uint32 // blocks from now that the HTLC to this node is locked
+	delta   uint16
+	amount  lnwire.MilliSat // of the HTLC to this node
+	risk    float64         // time-lock cost so far
+	prob    float64
+	cost    float64
+}
+
+// special is what one search makes of a pair or of one of its channels.
+type special struct {
+	from, to uint32
+	channel  uint32 // none: all of the pair
+	ignore   bool
+	policy   Policy // unless ignore
+}
+
+// extra is a channel that the graph does not know, from a route hint.
+type extra struct {
+	from, to uint32
+	scid     lnwire.ShortChannelID
+	policy   Policy
+}
+
+// Finder is the memory of a search, to be used again by the next one: one search at
+// a time, any snapshot. The zero Finder is ready.
+type Finder struct {
+	gen      uint32
+	labels   []label
+	heap     []uint32
+	specials []special
+	extras   []extra
+	locals   []Local
+	peers    []uint32 // of locals
+	outside  []lnwire.PubKey
+	path     []step
+
+	// Of the search under way.
+	t       *tables
+	q       *Query
+	p       *Params
+	source  uint32
+	target  uint32
+	maxCLTV uint32
+	maxHops uint8
+	attempt float64
+	here    []special // those of the node that is settled
+	known   toNode    // what was learned of those who send to it
+}
+
+// Find looks for the cheapest and likeliest route. The error is a *NoRoute.
+func (f *Finder) Find(s *Snapshot, q *Query) (Route, error) {
+	if err := f.begin(s, q); err != nil {
+		return Route{}, err
+	}
+	defer func() { f.t, f.q, f.p, f.known = nil, nil, nil, nil }()
+	if !f.search() {
+		return Route{}, noRoute("no channels with room for %s lead from %s to %s within %s of fees and %d blocks",
+			q.Amount, q.Source, q.Target, q.FeeLimit, f.maxCLTV)
+	}
+	return f.trace(), nil
+}
+
+func (f *Finder) begin(s *Snapshot, q *Query) error {
+	f.t, f.q, f.p = &s.t, q, q.Params
+	if f.p == nil {
+		f.p = &DefaultParams
+	}
+	if q.Source == q.Target {
+		return noRoute("payer and recipient are the same node")
+	}
+	f.maxCLTV = min(q.CLTV, math.MaxUint32/2)
+	if f.maxCLTV == 0 {
+		f.maxCLTV = MaxCLTV
+	}
+	if uint32(q.FinalDelta) > f.maxCLTV {
+		return noRoute("the recipient wants %d blocks, the limit is %d", q.FinalDelta, f.maxCLTV)
+	}
+	f.maxHops = uint8(hopsFor(max(q.FinalLen, 64)))
+	if f.maxHops == 0 {
+		return noRoute("what the recipient is to be told does not fit into an onion")
+	}
+	f.attempt = float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6
+	f.reset()
+	f.source, f.target = f.index(q.Source), f.index(q.Target)
+	f.mark()
+	return f.useLocals()
+}
+
+// reset makes every label void and drops the last search's lists.
+func (f *Finder) reset() {
+	if f.gen++; f.gen == 0 {
+		clear(f.labels[:cap(f.labels)])
+		f.gen = 1
+	}
+	f.labels = f.labels[:0]
+	f.labels = slices.Grow(f.labels, f.t.nodes.n+2)[:f.t.nodes.n]
+	f.heap, f.specials, f.extras, f.outside = f.heap[:0], f.specials[:0], f.extras[:0], f.outside[:0]
+	f.locals, f.peers, f.path = f.locals[:0], f.peers[:0], f.path[:0]
+}
+
+// index is a node's number; nodes that the graph does not know get one behind the
+// others.
+func (f *Finder) index(id lnwire.PubKey) uint32 {
+	if n, ok := f.t.node(id); ok {
+		return n
+	}
+	if i := slices.Index(f.outside, id); i >= 0 {
+		return uint32(f.t.nodes.n + i)
+	}
+	f.outside = append(f.outside, id)
+	f.labels = append(f.labels, label{})
+	return uint32(f.t.nodes.n + len(f.outside) - 1)
+}
+
+func (f *Finder) id(n uint32) lnwire.PubKey {
+	if int(n) < f.t.nodes.n {
+		return f.t.nodes.at(n).id
+	}
+	return f.outside[int(n)-f.t.nodes.n]
+}
+
+// at gives a node's label, fresh for this search.
+func (f *Finder) at(n uint32) *label {
+	l := &f.labels[n]
+	if l.gen != f.gen {
+		*l = label{gen: f.gen, heapPos: -1}
+	}
+	return l
+}
+
+// mark notes everything by which this search differs from the plain graph.
+func (f *Finder) mark() {
+	for _, id := range f.q.IgnoreNodes {
+		if n, ok := f.t.node(id); ok {
+			f.at(n).marks |= markIgnored
+		} else if i := slices.Index(f.outside, id); i >= 0 {
+			f.at(uint32(f.t.nodes.n + i)).marks |= markIgnored
+		}
+	}
+	for _, p := range f.q.IgnorePairs {
+		f.special(special{from: f.index(p.From), to: f.index(p.To), channel: none, ignore: true})
+	}
+	for _, d := range f.q.IgnoreEdges {
+		f.onChannel(d, special{ignore: true})
+	}
+	for _, u := range f.q.Updates {
+		f.onChannel(u.Direction, special{policy: u.Policy})
+	}
+	for _, hint := range f.q.Hints {
+		f.hint(hint)
+	}
+}
+
+func (f *Finder) special(s special) {
+	f.specials = append(f.specials, s)
+	f.at(s.to).marks |= markSpecial
+}
+
+// onChannel notes what is special of a channel that the graph knows; those of hints
+// are compared by their ids.
+func (f *Finder) onChannel(d Direction, s special) {
+	n, ok := f.t.channel(d.SCID)
+	if !ok {
+		return
+	}
+	ch := f.t.channels.at(n)
+	for side, v := range ch.nodes {
+		if f.t.nodes.at(v).id == d.From {
+			s.from, s.to, s.channel = v, ch.nodes[1-side], n
+			f.special(s)
+		}
+	}
+}
+
+// hint adds the channels of a route hint that the graph does not have.
+//
+// B4.origin.3: the channels of an invoice's route hints are used as if they were public.
+func (f *Finder) hint(hops []HintHop) {
+	to := f.target
+	for i := len(hops) - 1; i >= 0 && len(f.extras) < maxHints; i-- {
+		h := hops[i]
+		from := f.index(h.Node)
+		if _, public := f.t.channel(h.SCID); !public && from != to {
+			f.extra(extra{from: from, to: to, scid: h.SCID,
+				policy: Policy{Base: h.Base, PPM: h.PPM, Delta: h.Delta, Max: math.MaxUint64}})
+		}
+		to = from
+	}
+}
+
+func (f *Finder) extra(x extra) {
+	d := Direction{x.scid, f.id(x.from)}
+	if slices.Contains(f.q.IgnoreEdges, d) {
+		return
+	}
+	for _, u := range f.q.Updates {
+		if u.Direction == d {
+			x.policy = u.Policy
+		}
+	}
+	f.extras = append(f.extras, x)
+	f.at(x.to).marks |= markExtra
+}
+
+// useLocals takes those of our channels that may be the first.
+func (f *Finder) useLocals() error {
+	if !f.q.Ours {
+		return nil
+	}
+	for _, l := range f.q.Locals {
+		if len(f.q.Outgoing) > 0 && !slices.Contains(f.q.Outgoing, l.SCID) ||
+			slices.Contains(f.q.IgnoreEdges, Direction{l.SCID, f.q.Source}) {
+			continue
+		}
+		f.locals = append(f.locals, l)
+		n := f.index(l.Peer)
+		f.peers = append(f.peers, n)
+		f.at(n).marks |= markLocal
+	}
+	return checkBalance(f.q, f.locals)
+}
+
+func (f *Finder) search() bool {
+	start := f.at(f.target)
+	start.state, start.next = open, none
+	start.amount, start.cltv, start.prob = f.q.Amount, uint32(f.q.FinalDelta), 1
+	f.push(f.target)
+	for len(f.heap) > 0 {
+		v := f.pop()
+		l := f.at(v)
+		l.state = settled
+		if v == f.source {
+			return true
+		}
+		if l.hops < f.maxHops && (v == f.target || l.marks&markIgnored == 0) {
+			f.settle(v, *l)
+		}
+	}
+	return false
+}
+
+// settle looks at every channel that leads to v.
+func (f *Finder) settle(v uint32, l label) {
+	f.known = nil
+	if f.q.Scores != nil {
+		f.known = f.q.Scores.to(f.id(v))
+	}
+	f.here = f.here[:0]
+	if l.marks&markSpecial != 0 {
+		for _, s := range f.specials {
+			if s.to == v {
+				f.here = append(f.here, s)
+			}
+		}
+	}
+	lastHop := uint32(none)
+	if v == f.target && f.q.LastHop != nil {
+		lastHop = f.index(*f.q.LastHop)
+	}
+	if int(v) < f.t.nodes.n {
+		in := f.t.nodes.at(v).in
+		for i := range in {
+			e := &in[i]
+			if e.off && len(f.here) == 0 || l.amount > e.max && len(f.here) == 0 || l.amount > e.cap || lastHop != none && e.from != lastHop {
+				continue
+			}
+			f.overEdge(v, &l, e)
+		}
+	}
+	if l.marks&markExtra != 0 {
+		for i, x := range f.extras {
+			if x.to == v && (lastHop == none || x.from == lastHop) && !(f.q.Ours && x.from == f.source) {
+				f.overExtra(v, &l, uint32(i), &x.policy)
+			}
+		}
+	}
+	if l.marks&markLocal != 0 && (lastHop == none || lastHop == f.source) {
+		f.overLocal(v, &l)
+	}
+}
+
+// overEdge goes back over a channel of the graph.
+//
+// B7.route.3: nothing is sent over a channel that is disabled, nor below its minimum or above its maximum.
+func (f *Finder) overEdge(v uint32, l *label, e *edge) {
+	if e.from == f.source && (f.q.Ours || len(f.q.Outgoing) > 0 && !slices.Contains(f.q.Outgoing, f.t.channels.at(e.channel).scid)) {
+		return
+	}
+	base, ppm, delta := e.base, e.ppm, e.delta
+	least, most, off := e.min, e.max, e.off
+	for _, s := range f.here {
+		if s.from != e.from || s.channel != none && s.channel != e.channel {
+			continue
+		}
+		if s.ignore {
+			return
+		}
+		base, ppm, delta = s.policy.Base, s.policy.PPM, s.policy.Delta
+		least, most, off = s.policy.Min, min(s.policy.Max, e.cap), s.policy.Disabled
+	}
+	if off || l.amount < least || l.amount > most {
+		return
+	}
+	f.relax(e.from, v, l, candidate{via: viaGraph, channel: e.channel, base: base, ppm: ppm, delta: delta, cap: e.cap})
+}
+
+func (f *Finder) overExtra(v uint32, l *label, i uint32, p *Policy) {
+	from := f.extras[i].from
+	for _, s := range f.here {
+		if s.from == from && s.channel == none && s.ignore {
+			return
+		}
+	}
+	if p.Disabled || l.amount < p.Min || l.amount > p.Max {
+		return
+	}
+	f.relax(from, v, l, candidate{via: viaExtra, channel: i, base: p.Base, ppm: p.PPM, delta: p.Delta})
+}
+
+// overLocal goes back to ourselves, over that of our channels to v which has most.
+func (f *Finder) overLocal(v uint32, l *label) {
+	for _, s := range f.here {
+		if s.from == f.source && s.channel == none && s.ignore {
+			return
+		}
+	}
+	best := -1
+	for i, peer := range f.peers {
+		c := &f.locals[i]
+		if peer == v && l.amount <= c.Sendable && l.amount >= c.Min && (best < 0 || c.Sendable > f.locals[best].Sendable) {
+			best = i
+		}
+	}
+	if best >= 0 {
+		f.relax(f.source, v, l, candidate{via: viaLocal, channel: uint32(best)})
+	}
+}
+
+// candidate is a channel by which a label may be made.
+type candidate struct {
+	via     via
+	channel uint32
+	base    uint32
+	ppm     uint32
+	delta   uint16
+	cap     lnwire.MilliSat
+}
+
+// relax makes the label of u over a channel to v, unless it has a better one or a
+// limit forbids it.
+//
+// B7.route.4: the total of fees and the total of time locks stay within the payer's limits.
+func (f *Finder) relax(u, v uint32, l *label, c candidate) {
+	to := f.at(u)
+	if to.state == settled || to.marks&markIgnored != 0 && u != f.source {
+		return
+	}
+	amount, cltv, risk := l.amount, l.cltv, l.risk
+	if u != f.source {
+		amount = saturatingAdd(amount, Fee(c.base, c.ppm, l.amount))
+		cltv += uint32(c.delta)
+		risk += float64(amount) * float64(c.delta) * float64(f.p.RiskPPB) / 1e9
+	}
+	if amount > maxAmount || amount-f.q.Amount > f.q.FeeLimit || cltv > f.maxCLTV {
+		return
+	}
+	cost := float64(amount-f.q.Amount) + risk
+	if to.state == open && cost+f.attempt/l.prob >= to.cost {
+		return
+	}
+	prob := l.prob * f.probability(u, l.amount, &c)
+	if prob < f.p.MinProbability || prob <= 0 {
+		return
+	}
+	cost += f.attempt / prob
+	if to.state == open && cost >= to.cost {
+		return
+	}
+	to.via, to.channel, to.next, to.hops = c.via, c.channel, v, l.hops+1
+	to.base, to.ppm, to.delta = c.base, c.ppm, c.delta
+	to.amount, to.cltv, to.risk, to.prob, to.cost = amount, cltv, risk, prob, cost
+	if to.state == unseen {
+		to.state = open
+		f.push(u)
+	} else {
+		f.up(int(to.heapPos))
+	}
+}
+
+func (f *Finder) probability(u uint32, amount lnwire.MilliSat, c *candidate) float64 {
+	if c.via == viaLocal {
+		return 1
+	}
+	base := f.p.apriori(amount, c.cap)
+	if len(f.known) > 0 {
+		if i, ok := f.known.find(f.id(u)); ok {
+			return f.p.experienced(f.q.Now, &f.known[i], amount, base)
+		}
+	}
+	return base
+}
+
+// trace follows the labels from the source and makes the route.
+func (f *Finder) trace() Route {
+	for v := f.source; v != f.target; {
+		l := &f.labels[v]
+		s := step{to: f.id(l.next), base: l.base, ppm: l.ppm, delta: l.delta}
+		switch l.via {
+		case viaGraph:
+			s.scid = f.t.channels.at(l.channel).scid
+		case viaExtra:
+			s.scid = f.extras[l.channel].scid
+		case viaLocal:
+			s.scid = f.locals[l.channel].SCID
+		}
+		f.path = append(f.path, s)
+		v = l.next
+	}
+	expiry := uint64(f.q.Height) + uint64(f.q.FinalDelta)
+	return route(f.q.Source, f.path, f.q.Amount, lnwire.Height(min(expiry, math.MaxUint32)))
+}

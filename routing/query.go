@@ -1,0 +1,92 @@
+package routing
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// MaxCLTV is the most blocks that an HTLC of ours may be locked, unless the caller
+// says otherwise: nodes refuse more.
+const MaxCLTV = 2016
+
+// maxHints bounds the channels of route hints that a search looks at.
+const maxHints = 128
+
+// Pair is one node's sending to another.
+type Pair struct{ From, To lnwire.PubKey }
+
+// Direction is one direction of a channel: what From sends over it.
+type Direction struct {
+	SCID lnwire.ShortChannelID
+	From lnwire.PubKey
+}
+
+// Update is a policy that replaces the graph's for one search (V-72).
+type Update struct {
+	Direction
+	Policy Policy
+}
+
+// Query asks for a route.
+type Query struct {
+	Source, Target lnwire.PubKey
+	Amount         lnwire.MilliSat // what the target gets
+	Height         lnwire.Height   // of the chain
+	FinalDelta     uint16
+	// FinalLen is the length of the target's payload; 0 stands for that of a plain
+	// one.
+	FinalLen int
+	FeeLimit lnwire.MilliSat
+	CLTV     uint32 // limit of the first HTLC's lock in blocks; 0 stands for MaxCLTV
+	// Ours: the source is this node, which sends over Locals and nothing else.
+	Ours   bool
+	Locals []Local
+	Hints  [][]HintHop
+	// Outgoing are the first channels that may be used; empty: all.
+	Outgoing []lnwire.ShortChannelID
+	LastHop  *lnwire.PubKey // the node before the target; nil: any
+
+	IgnoreNodes []lnwire.PubKey
+	IgnorePairs []Pair
+	IgnoreEdges []Direction
+	Updates     []Update
+
+	Scores *Scores // nil: no experience
+	Params *Params // nil: DefaultParams
+	Now    time.Time
+}
+
+// NoRoute says why there is no route. Its text for clients is lnd's.
+type NoRoute struct {
+	Reason FailureReason // ReasonNoRoute or ReasonInsufficientBalance
+	Why    string        // in words
+}
+
+// Error is what clients compare, with the reason behind it.
+func (e *NoRoute) Error() string {
+	if e.Reason == ReasonInsufficientBalance {
+		return "insufficient local balance: " + e.Why
+	}
+	return "unable to find a path to destination: " + e.Why
+}
+
+func noRoute(format string, args ...any) error {
+	return &NoRoute{Reason: ReasonNoRoute, Why: fmt.Sprintf(format, args...)}
+}
+
+// checkBalance says whether any of our channels can carry the amount at all.
+func checkBalance(q *Query, usable []Local) error {
+	var sum, largest lnwire.MilliSat
+	for _, l := range usable {
+		sum, largest = saturatingAdd(sum, l.Sendable), max(largest, l.Sendable)
+	}
+	switch {
+	case sum < q.Amount:
+		return &NoRoute{Reason: ReasonInsufficientBalance, Why: fmt.Sprintf("our %d usable channels can send %s, %s are asked for", len(usable), sum, q.Amount)}
+	case largest < q.Amount:
+		return noRoute("no single channel of ours can send %s; the best one can send %s", q.Amount, largest)
+	}
+	return nil
+}

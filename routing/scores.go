@@ -1,0 +1,238 @@
+package routing
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// Params are what a search weighs with. The defaults are those that the field uses.
+type Params struct {
+	// AttemptBase and AttemptPPM are what a failed attempt is worth: time, and money
+	// locked on the way. It is divided by the probability of a path.
+	AttemptBase lnwire.MilliSat
+	AttemptPPM  uint32
+	// RiskPPB is what locking money costs, in billionths of it per block.
+	RiskPPB uint32
+	// MinProbability is the least probability of a path that is worth trying.
+	MinProbability float64
+	// Apriori is the probability that a channel of which nothing is known carries an
+	// amount far below its capacity.
+	Apriori float64
+	// Known is the probability that it carries what it carried before.
+	Known float64
+	// HalfLife is the time after which half of a failure is forgiven.
+	HalfLife time.Duration
+}
+
+// DefaultParams are the parameters of a node that was not told otherwise.
+var DefaultParams = Params{AttemptBase: 100_000, AttemptPPM: 1000, RiskPPB: 15, MinProbability: 0.01,
+	Apriori: 0.6, Known: 0.95, HalfLife: time.Hour}
+
+const (
+	shards   = 64
+	maxPairs = 16384
+)
+
+// toNode lists the histories of those who send to one node, by From.
+type toNode []PairHistory
+
+// Scores is what was learned of who forwards how much to whom. It is changed by one
+// caller at a time; payments take a Snapshot, which must not be changed. It holds at
+// most 16,384 pairs; those of which nothing was heard for longest are forgotten.
+type Scores struct {
+	shard  [shards]map[lnwire.PubKey]toNode
+	shared [shards]bool
+	n      int
+}
+
+// NewScores makes an empty memory.
+func NewScores() *Scores { return &Scores{} }
+
+// Snapshot gives a copy that does not change.
+func (s *Scores) Snapshot() *Scores {
+	for i := range s.shared {
+		s.shared[i] = true
+	}
+	return &Scores{shard: s.shard, shared: s.shared, n: s.n}
+}
+
+func shardOf(to lnwire.PubKey) int { return int(to[32]) % shards }
+
+func (s *Scores) to(id lnwire.PubKey) toNode {
+	if s == nil {
+		return nil
+	}
+	return s.shard[shardOf(id)][id]
+}
+
+// edit gives the shard of a node, to be changed.
+func (s *Scores) edit(to lnwire.PubKey) map[lnwire.PubKey]toNode {
+	i := shardOf(to)
+	if s.shared[i] || s.shard[i] == nil {
+		own := make(map[lnwire.PubKey]toNode, len(s.shard[i])+1)
+		for k, v := range s.shard[i] {
+			own[k] = v
+		}
+		s.shard[i], s.shared[i] = own, false
+	}
+	return s.shard[i]
+}
+
+// Pairs counts the pairs.
+func (s *Scores) Pairs() int { return s.n }
+
+// Learn takes in what a payment observed at now.
+func (s *Scores) Learn(now time.Time, seen []Observation) {
+	for _, o := range seen {
+		h, _ := s.History(o.From, o.To)
+		h.From, h.To = o.From, o.To
+		if o.Success {
+			h.success(now, o.Amount)
+		} else {
+			h.failure(now, o.Amount)
+		}
+		s.put(h)
+	}
+	if s.n > maxPairs {
+		s.forget()
+	}
+}
+
+// success raises what went through, and takes back a failure that it disproves.
+func (h *PairHistory) success(now time.Time, amount lnwire.MilliSat) {
+	h.SuccessAt = now
+	h.Success = max(h.Success, amount)
+	if !h.FailAt.IsZero() && h.Success >= h.Fail {
+		h.Fail = saturatingAdd(h.Success, 1)
+	}
+}
+
+// failure lowers what did not go through, and takes back a success that it disproves.
+// A larger amount that fails soon after a smaller one says nothing new.
+func (h *PairHistory) failure(now time.Time, amount lnwire.MilliSat) {
+	const relax = time.Minute
+	if !h.FailAt.IsZero() && amount > h.Fail && now.Sub(h.FailAt) < relax {
+		return
+	}
+	h.FailAt, h.Fail = now, amount
+	switch {
+	case amount == 0:
+		h.Success, h.SuccessAt = 0, time.Time{}
+	case h.Success >= amount:
+		h.Success = amount - 1
+	}
+}
+
+// History gives what is known of a pair.
+func (s *Scores) History(from, to lnwire.PubKey) (PairHistory, bool) {
+	list := s.to(to)
+	i, ok := list.find(from)
+	if !ok {
+		return PairHistory{}, false
+	}
+	return list[i], true
+}
+
+func (l toNode) find(from lnwire.PubKey) (int, bool) {
+	return slices.BinarySearchFunc(l, from, func(h PairHistory, k lnwire.PubKey) int {
+		return bytes.Compare(h.From[:], k[:])
+	})
+}
+
+func (s *Scores) put(h PairHistory) {
+	shard := s.edit(h.To)
+	list := slices.Clone(shard[h.To])
+	i, ok := list.find(h.From)
+	if ok {
+		list[i] = h
+	} else {
+		list = slices.Insert(list, i, h)
+		s.n++
+	}
+	shard[h.To] = list
+}
+
+// Import puts rows in, over what is known of their pairs.
+func (s *Scores) Import(rows []PairHistory) {
+	for _, h := range rows {
+		s.put(h)
+	}
+	if s.n > maxPairs {
+		s.forget()
+	}
+}
+
+// Export gives all rows, by To and From.
+func (s *Scores) Export() []PairHistory {
+	var rows []PairHistory
+	for _, shard := range s.shard {
+		for _, list := range shard {
+			rows = append(rows, list...)
+		}
+	}
+	slices.SortFunc(rows, func(a, b PairHistory) int {
+		return cmp.Or(bytes.Compare(a.To[:], b.To[:]), bytes.Compare(a.From[:], b.From[:]))
+	})
+	return rows
+}
+
+// Reset forgets everything.
+func (s *Scores) Reset() { *s = Scores{} }
+
+// forget drops the quarter of the pairs that nothing was heard of for longest.
+func (s *Scores) forget() {
+	rows := s.Export()
+	slices.SortStableFunc(rows, func(a, b PairHistory) int { return b.heard().Compare(a.heard()) })
+	s.Reset()
+	for _, h := range rows[:maxPairs*3/4] {
+		s.put(h)
+	}
+}
+
+func (h PairHistory) heard() time.Time {
+	if h.SuccessAt.After(h.FailAt) {
+		return h.SuccessAt
+	}
+	return h.FailAt
+}
+
+// Probability is how likely a node forwards an amount to another over a channel of
+// that capacity (0: unknown).
+func (s *Scores) Probability(now time.Time, p *Params, from, to lnwire.PubKey, amount lnwire.MilliSat, capacity lnwire.Sat) float64 {
+	base := p.apriori(amount, satToMsat(capacity))
+	if h, ok := s.History(from, to); ok {
+		return p.experienced(now, &h, amount, base)
+	}
+	return base
+}
+
+// apriori is the probability without experience: that of a channel with room enough,
+// and less as the amount comes near the capacity.
+func (p *Params) apriori(amount, capacity lnwire.MilliSat) float64 {
+	if amount < capacity/4*3 {
+		return p.Apriori
+	}
+	const cutoff, smear, weight = 0.9999, 0.025, 0.5
+	x := (float64(amount)/float64(capacity) - cutoff) / smear
+	return p.Apriori * (1 - weight/(1+math.Exp(-x)))
+}
+
+// experienced corrects a probability by what is known of the pair.
+func (p *Params) experienced(now time.Time, h *PairHistory, amount lnwire.MilliSat, base float64) float64 {
+	if !h.SuccessAt.IsZero() && amount <= h.Success {
+		return p.Known
+	}
+	if h.FailAt.IsZero() || amount < h.Fail {
+		return base
+	}
+	age := now.Sub(h.FailAt)
+	if age <= 0 || p.HalfLife <= 0 {
+		return 0
+	}
+	return base * (1 - math.Exp2(-float64(age)/float64(p.HalfLife)))
+}
