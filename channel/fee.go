@@ -64,7 +64,7 @@ func (c *Channel) dustyAt(rate lnwire.SatPerKW) bool {
 }
 
 // rcvFee is the peer's update_fee. One that is not signed yet is replaced in place:
-// nothing grows (V-52, B2.fee.5).
+// nothing grows (V-52, B2.fee.4).
 func (c *Channel) rcvFee(m *lnwire.UpdateFee) {
 	rate := m.FeeratePerKW
 	if c.terms.Funder { // B2.fee.1

@@ -64,7 +64,7 @@ func (c *Channel) named(msg lnwire.Message) bool {
 			return true
 		}
 	}
-	return id == c.id() || c.core.Phase != Opening && id == c.core.ChannelID
+	return id == c.id() || c.core.Phase != Opening && id == c.core.ChannelID || c.terms != nil && id == c.terms.TempID
 }
 
 // receiveOpening takes the messages of the opening at their step; false when they

@@ -249,10 +249,11 @@ func (n *node) deliver(k int) {
 	for ; k != 0 && len(n.inbox) > 0; k-- {
 		m := n.inbox[0]
 		n.inbox = n.inbox[1:]
-		n.w.logf("%s <- %s", n.name, describe(m))
+		if n.w.log != nil {
+			n.w.log("%s <- %s", n.name, describe(m))
+		}
 		ev := Received{Msg: m}
-		if o, ok := m.(*lnwire.OpenChannel); ok {
-			_ = o
+		if _, ok := m.(*lnwire.OpenChannel); ok {
 			n.ch = New(n.cfg, n.crypto, 1, n.other.ring.NodeID())
 			n.rows = Rows{}
 			ev.Features, ev.At, ev.Now = n.features, n.w.tip, time.Unix(1_700_000_000, 0)
@@ -373,7 +374,9 @@ func (w *world) disconnect() {
 	w.up = false
 	for _, n := range w.nodes() {
 		n.inbox, n.drop = nil, false
-		n.step(Disconnected{})
+		if n.ch != nil {
+			n.step(Disconnected{})
+		}
 	}
 }
 
@@ -390,7 +393,9 @@ func (n *node) crash() {
 	n.w.up = false
 	n.inbox, n.other.inbox = nil, nil
 	n.drop, n.other.drop = false, false
-	n.other.step(Disconnected{})
+	if n.other.ch != nil {
+		n.other.step(Disconnected{})
+	}
 	n.ch = Load(n.cfg, n.crypto, n.rows)
 	if n.ch == nil {
 		n.ch = New(n.cfg, n.crypto, 1, n.other.ring.NodeID())
