@@ -53,12 +53,12 @@ func NetworkOf(p *chaincfg.Params) (Network, bool) {
 	return n, n.Params() != nil
 }
 
-// multipliers are the units of an amount, largest first, in tenths of a
-// millisatoshi, so that the smallest is a whole number.
+// multipliers are the units of an amount, largest first, in millisatoshi. The
+// smallest, p, is a tenth of one.
 var multipliers = []struct {
 	letter string
-	tenths uint64
-}{{"", 1e12}, {"m", 1e9}, {"u", 1e6}, {"n", 1e3}, {"p", 1}}
+	msat   uint64
+}{{"", 1e11}, {"m", 1e8}, {"u", 1e5}, {"n", 100}}
 
 // readHRP reads the human-readable part, in lower case: network and amount.
 func readHRP(hrp string) (Network, lnwire.MilliSat, error) {
@@ -83,10 +83,11 @@ func readAmount(text string) (lnwire.MilliSat, error) {
 	if text == "" {
 		return 0, nil
 	}
-	digits, unit := text, uint64(1e12)
+	digits, pico := strings.CutSuffix(text, "p")
+	unit := uint64(1e11)
 	for _, m := range multipliers[1:] {
 		if d, ok := strings.CutSuffix(text, m.letter); ok {
-			digits, unit = d, m.tenths // B11.amt.3
+			digits, unit = d, m.msat // B11.amt.3
 		}
 	}
 	for i := range len(digits) {
@@ -94,17 +95,21 @@ func readAmount(text string) (lnwire.MilliSat, error) {
 			return 0, fmt.Errorf("amount %q: want digits and one of m, u, n, p", text) // B11.amt.4
 		}
 	}
-	n, err := strconv.ParseUint(digits, 10, 64)
-	most := uint64(lnwire.MaxSat.MilliSat()) * 10
-	switch {
-	case digits[0] == '0':
+	if digits[0] == '0' {
 		return 0, fmt.Errorf("amount %q: begins with 0", text)
-	case err != nil || n > most/unit:
-		return 0, fmt.Errorf("amount %q: more than all bitcoin", text)
-	case n*unit%10 != 0:
-		return 0, fmt.Errorf("amount %q: below a millisatoshi; with p the last digit is 0", text) // B11.amt.5
 	}
-	return lnwire.MilliSat(n * unit / 10), nil
+	if pico {
+		var whole bool
+		if digits, whole = strings.CutSuffix(digits, "0"); !whole {
+			return 0, fmt.Errorf("amount %q: below a millisatoshi; with p the last digit is 0", text) // B11.amt.5
+		}
+		unit = 1
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || n > uint64(lnwire.MaxSat.MilliSat())/unit {
+		return 0, fmt.Errorf("amount %q: more than all bitcoin", text)
+	}
+	return lnwire.MilliSat(n * unit), nil
 }
 
 // writeAmount uses the largest multiplier that leaves a whole number, which is the
@@ -116,11 +121,10 @@ func writeAmount(m lnwire.MilliSat) (string, error) {
 	case m > lnwire.MaxSat.MilliSat():
 		return "", errors.New("amount: more than all bitcoin")
 	}
-	tenths := uint64(m) * 10
 	for _, u := range multipliers {
-		if tenths%u.tenths == 0 {
-			return strconv.FormatUint(tenths/u.tenths, 10) + u.letter, nil
+		if uint64(m)%u.msat == 0 {
+			return strconv.FormatUint(uint64(m)/u.msat, 10) + u.letter, nil
 		}
 	}
-	return "", nil // unreachable: the last unit divides everything
+	return strconv.FormatUint(uint64(m), 10) + "0p", nil
 }

@@ -16,8 +16,12 @@ type alarm struct {
 	hash   lnwire.Hash
 }
 
-// slack is how many alarms may be in vain before they are looked through.
+// slack is how many alarms there must be before they are looked through for those
+// that are in vain.
 const slack = 1024
+
+// full says that it is time to do so; as the number has to double, it costs little.
+func (a alarms) full() bool { return len(a) >= slack && len(a)&(len(a)-1) == 0 }
 
 // alarms is a heap, earliest first; the hash makes the order complete.
 type alarms []alarm
@@ -47,7 +51,7 @@ func (a *alarms) Pop() any {
 
 func (a *alarms) set(v alarm) { heap.Push(a, v) }
 
-// keep drops the alarms that are for nothing any more, once there are many.
+// keep drops the alarms that are not needed any more.
 func (a *alarms) keep(needed func(alarm) bool) {
 	kept := (*a)[:0]
 	seen := make(map[alarm]bool, len(*a))

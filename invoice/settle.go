@@ -114,7 +114,7 @@ func (r *Registry) schedule(l *live) {
 	if at := r.due(l); !at.IsZero() {
 		r.byTime.set(alarm{at: at, hash: l.Hash})
 	}
-	if len(r.byTime) > slack+2*len(r.live) {
+	if r.byTime.full() {
 		r.byTime.keep(func(a alarm) bool {
 			l := r.live[a.hash]
 			return l != nil && r.due(l).Equal(a.at)
@@ -136,7 +136,7 @@ func (r *Registry) due(l *live) time.Time {
 // watch sets the alarm for a part that is held.
 func (r *Registry) watch(expiry lnwire.Height, l *live) {
 	r.byHeight.set(alarm{height: expiry, hash: l.Hash})
-	if len(r.byHeight) > slack+2*len(r.live) {
+	if r.byHeight.full() {
 		r.byHeight.keep(func(a alarm) bool {
 			l := r.live[a.hash]
 			return l != nil && l.endangered(a.height)
