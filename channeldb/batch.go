@@ -1,0 +1,107 @@
+package channeldb
+
+import (
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/routing"
+	"github.com/fulgur-ln/fulgur/wallet"
+)
+
+// Batch is what is written together, all or nothing, in the order of its fields.
+type Batch struct {
+	Channels []*channel.Delta
+	Wallet   []*wallet.Delta
+	Switch   []forward.Delta
+	Forwards []forward.Record
+	Invoices []*invoice.Delta
+	Payments []*routing.Delta
+	// PaymentsGone are payments that are deleted, with their attempts.
+	PaymentsGone []lnwire.Hash
+	Scores       []routing.PairHistory // put by the two nodes
+	ForgetScores bool                  // deletes all of them first
+	Peers        []Peer                // put by key
+	PeersGone    []lnwire.PubKey
+	Notes        []Note // put by name
+	// Seal is the sealed seed; overwrites. Its form is wallet/keys' own.
+	Seal []byte
+
+	identity *lnwire.PubKey
+}
+
+// Receipt tells what only the write decides.
+type Receipt struct {
+	// Seq is the highest number in the log of events, after this batch.
+	Seq uint64
+	// Taken are tags of the batch that already had another owner. The first owner
+	// keeps the row.
+	Taken []forward.Tag
+}
+
+// encode changes a batch into ops. Nothing of the batch is referred to later.
+func (b *Batch) encode(now int64) *ops {
+	o := &ops{now: now, list: make([]opSpan, 0, 16)}
+	o.b = make([]byte, 0, 2048)
+	for _, d := range b.Channels {
+		o.channel(d)
+	}
+	o.others(b)
+	return o
+}
+
+// others encodes everything but the channels.
+func (o *ops) others(b *Batch) {
+	for _, d := range b.Wallet {
+		o.wallet(d)
+	}
+	for i := range b.Switch {
+		o.tags(&b.Switch[i])
+	}
+	for i := range b.Forwards {
+		o.forward(&b.Forwards[i])
+	}
+	for _, d := range b.Invoices {
+		o.invoices(d)
+	}
+	for _, d := range b.Payments {
+		o.payments(d)
+	}
+	for _, hash := range b.PaymentsGone {
+		o.paymentGone(hash)
+	}
+	o.scores(b)
+	o.peers(b)
+	o.notes(b)
+	if b.Seal != nil {
+		o.seal(b.Seal)
+	}
+	if b.identity != nil {
+		o.identity(*b.identity)
+	}
+}
+
+// lazy reports a batch that may wait for the next write.
+func (b *Batch) lazy() bool {
+	for _, d := range b.Channels {
+		if !d.Lazy {
+			return false
+		}
+	}
+	for _, d := range b.Payments {
+		if !d.Lazy {
+			return false
+		}
+	}
+	return len(b.Channels)+len(b.Payments) > 0 && len(b.Wallet) == 0 && len(b.Switch) == 0 && len(b.Forwards) == 0 &&
+		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
+		len(b.PeersGone) == 0 && len(b.Notes) == 0 && b.Seal == nil && b.identity == nil
+}
+
+// Riders gives a batch the form in which the delta of a channel carries it, to be
+// durable together with the channel's own rows. Deltas of channels cannot ride.
+func Riders(b Batch) []channel.Rider {
+	o := new(ops)
+	o.others(&b)
+	return o.riders()
+}

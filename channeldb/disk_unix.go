@@ -1,0 +1,31 @@
+//go:build unix
+
+package channeldb
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// freeBytes is what the disk of a folder has left for us.
+func freeBytes(dir string) (uint64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, err
+	}
+	return uint64(s.Bavail) * uint64(s.Bsize), nil
+}
+
+// canReplace says that an open file can be given another's name.
+const canReplace = true
+
+// syncDir makes a rename durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}

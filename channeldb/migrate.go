@@ -1,0 +1,100 @@
+package channeldb
+
+import (
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// step is one migration, run in one transaction. Steps are only ever appended.
+// What a version of the program wrote is kept as golden files in testdata.
+type step struct {
+	name string
+	// minReader is set when programs before this schema can no longer read the file.
+	minReader uint64
+	run       func(w *write) error
+}
+
+// steps lead from an empty file to the schema of this program: its number is how
+// many there are.
+var steps = []step{
+	{name: "make the buckets", minReader: 1, run: makeBuckets},
+}
+
+// makeBuckets makes those that are not there. A later step that adds a kind of row
+// runs it again.
+func makeBuckets(w *write) error {
+	for b := inMeta; b < numBuckets; b++ {
+		if _, err := w.tx.CreateBucketIfNotExists([]byte(b.String())); err != nil {
+			return fmt.Errorf("make bucket %v: %w", b, err)
+		}
+	}
+	return nil
+}
+
+// checkMeta refuses a file that is not ours, before anything is changed. fresh is
+// a file in which nothing was ever written.
+func (db *DB) checkMeta(steps []step) (fresh bool, err error) {
+	err = db.bolt.View(func(tx *bolt.Tx) error {
+		if tx.Bucket([]byte(inMeta.String())) == nil {
+			if name, _ := tx.Cursor().First(); name != nil {
+				return fmt.Errorf("the file has a bucket %q and no %q: it is not a database of fulgur", name, inMeta)
+			}
+			fresh = true
+			return nil
+		}
+		row, err := (&reader{tx}).get(inMeta, metaKey)
+		if err != nil {
+			return err
+		}
+		m, err := decodeMeta(row)
+		if err != nil {
+			return err
+		}
+		return db.refuse(m, uint64(len(steps)))
+	})
+	return fresh, err
+}
+
+func (db *DB) refuse(m meta, ours uint64) error {
+	if m.genesis != db.opts.Genesis {
+		return fmt.Errorf("the database is of the network with genesis block %v, and this node runs on %v: "+
+			"choose that network, or another data directory", m.genesis, db.opts.Genesis)
+	}
+	if m.minReader > ours {
+		return fmt.Errorf("the database has schema %d, which programs from schema %d on can read, and this one has %d: %w",
+			m.schema, m.minReader, ours, ErrNewer)
+	}
+	return nil
+}
+
+// migrate runs the steps that the file has not seen.
+func (db *DB) migrate(steps []step) error {
+	for n := range steps {
+		err := db.update(func(w *write) error {
+			m := meta{genesis: db.opts.Genesis}
+			var err error
+			if w.bucket(inMeta) != nil {
+				if m, err = w.meta(); err != nil {
+					return err
+				}
+			}
+			if m.schema > uint64(n) {
+				return errDone
+			}
+			if err := steps[n].run(w); err != nil {
+				return err
+			}
+			m.schema = uint64(n + 1)
+			m.minReader = max(m.minReader, steps[n].minReader)
+			return w.setMeta(m)
+		})
+		if err != nil && err != errDone {
+			return fmt.Errorf("migrate to schema %d (%s): %w", n+1, steps[n].name, err)
+		}
+	}
+	return nil
+}
+
+// errDone says that a step was run before.
+var errDone = fmt.Errorf("done before")
