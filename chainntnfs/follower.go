@@ -292,7 +292,8 @@ func (f *Follower) unwind(ctx context.Context, r *request) (told []Notice, lost 
 	}
 }
 
-// current says that a request looks only at blocks to come.
+// current says that a request looks only at blocks to come, on the chain that the
+// live lane follows.
 func (f *Follower) current(r *request) bool {
 	at := f.live.walker.At().Height
 	for _, w := range r.watches {
@@ -300,7 +301,8 @@ func (f *Follower) current(r *request) bool {
 			return false
 		}
 	}
-	return r.cursor == (lnwire.BlockRef{}) || f.live.walker.stoodOn(r.cursor)
+	on, _ := f.live.walker.recall(r.cursor)
+	return on || r.cursor == (lnwire.BlockRef{})
 }
 
 func (f *Follower) placeLive(r *request) {

@@ -242,6 +242,55 @@ func TestFollowerGoesOnAfterEveryError(t *testing.T) {
 	require.Contains(t, f.Locator(), m.tip())
 }
 
+// A client comes back with a cursor while the chain changes from one without its
+// block to the one with it to a third, at every pair of questions there is: what
+// it believes of its own chain is taken back in each case.
+func TestFollowerCursorOvertakenByReorgs(t *testing.T) {
+	tx := pay([]wire.OutPoint{external(1)}, "a")
+	for first := 1; first < 16; first++ {
+		for second := first; second < first+8; second++ {
+			for from := lnwire.Height(6); from <= 12; from += 3 {
+				m := newModel()
+				branch := func(txs ...*wire.MsgTx) []chainhash.Hash {
+					m.main = m.main[:1]
+					m.mine(txs...)
+					mineN(m, 9)
+					return append([]chainhash.Hash(nil), m.main...)
+				}
+				before, ours, after := branch(), branch(tx), branch()
+				m.main = ours
+				cursor := m.ref(5)
+				b := &believer{id: 1, facts: map[chainhash.Hash]lnwire.BlockRef{tx.TxHash(): m.ref(1)}}
+
+				m.main = before
+				f := NewFollower(m)
+				f.Join(1, cursor, Watch{Outpoint: external(1), From: from})
+				questions := 0
+				m.racing = func() {
+					questions++
+					switch {
+					case questions >= second:
+						m.main = after
+					case questions >= first:
+						m.main = ours
+					}
+				}
+				hear(b, settle(t, f))
+				m.racing, m.main = nil, after
+				hear(b, settle(t, f))
+				require.Equal(t, m.tip(), b.tip)
+				require.Empty(t, b.facts, "first %d second %d from %d", first, second, from)
+			}
+		}
+	}
+}
+
+func hear(b *believer, notices []Notice) {
+	for _, n := range notices {
+		b.hear(n.Event)
+	}
+}
+
 // believer is a client as the node has them: it folds what it is told, and what
 // it had at its last Tip is what it has after a crash.
 type believer struct {

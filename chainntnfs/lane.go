@@ -55,10 +55,11 @@ func (l *lane) takeUp(next lnwire.Height) {
 }
 
 // disproved lists the requests whose cursors left the chain while the lane was
-// on its way to them: it never stood there, and took nothing back.
+// on its way to them: it never stood there, and took nothing back. A lane starts
+// below every cursor, so that what it does not remember it has come over.
 func (l *lane) disproved() (list []request) {
 	for _, r := range l.claims {
-		if !l.walker.stoodOn(r.cursor) {
+		if on, known := l.walker.recall(r.cursor); known && !on {
 			list = append(list, r)
 		}
 	}

@@ -52,13 +52,14 @@ func NewWalker(src Source, at lnwire.BlockRef, known ...lnwire.BlockRef) *Walker
 // At is the block on which the walker stands.
 func (w *Walker) At() lnwire.BlockRef { return w.past[len(w.past)-1] }
 
-// stoodOn says whether the walker came over a block that is still below or under
-// it. Blocks lower than it remembers count as such: no reorg goes that deep
-// without a step that the walker would have made.
-func (w *Walker) stoodOn(ref lnwire.BlockRef) bool {
+// recall says whether a block is one that the walker came over and did not step
+// back from. It is not known of blocks lower than the walker remembers.
+func (w *Walker) recall(ref lnwire.BlockRef) (on, known bool) {
 	lowest := w.past[0].Height
-	return ref.Height < lowest ||
-		ref.Height <= w.At().Height && w.past[ref.Height-lowest] == ref
+	if ref.Height < lowest {
+		return false, false
+	}
+	return ref.Height <= w.At().Height && w.past[ref.Height-lowest] == ref, true
 }
 
 // Locator lists blocks behind the walker, ascending, ever sparser with depth:
