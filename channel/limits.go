@@ -81,7 +81,7 @@ func (c *Channel) checkBalance(h *htlc.HTLC, ours bool) string {
 	s.HTLCs = append(s.HTLCs, commitmentHTLC(h, ours))
 	need := c.terms.Theirs.Reserve.MilliSat() // B2.add.8
 	if c.terms.Funder {
-		need += c.spike(p, s).MilliSat() // B2.add.9, B2.add.10
+		need += spike(p, s, 1).MilliSat() // B2.add.9, B2.add.10
 	}
 	if mine < h.Amount || mine-h.Amount < need {
 		return fmt.Sprintf("%v of %v cannot be spent: %v have to stay for reserve and fees", h.Amount, mine, need)
@@ -94,11 +94,11 @@ func (c *Channel) checkBalance(h *htlc.HTLC, ours bool) string {
 }
 
 // spike is the fee spike buffer: what the commitment would cost at twice the rate
-// and with one HTLC more, anchors included.
-func (c *Channel) spike(p *commitment.Params, s commitment.Spec) lnwire.Sat {
+// and with more HTLCs, anchors included.
+func spike(p *commitment.Params, s commitment.Spec, more int) lnwire.Sat {
 	n := p.Untrimmed(s)
 	now := commitment.CommitFee(p.Format, s.FeeRate, n)
-	return p.Cost(s) - now + commitment.CommitFee(p.Format, 2*s.FeeRate, n+1)
+	return p.Cost(s) - now + commitment.CommitFee(p.Format, 2*s.FeeRate, n+more)
 }
 
 // dustWith is the dust in one side's commitment with h in it; 0 when h itself is
@@ -180,7 +180,7 @@ func (c *Channel) spendable() lnwire.MilliSat {
 		}
 		need := theirs.Reserve
 		if c.terms.Funder {
-			need += c.spike(p, s) + s.FeeRate.Fee(2*htlcWeight) // its own output at the doubled rate
+			need += spike(p, s, 2) // one is the HTLC itself
 		}
 		most = min(most, above(mine, need.MilliSat()))
 	}
@@ -199,7 +199,7 @@ func (c *Channel) receivable() lnwire.MilliSat {
 	p, s := c.owner(true), c.spec(true, holds(htlc.LocalNext))
 	need := ours.Reserve
 	if !c.terms.Funder {
-		need += c.spike(p, s) + s.FeeRate.Fee(2*htlcWeight)
+		need += spike(p, s, 2)
 	}
 	most := min(above(ours.MaxInFlight, sum), above(s.ToOther, need.MilliSat()))
 	if most < max(1, ours.HTLCMinimum) {
@@ -207,9 +207,6 @@ func (c *Channel) receivable() lnwire.MilliSat {
 	}
 	return most
 }
-
-// htlcWeight is the weight of an HTLC's output in a commitment (BOLT 3).
-const htlcWeight = 172
 
 // above is a-b, or 0.
 func above(a, b lnwire.MilliSat) lnwire.MilliSat {
