@@ -267,17 +267,22 @@ func (f *Finder) useLocals() error {
 	if !f.q.Ours {
 		return nil
 	}
+	var allowed, usable purse
 	for _, l := range f.q.Locals {
-		if len(f.q.Outgoing) > 0 && !slices.Contains(f.q.Outgoing, l.SCID) ||
-			slices.Contains(f.q.IgnoreEdges, Direction{l.SCID, f.q.Source}) {
+		if len(f.q.Outgoing) > 0 && !slices.Contains(f.q.Outgoing, l.SCID) {
 			continue
 		}
+		allowed.add(&l)
+		if slices.Contains(f.q.IgnoreEdges, Direction{l.SCID, f.q.Source}) {
+			continue
+		}
+		usable.add(&l)
 		f.locals = append(f.locals, l)
 		n := f.index(l.Peer)
 		f.peers = append(f.peers, n)
 		f.at(n).marks |= markLocal
 	}
-	return checkBalance(f.q, f.locals)
+	return checkBalance(f.q.Amount, allowed, usable)
 }
 
 func (f *Finder) search() bool {

@@ -76,17 +76,27 @@ func noRoute(format string, args ...any) error {
 	return &NoRoute{Reason: ReasonNoRoute, Why: fmt.Sprintf(format, args...)}
 }
 
-// checkBalance says whether any of our channels can carry the amount at all.
-func checkBalance(q *Query, usable []Local) error {
-	var sum, largest lnwire.MilliSat
-	for _, l := range usable {
-		sum, largest = saturatingAdd(sum, l.Sendable), max(largest, l.Sendable)
-	}
+// purse sums up what our channels can send.
+type purse struct {
+	channels     int
+	sum, largest lnwire.MilliSat
+}
+
+func (p *purse) add(l *Local) {
+	p.channels++
+	p.sum, p.largest = saturatingAdd(p.sum, l.Sendable), max(p.largest, l.Sendable)
+}
+
+// checkBalance says whether our channels can carry the amount at all: those that the
+// caller allows, and those of them that this search may still use.
+func checkBalance(amount lnwire.MilliSat, allowed, usable purse) error {
 	switch {
-	case sum < q.Amount:
-		return &NoRoute{Reason: ReasonInsufficientBalance, Why: fmt.Sprintf("our %d usable channels can send %s, %s are asked for", len(usable), sum, q.Amount)}
-	case largest < q.Amount:
-		return noRoute("no single channel of ours can send %s; the best one can send %s", q.Amount, largest)
+	case allowed.sum < amount:
+		return &NoRoute{Reason: ReasonInsufficientBalance, Why: fmt.Sprintf("our %d usable channels can send %s, %s are asked for", allowed.channels, allowed.sum, amount)}
+	case usable.channels == 0:
+		return noRoute("no channel of ours is left to try")
+	case usable.largest < amount:
+		return noRoute("no single channel of ours that is left can send %s; the best one can send %s", amount, usable.largest)
 	}
 	return nil
 }
