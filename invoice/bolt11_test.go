@@ -137,7 +137,7 @@ func TestValidVectors(t *testing.T) {
 	r, _ = Decode(valid[11])
 	require.True(t, r.Features.Exactly(8, 14, 99))
 	r, _ = Decode(valid[13])
-	require.Len(t, r.Unknown, 11)
+	require.Len(t, r.Unknown, 10)
 	r, _ = Decode(valid[14])
 	require.Equal(t, unhex(t, "01fafaf0"), r.Metadata)
 	r, _ = Decode(valid[15])
