@@ -195,6 +195,7 @@ func (n *node) answer(q Ask) {
 		a = Declined{Text: "no"}
 	}
 	n.step(Answered{ID: q.ID, Answer: a})
+	n.step(Flush{}) // an answer is a turn of its own
 }
 
 // script is an address of the node's wallet.

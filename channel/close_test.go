@@ -1,0 +1,359 @@
+package channel
+
+import (
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// closeBoth brings a world to the agreed closing transaction.
+func closeBoth(t require.TestingT, w *world) *wire.MsgTx {
+	w.settle()
+	require.Equal(t, MutualClose, w.a.ch.Phase())
+	require.Equal(t, MutualClose, w.b.ch.Phase())
+	tx := w.a.ch.core.CloseTx
+	require.Equal(t, tx.TxHash(), w.b.ch.core.CloseTx.TxHash())
+	return tx
+}
+
+// requireScripts runs Bitcoin's script engine over a spend of the funding.
+func requireScripts(t require.TestingT, n *node, tx *wire.MsgTx) {
+	_, script := commitment.FundingScript(n.ch.terms.Ours.Funding, n.ch.terms.Theirs.Funding)
+	value := int64(n.ch.terms.Capacity)
+	prev := txscript.NewCannedPrevOutputFetcher(script, value)
+	vm, err := txscript.NewEngine(script, tx, 0, txscript.StandardVerifyFlags, nil, txscript.NewTxSigHashes(tx, prev), value, prev)
+	require.NoError(t, err)
+	require.NoError(t, vm.Execute())
+}
+
+// TestMutualClose: either side may begin, whichever estimates it has; they agree
+// within three closing_signed, on a transaction that Bitcoin takes: B2.closing.1,
+// B2.closing.2, B2.closing.4 to B2.closing.6.
+func TestMutualClose(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		real := rapid.IntRange(0, 9).Draw(t, "real") == 0
+		w := opened(t, func(w *world, o *openOptions) {
+			if real {
+				w.useReal()
+			}
+			o.push = lnwire.MilliSat(rapid.Uint64Range(0, 985_000_000).Draw(t, "push"))
+			o.rate = 1000
+		})
+		for i, n := range w.nodes() {
+			n.step(FeeRate{Rate: lnwire.SatPerKW(rapid.Uint32Range(100, 20_000).Draw(t, "estimate"))})
+			if rapid.Bool().Draw(t, "asks") || i == 1 && !w.a.ch.want.closing {
+				n.step(CloseAsked{})
+			}
+		}
+		w.log = func(string, ...any) {}
+		signed := 0
+		w.log = func(format string, args ...any) {
+			if format == "%s <- %s" && len(args[1].(string)) > 14 && args[1].(string)[:14] == "closing_signed" {
+				signed++
+			}
+		}
+		tx := closeBoth(t, w)
+		require.LessOrEqual(t, signed, 3)
+		fee := usual.capacity
+		for _, out := range tx.TxOut {
+			fee -= lnwire.Sat(out.Value)
+		}
+		require.LessOrEqual(t, fee, 3*lnwire.SatPerKW(20_000).Fee(700)+354)
+		if real {
+			requireScripts(t, w.a, tx)
+		}
+	})
+}
+
+// TestShutdownOrder: B2.shutdown.1, B2.shutdown.2, B2.shutdown.3: not while an update
+// waits for its signature, answered by the peer, repeated after a reconnect, no adds
+// behind it; HTLCs drain first.
+func TestShutdownOrder(t *testing.T) {
+	w := opened(t, nil)
+	w.a.add(5_000_000, 1)
+	w.settle()
+	w.a.add(5_000_000, 2)
+	w.a.away = true // it cannot sign
+	w.a.step(CloseAsked{})
+	for _, g := range w.a.step(Flush{}).Send {
+		require.NotEqual(t, lnwire.MsgShutdown, g[0].Type())
+	}
+	w.a.add(5_000_000, 3)
+	requireRefused(t, w.a, htlc.LinkDown, "being closed")
+	w.a.away = false
+	fx := w.a.step(Flush{})
+	require.Equal(t, lnwire.MsgCommitmentSigned, fx.Send[0][0].Type())
+	require.Len(t, fx.Ask, 1)
+	fx = w.a.last // the turn after the answer
+	require.Equal(t, lnwire.MsgShutdown, fx.Send[0][0].Type())
+	require.NotNil(t, fx.Delta.Core.OurShutdown)
+	w.settle()
+	require.Equal(t, ShuttingDown, w.b.ch.Phase())
+	require.NotNil(t, w.a.ch.core.TheirShutdown)
+	w.b.add(5_000_000, 4)
+	requireRefused(t, w.b, htlc.LinkDown, "shutting-down")
+	w.b.crash()
+	w.connect()
+	w.b.fulfill(0, 1)
+	w.settle()
+	require.Equal(t, ShuttingDown, w.a.ch.Phase())
+	w.b.fail(1)
+	closeBoth(t, w)
+	require.True(t, w.a.ch.core.WeClosed)
+	require.False(t, w.b.ch.core.WeClosed)
+}
+
+// TestShutdownScripts: B2.shutdown.5: the forms that are allowed.
+func TestShutdownScripts(t *testing.T) {
+	push := func(version byte, n int) []byte { return append([]byte{version, byte(n)}, make([]byte, n)...) }
+	for _, c := range []struct {
+		script       []byte
+		always, with bool
+	}{
+		{push(0, 20), true, true}, {push(0, 32), true, true}, {push(0, 21), false, false}, {push(0, 2), false, false},
+		{push(0x51, 32), false, true}, {push(0x60, 2), false, true}, {push(0x60, 40), false, true}, {push(0x51, 41), false, false},
+		{push(0x51, 1), false, false}, {push(0x61, 32), false, false}, {push(0x50, 32), false, false}, {nil, false, false},
+		{push(0x6a, 20), false, false}, {append(push(0, 20), 0), false, false}, {[]byte{0x76, 0xa9, 20}, false, false}, {[]byte{0, 20}, false, false},
+	} {
+		require.Equal(t, c.always, shutdownScript(c.script, false), "%x", c.script)
+		require.Equal(t, c.with, shutdownScript(c.script, true), "%x", c.script)
+	}
+	w := opened(t, nil)
+	w.a.step(Received{Msg: &lnwire.Shutdown{ChannelID: w.a.ch.id(), Script: []byte{0x6a, 1, 1, 1}}})
+	requireWarned(t, w.a, "no allowed form")
+	w = opened(t, nil)
+	w.a.step(Received{Msg: &lnwire.Shutdown{ChannelID: w.a.ch.id(), Script: w.b.script()}})
+	w.a.step(Received{Msg: &lnwire.Shutdown{ChannelID: w.a.ch.id(), Script: w.a.script()}})
+	requireWarned(t, w.a, "another scriptpubkey")
+}
+
+// TestUpfrontShutdown: B2.shutdown.4 for us, B2.shutdown.6 for the peer.
+func TestUpfrontShutdown(t *testing.T) {
+	make := func() *world {
+		return opened(t, func(w *world, _ *openOptions) { w.a.upfront = append([]byte{0, 20, 19: 3}, 1, 2) })
+	}
+	w := make()
+	w.a.step(CloseAsked{Script: w.a.script()})
+	require.Equal(t, NoticeCloseRefused, w.a.last.Tell[0].Kind)
+	w.a.step(CloseAsked{})
+	w.a.step(Flush{})
+	require.Equal(t, w.a.upfront, next[*lnwire.Shutdown](t, w.b).Script)
+	closeBoth(t, w)
+
+	w = make()
+	w.b.step(Received{Msg: &lnwire.Shutdown{ChannelID: w.b.ch.id(), Script: w.a.script()}})
+	requireWarned(t, w.b, "upfront_shutdown_script")
+}
+
+// TestClosingRefused: what closing_signed must not be: B2.closing.3, B2.closing.7.
+func TestClosingRefused(t *testing.T) {
+	negotiate := func() *world {
+		w := opened(t, nil)
+		w.a.step(CloseAsked{FeeRate: 1000})
+		w.a.step(Flush{})
+		w.b.deliver(-1)
+		w.b.step(Flush{})
+		w.a.deliver(-1)
+		w.a.step(Flush{})
+		return w
+	}
+	w := negotiate()
+	next[*lnwire.ClosingSigned](t, w.b).Sig[8] ^= 1
+	w.b.deliver(1)
+	requireWarned(t, w.b, "signature is wrong")
+	w.disconnect()
+	w.connect() // it starts anew
+	closeBoth(t, w)
+
+	w = negotiate()
+	next[*lnwire.ClosingSigned](t, w.b).Fee = 1_000_000
+	w.b.deliver(1)
+	requireWarned(t, w.b, "exceeds")
+
+	w = negotiate()
+	w.a.step(Received{Msg: signedBy(w.b, 200, &lnwire.FeeRange{Min: 150, Max: 201})})
+	require.Equal(t, MutualClose, w.a.ch.Phase()) // the fundee chose within both ranges
+
+	w = negotiate()
+	w.a.step(Received{Msg: signedBy(w.b, 200, &lnwire.FeeRange{Min: 10, Max: 100})})
+	requireWarned(t, w.a, "does not meet")
+
+	w = negotiate()
+	w.a.step(Received{Msg: signedBy(w.b, 60_000, &lnwire.FeeRange{Min: 300, Max: 90_000})})
+	requireFailed(t, w.a, "one side only") // B2.closing.7
+
+	w = opened(t, nil)
+	w.a.step(Received{Msg: &lnwire.ClosingSigned{ChannelID: w.a.ch.id()}})
+	requireWarned(t, w.a, "not allowed now")
+}
+
+// signedBy is a closing_signed of n with any fee.
+func signedBy(n *node, fee lnwire.Sat, r *lnwire.FeeRange) *lnwire.ClosingSigned {
+	c := n.ch
+	tx, err := commitment.BuildClosing(c.closing(), fee)
+	require.NoError(n.w.t, err)
+	sigs, _ := c.crypto.Sign([]commitment.SignJob{tx.Job(c.terms.Keys)})
+	return &lnwire.ClosingSigned{ChannelID: c.core.ChannelID, Fee: fee, Sig: sigs[0], Range: r}
+}
+
+// TestClosingWithoutRange: B2.closing.5, B2.closing.10, B2.closing.11: a peer that
+// knows no fee_range is met half way, and must keep moving.
+func TestClosingWithoutRange(t *testing.T) {
+	start := func() *world {
+		w := opened(t, nil)
+		w.a.step(CloseAsked{FeeRate: 1000, MaxFeeRate: 1100})
+		w.a.step(Flush{})
+		w.b.deliver(-1)
+		w.b.step(Flush{})
+		w.a.deliver(-1)
+		w.a.step(Flush{})
+		return w
+	}
+	w := start()
+	first := next[*lnwire.ClosingSigned](t, w.b).Fee
+	w.a.step(Received{Msg: signedBy(w.b, 10_000, nil)})
+	second := w.a.last.Send[0][0].(*lnwire.ClosingSigned).Fee
+	require.True(t, between(second, first, 10_000))
+	w.a.step(Received{Msg: signedBy(w.b, 9000, nil)})
+	third := w.a.last.Send[0][0].(*lnwire.ClosingSigned).Fee
+	require.True(t, between(third, second, 9000))
+	w.a.step(Received{Msg: signedBy(w.b, 9500, nil)})
+	requireWarned(t, w.a, "is not between")
+
+	w = start() // what lies in our range is taken at once
+	w.a.step(Received{Msg: signedBy(w.b, first+10, nil)})
+	require.Equal(t, MutualClose, w.a.ch.Phase())
+	require.Equal(t, first+10, w.a.last.Send[0][0].(*lnwire.ClosingSigned).Fee)
+
+	w = start() // one apart, with nothing between
+	w.a.ch.conn.offers.max = first
+	w.a.step(Received{Msg: signedBy(w.b, first+1, nil)})
+	w.a.step(Received{Msg: signedBy(w.b, first+1, nil)})
+	require.Equal(t, MutualClose, w.a.ch.Phase())
+}
+
+// TestClosingDust: B2.closing.8: an output that does not relay fails the channel.
+func TestClosingDust(t *testing.T) {
+	w := newWorld(t)
+	require.Equal(t, lnwire.Sat(354), commitment.DustThreshold(append([]byte{0x60, 4}, 1, 2, 3, 4)))
+	tx := &commitment.ClosingTx{Tx: &wire.MsgTx{TxOut: []*wire.TxOut{{Value: 353, PkScript: append([]byte{0x60, 4}, 1, 2, 3, 4)}}}}
+	require.False(t, (&Channel{}).relays(tx))
+	tx.Tx.TxOut[0].Value++
+	require.True(t, (&Channel{}).relays(tx))
+	// One side has nothing: its output is left away, and both agree on that.
+	w = opened(t, func(_ *world, o *openOptions) { o.push = 0 })
+	w.a.step(CloseAsked{})
+	require.Len(t, closeBoth(t, w).TxOut, 1)
+}
+
+// TestClosingPatience: B2.closing.9: a peer that stops talking about the fee is left
+// to the chain in the end.
+func TestClosingPatience(t *testing.T) {
+	w := opened(t, nil)
+	w.a.step(Tick{Mono: time.Hour})
+	w.a.step(CloseAsked{})
+	w.a.step(Flush{})
+	w.b.deliver(-1)
+	w.b.step(Flush{})
+	w.a.deliver(-1)
+	fx := w.a.step(Flush{})
+	require.NotZero(t, fx.Wake)
+	w.a.step(Tick{Mono: fx.Wake - 1})
+	require.Equal(t, ShuttingDown, w.a.ch.Phase())
+	w.a.step(Tick{Mono: fx.Wake})
+	requireFailed(t, w.a, "no agreement")
+}
+
+// TestSpends: the funding spent, by whom; V-14: a mutual close is forgotten only when
+// it is a hundred deep, reported before, taken back by a reorg.
+func TestSpends(t *testing.T) {
+	w := opened(t, func(w *world, _ *openOptions) { w.useReal() })
+	w.a.add(5_000_000, 1)
+	w.settle()
+	w.a.step(CloseAsked{Force: true})
+	tx := w.a.published[len(w.a.published)-1]
+	requireScripts(t, w.a, tx)
+	w.a.step(Spent{OutPoint: w.a.ch.core.Funding, Tx: tx, At: w.tip})
+	require.Equal(t, SpentByUs, w.a.ch.core.Spend.Kind)
+	w.b.step(Spent{OutPoint: w.b.ch.core.Funding, Tx: tx, At: w.tip})
+	require.Equal(t, SpentByThem, w.b.ch.core.Spend.Kind)
+	require.NotEmpty(t, w.b.rows.HTLCs)
+	w.blocks(200)
+	require.NotNil(t, w.b.rows.Terms) // its outputs are not resolved
+	w.b.step(Unconfirmed{Txid: tx.TxHash()})
+	require.Equal(t, Failed, w.b.ch.Phase())
+	require.Len(t, w.b.last.Publish, 1)
+
+	w = opened(t, nil)
+	w.a.step(CloseAsked{})
+	tx = closeBoth(t, w)
+	other := w.fakeSpend(tx)
+	w.b.step(Spent{OutPoint: w.b.ch.core.Funding, Tx: other, At: w.tip})
+	require.Equal(t, Closing, w.b.ch.Phase()) // any closing transaction that the two signed
+	require.Equal(t, SpentByMutual, w.b.ch.core.Spend.Kind)
+	w.b.step(Spent{OutPoint: wire.OutPoint{}, Tx: tx, At: w.tip})
+	require.Equal(t, other.TxHash(), w.b.ch.core.Spend.Tx.TxHash())
+	w.b.step(Block{At: blockRef(w.tip.Height + 2)})
+	require.NotNil(t, w.b.rows.Closed)
+	require.NotNil(t, w.b.rows.Terms)
+	require.Equal(t, lnwire.Sat(300_000), w.b.rows.Closed.Settled)
+	w.b.step(Block{At: blockRef(w.tip.Height + 99)})
+	require.Nil(t, w.b.rows.Terms)
+	require.Equal(t, Closed, w.b.ch.Phase())
+}
+
+func (w *world) fakeSpend(tx *wire.MsgTx) *wire.MsgTx {
+	other := tx.Copy()
+	other.TxOut[1].Value -= 10
+	return other
+}
+
+// TestDeadlines: B2.expiry.1, B2.expiry.2.
+func TestDeadlines(t *testing.T) {
+	w := opened(t, nil)
+	w.a.add(5_000_000, 1)
+	w.settle()
+	expiry := w.tip.Height + 144
+	w.a.step(Block{At: blockRef(expiry + OfferedGrace - 1)})
+	require.Equal(t, Open, w.a.ch.Phase())
+	w.a.step(Block{At: blockRef(expiry + OfferedGrace)})
+	requireFailed(t, w.a, "expired")
+
+	w = opened(t, nil)
+	w.a.add(5_000_000, 1)
+	w.a.add(5_000_000, 2)
+	w.settle()
+	w.b.fulfill(0, 1)
+	w.b.fail(1)
+	w.b.step(Block{At: blockRef(expiry - FulfilMargin - 1)})
+	require.Equal(t, Open, w.b.ch.Phase())
+	w.b.step(Block{At: blockRef(expiry - FulfilMargin)})
+	requireFailed(t, w.b, "which we fulfilled")
+}
+
+// TestCloseRefusedWhen: closing asked at the wrong moment is refused with words.
+func TestCloseRefusedWhen(t *testing.T) {
+	w := opened(t, nil)
+	w.disconnect()
+	w.a.step(CloseAsked{})
+	require.Contains(t, w.a.last.Tell[0].Text, "the peer is not there")
+	w.a.step(CloseAsked{Force: true})
+	w.a.step(CloseAsked{})
+	require.Contains(t, w.a.last.Tell[0].Text, "already failed")
+	w.a.step(Spent{OutPoint: w.a.ch.core.Funding, Tx: w.a.published[len(w.a.published)-1], At: w.tip})
+	w.a.step(CloseAsked{Force: true})
+	require.Contains(t, w.a.last.Tell[0].Text, "already spent")
+
+	w = newWorld(t)
+	w.ask(usual)
+	w.a.step(CloseAsked{})
+	requireAborted(t, w.a, "cancelled")
+}
