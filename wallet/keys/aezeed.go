@@ -233,3 +233,10 @@ func unpackWords(w Words) (sealed [sealedSize]byte, err error) {
 	}
 	return sealed, nil
 }
+
+// Bytes are the 33 bytes that the words spell: the encrypted seed with its salt and
+// checksum. It fails on a word that is not in the list.
+func (w Words) Bytes() ([]byte, error) {
+	sealed, err := unpackWords(w)
+	return sealed[:], err
+}
