@@ -46,11 +46,17 @@ const (
 	viaLocal
 )
 
-// label is what a search knows of a node. It is void unless gen is the search's.
+// spot is the part of a label that every look at a channel needs. It is void unless
+// gen is the search's.
+type spot struct {
+	cost  float64
+	gen   uint32
+	state state
+	marks marks
+}
+
+// label is the rest of what a search knows of a node that it has reached.
 type label struct {
-	gen     uint32
-	state   state
-	marks   marks
 	via     via
 	hops    uint8
 	heapPos int32
@@ -63,7 +69,6 @@ type label struct {
 	amount  lnwire.MilliSat // of the HTLC to this node
 	risk    float64         // time-lock cost so far
 	prob    float64
-	cost    float64
 }
 
 // special is what one search makes of a pair or of one of its channels.
@@ -85,6 +90,7 @@ type extra struct {
 // a time, any snapshot. The zero Finder is ready.
 type Finder struct {
 	gen      uint32
+	spots    []spot
 	labels   []label
 	heap     []uint32
 	specials []special
@@ -102,7 +108,9 @@ type Finder struct {
 	target  uint32
 	maxCLTV uint32
 	maxHops uint8
-	attempt float64
+	attempt float64   // the cost of a failed attempt
+	risk    float64   // the cost of locking one msat for one block
+	bound   float64   // the cost of the best way to the source so far
 	here    []special // those of the node that is settled
 	known   toNode    // what was learned of those who send to it
 }
@@ -139,6 +147,7 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 	if f.maxHops == 0 {
 		return noRoute("what the recipient is to be told does not fit into an onion")
 	}
+	f.bound, f.risk = math.Inf(1), float64(f.p.RiskPPB)/1e9
 	f.attempt = float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6
 	f.reset()
 	f.source, f.target = f.index(q.Source), f.index(q.Target)
@@ -149,11 +158,11 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 // reset makes every label void and drops the last search's lists.
 func (f *Finder) reset() {
 	if f.gen++; f.gen == 0 {
-		clear(f.labels[:cap(f.labels)])
+		clear(f.spots[:cap(f.spots)])
 		f.gen = 1
 	}
-	f.labels = f.labels[:0]
-	f.labels = slices.Grow(f.labels, f.t.nodes.n+2)[:f.t.nodes.n]
+	f.spots = slices.Grow(f.spots[:0], f.t.nodes.n+2)[:f.t.nodes.n]
+	f.labels = slices.Grow(f.labels[:0], f.t.nodes.n+2)[:f.t.nodes.n]
 	f.heap, f.specials, f.extras, f.outside = f.heap[:0], f.specials[:0], f.extras[:0], f.outside[:0]
 	f.locals, f.peers, f.path = f.locals[:0], f.peers[:0], f.path[:0]
 }
@@ -168,7 +177,7 @@ func (f *Finder) index(id lnwire.PubKey) uint32 {
 		return uint32(f.t.nodes.n + i)
 	}
 	f.outside = append(f.outside, id)
-	f.labels = append(f.labels, label{})
+	f.spots, f.labels = append(f.spots, spot{}), append(f.labels, label{})
 	return uint32(f.t.nodes.n + len(f.outside) - 1)
 }
 
@@ -179,13 +188,13 @@ func (f *Finder) id(n uint32) lnwire.PubKey {
 	return f.outside[int(n)-f.t.nodes.n]
 }
 
-// at gives a node's label, fresh for this search.
-func (f *Finder) at(n uint32) *label {
-	l := &f.labels[n]
-	if l.gen != f.gen {
-		*l = label{gen: f.gen, heapPos: -1}
+// at gives a node's spot, fresh for this search.
+func (f *Finder) at(n uint32) *spot {
+	s := &f.spots[n]
+	if s.gen != f.gen {
+		*s = spot{gen: f.gen}
 	}
-	return l
+	return s
 }
 
 // mark notes everything by which this search differs from the plain graph.
@@ -286,32 +295,32 @@ func (f *Finder) useLocals() error {
 }
 
 func (f *Finder) search() bool {
-	start := f.at(f.target)
-	start.state, start.next = open, none
-	start.amount, start.cltv, start.prob = f.q.Amount, uint32(f.q.FinalDelta), 1
+	f.at(f.target).state = open
+	f.labels[f.target] = label{next: none, amount: f.q.Amount, cltv: uint32(f.q.FinalDelta), prob: 1}
 	f.push(f.target)
 	for len(f.heap) > 0 {
 		v := f.pop()
-		l := f.at(v)
-		l.state = settled
+		at := f.at(v)
+		at.state = settled
 		if v == f.source {
 			return true
 		}
-		if l.hops < f.maxHops && (v == f.target || l.marks&markIgnored == 0) {
-			f.settle(v, *l)
+		l := f.labels[v]
+		if l.hops < f.maxHops && (v == f.target || at.marks&markIgnored == 0) {
+			f.settle(v, &l, at.marks)
 		}
 	}
 	return false
 }
 
 // settle looks at every channel that leads to v.
-func (f *Finder) settle(v uint32, l label) {
+func (f *Finder) settle(v uint32, l *label, is marks) {
 	f.known = nil
 	if f.q.Scores != nil {
 		f.known = f.q.Scores.to(f.id(v))
 	}
 	f.here = f.here[:0]
-	if l.marks&markSpecial != 0 {
+	if is&markSpecial != 0 {
 		for _, s := range f.specials {
 			if s.to == v {
 				f.here = append(f.here, s)
@@ -323,24 +332,58 @@ func (f *Finder) settle(v uint32, l label) {
 		lastHop = f.index(*f.q.LastHop)
 	}
 	if int(v) < f.t.nodes.n {
-		in := f.t.nodes.at(v).in
-		for i := range in {
-			e := &in[i]
-			if e.off && len(f.here) == 0 || l.amount > e.max && len(f.here) == 0 || l.amount > e.cap || lastHop != none && e.from != lastHop {
-				continue
+		if in := f.t.nodes.at(v).in; len(f.here) == 0 && lastHop == none {
+			f.overPlain(v, l, in)
+		} else {
+			for i := range in {
+				if e := &in[i]; lastHop == none || e.from == lastHop {
+					f.overEdge(v, l, e)
+				}
 			}
-			f.overEdge(v, &l, e)
 		}
 	}
-	if l.marks&markExtra != 0 {
+	if is&markExtra != 0 {
 		for i, x := range f.extras {
 			if x.to == v && (lastHop == none || x.from == lastHop) && !(f.q.Ours && x.from == f.source) {
-				f.overExtra(v, &l, uint32(i), &x.policy)
+				f.overExtra(v, l, uint32(i), &x.policy)
 			}
 		}
 	}
-	if l.marks&markLocal != 0 && (lastHop == none || lastHop == f.source) {
-		f.overLocal(v, &l)
+	if is&markLocal != 0 && (lastHop == none || lastHop == f.source) {
+		f.overLocal(v, l)
+	}
+}
+
+// overPlain goes back over channels of which nothing is special. Here the time of a
+// search is spent: most channels are dropped by a look at the edge and a bound that is
+// a little below the cost of the way over it.
+func (f *Finder) overPlain(v uint32, l *label, in []edge) {
+	likely := f.p.Apriori
+	if len(f.known) > 0 {
+		likely = max(likely, f.p.Known)
+	}
+	floor := float64(l.amount-f.q.Amount) + l.risk + f.attempt/(l.prob*likely) - 1
+	amount, lock := float64(l.amount), float64(l.amount)*f.risk
+	for i := range in {
+		e := &in[i]
+		if e.off || l.amount > e.max || l.amount < e.min {
+			continue
+		}
+		if e.from != f.source {
+			to, limit := &f.spots[e.from], f.bound
+			if to.gen == f.gen {
+				if to.state == settled {
+					continue
+				}
+				if to.state == open {
+					limit = min(limit, to.cost)
+				}
+			}
+			if floor+float64(e.base)+amount*float64(e.ppm)*1e-6+lock*float64(e.delta) >= limit {
+				continue
+			}
+		}
+		f.overEdge(v, l, e)
 	}
 }
 
@@ -424,31 +467,45 @@ func (f *Finder) relax(u, v uint32, l *label, c candidate) {
 	if u != f.source {
 		amount = saturatingAdd(amount, Fee(c.base, c.ppm, l.amount))
 		cltv += uint32(c.delta)
-		risk += float64(amount) * float64(c.delta) * float64(f.p.RiskPPB) / 1e9
+		risk += float64(amount) * float64(c.delta) * f.risk
 	}
 	if amount > maxAmount || amount-f.q.Amount > f.q.FeeLimit || cltv > f.maxCLTV {
 		return
 	}
-	cost := float64(amount-f.q.Amount) + risk
-	if to.state == open && cost+f.attempt/l.prob >= to.cost {
+	// A way that costs more than the best one to the source leads nowhere.
+	limit := f.bound
+	if to.state == open {
+		limit = min(limit, to.cost)
+	}
+	sum := float64(amount-f.q.Amount) + risk
+	if sum+f.attempt/l.prob >= limit {
 		return
 	}
 	prob := l.prob * f.probability(u, l.amount, &c)
 	if prob < f.p.MinProbability || prob <= 0 {
 		return
 	}
-	cost += f.attempt / prob
-	if to.state == open && cost >= to.cost {
+	cost := sum + f.attempt/prob
+	if cost >= limit {
 		return
 	}
-	to.via, to.channel, to.next, to.hops = c.via, c.channel, v, l.hops+1
-	to.base, to.ppm, to.delta = c.base, c.ppm, c.delta
-	to.amount, to.cltv, to.risk, to.prob, to.cost = amount, cltv, risk, prob, cost
-	if to.state == unseen {
-		to.state = open
+	f.reach(u, cost, label{via: c.via, channel: c.channel, next: v, hops: l.hops + 1, base: c.base, ppm: c.ppm,
+		delta: c.delta, amount: amount, cltv: cltv, risk: risk, prob: prob, heapPos: f.labels[u].heapPos})
+}
+
+// reach gives a node a better label than it had.
+func (f *Finder) reach(u uint32, cost float64, l label) {
+	f.labels[u] = l
+	s := &f.spots[u]
+	s.cost = cost
+	if u == f.source {
+		f.bound = cost
+	}
+	if s.state == unseen {
+		s.state = open
 		f.push(u)
 	} else {
-		f.up(int(to.heapPos))
+		f.up(int(l.heapPos))
 	}
 }
 

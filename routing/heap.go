@@ -11,11 +11,11 @@ func (f *Finder) push(n uint32) {
 // up moves the label at i towards the top until its parent costs no more.
 func (f *Finder) up(i int) {
 	n := f.heap[i]
-	cost := f.labels[n].cost
+	cost := f.spots[n].cost
 	for i > 0 {
 		parent := (i - 1) / 4
 		m := f.heap[parent]
-		if f.labels[m].cost <= cost {
+		if f.spots[m].cost <= cost {
 			break
 		}
 		f.put(i, m)
@@ -31,13 +31,12 @@ func (f *Finder) pop() uint32 {
 	if len(f.heap) > 0 {
 		f.down(last)
 	}
-	f.labels[top].heapPos = -1
 	return top
 }
 
 // down puts a label at the top and moves it towards the leaves.
 func (f *Finder) down(n uint32) {
-	cost := f.labels[n].cost
+	cost := f.spots[n].cost
 	i := 0
 	for {
 		first := i*4 + 1
@@ -46,11 +45,11 @@ func (f *Finder) down(n uint32) {
 		}
 		best := first
 		for c := first + 1; c < min(first+4, len(f.heap)); c++ {
-			if f.labels[f.heap[c]].cost < f.labels[f.heap[best]].cost {
+			if f.spots[f.heap[c]].cost < f.spots[f.heap[best]].cost {
 				best = c
 			}
 		}
-		if f.labels[f.heap[best]].cost >= cost {
+		if f.spots[f.heap[best]].cost >= cost {
 			break
 		}
 		f.put(i, f.heap[best])

@@ -19,18 +19,17 @@ func saturatingAdd(a, b lnwire.MilliSat) lnwire.MilliSat {
 	return lnwire.MilliSat(sum)
 }
 
-// mulDiv is a * b / div, rounded down, or the largest number when it is larger.
-func mulDiv(a lnwire.MilliSat, b, div uint64) lnwire.MilliSat {
-	hi, lo := bits.Mul64(uint64(a), b)
-	if hi >= div {
-		return math.MaxUint64
-	}
-	q, _ := bits.Div64(hi, lo, div)
-	return lnwire.MilliSat(q)
-}
-
 // Fee is what forwarding an amount costs (BOLT 7): base + amount * ppm / 1,000,000,
 // rounded down. It saturates instead of overflowing.
 func Fee(base, ppm uint32, amount lnwire.MilliSat) lnwire.MilliSat {
-	return saturatingAdd(lnwire.MilliSat(base), mulDiv(amount, uint64(ppm), 1_000_000))
+	const million = 1_000_000
+	hi, lo := bits.Mul64(uint64(amount), uint64(ppm))
+	if hi == 0 { // always, but for absurd amounts
+		return lnwire.MilliSat(base) + lnwire.MilliSat(lo/million)
+	}
+	if hi >= million {
+		return math.MaxUint64
+	}
+	share, _ := bits.Div64(hi, lo, million)
+	return saturatingAdd(lnwire.MilliSat(base), lnwire.MilliSat(share))
 }
