@@ -68,13 +68,22 @@ func (Swept) isNotice()     {}
 func (SweepLost) isNotice() {}
 func (SweepHeld) isNotice() {}
 
-// Append adds the effects of a later event, so that both are written as one.
+// Append adds the effects of a later event, so that both are written as one. What the
+// later event gave up is not published.
 func (fx *Effects) Append(more Effects) {
+	fx.dropGone(more.Delta.TxsGone)
 	fx.Delta.Append(more.Delta)
 	fx.Watch = append(fx.Watch, more.Watch...)
 	fx.WatchSpent = append(fx.WatchSpent, more.WatchSpent...)
 	fx.Publish = append(fx.Publish, more.Publish...)
 	fx.Tell = append(fx.Tell, more.Tell...)
+}
+
+// dropGone takes back transactions that were given up after all.
+func (fx *Effects) dropGone(gone []chainhash.Hash) {
+	if len(gone) > 0 {
+		fx.Publish = slices.DeleteFunc(fx.Publish, func(tx *wire.MsgTx) bool { return slices.Contains(gone, tx.TxHash()) })
+	}
 }
 
 // Append adds a later delta: its rows take the place of earlier ones.

@@ -200,6 +200,7 @@ func (w *Wallet) flush() Effects {
 	if w.dirty.tip && w.tip != nil {
 		fx.Delta.Tip = &TipRow{At: *w.tip}
 	}
+	fx.dropGone(fx.Delta.TxsGone)
 	w.dirty, w.fx = newDirty(), Effects{}
 	return fx
 }
