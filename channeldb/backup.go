@@ -25,6 +25,9 @@ func (t *tail) note(b bucket, key, value []byte) {
 // one loses its channels. It is for inspection, and for a move to another disk with
 // the node stopped.
 func (db *DB) Backup(path string) error {
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		return fmt.Errorf("backup to %s: %w", path, errors.Join(err, os.ErrExist))
+	}
 	if err := db.backup(path); err != nil {
 		_ = os.Remove(path)
 		return fmt.Errorf("backup to %s: %w", path, err)
@@ -33,9 +36,6 @@ func (db *DB) Backup(path string) error {
 }
 
 func (db *DB) backup(path string) (err error) {
-	if _, err := os.Stat(path); !os.IsNotExist(err) {
-		return errors.Join(err, os.ErrExist)
-	}
 	to, err := openFile(path, true)
 	if err != nil {
 		return err
