@@ -14,6 +14,10 @@ import (
 // l the same if it is in memory.
 func (r *Registry) arrived(ev Arrived, l *live, row *Invoice, fx *Effects) {
 	in := ev.HTLC
+	if res, ok := r.refused.byRef[in.HTLC.Ref]; ok {
+		r.giveUp(in.HTLC.Ref, res, "refused before", fx)
+		return
+	}
 	if row != nil {
 		if p := row.part(in.HTLC.Ref); p != nil {
 			r.again(in, p, l, row, fx)
@@ -50,7 +54,7 @@ func (r *Registry) again(in htlc.Locked, p *Part, l *live, row *Invoice, fx *Eff
 		fx.Resolve = append(fx.Resolve, Resolve{Ref: p.Ref, Why: "claimed before",
 			Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: *row.Preimage}})
 	case Returned:
-		fx.fail(p.Ref, in.Opened.Secret, r.failure(p.Code, p.Amount), "returned before")
+		r.fail(p.Ref, in.Opened.Secret, r.failure(p.Code, p.Amount), "returned before", fx)
 	}
 }
 
@@ -60,29 +64,29 @@ func (r *Registry) open(in htlc.Locked, fx *Effects) (onion.Final, bool) {
 	ref, o := in.HTLC.Ref, in.Opened
 	switch {
 	case o.Bad != nil:
-		fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Why: "unreadable onion", Resolution: htlc.Resolution{
+		r.giveUp(ref, htlc.Resolution{
 			Kind: htlc.Malformed, OnionSHA256: o.Bad.SHA256, Code: uint16(o.Bad.Code),
-		}})
+		}, "unreadable onion", fx)
 		return onion.Final{}, false
 	case o.Invalid != nil:
-		fx.fail(ref, o.Secret, *o.Invalid, "invalid payload")
+		r.fail(ref, o.Secret, *o.Invalid, "invalid payload", fx)
 		return onion.Final{}, false
 	case o.Payload == nil || !o.Final: // not for us: no preimage of ours is its business (V-03)
-		fx.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryNodeFailure}, "we are not its last hop")
+		r.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryNodeFailure}, "we are not its last hop", fx)
 		return onion.Final{}, false
 	}
 	switch in.Unfit {
 	case htlc.Fit:
 	case htlc.UnfitDust:
-		fx.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryChannelFailure}, "too much dust")
+		r.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryChannelFailure}, "too much dust", fx)
 		return onion.Final{}, false
 	case htlc.UnfitFar:
-		fx.fail(ref, o.Secret, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead")
+		r.fail(ref, o.Secret, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx)
 		return onion.Final{}, false
 	}
 	final, bad := o.Payload.CheckFinal(in.HTLC.Amount, in.HTLC.Expiry) // B4.final.1, B4.final.2
 	if bad != nil {
-		fx.fail(ref, o.Secret, *bad, "the HTLC is not what its onion says")
+		r.fail(ref, o.Secret, *bad, "the HTLC is not what its onion says", fx)
 		return onion.Final{}, false
 	}
 	return final, true
@@ -184,7 +188,7 @@ func (r *Registry) newPart(ev Arrived, final onion.Final) Part {
 // refuse answers with the one failure that does not tell which condition was not
 // met.
 func (r *Registry) refuse(in htlc.Locked, why string, fx *Effects) {
-	fx.fail(in.HTLC.Ref, in.Opened.Secret, r.failure(onion.IncorrectOrUnknownPaymentDetails, in.HTLC.Amount), why)
+	r.fail(in.HTLC.Ref, in.Opened.Secret, r.failure(onion.IncorrectOrUnknownPaymentDetails, in.HTLC.Amount), why, fx)
 }
 
 // failure is what the payer is told: mpp_timeout, or the other code with amount

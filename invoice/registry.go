@@ -7,7 +7,6 @@ import (
 
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
-	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // Config holds the registry's own limits.
@@ -49,6 +48,7 @@ type Registry struct {
 	waiting map[lnwire.Hash][]Event
 	// closed counts the rows that left memory: what was fetched before is old then.
 	closed   uint64
+	refused  refusals
 	byTime   alarms
 	byHeight alarms
 }
@@ -66,7 +66,7 @@ type live struct {
 
 // New makes an empty registry. Step Restarted into it first.
 func New(cfg Config) *Registry {
-	return &Registry{cfg: cfg, live: map[lnwire.Hash]*live{}, waiting: map[lnwire.Hash][]Event{}}
+	return &Registry{cfg: cfg, live: map[lnwire.Hash]*live{}, waiting: map[lnwire.Hash][]Event{}, refused: newRefusals()}
 }
 
 // Step applies one event that happened at now. It is a function of the registry,
@@ -241,11 +241,4 @@ func (fx *Effects) reply(id uint64, row *Invoice, err error) {
 		reply.Invoice = &c
 	}
 	fx.Reply = append(fx.Reply, reply)
-}
-
-// fail answers an HTLC with a failure that only the payer can read.
-func (fx *Effects) fail(ref htlc.Ref, secret lnwire.Secret, f onion.Failure, why string) {
-	fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Why: why, Resolution: htlc.Resolution{
-		Kind: htlc.Failed, Reason: onion.EncryptFailure(secret, f),
-	}})
 }

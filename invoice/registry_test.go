@@ -541,6 +541,26 @@ func TestToldAgain(t *testing.T) {
 	w.fulfilled(b)
 }
 
+// An HTLC that was failed stays failed, even if an invoice comes that it would pay
+// before the channel has acted; so many are remembered and no more.
+func TestRefusedStaysRefused(t *testing.T) {
+	w := newWorld(t)
+	ref := w.arrive(part(10_000, 0))
+	w.failed(details, ref)
+	w.addTea()
+	w.step(Arrived{HTLC: w.locked[ref]})
+	require.Equal(t, w.done[ref], w.last.Resolve[0].Resolution)
+	w.state(Open)
+	o := part(10_000, 0)
+	o.hash[0]++
+	for range maxRefusals + 5 {
+		w.arrive(o)
+	}
+	require.Len(t, w.r.refused.byRef, maxRefusals)
+	require.Len(t, w.r.refused.ring, maxRefusals)
+	w.fulfilled(w.arrive(part(10_000, 0)))
+}
+
 // A part that times out before it was told again is answered when it is.
 func TestTimeoutBeforeToldAgain(t *testing.T) {
 	w := newWorld(t)

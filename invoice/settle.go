@@ -41,7 +41,7 @@ func (r *Registry) giveBack(l *live, code onion.Code, why string, fx *Effects) {
 		}
 		p.State, p.Code, p.ResolvedAt = Returned, code, r.now.Round(0)
 		if secret, ok := l.secrets[p.Ref]; ok {
-			fx.fail(p.Ref, secret, r.failure(code, p.Amount), why)
+			r.fail(p.Ref, secret, r.failure(code, p.Amount), why, fx)
 			delete(l.secrets, p.Ref)
 		}
 	}
