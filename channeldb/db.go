@@ -64,6 +64,9 @@ type DB struct {
 // must be mapped again, which waits for all readers.
 const mapSize = 1 << 30
 
+// growBy is by how much the file grows at a time.
+const growBy = 4 << 20
+
 // lockTime is how long Open waits for another process to let go of the file.
 const lockTime = time.Second
 
@@ -141,6 +144,7 @@ func openFile(path string, noSync bool) (*bolt.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, hint(err))
 	}
+	b.AllocSize = growBy
 	ours, err1 := file.Stat()
 	named, err2 := os.Stat(path)
 	if err := errors.Join(err1, err2); err != nil {

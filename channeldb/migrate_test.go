@@ -1,8 +1,11 @@
 package channeldb
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -103,23 +106,40 @@ func TestMigrations(t *testing.T) {
 
 // TestGoldenFile opens the file that each released schema wrote.
 func TestGoldenFile(t *testing.T) {
-	golden := filepath.Join("testdata", "files", "schema1.db")
-	if _, err := os.Stat(golden); *rewrite && errors.Is(err, os.ErrNotExist) {
-		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755))
-		db, err := Open(golden, testOptions(t))
-		require.NoError(t, err)
-		_, err = db.Write(core(3))
-		require.NoError(t, err)
-		require.NoError(t, db.Close())
-	}
-	data, err := os.ReadFile(golden)
-	require.NoError(t, err)
+	golden := filepath.Join("testdata", "files", "schema1.db.gz")
 	path := filepath.Join(t.TempDir(), "fulgur.db")
+	if _, err := os.Stat(golden); *rewrite && errors.Is(err, os.ErrNotExist) {
+		writeGoldenFile(t, path, golden)
+	}
+	packed, err := os.Open(golden)
+	require.NoError(t, err)
+	defer packed.Close()
+	in, err := gzip.NewReader(packed)
+	require.NoError(t, err)
+	data, err := io.ReadAll(in)
+	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 	db := openPath(t, path)
 	rows, err := db.Channel(3)
 	require.NoError(t, err)
 	require.Equal(t, &channel.Core{LocalN: 3}, rows.Core)
+}
+
+func writeGoldenFile(t *testing.T, path, golden string) {
+	db, err := Open(path, testOptions(t))
+	require.NoError(t, err)
+	_, err = db.Write(core(3))
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755))
+	var packed bytes.Buffer
+	out := gzip.NewWriter(&packed)
+	_, err = out.Write(data)
+	require.NoError(t, err)
+	require.NoError(t, out.Close())
+	require.NoError(t, os.WriteFile(golden, packed.Bytes(), 0o644))
 }
 
 // TestDamageIsFound: V-73. A value that is not what was written is an error that
