@@ -561,6 +561,21 @@ func TestRefusedStaysRefused(t *testing.T) {
 	w.fulfilled(w.arrive(part(10_000, 0)))
 }
 
+// What was handed out does not change under the writer's hands, nor does what was
+// handed in.
+func TestDeltasAreCopies(t *testing.T) {
+	w := newWorld(t)
+	w.addTea()
+	w.arrive(part(4_000, 10_000))
+	row := w.rows[tea.Hash()]
+	w.r = New(w.cfg)
+	w.step(Restarted{Height: w.height, Counters: w.counters, Live: []Invoice{row}})
+	w.arrive(part(6_000, 10_000))
+	w.state(Settled)
+	require.Equal(t, Held, row.Parts[0].State)
+	require.Zero(t, row.Parts[0].ResolvedAt)
+}
+
 // A part that times out before it was told again is answered when it is.
 func TestTimeoutBeforeToldAgain(t *testing.T) {
 	w := newWorld(t)
