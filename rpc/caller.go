@@ -1,0 +1,96 @@
+package rpc
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+)
+
+// Metadata of a call.
+const (
+	// mdMacaroon holds the macaroon as hex.
+	mdMacaroon = "macaroon"
+	// mdClient holds the address of a REST client. It is believed only over the connection inside the process.
+	mdClient = "fulgur-client"
+)
+
+// headerMacaroon is the HTTP header that holds the macaroon as hex.
+const headerMacaroon = "Grpc-Metadata-Macaroon"
+
+// Verifier checks the signature and the caveats of macaroons. macaroons.Bakery is one.
+type Verifier interface {
+	Verify(raw []byte, client netip.Addr) (macaroons.Token, error)
+}
+
+// admit decides whether a call may pass: by the phase, then by the macaroon.
+func (s *Server) admit(ctx context.Context, service, method string) error {
+	if err := refuse(s.phase.state(), service, method); err != nil {
+		return err
+	}
+	if open[service] || s.cfg.NoMacaroons {
+		return nil
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	token, err := s.verify(md[mdMacaroon], clientOf(ctx, md))
+	if err != nil {
+		return err
+	}
+	needs, ok := permissions[method]
+	if !ok {
+		return fmt.Errorf("%s: unknown permissions required for method", method)
+	}
+	return token.Allows(method, needs)
+}
+
+// verify checks the one macaroon that a call must carry.
+func (s *Server) verify(values []string, client netip.Addr) (macaroons.Token, error) {
+	if len(values) != 1 {
+		return macaroons.Token{}, fmt.Errorf("expected 1 macaroon, got %d", len(values))
+	}
+	raw, err := hex.DecodeString(values[0])
+	if err != nil {
+		return macaroons.Token{}, err
+	}
+	return s.cfg.Macaroons.Verify(raw, client)
+}
+
+// clientOf returns the address of the caller; for a REST call, that of the REST client. It is invalid if unknown.
+func clientOf(ctx context.Context, md metadata.MD) netip.Addr {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return netip.Addr{}
+	}
+	if _, inside := p.AuthInfo.(insideAuth); !inside {
+		return addrOf(p.Addr.String())
+	}
+	if values := md[mdClient]; len(values) == 1 {
+		return addrOf(values[0])
+	}
+	return netip.Addr{}
+}
+
+// addrOf reads the address of an address:port.
+func addrOf(text string) netip.Addr {
+	host, _, err := net.SplitHostPort(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap()
+}
+
+// annotate passes the address of a REST client on.
+func annotate(_ context.Context, r *http.Request) metadata.MD {
+	return metadata.Pairs(mdClient, r.RemoteAddr)
+}

@@ -1,0 +1,91 @@
+package rpc
+
+import (
+	"strings"
+
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+)
+
+// open lists the services that need no macaroon: one must answer before there can be any, the other tells no secret.
+var open = map[string]bool{
+	lnrpc.State_ServiceDesc.ServiceName:          true,
+	lnrpc.WalletUnlocker_ServiceDesc.ServiceName: true,
+}
+
+// permissions says which rights each method needs, all of them: the same as in lnd, so that a macaroon baked for a
+// purpose there serves it here. A method that is not listed is refused to everybody.
+var permissions = map[string][]macaroons.Op{
+	"/lnrpc.Lightning/GetInfo":                rights("info:read"),
+	"/lnrpc.Lightning/StopDaemon":             rights("info:write"),
+	"/lnrpc.Lightning/SignMessage":            rights("message:write"),
+	"/lnrpc.Lightning/VerifyMessage":          rights("message:read"),
+	"/lnrpc.Lightning/NewAddress":             rights("address:write"),
+	"/lnrpc.Lightning/WalletBalance":          rights("onchain:read"),
+	"/lnrpc.Lightning/ListUnspent":            rights("onchain:read"),
+	"/lnrpc.Lightning/EstimateFee":            rights("onchain:read"),
+	"/lnrpc.Lightning/SendCoins":              rights("onchain:write"),
+	"/lnrpc.Lightning/SendMany":               rights("onchain:write"),
+	"/lnrpc.Lightning/GetTransactions":        rights("onchain:read"),
+	"/lnrpc.Lightning/SubscribeTransactions":  rights("onchain:read"),
+	"/lnrpc.Lightning/ConnectPeer":            rights("peers:write"),
+	"/lnrpc.Lightning/DisconnectPeer":         rights("peers:write"),
+	"/lnrpc.Lightning/ListPeers":              rights("peers:read"),
+	"/lnrpc.Lightning/SubscribePeerEvents":    rights("peers:read"),
+	"/lnrpc.Lightning/OpenChannel":            rights("onchain:write", "offchain:write"),
+	"/lnrpc.Lightning/OpenChannelSync":        rights("onchain:write", "offchain:write"),
+	"/lnrpc.Lightning/ListChannels":           rights("offchain:read"),
+	"/lnrpc.Lightning/PendingChannels":        rights("offchain:read"),
+	"/lnrpc.Lightning/ClosedChannels":         rights("offchain:read"),
+	"/lnrpc.Lightning/CloseChannel":           rights("onchain:write", "offchain:write"),
+	"/lnrpc.Lightning/ChannelBalance":         rights("offchain:read"),
+	"/lnrpc.Lightning/SubscribeChannelEvents": rights("offchain:read"),
+	"/lnrpc.Lightning/AddInvoice":             rights("invoices:write"),
+	"/lnrpc.Lightning/LookupInvoice":          rights("invoices:read"),
+	"/lnrpc.Lightning/ListInvoices":           rights("invoices:read"),
+	"/lnrpc.Lightning/SubscribeInvoices":      rights("invoices:read"),
+	"/lnrpc.Lightning/DecodePayReq":           rights("offchain:read"),
+	"/lnrpc.Lightning/ListPayments":           rights("offchain:read"),
+	"/lnrpc.Lightning/DeletePayment":          rights("offchain:write"),
+	"/lnrpc.Lightning/DeleteAllPayments":      rights("offchain:write"),
+	"/lnrpc.Lightning/QueryRoutes":            rights("info:read"),
+	"/lnrpc.Lightning/FeeReport":              rights("offchain:read"),
+	"/lnrpc.Lightning/UpdateChannelPolicy":    rights("offchain:write"),
+	"/lnrpc.Lightning/ForwardingHistory":      rights("offchain:read"),
+	"/lnrpc.Lightning/DescribeGraph":          rights("info:read"),
+	"/lnrpc.Lightning/GetChanInfo":            rights("info:read"),
+	"/lnrpc.Lightning/GetNodeInfo":            rights("info:read"),
+	"/lnrpc.Lightning/GetNetworkInfo":         rights("info:read"),
+	"/lnrpc.Lightning/SubscribeChannelGraph":  rights("info:read"),
+
+	"/routerrpc.Router/SendPaymentV2":       rights("offchain:write"),
+	"/routerrpc.Router/TrackPaymentV2":      rights("offchain:read"),
+	"/routerrpc.Router/TrackPayments":       rights("offchain:read"),
+	"/routerrpc.Router/SendToRouteV2":       rights("offchain:write"),
+	"/routerrpc.Router/SubscribeHtlcEvents": rights("offchain:read"),
+
+	"/invoicesrpc.Invoices/AddHoldInvoice":         rights("invoices:write"),
+	"/invoicesrpc.Invoices/SettleInvoice":          rights("invoices:write"),
+	"/invoicesrpc.Invoices/CancelInvoice":          rights("invoices:write"),
+	"/invoicesrpc.Invoices/SubscribeSingleInvoice": rights("invoices:read"),
+	"/invoicesrpc.Invoices/LookupInvoiceV2":        rights("invoices:write"),
+
+	"/walletrpc.WalletKit/ListUnspent":   rights("onchain:read"),
+	"/walletrpc.WalletKit/NextAddr":      rights("address:read"),
+	"/walletrpc.WalletKit/EstimateFee":   rights("onchain:read"),
+	"/walletrpc.WalletKit/PendingSweeps": rights("onchain:read"),
+
+	"/chainrpc.ChainNotifier/RegisterBlockEpochNtfn": rights("onchain:read"),
+
+	"/verrpc.Versioner/GetVersion": rights("info:read"),
+}
+
+// rights reads entity:action pairs.
+func rights(pairs ...string) []macaroons.Op {
+	var ops []macaroons.Op
+	for _, pair := range pairs {
+		entity, action, _ := strings.Cut(pair, ":")
+		ops = append(ops, macaroons.Op{Entity: entity, Action: action})
+	}
+	return ops
+}

@@ -1,0 +1,139 @@
+// Package unlocker is the service WalletUnlocker: how a wallet is made and opened.
+//
+// It owns the translation of requests and the brake on guessed passwords. It must
+// never know how a seed is encrypted or where it lies; a Vault does that.
+//
+//	err := server.Provide(&lnrpc.WalletUnlocker_ServiceDesc, unlocker.New(vault))
+package unlocker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+)
+
+// Vault keeps the seed.
+type Vault interface {
+	// GenSeed makes a seed: 24 words, and the bytes that they stand for.
+	GenSeed(passphrase, entropy []byte) (words []string, enciphered []byte, err error)
+	// Init makes the wallet of a seed and opens it. It returns the admin macaroon.
+	Init(password []byte, words []string, passphrase []byte, window uint32, stateless bool) ([]byte, error)
+	// Unlock opens the wallet and returns the admin macaroon.
+	Unlock(password []byte, window uint32, stateless bool) ([]byte, error)
+}
+
+// Service is the service. Use New.
+type Service struct {
+	lnrpc.UnimplementedWalletUnlockerServer
+	vault Vault
+
+	mu     sync.Mutex
+	failed int
+	again  time.Time
+}
+
+// New makes the service of a vault.
+func New(v Vault) *Service { return &Service{vault: v} }
+
+// maxWindow bounds how many addresses a recovery looks ahead: each is derived for all
+// accounts, and compared with every output of every block.
+const maxWindow = 100_000
+
+// GenSeed makes a seed and shows it. Nothing is stored.
+func (s *Service) GenSeed(_ context.Context, req *lnrpc.GenSeedRequest) (*lnrpc.GenSeedResponse, error) {
+	words, enciphered, err := s.vault.GenSeed(req.AezeedPassphrase, req.SeedEntropy)
+	if err != nil {
+		return nil, err
+	}
+	return &lnrpc.GenSeedResponse{CipherSeedMnemonic: words, EncipheredSeed: enciphered}, nil
+}
+
+// InitWallet makes the wallet from a seed and opens it.
+func (s *Service) InitWallet(_ context.Context, req *lnrpc.InitWalletRequest) (*lnrpc.InitWalletResponse, error) {
+	for _, not := range []struct {
+		set  bool
+		what string
+	}{
+		{req.ExtendedMasterKey != "", "extended_master_key: wallets are made from 24 words only"},
+		{req.WatchOnly != nil, "watch_only: there are no watch-only wallets yet"},
+		{len(req.MacaroonRootKey) > 0, "macaroon_root_key: the root key is made by the node"},
+		{req.ChannelBackups != nil, "channel_backups: channels cannot be restored from backups yet"},
+	} {
+		if not.set {
+			return nil, status.Error(codes.InvalidArgument, not.what)
+		}
+	}
+	window, err := windowOf(req.RecoveryWindow)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := s.vault.Init(req.WalletPassword, req.CipherSeedMnemonic, req.AezeedPassphrase, window, req.StatelessInit)
+	if err != nil {
+		return nil, err
+	}
+	return &lnrpc.InitWalletResponse{AdminMacaroon: admin}, nil
+}
+
+// UnlockWallet opens the wallet. After a wrong password the next try has to wait,
+// longer each time.
+func (s *Service) UnlockWallet(ctx context.Context, req *lnrpc.UnlockWalletRequest) (*lnrpc.UnlockWalletResponse, error) {
+	if req.ChannelBackups != nil {
+		return nil, status.Error(codes.InvalidArgument, "channel_backups: channels cannot be restored from backups yet")
+	}
+	window, err := windowOf(req.RecoveryWindow)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.brake(ctx); err != nil {
+		return nil, err
+	}
+	_, err = s.vault.Unlock(req.WalletPassword, window, req.StatelessInit)
+	s.note(err)
+	if err != nil {
+		return nil, err
+	}
+	return &lnrpc.UnlockWalletResponse{}, nil
+}
+
+// brake waits until the next try is due.
+func (s *Service) brake(ctx context.Context) error {
+	s.mu.Lock()
+	wait := time.Until(s.again)
+	s.mu.Unlock()
+	if wait <= 0 {
+		return nil
+	}
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// note counts the failures: 1, 2, 4 .. 32 seconds until the next try.
+func (s *Service) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.failed = 0
+		return
+	}
+	s.again = time.Now().Add(time.Second << min(s.failed, 5))
+	s.failed++
+}
+
+var errWindow = errors.New("recovery_window must be between 0 and 100000")
+
+func windowOf(w int32) (uint32, error) {
+	if w < 0 || w > maxWindow {
+		return 0, status.Error(codes.InvalidArgument, errWindow.Error())
+	}
+	return uint32(w), nil
+}
