@@ -570,10 +570,14 @@ func TestDeltasAreCopies(t *testing.T) {
 	row := w.rows[tea.Hash()]
 	w.r = New(w.cfg)
 	w.step(Restarted{Height: w.height, Counters: w.counters, Live: []Invoice{row}})
-	w.arrive(part(6_000, 10_000))
-	w.state(Settled)
+	w.tick(2 * time.Minute)
+	require.Equal(t, Returned, w.rows[tea.Hash()].Parts[0].State)
 	require.Equal(t, Held, row.Parts[0].State)
-	require.Zero(t, row.Parts[0].ResolvedAt)
+
+	w.arrive(part(5_000, 10_000))
+	row = w.rows[tea.Hash()]
+	w.tick(2 * time.Minute)
+	require.Equal(t, Held, row.Parts[1].State)
 }
 
 // A part that times out before it was told again is answered when it is.
