@@ -148,8 +148,6 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.unconfirmed(ev)
 	case Spent:
 		c.spent(ev)
-	case PreimageSeen:
-		c.preimageSeen(ev.Preimage)
 	case FeeRate:
 		c.target = ev.Rate
 	case PolicySet:
@@ -158,9 +156,9 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.closeAsked(ev)
 	case Answered:
 		c.answered(ev)
-	case Loaded:
-		// Nobody asks for revoked states but the machine's on-chain part, and it
-		// only while the funding is spent by one.
+	case Loaded, PreimageSeen:
+		// Both matter only while outputs are followed in the chain. On the wire a
+		// preimage comes by Resolve or from the peer, never by its hash (V-03).
 	case Resumed:
 		c.resumed()
 	}

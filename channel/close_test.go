@@ -73,6 +73,36 @@ func TestMutualClose(t *testing.T) {
 	})
 }
 
+// TestMutualCloseAgain: after the agreement a reconnect negotiates anew; whatever the
+// cut took, both keep a closing transaction, and no error makes them force close.
+func TestMutualCloseAgain(t *testing.T) {
+	for cut := range 6 {
+		w := opened(t, nil)
+		w.a.step(CloseAsked{FeeRate: 1000})
+		for k := range 12 {
+			if k == 2*cut {
+				w.disconnect()
+				w.connect()
+			}
+			n := w.nodes()[k%2]
+			n.deliver(1)
+			n.step(Flush{})
+		}
+		tx := closeBoth(t, w)
+		w.disconnect()
+		w.connect()
+		require.Equal(t, tx.TxHash(), closeBoth(t, w).TxHash())
+		w.b.crash()
+		require.Equal(t, tx.TxHash(), w.b.last.Publish[0].TxHash())
+		w.connect()
+		closeBoth(t, w)
+		w.a.step(CloseAsked{Force: true})
+		require.Equal(t, tx.TxHash(), w.a.last.Publish[0].TxHash())
+		w.a.step(Received{Msg: &lnwire.Error{ChannelID: w.a.ch.id(), Data: []byte("unknown channel")}})
+		require.Equal(t, MutualClose, w.a.ch.Phase())
+	}
+}
+
 // TestShutdownOrder: B2.shutdown.1, B2.shutdown.2, B2.shutdown.3: not while an update
 // waits for its signature, answered by the peer, repeated after a reconnect, no adds
 // behind it; HTLCs drain first.

@@ -66,8 +66,8 @@ const (
 
 	// maxFeeRate is an absolute bound on any fee rate a peer may set: 1000 sat/vbyte.
 	maxFeeRate lnwire.SatPerKW = 250_000
-	// freeFeeRate is a rate a peer may always set, whatever we estimate: 25 sat/vbyte.
-	freeFeeRate lnwire.SatPerKW = 6250
+	// freeFeeRate is a rate a peer may always set, whatever we estimate: 100 sat/vbyte.
+	freeFeeRate lnwire.SatPerKW = 25_000
 	// feeSlack is by how much a peer's rate may exceed our estimate.
 	feeSlack = 10
 )

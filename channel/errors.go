@@ -75,7 +75,11 @@ func (c *Channel) fail(text string) {
 		return
 	case Closed, Closing, Failed:
 		return
-	case AwaitReady, Open, ShuttingDown, MutualClose:
+	case MutualClose: // the closing transaction is complete: nothing is better
+		c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(text)})
+		c.conn.broken = true
+		return
+	case AwaitReady, Open, ShuttingDown:
 	}
 	c.core.ErrorText = text
 	if c.conn.up {
@@ -118,12 +122,13 @@ func (c *Channel) peerError(m *lnwire.Error) {
 	switch c.core.Phase {
 	case Opening, Funding:
 		c.giveUp("the peer says: " + text)
-	case AwaitReady, Open, ShuttingDown, MutualClose: // B2.error.1
+	case AwaitReady, Open, ShuttingDown: // B2.error.1
 		c.tell(NoticeError, text)
 		c.conn.broken = true
 		c.broke("the peer says: " + text)
-	case Failed, Closing, Closed:
+	case MutualClose, Failed, Closing, Closed: // the peer may have forgotten it
 		c.tell(NoticeError, text)
+		c.conn.broken = true
 	}
 }
 

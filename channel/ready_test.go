@@ -126,7 +126,7 @@ func TestForgetUnfunded(t *testing.T) {
 	require.Len(t, w.a.published, 2) // the funder publishes it again
 }
 
-// TestAnnouncement: B2.ann.1 to B2.ann.4: at six confirmations, once, verified, not
+// TestAnnouncement: B2.ann.1, B2.ann.2, B2.ann.3, B2.ann.4: at six confirmations, once, verified, not
 // for private channels.
 func TestAnnouncement(t *testing.T) {
 	w := newWorld(t)

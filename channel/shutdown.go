@@ -24,7 +24,11 @@ func (c *Channel) closeAsked(ev CloseAsked) {
 			c.refuseClose("the channel has already failed: " + c.core.Reason)
 		}
 		return
-	case AwaitReady, Open, ShuttingDown, MutualClose:
+	case MutualClose:
+		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
+		c.refuseClose("a closing transaction is already agreed: it is published again")
+		return
+	case AwaitReady, Open, ShuttingDown:
 	}
 	if ev.Force {
 		c.fail("the operator closes the channel unilaterally")
@@ -40,9 +44,6 @@ func (c *Channel) refuseClose(text string) { c.tell(NoticeCloseRefused, text) }
 func (c *Channel) closeTogether(ev CloseAsked) {
 	upfront := c.terms.Ours.Upfront
 	switch {
-	case c.core.Phase == MutualClose:
-		c.refuseClose("a closing transaction is already agreed")
-		return
 	case !c.conn.synced || c.conn.broken:
 		c.refuseClose("the peer is not there: wait for it, or close unilaterally")
 		return

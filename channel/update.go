@@ -123,20 +123,6 @@ func (c *Channel) sendRemoval(e *entry) {
 	}
 }
 
-// preimageSeen: a preimage that is known anywhere ends outgoing HTLCs of its hash
-// that are in the chain only. On the wire nothing follows: the peer will say it.
-func (c *Channel) preimageSeen(p lnwire.Preimage) {
-	if c.core.Phase != Closing {
-		return
-	}
-	hash := p.Hash()
-	for _, e := range c.out {
-		if e.Hash == hash && e.State.Irrevocable() {
-			c.outcome(e, htlc.Resolution{Kind: htlc.Fulfilled, Preimage: p})
-		}
-	}
-}
-
 // outcome tells the end of an outgoing HTLC, once (V-05).
 func (c *Channel) outcome(e *entry, r htlc.Resolution) {
 	if e.Told {

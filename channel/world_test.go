@@ -198,7 +198,10 @@ func (n *node) answer(q Ask) {
 		a = Declined{Text: "no"}
 	}
 	n.step(Answered{ID: q.ID, Answer: a})
-	n.step(Flush{}) // an answer is a turn of its own
+	answered := n.last
+	if fx := n.step(Flush{}); len(fx.Send) == 0 { // an answer is a turn of its own
+		n.last = answered
+	}
 }
 
 // script is an address of the node's wallet.
