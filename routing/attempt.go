@@ -122,7 +122,7 @@ func (s *turn) route(amount, fees lnwire.MilliSat, final onion.Final) (Route, er
 		finder = &Finder{}
 	}
 	return finder.Find(s.env.Graph, &Query{Source: s.env.Self, Target: t.Payee, Amount: amount, Height: s.env.Height,
-		FinalDelta: t.FinalDelta, FinalLen: len(payload), FeeLimit: fees, CLTV: l.CLTV, Ours: true, Locals: s.env.Locals,
+		FinalDelta: t.FinalDelta, FinalLen: len(payload), Features: t.Features, FeeLimit: fees, CLTV: l.CLTV, Ours: true, Locals: s.env.Locals,
 		Hints: t.Hints, Outgoing: l.Outgoing, LastHop: l.LastHop, IgnoreNodes: p.local.nodes, IgnorePairs: p.local.pairs(amount),
 		IgnoreEdges: p.local.edges, Updates: p.local.updates, Scores: s.env.Scores, Params: s.env.Params, Now: s.now})
 }

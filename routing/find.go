@@ -151,6 +151,9 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 	f.attempt = float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6
 	f.reset()
 	f.source, f.target = f.index(q.Source), f.index(q.Target)
+	if q.Features == nil && f.bars(f.target) {
+		return noRoute("the recipient requires a feature that this node does not know")
+	}
 	f.mark()
 	return f.useLocals()
 }
@@ -306,12 +309,17 @@ func (f *Finder) search() bool {
 			return true
 		}
 		l := f.labels[v]
-		if l.hops < f.maxHops && (v == f.target || at.marks&markIgnored == 0) {
+		if l.hops < f.maxHops && (v == f.target || at.marks&markIgnored == 0 && !f.bars(v)) {
 			f.settle(v, &l, at.marks)
 		}
 	}
 	return false
 }
+
+// bars reports that a node requires a feature that we do not know.
+//
+// B7.route.5: nothing is sent through a node or a channel, nor without an invoice to a node, that requires an unknown feature.
+func (f *Finder) bars(v uint32) bool { return int(v) < f.t.nodes.n && f.t.nodes.at(v).bars }
 
 // settle looks at every channel that leads to v.
 func (f *Finder) settle(v uint32, l *label, is marks) {
@@ -404,7 +412,7 @@ func (f *Finder) overEdge(v uint32, l *label, e *edge) {
 			return
 		}
 		base, ppm, delta = s.policy.Base, s.policy.PPM, s.policy.Delta
-		least, most, off = s.policy.Min, min(s.policy.Max, e.cap), s.policy.Disabled
+		least, most, off = s.policy.Min, min(s.policy.Max, e.cap), s.policy.Disabled || e.barred
 	}
 	if off || l.amount < least || l.amount > most {
 		return

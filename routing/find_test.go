@@ -256,6 +256,41 @@ func TestRestrictions(t *testing.T) {
 	}
 }
 
+// B7.route.5
+func TestUnknownRequiredFeatures(t *testing.T) {
+	find := func(g *Graph, features lnwire.Features, updates ...Update) (int, error) {
+		var f Finder
+		r, err := f.Find(g.Snapshot(), &Query{Source: key(0), Target: key(3), Amount: 1_000_000, FinalDelta: 9, FeeLimit: 400_000,
+			Features: features, Updates: updates, Now: t0})
+		return len(r.Hops), err
+	}
+	strange := lnwire.NewFeatures(4002)
+	g := line(t)
+	require.NoError(t, g.SetNode(NodeInfo{ID: key(2), Features: strange}))
+	hops, err := find(g, nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, hops)
+
+	g = line(t)
+	c, _ := g.Snapshot().Channel(3)
+	c.Barred = true
+	require.NoError(t, g.AddChannel(c))
+	hops, err = find(g, nil, Update{Direction{3, key(2)}, *flat(1, 0, 20)})
+	require.NoError(t, err)
+	require.Equal(t, 2, hops)
+	c.Barred = false
+	require.NoError(t, g.AddChannel(c))
+	hops, err = find(g, nil)
+	require.NoError(t, err)
+	require.Equal(t, 3, hops)
+
+	require.NoError(t, g.SetNode(NodeInfo{ID: key(3), Features: strange}))
+	_, err = find(g, nil)
+	require.ErrorContains(t, err, "requires a feature")
+	_, err = find(g, lnwire.NewFeatures(lnwire.PaymentSecretOptional))
+	require.NoError(t, err)
+}
+
 func TestInsufficientBalance(t *testing.T) {
 	s := line(t).Snapshot()
 	q := &Query{Source: key(0), Target: key(3), Amount: 1_000_000, FeeLimit: 1000, Ours: true,

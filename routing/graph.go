@@ -25,6 +25,9 @@ type Channel struct {
 	SCID         lnwire.ShortChannelID
 	Node1, Node2 lnwire.PubKey // as announced: Node1 is the lesser
 	Capacity     lnwire.Sat    // 0: unknown
+	// Barred: its announcement requires a feature that this node does not know, so
+	// that nothing may be sent over it.
+	Barred bool
 	// Policies are those of Node1 (0) and Node2 (1), each for what it sends; nil
 	// while there is none.
 	Policies [2]*Policy
@@ -61,7 +64,8 @@ type edge struct {
 	max     lnwire.MilliSat // htlc_maximum_msat, but no more than the capacity
 	cap     lnwire.MilliSat
 	delta   uint16
-	off     bool // disabled
+	off     bool // disabled or barred
+	barred  bool
 }
 
 // channel is the part of a channel that no search needs. A free place has no scid
@@ -73,12 +77,15 @@ type channel struct {
 	place    [2]uint32 // of the policy of nodes[i], in the list of the other; none
 	updated  [2]uint32
 	max      [2]lnwire.MilliSat // htlc_maximum_msat as it was told
+	disabled [2]bool
+	barred   bool
 }
 
 // node is a node and the channels that lead to it.
 type node struct {
 	id    lnwire.PubKey
 	info  *NodeInfo // never changed; nil when it told nothing
+	bars  bool      // it requires a feature that we do not know
 	in    []edge
 	chans []uint32 // all its channels
 	fresh uint32   // the graph's epoch in which the lists were copied
@@ -150,6 +157,7 @@ func (g *Graph) AddChannel(c Channel) error {
 			return fmt.Errorf("channel %s: is known between other nodes", c.SCID)
 		}
 		g.setCapacity(n, c.Capacity)
+		g.setBarred(n, c.Barred)
 	} else {
 		n = g.newChannel(c)
 	}
@@ -170,7 +178,7 @@ func (g *Graph) newChannel(c Channel) uint32 {
 	} else {
 		n = g.t.channels.grow()
 	}
-	*g.t.channels.edit(n) = channel{scid: c.SCID, capacity: c.Capacity, nodes: ends, place: [2]uint32{none, none}}
+	*g.t.channels.edit(n) = channel{scid: c.SCID, capacity: c.Capacity, barred: c.Barred, nodes: ends, place: [2]uint32{none, none}}
 	g.t.bySCID.put(c.SCID, n, func(yield func(lnwire.ShortChannelID, uint32)) {
 		for i := range uint32(g.t.channels.n) {
 			if ch := g.t.channels.at(i); i != n && ch.nodes[0] != none {
@@ -233,8 +241,8 @@ func (g *Graph) setPolicy(n uint32, side int, p Policy) {
 	ch := g.t.channels.edit(n)
 	capacity := satToMsat(ch.capacity)
 	e := edge{from: ch.nodes[side], channel: n, base: p.Base, ppm: p.PPM, min: p.Min,
-		max: min(p.Max, capacity), cap: capacity, delta: p.Delta, off: p.Disabled}
-	ch.updated[side], ch.max[side] = p.Updated, p.Max
+		max: min(p.Max, capacity), cap: capacity, delta: p.Delta, off: p.Disabled || ch.barred, barred: ch.barred}
+	ch.updated[side], ch.max[side], ch.disabled[side] = p.Updated, p.Max, p.Disabled
 	to := g.editNode(ch.nodes[1-side])
 	if ch.place[side] == none {
 		ch.place[side] = uint32(len(to.in))
@@ -255,6 +263,20 @@ func (g *Graph) setCapacity(n uint32, capacity lnwire.Sat) {
 			e := &g.editNode(ch.nodes[1-side]).in[place]
 			e.cap = satToMsat(capacity)
 			e.max = min(ch.max[side], e.cap)
+		}
+	}
+}
+
+func (g *Graph) setBarred(n uint32, barred bool) {
+	ch := g.t.channels.edit(n)
+	if ch.barred == barred {
+		return
+	}
+	ch.barred = barred
+	for side, place := range ch.place {
+		if place != none {
+			e := &g.editNode(ch.nodes[1-side]).in[place]
+			e.off, e.barred = ch.disabled[side] || barred, barred
 		}
 	}
 }
@@ -320,7 +342,8 @@ func (g *Graph) SetNode(info NodeInfo) error {
 	if !ok {
 		return ErrUnknownNode
 	}
-	g.t.nodes.edit(n).info = &info
+	nd := g.t.nodes.edit(n)
+	nd.info, nd.bars = &info, len(info.Features.UnknownRequired(lnwire.InNode)) > 0
 	g.last = nil
 	return nil
 }

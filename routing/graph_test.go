@@ -90,6 +90,7 @@ func TestGraphAgainstModel(t *testing.T) {
 			case 0, 1:
 				c := Channel{SCID: scid, Node1: fake(rapid.IntRange(0, 6).Draw(t, "a")), Node2: fake(rapid.IntRange(0, 6).Draw(t, "b")),
 					Capacity: lnwire.Sat(rapid.IntRange(0, 50).Draw(t, "capacity"))}
+				c.Barred = rapid.Bool().Draw(t, "barred")
 				c.Policies[side] = policy.Draw(t, "policy")
 				err := g.AddChannel(c)
 				if c.Node1 == c.Node2 || ok && (known.Node1 != c.Node1 || known.Node2 != c.Node2) {

@@ -3,7 +3,9 @@ package routing
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -108,10 +110,16 @@ func BenchmarkFind(b *testing.B) {
 		pairs := readPairs(b, w.pairs)
 		b.Run(w.name, func(b *testing.B) {
 			var f Finder
+			var took []time.Duration
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
+				start := time.Now()
 				_, _ = f.Find(s, w.query(pairs[i%len(pairs)]))
+				took = append(took, time.Since(start))
 			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(took[len(took)*95/100].Microseconds()), "p95-us")
 		})
 	}
 }

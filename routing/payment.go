@@ -70,6 +70,9 @@ func New(b Begin) (*Payer, error) {
 	case t.Payee.IsZero():
 		return nil, errors.New("payee: missing")
 	}
+	if bits := t.Features.UnknownRequired(lnwire.InInvoice); len(bits) > 0 {
+		return nil, fmt.Errorf("features: the recipient requires %v, which this node does not know", bits)
+	}
 	if b.Route != nil {
 		if err := checkGiven(b.Route, t); err != nil {
 			return nil, err

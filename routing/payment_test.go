@@ -164,6 +164,65 @@ func TestNoSecondPayment(t *testing.T) {
 	bad.Amount = 0
 	_, err = New(Begin{Terms: bad})
 	require.ErrorContains(t, err, "amount")
+	bad = terms()
+	bad.Features = lnwire.NewFeatures(4002)
+	_, err = New(Begin{Terms: bad})
+	require.ErrorContains(t, err, "4002")
+}
+
+// After a restart an attempt that is in no channel never left, and the failure of one
+// that is can be read.
+func TestResume(t *testing.T) {
+	b := newBench(t, line(t))
+	p, fx := b.begin(Limits{Fee: 400_000})
+	l := fx.Launch[0]
+	rows := Resumed{Payment: p.Row(), Attempts: []Attempt{l.Attempt}, Seed: lnwire.Secret{55}}
+
+	p = Resume(rows)
+	fx = b.step(p, Start{})
+	require.Equal(t, Failed, fx.Delta.Attempts[0].Status)
+	require.True(t, fx.Delta.Attempts[0].Failure.Local)
+	require.EqualValues(t, 1, fx.Launch[0].Attempt.Number)
+	require.NotEqual(t, l.Attempt.SessionKey, fx.Launch[0].Attempt.SessionKey)
+
+	rows.Live = []uint64{l.AttemptID}
+	p = Resume(rows)
+	fx = b.step(p, Start{})
+	require.Empty(t, fx.Launch, "the HTLC may still be paid")
+	fx = b.step(p, b.walk(l, 1, &onion.Failure{Code: onion.TemporaryChannelFailure}))
+	require.EqualValues(t, 1, fx.Delta.Attempts[0].Failure.Hop)
+	require.Equal(t, []int{4, 5}, scidsOf(fx.Launch[0].Attempt.Route))
+
+	p = Resume(rows)
+	b.now = b.now.Add(time.Hour)
+	b.step(p, Start{})
+	fx = b.step(p, b.walk(l, 1, &onion.Failure{Code: onion.TemporaryChannelFailure}))
+	require.Equal(t, ReasonTimeout, fx.Delta.Payment.Reason)
+
+	route := l.Attempt.Route
+	rows.Payment.Route, rows.Live = &route, nil
+	p = Resume(rows)
+	fx = b.step(p, Start{})
+	require.Empty(t, fx.Launch, "a given route is tried once")
+	require.Equal(t, Failed, p.Row().Status)
+}
+
+// B4.origin.11: what is under way counts against the amount and the fee limit, however
+// many parts there are.
+func TestPartsCountTogether(t *testing.T) {
+	part := func(id uint64, amount, fee lnwire.MilliSat) Attempt {
+		return Attempt{ID: id, Number: uint32(id), Status: InFlight, Route: Route{Amount: amount + fee, Hops: []Hop{{Forward: amount}}}}
+	}
+	row := Payment{Terms: terms(), Limits: Limits{Fee: 3000, Parts: 4}, Status: InFlight, CreatedAt: t0}
+	p := Resume(Resumed{Payment: row, Attempts: []Attempt{part(1, 300_000, 1000), part(2, 200_000, 500)}, Live: []uint64{1, 2}, Seed: seed})
+	amount, fees := (&turn{p: p}).rest()
+	require.EqualValues(t, 500_000, amount)
+	require.EqualValues(t, 1500, fees)
+
+	b := newBench(t, line(t))
+	fx := b.step(p, Start{})
+	require.Empty(t, fx.Launch, "the only way costs more than is left")
+	require.Equal(t, InFlight, p.Row().Status)
 }
 
 // The failures of hops on the way and of the recipient, and what the payment makes of
@@ -306,6 +365,12 @@ func TestCancelAndTimeout(t *testing.T) {
 		fx = b.step(p, b.walk(l, 1, fail))
 		require.Empty(t, fx.Launch)
 		require.Equal(t, c.want, p.Row().Reason)
+
+		b = newBench(t, line(t))
+		p, fx = b.begin(Limits{Fee: 400_000})
+		c.stop(b, p)
+		b.step(p, b.walk(fx.Launch[0], 2, &onion.Failure{Code: onion.IncorrectOrUnknownPaymentDetails}))
+		require.Equal(t, c.want, p.Row().Reason, "the first reason stays")
 
 		b = newBench(t, line(t))
 		p, fx = b.begin(Limits{Fee: 400_000})

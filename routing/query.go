@@ -38,6 +38,8 @@ type Query struct {
 	// FinalLen is the length of the target's payload; 0 stands for that of a plain
 	// one.
 	FinalLen int
+	// Features are the target's by its invoice; nil: its announcement counts.
+	Features lnwire.Features
 	FeeLimit lnwire.MilliSat
 	CLTV     uint32 // limit of the first HTLC's lock in blocks; 0 stands for MaxCLTV
 	// Ours: the source is this node, which sends over Locals and nothing else.

@@ -84,7 +84,7 @@ func (t *tables) info(n uint32) NodeInfo {
 
 func (t *tables) view(n uint32) Channel {
 	ch := t.channels.at(n)
-	c := Channel{SCID: ch.scid, Capacity: ch.capacity,
+	c := Channel{SCID: ch.scid, Capacity: ch.capacity, Barred: ch.barred,
 		Node1: t.nodes.at(ch.nodes[0]).id, Node2: t.nodes.at(ch.nodes[1]).id}
 	for side, place := range ch.place {
 		if place == none {
@@ -92,7 +92,7 @@ func (t *tables) view(n uint32) Channel {
 		}
 		e := t.nodes.at(ch.nodes[1-side]).in[place]
 		c.Policies[side] = &Policy{Base: e.base, PPM: e.ppm, Delta: e.delta, Min: e.min, Max: ch.max[side],
-			Disabled: e.off, Updated: ch.updated[side]}
+			Disabled: ch.disabled[side], Updated: ch.updated[side]}
 	}
 	return c
 }
