@@ -11,6 +11,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Options of Open.
@@ -138,7 +139,7 @@ func openFile(path string, noSync bool) (*bolt.DB, error) {
 			return f, err
 		},
 	})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, ErrInUse
 	}
 	if err != nil {
@@ -160,7 +161,7 @@ func openFile(path string, noSync bool) (*bolt.DB, error) {
 
 // hint says what to do about a file that bbolt does not take.
 func hint(err error) error {
-	if errors.Is(err, bolt.ErrInvalid) || errors.Is(err, bolt.ErrChecksum) || errors.Is(err, bolt.ErrVersionMismatch) {
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
 		return ErrDamaged
 	}
 	return errors.New("the file cannot be opened")
