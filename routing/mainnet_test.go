@@ -84,6 +84,7 @@ func BenchmarkLoad(b *testing.B) {
 	runtime.ReadMemStats(&after)
 	b.ReportMetric((float64(after.HeapAlloc)-float64(before.HeapAlloc))/1e6, "MB-kept")
 	runtime.KeepAlive(g)
+	runtime.KeepAlive(channels)
 }
 
 func BenchmarkSnapshotAfterUpdate(b *testing.B) {

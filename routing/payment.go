@@ -42,6 +42,7 @@ type Payer struct {
 	row      Payment
 	seed     lnwire.Secret
 	resumed  bool
+	started  bool
 	deadline time.Time
 	attempts []Attempt
 	number   uint32 // of the next attempt
@@ -146,6 +147,10 @@ type turn struct {
 
 func (s *turn) start() {
 	p := s.p
+	if p.started {
+		return
+	}
+	p.started = true
 	if p.resumed {
 		s.changed = true
 		s.neverLeft()

@@ -146,6 +146,7 @@ func TestPaymentSucceeds(t *testing.T) {
 		fx = b.step(p, ev)
 		require.Equal(t, Succeeded, p.Row().Status)
 		require.Empty(t, fx.Launch)
+		require.False(t, fx.Delta.New)
 	}
 	require.Equal(t, []uint64{l.AttemptID}, fx.Delta.Took, "a late result only consumes its row")
 }
