@@ -16,6 +16,8 @@ type Kind uint8
 const (
 	// KindChannel is a channel with its announcement; the key is its id.
 	KindChannel Kind = iota + 1
+	// KindSpent is the height at which a channel's funding was spent; the key is its id.
+	KindSpent
 	// KindUpdate is a channel_update; the key is the channel's id and the side.
 	KindUpdate
 	// KindNode is a node_announcement; the key is the node's id.
@@ -28,7 +30,7 @@ const (
 )
 
 // Kinds are all kinds in the order in which Restore wants them.
-var Kinds = []Kind{KindChannel, KindUpdate, KindNode, KindOwn, KindTip}
+var Kinds = []Kind{KindChannel, KindSpent, KindUpdate, KindNode, KindOwn, KindTip}
 
 // Key names a row: at most 33 bytes, which sort as they should within a Kind.
 type Key struct {
@@ -85,36 +87,50 @@ func ownKey(num uint64) Key {
 }
 
 // channelHead is what stands before the announcement in a channel's row: version,
-// txid, index, capacity, spent height.
-const channelHead = 1 + 32 + 4 + 8 + 4
+// txid, index, capacity.
+const channelHead = 1 + 32 + 4 + 8
 
-func channelValue(op wire.OutPoint, capacity lnwire.Sat, spent lnwire.Height, raw []byte) []byte {
+func channelValue(op wire.OutPoint, capacity lnwire.Sat, raw []byte) []byte {
 	b := make([]byte, 0, channelHead+len(raw))
 	b = append(b, rowVersion)
 	b = append(b, op.Hash[:]...)
 	b = binary.BigEndian.AppendUint32(b, op.Index)
 	b = binary.BigEndian.AppendUint64(b, uint64(capacity))
-	b = binary.BigEndian.AppendUint32(b, uint32(spent))
 	return append(b, raw...)
 }
 
-func readChannelValue(b []byte) (op wire.OutPoint, capacity lnwire.Sat, spent lnwire.Height, raw []byte, err error) {
+func readChannelValue(b []byte) (op wire.OutPoint, capacity lnwire.Sat, raw []byte, err error) {
 	if len(b) < channelHead || b[0] != rowVersion {
-		return op, 0, 0, nil, errRow
+		return op, 0, nil, errRow
 	}
 	copy(op.Hash[:], b[1:33])
 	op.Index = binary.BigEndian.Uint32(b[33:])
 	capacity = lnwire.Sat(binary.BigEndian.Uint64(b[37:]))
-	spent = lnwire.Height(binary.BigEndian.Uint32(b[45:]))
-	return op, capacity, spent, b[channelHead:], nil
+	return op, capacity, b[channelHead:], nil
 }
 
 func rawValue(raw []byte) []byte { return append([]byte{rowVersion}, raw...) }
 
-// rawOf is the message within a row of any kind but KindTip.
+func spentKey(id lnwire.ShortChannelID) Key {
+	return Key{KindSpent, channelKey(id).Key}
+}
+
+func spentValue(h lnwire.Height) []byte {
+	return binary.BigEndian.AppendUint32([]byte{rowVersion}, uint32(h))
+}
+
+func readSpent(r Row) (id lnwire.ShortChannelID, h lnwire.Height, err error) {
+	if len(r.Key.Key) != 8 || len(r.Value) != 5 || r.Value[0] != rowVersion {
+		return 0, 0, errRow
+	}
+	id = lnwire.ShortChannelID(binary.BigEndian.Uint64([]byte(r.Key.Key)))
+	return id, lnwire.Height(binary.BigEndian.Uint32(r.Value[1:])), nil
+}
+
+// rawOf is the message within a row that has one.
 func rawOf(k Kind, value []byte) ([]byte, error) {
 	if k == KindChannel {
-		_, _, _, raw, err := readChannelValue(value)
+		_, _, raw, err := readChannelValue(value)
 		return raw, err
 	}
 	if len(value) < 3 || value[0] != rowVersion {

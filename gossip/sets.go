@@ -1,0 +1,69 @@
+package gossip
+
+import "time"
+
+// fifoSet is a set that forgets its oldest members beyond a number.
+type fifoSet[K comparable] struct {
+	has  map[K]uint64 // the number with which it was added last
+	ring []K
+	nums []uint64
+	next uint64
+	size int
+}
+
+func newFifoSet[K comparable](size int) fifoSet[K] {
+	return fifoSet[K]{has: map[K]uint64{}, size: size}
+}
+
+func (s *fifoSet[K]) add(k K) {
+	s.next++
+	if _, ok := s.has[k]; ok {
+		return
+	}
+	s.has[k] = s.next
+	if len(s.ring) < s.size {
+		s.ring, s.nums = append(s.ring, k), append(s.nums, s.next)
+		return
+	}
+	// The place of the oldest: the ring is filled in order, so it is found by count.
+	at := s.place()
+	if old := s.ring[at]; s.has[old] == s.nums[at] {
+		delete(s.has, old)
+	}
+	s.ring[at], s.nums[at] = k, s.next
+}
+
+// place is where the smallest number stands: a ring's next place.
+func (s *fifoSet[K]) place() int {
+	lo, hi := 0, len(s.nums)-1 // ascending from some place on
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if s.nums[mid] > s.nums[hi] {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+func (s *fifoSet[K]) remove(k K)        { delete(s.has, k) }
+func (s *fifoSet[K]) contains(k K) bool { _, ok := s.has[k]; return ok }
+func (s *fifoSet[K]) len() int          { return len(s.has) }
+
+// bucket allows a burst, and then one in every interval. Its zero value is full.
+type bucket struct {
+	free time.Time // when all of the burst is there again
+}
+
+func (b *bucket) take(now time.Time, burst int, interval time.Duration) bool {
+	if b.free.Before(now) {
+		b.free = now
+	}
+	next := b.free.Add(interval)
+	if next.After(now.Add(time.Duration(burst) * interval)) {
+		return false
+	}
+	b.free = next
+	return true
+}

@@ -1,0 +1,246 @@
+package gossip
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// sync is what we ask of one peer: what it has, and then for what we lack. There is
+// one at a time.
+type sync struct {
+	peer    *peer
+	asked   lnwire.QueryChannelRange
+	end     uint64 // of the range, exclusive
+	first   uint64 // of the last reply
+	begun   bool
+	last    lnwire.ShortChannelID // of all replies
+	replies int
+	brought int                     // ids in them
+	missing []lnwire.ShortChannelID // that we do not have
+	batch   bool                    // a query of ids is out
+	ranging bool
+	until   time.Time // without an answer it is given up
+}
+
+const (
+	syncWait = 2 * time.Minute
+	// syncEvery is how often one peer is asked again for what we missed.
+	syncEvery = time.Hour
+	// batchIDs is how many channels are asked for at once: the answer fits an inbox.
+	batchIDs = 500
+	// maxReplies to one query: a chain of empty ones must end, too.
+	maxReplies = 5000
+	// overlap is how far back the live relay begins.
+	overlap = 10 * time.Minute
+)
+
+// welcome tells a new peer whether to relay to us. Before the first block nothing
+// that comes could be proved.
+//
+// B7.filter.5: a peer that is not to relay to us, and one that is not worth asking,
+// gets a filter that lets nothing through.
+func (m *Machine) welcome(p *peer) {
+	if p.welcomed || !m.awake {
+		return
+	}
+	p.welcomed = true
+	m.activate()
+	if p.chain && !p.active {
+		m.sendFilter(p, math.MaxUint32, 0)
+	}
+}
+
+// activate chooses peers that relay to us until there are enough.
+//
+// B7.sync.1: a few peers relay and are asked, the others stay in reserve.
+func (m *Machine) activate() {
+	active := 0
+	for _, p := range m.line {
+		if p.active {
+			active++
+		}
+	}
+	for _, p := range m.line {
+		if active >= m.cfg.Active {
+			return
+		}
+		if p.active || p.dropped || !p.welcomed || !p.queries || !p.chain || m.bad.contains(p.id) {
+			continue
+		}
+		since := m.ago(overlap)
+		if active == 0 && len(m.channels) > 0 {
+			// What was told while we were away.
+			since = min(since, max(m.ago(stale), m.newest-min(m.newest, uint32(syncEvery/time.Second))))
+		}
+		p.active = true
+		m.sendFilter(p, since, math.MaxUint32)
+		active++
+	}
+}
+
+func (m *Machine) sendFilter(p *peer, first, length uint32) {
+	m.send(p, &lnwire.GossipTimestampFilter{ChainHash: m.cfg.Chain, FirstTimestamp: first, TimestampRange: length})
+}
+
+// goOn takes the next step of synchronising, when there is one.
+func (m *Machine) goOn() {
+	if !m.awake {
+		return
+	}
+	if m.sync == nil {
+		for _, p := range m.line {
+			if p.active && !p.synced && !p.dropped {
+				m.askRange(p)
+				break
+			}
+		}
+	}
+	if s := m.sync; s != nil && !s.ranging && !s.batch && s.peer.judging == 0 && len(s.peer.inbox) == 0 {
+		m.askIDs(s)
+	}
+}
+
+// askRange asks a peer for all ids that it has.
+//
+// B7.sync.2: the next query to a peer waits for the whole answer to the last one.
+func (m *Machine) askRange(p *peer) {
+	p.synced = true
+	q := lnwire.QueryChannelRange{ChainHash: m.cfg.Chain, NumBlocks: uint32(m.tip.Height) + 1}
+	m.sync = &sync{peer: p, asked: q, end: uint64(q.NumBlocks), ranging: true, until: m.now.Add(syncWait)}
+	m.send(p, &q)
+}
+
+// gotReplyRange takes a piece of the answer.
+func (m *Machine) gotReplyRange(p *peer, r *lnwire.ReplyChannelRange) {
+	s := m.sync
+	if s == nil || s.peer != p || !s.ranging {
+		return // too late, or never asked for
+	}
+	if err := s.take(r, m.cfg.Limits.QueryIDs); err != nil {
+		m.badAnswer(p, fmt.Sprintf("gossip: reply_channel_range: %v", err))
+		return
+	}
+	for _, id := range r.SCIDs {
+		if m.lacks(id) {
+			s.missing = append(s.missing, id)
+		}
+	}
+	s.until = m.now.Add(syncWait)
+	if r.Complete && s.first+uint64(r.NumBlocks) >= s.end {
+		s.ranging = false
+	}
+}
+
+// badAnswer: B7.sync.6: who answers against the rules is warned and dropped, with all
+// that was kept of the answer, and not asked again.
+func (m *Machine) badAnswer(p *peer, why string) {
+	m.bad.add(p.id)
+	m.drop(p, why)
+	m.activate()
+}
+
+// take checks a reply against the query and the replies before it (V-50).
+//
+// B7.sync.3: replies are for the chain and within the range that was asked for.
+// B7.sync.4: they do not go backwards, nor do the ids in them.
+// B7.sync.5: they are so many at most, and so are the ids.
+func (s *sync) take(r *lnwire.ReplyChannelRange, limit int) error {
+	first, end := uint64(r.FirstBlock), uint64(r.FirstBlock)+uint64(r.NumBlocks)
+	if s.replies++; s.replies > maxReplies {
+		return fmt.Errorf("more than %d replies", maxReplies)
+	}
+	if s.brought += len(r.SCIDs); s.brought > limit {
+		return fmt.Errorf("more than %d ids", limit)
+	}
+	switch {
+	case r.ChainHash != s.asked.ChainHash:
+		return fmt.Errorf("chain_hash is not that of the query")
+	case !s.begun && (first > uint64(s.asked.FirstBlock) || end <= uint64(s.asked.FirstBlock)):
+		return fmt.Errorf("the first reply does not begin with the range")
+	case s.begun && first < s.first:
+		return fmt.Errorf("first_blocknum goes backwards")
+	case first >= s.end:
+		return fmt.Errorf("first_blocknum is beyond the range")
+	}
+	for _, id := range r.SCIDs {
+		if s.last != 0 && id <= s.last {
+			return fmt.Errorf("id %s does not follow %s", id, s.last)
+		}
+		if b := uint64(id.Block()); b < first || b >= end {
+			return fmt.Errorf("id %s is outside of its range", id)
+		}
+		s.last = id
+	}
+	s.begun, s.first = true, first
+	return nil
+}
+
+// lacks tells whether we want to ask for a channel.
+//
+// B7.sync.7: what is known, spent, stale or not deep enough is not asked for.
+func (m *Machine) lacks(id lnwire.ShortChannelID) bool {
+	return m.channels[id] == nil && !m.gone.contains(id) && !m.zombies.contains(id) &&
+		id.Block()+minConfs-1 <= m.tip.Height
+}
+
+// askIDs asks for the next channels that we lack, or ends.
+func (m *Machine) askIDs(s *sync) {
+	n := min(len(s.missing), batchIDs)
+	batch := slices.DeleteFunc(slices.Clone(s.missing[:n]), func(id lnwire.ShortChannelID) bool { return !m.lacks(id) })
+	s.missing = s.missing[n:]
+	if len(batch) == 0 {
+		if len(s.missing) == 0 {
+			m.sync = nil
+		}
+		return
+	}
+	s.batch, s.until = true, m.now.Add(syncWait)
+	m.send(s.peer, &lnwire.QueryShortChannelIDs{ChainHash: m.cfg.Chain, SCIDs: batch})
+}
+
+// gotReplyEnd: everything that was asked for is here; the next batch is asked for
+// when it has been judged.
+func (m *Machine) gotReplyEnd(p *peer, r *lnwire.ReplyShortChannelIDsEnd) {
+	if s := m.sync; s != nil && s.peer == p && r.ChainHash == m.cfg.Chain {
+		s.batch, s.until = false, m.now.Add(syncWait)
+	}
+}
+
+// watchSync gives up on a peer that does not answer, and asks another one now and
+// then.
+//
+// B7.sync.8: who does not answer is not waited for for ever.
+func (m *Machine) watchSync() {
+	if s := m.sync; s != nil && !m.now.Before(s.until) {
+		if s.peer.judging > 0 || len(s.peer.inbox) > 0 {
+			s.until = m.now.Add(syncWait) // it is our turn
+		} else {
+			m.bad.add(s.peer.id)
+			s.peer.active = false
+			m.sendFilter(s.peer, math.MaxUint32, 0)
+			m.sync = nil
+			m.activate()
+		}
+	}
+	if m.now.Before(m.nextSync) || m.sync != nil {
+		return
+	}
+	m.nextSync = m.now.Add(syncEvery)
+	m.rotate()
+}
+
+// rotate asks the next of the peers again, and lets it be the first for the time
+// after this one.
+func (m *Machine) rotate() {
+	at := slices.IndexFunc(m.line, func(p *peer) bool { return p.active && p.synced })
+	if at < 0 {
+		return
+	}
+	p := m.line[at]
+	p.synced = false
+	m.line = append(slices.Delete(m.line, at, at+1), p)
+}
