@@ -7,7 +7,7 @@
 //
 // It must never know a business rule, nor how anything is stored.
 //
-//	server, err := rpc.New(rpc.Config{RPCListen: addrs, TLS: keeper, Macaroons: bakery})
+//	server, err := rpc.New(rpc.Config{RPCListen: addrs, Certificate: keeper, Macaroons: bakery})
 //	err = server.Provide(&lnrpc.WalletUnlocker_ServiceDesc, unlocker)
 //	err = server.Start()
 //	err = server.SetState(lnrpc.WalletState_LOCKED)

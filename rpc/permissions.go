@@ -7,8 +7,8 @@ import (
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 )
 
-// open lists the services that need no macaroon: one must answer before there can be any, the other tells no secret.
-var open = map[string]bool{
+// unguarded lists the services that need no macaroon: one must answer before there can be any, the other tells no secret.
+var unguarded = map[string]bool{
 	lnrpc.State_ServiceDesc.ServiceName:          true,
 	lnrpc.WalletUnlocker_ServiceDesc.ServiceName: true,
 }

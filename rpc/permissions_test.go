@@ -19,7 +19,7 @@ func methods() (guarded, free []string) {
 		for _, s := range svc.desc.Streams {
 			names = append(names, "/"+svc.desc.ServiceName+"/"+s.StreamName)
 		}
-		if open[svc.desc.ServiceName] {
+		if unguarded[svc.desc.ServiceName] {
 			free = append(free, names...)
 		} else {
 			guarded = append(guarded, names...)

@@ -127,7 +127,7 @@ func (s *Server) Provide(desc *grpc.ServiceDesc, impl any) error {
 func (s *Server) SetState(state lnrpc.WalletState) error { return s.phase.advance(state) }
 
 // Start listens and serves until Stop. When it returns an error nothing is left running.
-func (s *Server) Start() (err error) {
+func (s *Server) Start() error {
 	rpc, err := listen(s.cfg.RPCListen)
 	if err != nil {
 		return fmt.Errorf("start RPC server: %w", err)

@@ -194,14 +194,12 @@ func macaroonsOf(r *http.Request) []string {
 	return values
 }
 
-// answerProtocol accepts the protocol of a browser, which would hang up otherwise. Other clients may have set the header
-// by hand, as is done with lnd, and would not expect an answer.
+// answerProtocol accepts the protocol that holds a macaroon: browsers hang up on a server that accepts none.
 func answerProtocol(r *http.Request) http.Header {
-	p := protocolOf(r)
-	if p == "" || r.Header.Get("Origin") == "" {
-		return nil
+	if p := protocolOf(r); p != "" {
+		return http.Header{"Sec-Websocket-Protocol": {p}}
 	}
-	return http.Header{"Sec-Websocket-Protocol": {p}}
+	return nil
 }
 
 // lines is a response whose lines are sent as messages.

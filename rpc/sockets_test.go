@@ -94,9 +94,9 @@ func TestSocketMacaroon(t *testing.T) {
 		ok       bool
 	}{
 		{"header", n.withMacaroon(), "", true},
-		{"protocol", http.Header{"Sec-Websocket-Protocol": {"Grpc-Metadata-Macaroon+" + text}}, "", true},
-		{"protocol, lower case", http.Header{"Sec-Websocket-Protocol": {"grpc-metadata-macaroon+" + text}}, "", true},
-		{"one protocol of several", http.Header{"Sec-Websocket-Protocol": {"x, Grpc-Metadata-Macaroon+" + text}}, "", true},
+		{"protocol", http.Header{"Sec-Websocket-Protocol": {"Grpc-Metadata-Macaroon+" + text}}, "Grpc-Metadata-Macaroon+" + text, true},
+		{"protocol, lower case", http.Header{"Sec-Websocket-Protocol": {"grpc-metadata-macaroon+" + text}}, "grpc-metadata-macaroon+" + text, true},
+		{"one protocol of several", http.Header{"Sec-Websocket-Protocol": {"x, Grpc-Metadata-Macaroon+" + text}}, "Grpc-Metadata-Macaroon+" + text, true},
 		{"browser", http.Header{"Sec-Websocket-Protocol": {"Grpc-Metadata-Macaroon+" + text}, "Origin": {self}}, "Grpc-Metadata-Macaroon+" + text, true},
 		{"none", nil, "", false},
 		{"empty protocol", http.Header{"Sec-Websocket-Protocol": {"Grpc-Metadata-Macaroon+"}}, "", false},
