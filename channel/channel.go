@@ -36,10 +36,11 @@ type Channel struct {
 	mono    time.Duration
 	target  lnwire.SatPerKW // the last FeeRate
 
-	params [2]*commitment.Params    // of our and of the peer's commitments
-	points map[uint64]lnwire.PubKey // a few of our per-commitment points
-	link   *LinkState               // as last given out
-	stale  bool                     // link has to be looked at again
+	scratch []commitment.HTLC        // of scratchSpec
+	params  [2]*commitment.Params    // of our and of the peer's commitments
+	points  map[uint64]lnwire.PubKey // a few of our per-commitment points
+	link    *LinkState               // as last given out
+	stale   bool                     // link has to be looked at again
 
 	fx      Effects // of the step at hand
 	dirty   dirty

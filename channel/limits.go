@@ -17,9 +17,9 @@ func remoteWorst(s htlc.State) bool {
 // arrived and no removal of the peer has: what a new HTLC of ours must fit into.
 func (c *Channel) ahead(ours bool) commitment.Spec {
 	if ours {
-		return c.spec(true, localWorst)
+		return c.scratchSpec(true, localWorst)
 	}
-	return c.spec(false, remoteWorst)
+	return c.scratchSpec(false, remoteWorst)
 }
 
 // commitmentHTLC is h as a commitment sees it.
@@ -136,7 +136,7 @@ func (c *Channel) checkIncoming(h *htlc.HTLC) string {
 	if h.Amount > ours.MaxInFlight || sum > ours.MaxInFlight-h.Amount { // B2.add.15
 		return fmt.Sprintf("%v in flight and %v more are above max_htlc_value_in_flight_msat of %v", sum, h.Amount, ours.MaxInFlight)
 	}
-	p, s := c.owner(true), c.spec(true, holds(htlc.LocalNext))
+	p, s := c.owner(true), c.scratchSpec(true, holds(htlc.LocalNext))
 	s.HTLCs = append(s.HTLCs, commitmentHTLC(h, true))
 	need := ours.Reserve
 	if !c.terms.Funder {
@@ -196,7 +196,7 @@ func (c *Channel) receivable() lnwire.MilliSat {
 	if n >= int(ours.MaxAccepted) {
 		return 0
 	}
-	p, s := c.owner(true), c.spec(true, holds(htlc.LocalNext))
+	p, s := c.owner(true), c.scratchSpec(true, holds(htlc.LocalNext))
 	need := ours.Reserve
 	if !c.terms.Funder {
 		need += spike(p, s, 2)

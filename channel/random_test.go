@@ -21,6 +21,7 @@ type storm struct {
 	// answers are the resolutions given, by node, id: fulfilled or not.
 	answers map[*node]map[uint64]htlc.ResolutionKind
 	made    map[*node]map[uint64]bool // attempts asked for, not refused
+	closes  bool                      // one of them may ask for the close
 }
 
 func (s *storm) node() *node {
@@ -64,6 +65,12 @@ func (s *storm) actions() map[string]func(*rapid.T) {
 			s.T = t
 			n := s.node()
 			n.away = rapid.IntRange(0, 3).Draw(t, "away") == 0
+		},
+		"close": func(t *rapid.T) {
+			s.T = t
+			if s.closes && rapid.IntRange(0, 9).Draw(t, "close") == 0 {
+				s.node().step(CloseAsked{})
+			}
 		},
 		"": func(t *rapid.T) { s.T = t; s.check() },
 	}
@@ -186,6 +193,10 @@ func (s *storm) finish() {
 	require.Equal(s.T, a.Core.Ours, b.Core.Theirs)
 	require.Equal(s.T, a.Core.Theirs, b.Core.Ours)
 	require.Equal(s.T, a.Core.FeeRate, b.Core.FeeRate)
+	require.Equal(s.T, a.Core.Phase, b.Core.Phase)
+	if a.Core.OurShutdown != nil || b.Core.OurShutdown != nil {
+		require.Equal(s.T, MutualClose, a.Core.Phase)
+	}
 	require.Equal(s.T, a.Core.LocalN, b.Core.RemoteN)
 	for _, n := range w.nodes() {
 		s.outcomes(n)
@@ -215,7 +226,7 @@ func TestHonestStorm(t *testing.T) {
 		o := usual
 		o.format = rapid.SampledFrom([]commitment.Format{commitment.Anchors, commitment.StaticRemoteKey}).Draw(t, "format")
 		w.open(o)
-		s := &storm{T: t, w: w, answers: map[*node]map[uint64]htlc.ResolutionKind{w.a: {}, w.b: {}}, made: map[*node]map[uint64]bool{w.a: {}, w.b: {}}}
+		s := &storm{T: t, w: w, closes: rapid.Bool().Draw(t, "closes"), answers: map[*node]map[uint64]htlc.ResolutionKind{w.a: {}, w.b: {}}, made: map[*node]map[uint64]bool{w.a: {}, w.b: {}}}
 		t.Repeat(s.actions())
 		s.T = t
 		s.finish()

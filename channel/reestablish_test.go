@@ -70,7 +70,7 @@ func TestDataLost(t *testing.T) {
 	old := w.b.rows
 	w.a.add(5_000_000, 1)
 	w.settle()
-	w.b.rows = old
+	w.b.restore(old)
 	w.b.crash()
 	published := len(w.b.published)
 	w.connect()

@@ -136,7 +136,7 @@ func (s *script) wire(verb string, n *node, a args) bool {
 		}
 		s.old[n] = n.rows
 	case "lose":
-		n.rows = s.old[n]
+		n.restore(s.old[n])
 		n.crash()
 	case "signer":
 		_, n.away = a["away"]

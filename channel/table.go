@@ -160,15 +160,26 @@ func (c *Channel) rate(in outlook) lnwire.SatPerKW {
 
 // spec is what a commitment holds; ours says whose it is.
 func (c *Channel) spec(ours bool, in outlook) commitment.Spec {
-	s := commitment.Spec{FeeRate: c.rate(in), HTLCs: make([]commitment.HTLC, 0, len(c.in)+len(c.out))}
+	return c.specIn(make([]commitment.HTLC, 0, len(c.in)+len(c.out)), ours, in)
+}
+
+// scratchSpec is spec for a look that keeps nothing: its list is only good until the
+// next one.
+func (c *Channel) scratchSpec(ours bool, in outlook) commitment.Spec {
+	s := c.specIn(c.scratch[:0], ours, in)
+	c.scratch = s.HTLCs
+	return s
+}
+
+func (c *Channel) specIn(list []commitment.HTLC, ours bool, in outlook) commitment.Spec {
+	s := commitment.Spec{FeeRate: c.rate(in), HTLCs: list}
 	s.ToOwner, s.ToOther = c.balances(in)
 	if !ours {
 		s.ToOwner, s.ToOther = s.ToOther, s.ToOwner
 	}
 	c.each(func(e *entry) {
 		if in(e.State) {
-			offered := (e.Ref.Dir == htlc.Outgoing) == ours
-			s.HTLCs = append(s.HTLCs, commitment.HTLC{Ref: e.Ref, Offered: offered, Amount: e.Amount, Expiry: e.Expiry, Hash: e.Hash})
+			s.HTLCs = append(s.HTLCs, commitmentHTLC(&e.HTLC, ours))
 		}
 	})
 	return s

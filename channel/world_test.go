@@ -61,6 +61,10 @@ type node struct {
 	last      Effects
 	watches   []Watch
 	quietLaw  bool // benchmarks do without the reload law
+
+	base   Rows    // as stored before merged
+	merged Effects // of the last few steps, as one turn
+	steps  int
 }
 
 // everything is the features that both sides negotiate unless a test says less.
@@ -115,6 +119,7 @@ func (n *node) step(ev Event) Effects {
 func (n *node) take(fx Effects) {
 	n.last = fx
 	n.rows = Apply(n.rows, fx.Delta)
+	n.mergeLaw(fx)
 	for _, ref := range fx.Delta.OutboxDone {
 		n.done(ref)
 	}
@@ -226,6 +231,21 @@ func (n *node) law() {
 	}
 }
 
+// mergeLaw: the steps of a turn, merged into one delta, store the same as one by one.
+func (n *node) mergeLaw(fx Effects) {
+	if n.quietLaw {
+		return
+	}
+	n.merged.Append(fx)
+	if n.steps++; n.steps%5 == 0 {
+		requireSame(n.w.t, n.rows, Apply(n.base, n.merged.Delta), "merged rows of "+n.name)
+		n.base, n.merged = n.rows, Effects{}
+	}
+}
+
+// restore makes rows the stored ones.
+func (n *node) restore(rows Rows) { n.rows, n.base, n.merged = rows, rows, Effects{} }
+
 func requireSame(t require.TestingT, want, have Rows, what string) {
 	if reflect.DeepEqual(plain(want), plain(have)) {
 		return
@@ -262,7 +282,7 @@ func (n *node) deliver(k int) {
 		ev := Received{Msg: m}
 		if _, ok := m.(*lnwire.OpenChannel); ok {
 			n.ch = New(n.cfg, n.crypto, 1, n.other.ring.NodeID())
-			n.rows = Rows{}
+			n.restore(Rows{})
 			ev.Features, ev.At, ev.Now = n.features, n.w.tip, time.Unix(1_700_000_000, 0)
 		}
 		if _, ok := m.(*lnwire.UpdateAddHTLC); ok {
@@ -308,7 +328,7 @@ func (w *world) ask(o openOptions) {
 	side := w.a.side
 	side.Upfront = w.a.upfront
 	w.a.ch = New(w.a.cfg, w.a.crypto, 1, w.b.ring.NodeID())
-	w.a.rows = Rows{}
+	w.a.restore(Rows{})
 	w.a.step(OpenAsked{
 		TempID: lnwire.ChannelID{9, 9}, Capacity: o.capacity, Push: o.push, FeeRate: o.rate, FundingFeeRate: 1000,
 		Format: o.format, Private: o.private, Ours: side, Keys: w.a.ring.Locs(1), MinDepth: w.a.minDepth,
@@ -404,9 +424,10 @@ func (n *node) crash() {
 		n.other.step(Disconnected{})
 	}
 	n.ch = Load(n.cfg, n.crypto, n.rows)
+	n.restore(n.rows)
 	if n.ch == nil {
 		n.ch = New(n.cfg, n.crypto, 1, n.other.ring.NodeID())
-		n.rows = Rows{}
+		n.restore(Rows{})
 		return
 	}
 	n.locked = nil
