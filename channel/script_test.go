@@ -73,6 +73,10 @@ func (s *script) run(in string) string {
 		fmt.Fprintln(&out, strings.TrimSpace(fmt.Sprintf(format, args...)))
 	}
 	for _, line := range strings.Split(in, "\n") {
+		if line == "quiet" { // what follows in this block was shown elsewhere
+			s.log = nil
+			continue
+		}
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
