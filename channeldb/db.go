@@ -61,10 +61,6 @@ type DB struct {
 	died     chan struct{} // a write failed
 }
 
-// mapSize is the address space that is kept for the file: a file that outgrows it
-// must be mapped again, which waits for all readers.
-const mapSize = 1 << 30
-
 // growBy is by how much the file grows at a time.
 const growBy = 4 << 20
 

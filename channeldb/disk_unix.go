@@ -17,6 +17,11 @@ func freeBytes(dir string) (uint64, error) {
 	return uint64(s.Bavail) * uint64(s.Bsize), nil
 }
 
+// mapSize is the address space that is kept for a file: one that outgrows it must be
+// mapped again, which waits for all readers. 1 GiB, or 256 MiB where addresses are
+// short.
+const mapSize = 1 << (28 + 2*(^uint(0)>>63))
+
 // canReplace says that an open file can be given another's name.
 const canReplace = true
 

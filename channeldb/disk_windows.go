@@ -12,6 +12,9 @@ func freeBytes(dir string) (free uint64, err error) {
 	return free, err
 }
 
+// mapSize: here a file would be made as large as its mapping.
+const mapSize = 0
+
 // canReplace says that an open file can be given another's name.
 const canReplace = false
 
