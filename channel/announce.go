@@ -32,10 +32,12 @@ func (c *Channel) announcement() (m *lnwire.ChannelAnnouncement, first bool) {
 // announce sends our halves of the announcement: once on each connection until the
 // peer's are here (B2.ann.2).
 func (c *Channel) announce() {
-	if !c.announceable() || !c.conn.synced || c.conn.annSent || c.core.PeerAnn != nil && c.core.PeerAnn.SCID == c.core.SCID {
+	known := c.core.PeerAnn != nil && c.core.PeerAnn.SCID == c.core.SCID
+	if !c.announceable() || !c.conn.synced || c.conn.annSent || known && !c.conn.annOwed {
 		return
 	}
 	c.sendAnn()
+	c.publishAnn()
 }
 
 // sendAnn sends announcement_signatures, unless the signer is away.
@@ -80,7 +82,9 @@ func (c *Channel) gotAnn(m *lnwire.AnnouncementSignatures) {
 		c.core.PeerAnn = &sigs
 		c.save()
 	}
-	if c.announceable() && !c.conn.annSent { // B2.ann.2
+	if !c.announceable() {
+		c.conn.annOwed = true
+	} else if !c.conn.annSent { // B2.ann.2
 		c.sendAnn()
 	}
 	c.publishAnn()

@@ -65,8 +65,10 @@ type connection struct {
 	synced   bool // both channel_reestablish exchanged
 	features lnwire.Features
 	annSent  bool // our announcement_signatures went out
+	annOwed  bool // theirs came before we could answer
 	shutSent bool // our shutdown went out
 	shutGot  bool // theirs came
+	asked    bool // the wallet was asked for our script
 	// greeting is the peer's channel_reestablish while the signer is away, held are
 	// the messages that came behind it.
 	greeting *lnwire.ChannelReestablish

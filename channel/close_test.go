@@ -103,6 +103,27 @@ func TestMutualCloseAgain(t *testing.T) {
 	}
 }
 
+// TestShutdownAfterCrash: who had received a shutdown and not answered it answers
+// after a restart, with a script that it asks for once.
+func TestShutdownAfterCrash(t *testing.T) {
+	w := opened(t, nil)
+	w.a.add(5_000_000, 1)
+	w.settle()
+	w.a.step(CloseAsked{})
+	w.a.step(Flush{})
+	w.b.deliver(1)
+	require.Equal(t, ShuttingDown, w.b.ch.Phase())
+	w.b.crash()
+	w.connect()
+	w.b.deliver(1)
+	fx := w.b.ch.Step(Flush{})
+	require.Len(t, fx.Ask, 1)
+	require.Empty(t, w.b.ch.Step(Flush{}).Ask)
+	w.b.answer(fx.Ask[0])
+	w.b.fulfill(0, 1)
+	closeBoth(t, w)
+}
+
 // TestShutdownOrder: B2.shutdown.1, B2.shutdown.2, B2.shutdown.3: not while an update
 // waits for its signature, answered by the peer, repeated after a reconnect, no adds
 // behind it; HTLCs drain first.

@@ -157,7 +157,7 @@ func (c *Channel) declined(id uint64, step openStep, text string) {
 	case id == askOutPoint && step == askedUnique:
 		c.abort("funding_created: the outpoint is already in use")
 	case id == askScript && c.want.closing:
-		c.want, c.stale = wish{}, true
+		c.want, c.conn.asked, c.stale = wish{}, false, true
 		c.tell(NoticeCloseRefused, text)
 	}
 }

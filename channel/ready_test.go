@@ -161,6 +161,20 @@ func TestAnnouncement(t *testing.T) {
 	w.a.step(Received{Msg: &good}) // but once on a connection
 	require.Empty(t, w.a.last.Send)
 
+	// The peer sees the sixth block first: its halves wait, ours answer them.
+	w = newWorld(t)
+	w.open(usual)
+	for k := range 3 {
+		w.b.step(Block{At: blockRef(w.tip.Height + 1 + lnwire.Height(k))})
+	}
+	w.a.deliver(-1)
+	require.NotNil(t, w.a.ch.core.PeerAnn)
+	require.Nil(t, w.a.announced)
+	w.blocks(3)
+	w.settle()
+	require.NotNil(t, w.a.announced)
+	require.NotNil(t, w.b.announced)
+
 	w = newWorld(t)
 	o := usual
 	o.private = true

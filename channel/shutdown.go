@@ -80,7 +80,10 @@ func (c *Channel) shutdown() {
 	}
 	script := c.ourScript()
 	if script == nil {
-		c.fx.Ask = append(c.fx.Ask, Ask{ID: askScript, Question: AskShutdownScript{}})
+		if !c.conn.asked { // once on a connection
+			c.conn.asked = true
+			c.fx.Ask = append(c.fx.Ask, Ask{ID: askScript, Question: AskShutdownScript{}})
+		}
 		return
 	}
 	if !again {
@@ -122,7 +125,7 @@ func (c *Channel) ourScript() []byte {
 
 // gotScript is the wallet's address for the close.
 func (c *Channel) gotScript(script []byte) {
-	if c.core.OurShutdown == nil && (c.want.closing || c.conn.shutGot) && shutdownScript(script, true) {
+	if c.core.OurShutdown == nil && shutdownScript(script, c.conn.features.HasEither(lnwire.ShutdownAnySegwitOptional)) {
 		c.want.script = script
 	}
 }
