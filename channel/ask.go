@@ -45,15 +45,17 @@ type AskAccept struct {
 }
 
 // AskOutPoint asks whether another channel of this node already uses the
-// outpoint as its funding (V-31). Answer: Accepted outpoints with Free, or
-// Declined.
+// outpoint as its funding (V-31). Answer: Free or Declined.
 type AskOutPoint struct {
 	OutPoint wire.OutPoint
 }
 
 // AskShutdownScript asks the wallet for a fresh address. Answer: ShutdownScript
 // or Declined.
-type AskShutdownScript struct{}
+type AskShutdownScript struct {
+	// AnySegwit: a taproot address is allowed; otherwise only version 0.
+	AnySegwit bool
+}
 
 func (AskFund) isQuestion()           {}
 func (AskAccept) isQuestion()         {}

@@ -39,6 +39,21 @@ const (
 	NoticeForgotten
 )
 
+// String is the kind in words, for the log.
+func (k NoticeKind) String() string {
+	names := [...]string{
+		NoticeOpening: "opening", NoticeOpenFailed: "not opened", NoticeOpen: "open", NoticeActive: "active",
+		NoticeInactive: "inactive", NoticeWarning: "warned by peer", NoticeError: "failed by peer",
+		NoticeFailing: "failing", NoticeCloseRefused: "close refused", NoticeClosePublished: "close published",
+		NoticeSpent: "spent", NoticeClosed: "closed", NoticeDataLost: "state lost", NoticeBug: "broken",
+		NoticeForgotten: "forgotten",
+	}
+	if int(k) >= len(names) || names[k] == "" {
+		return "event"
+	}
+	return names[k]
+}
+
 // Notice is for subscribers and the log. It may be dropped.
 type Notice struct {
 	ChanNum uint64

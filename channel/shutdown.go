@@ -80,10 +80,7 @@ func (c *Channel) shutdown() {
 	}
 	script := c.ourScript()
 	if script == nil {
-		if !c.conn.asked { // once on a connection
-			c.conn.asked = true
-			c.fx.Ask = append(c.fx.Ask, Ask{ID: askScript, Question: AskShutdownScript{}})
-		}
+		c.askShutdown()
 		return
 	}
 	if !again {
@@ -94,6 +91,16 @@ func (c *Channel) shutdown() {
 	c.conn.shutSent = true
 	c.offersFrom()
 	c.send(&lnwire.Shutdown{ChannelID: c.core.ChannelID, Script: script})
+}
+
+// askShutdown asks the wallet for our script, once on a connection.
+func (c *Channel) askShutdown() {
+	if c.conn.asked {
+		return
+	}
+	c.conn.asked = true
+	any := c.conn.features.HasEither(lnwire.ShutdownAnySegwitOptional)
+	c.fx.Ask = append(c.fx.Ask, Ask{ID: askScript, Question: AskShutdownScript{AnySegwit: any}})
 }
 
 // unsigned: updates of ours wait for a signature.
