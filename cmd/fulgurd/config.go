@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jessevdk/go-flags"
+
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 )
 
 // options are the flags and the keys of the configuration file. The names are
@@ -71,6 +73,8 @@ type options struct {
 	Protocol protocolOptions `group:"protocol" namespace:"protocol"`
 	Gossip   gossipOptions   `group:"gossip" namespace:"gossip"`
 
+	Dev devOptions `group:"dev" namespace:"dev"`
+
 	// without effect here: they only tune lnd's internals
 	Tuning tuningOptions `group:"without effect"`
 }
@@ -111,6 +115,12 @@ type protocolOptions struct {
 	Wumbo     bool `long:"wumbo-channels" description:"allow channels above 0.16777215 BTC"`
 	NoAnchors bool `long:"no-anchors" description:"do not offer channels with anchors"`
 	Anchors   bool `long:"anchors" description:"anchors are on by default; matters with --dev.testprofile only"`
+}
+
+// devOptions are for test benches. They are refused unless the build has the tag dev.
+type devOptions struct {
+	ChannelDir  string `long:"channeldir" description:"where the money's database lies"`
+	TestProfile string `long:"testprofile" description:"lnd-regtest: answer as benches for lnd on regtest expect"`
 }
 
 type gossipOptions struct {
@@ -230,6 +240,10 @@ func (c *config) finish(parser *flags.Parser) error {
 	switch {
 	case c.Bitcoin.Node != "btcd":
 		return fmt.Errorf("--bitcoin.node=%s: btcd is the only chain backend there is yet", c.Bitcoin.Node)
+	case (c.Dev.ChannelDir != "" || c.Dev.TestProfile != "") && !devBuild:
+		return errors.New("--dev.*: only in builds with the tag dev")
+	case c.Dev.TestProfile != "" && c.Dev.TestProfile != "lnd-regtest":
+		return fmt.Errorf("--dev.testprofile=%s: lnd-regtest is the only one", c.Dev.TestProfile)
 	case c.RequireInterceptor:
 		return errors.New("--requireinterceptor: HTLC interception is not there yet")
 	case c.AcceptKeysend:
@@ -311,6 +325,23 @@ func (c *config) chainDir() string {
 	return filepath.Join(c.dir, "data", "chain", "bitcoin", c.network)
 }
 func (c *config) graphDir() string { return filepath.Join(c.dir, "data", "graph", c.network) }
+
+// moneyDir holds the money's database.
+func (c *config) moneyDir() string {
+	if c.Dev.ChannelDir != "" {
+		return expand(c.Dev.ChannelDir)
+	}
+	return c.chainDir()
+}
+
+// macaroonFiles are the macaroons that are written for local programs.
+func (c *config) macaroonFiles() []macaroons.File {
+	files := macaroons.Files(c.chainDir())
+	for i, path := range []string{c.AdminMacaroon, c.ReadonlyMacaroon, c.InvoiceMacaroon} {
+		files[i].Path = path
+	}
+	return files
+}
 
 // warn names the options that were set and have no effect here.
 func (c *config) warn(parser *flags.Parser) {

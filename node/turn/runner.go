@@ -26,6 +26,9 @@ type Item struct {
 	// Opened waits for the peeled onion, of a received update_add_htlc. The pool has
 	// been at it since the message was read.
 	Opened func() *htlc.Opened
+	// Look, in an item without an Event, reads the machine. What it returns is called
+	// when everything that it saw is durable.
+	Look func(Machine) (seen func())
 }
 
 // Shell is what a Runner needs of the world around it.
@@ -70,7 +73,12 @@ func NewRunner(num uint64, m Machine, shell Shell, spawn func(func())) *Runner {
 // not go out after it.
 func (r *Runner) turn(items []Item) {
 	var fx channel.Effects
+	var seen []func()
 	for _, it := range items {
+		if it.Event == nil {
+			seen = append(seen, it.Look(r.machine))
+			continue
+		}
 		switch it.Event.(type) {
 		case channel.Connected, channel.Disconnected:
 			r.finish(&fx)
@@ -85,6 +93,9 @@ func (r *Runner) turn(items []Item) {
 	}
 	r.step(channel.Flush{}, &fx)
 	r.finish(&fx)
+	for _, f := range seen {
+		r.shell.Commit(&channel.Delta{}, f)
+	}
 }
 
 // finish queues the write and hands on the effects.

@@ -78,6 +78,20 @@ func TestWhatWasSaidGoesOutOnTheConnectionOfThatTime(t *testing.T) {
 	require.Contains(t, sh.log, "release 1 on new")
 }
 
+func TestLookIsAnsweredWhenWhatItSawIsDurable(t *testing.T) {
+	sh := &shell{}
+	r := NewRunner(1, scripted{new([]string)}, sh, inline)
+	var got Machine
+	answered := false
+	r.turn([]Item{rcv(), {Look: func(m Machine) func() { got = m; return func() { answered = true } }}})
+	require.NotNil(t, got)
+	require.Len(t, sh.releases, 2)
+	sh.releases[0]()
+	require.False(t, answered)
+	sh.releases[1]()
+	require.True(t, answered)
+}
+
 // TestPanicIsAQuarantine: once from the durable state, then only the chain (law 7).
 func TestPanicIsAQuarantine(t *testing.T) {
 	sh := &shell{}

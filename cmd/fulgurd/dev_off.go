@@ -1,0 +1,6 @@
+//go:build !dev
+
+package main
+
+// devBuild allows the options under --dev.
+const devBuild = false

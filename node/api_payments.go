@@ -1,0 +1,44 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// ErrPaymentRunning says that a payment cannot be deleted before it has ended.
+var ErrPaymentRunning = errors.New("payment is in flight, it cannot be deleted")
+
+// PaymentRow is a payment as it is stored, with its index. It fails with
+// ErrUnknownPayment.
+func (n *Node) PaymentRow(hash lnwire.Hash) (*channeldb.Payment, error) {
+	p, err := n.db.Payment(hash)
+	if err != nil {
+		return nil, fmt.Errorf("look up payment: %w", err)
+	}
+	if p == nil {
+		return nil, ErrUnknownPayment
+	}
+	return p, nil
+}
+
+// DeletePayments forgets payments that have ended, with their attempts. It fails with
+// ErrPaymentRunning, and then deletes none.
+func (n *Node) DeletePayments(hashes ...lnwire.Hash) error {
+	done := make(chan struct{})
+	ps := n.payments
+	ps.mu.Lock()
+	for _, h := range hashes {
+		if ps.byHash[h] != nil {
+			ps.mu.Unlock()
+			return ErrPaymentRunning
+		}
+	}
+	// Queued under the lock: a payment of the same hash that begins now comes behind it.
+	n.write(channeldb.Batch{PaymentsGone: hashes}, func() { close(done) })
+	ps.mu.Unlock()
+	<-done
+	return nil
+}

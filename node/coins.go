@@ -1,0 +1,116 @@
+package node
+
+import (
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/wallet"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+// NewAddress gives out an address of the kind; unused ones are given out again when
+// unused is set.
+func (n *Node) NewAddress(kind keys.AccountKind, change, unused bool) (wallet.Address, error) {
+	branch := keys.External
+	if change {
+		branch = keys.Internal
+	}
+	return n.purse.address(kind, branch, unused)
+}
+
+// SendRequest asks for a transaction from the wallet's coins.
+type SendRequest struct {
+	Outputs  []*wire.TxOut
+	All      bool // everything to the one output, whose value must be 0
+	FeeRate  lnwire.SatPerKW
+	Target   uint32
+	MinConfs uint32
+	Coins    []wire.OutPoint
+	Label    string
+}
+
+// SendCoins makes, signs and publishes a transaction; it is durable when this
+// returns.
+func (n *Node) SendCoins(req SendRequest) (*wire.MsgTx, error) {
+	rate, err := n.feeRate(req.FeeRate, req.Target)
+	if err != nil {
+		return nil, err
+	}
+	var tx *wire.MsgTx
+	err = n.purse.do(func(w *wallet.Wallet) (wallet.Effects, error) {
+		f, fx, err := w.Send(n.ring, wallet.FundRequest{
+			Outputs: req.Outputs, All: req.All, FeeRate: rate, MinConfs: req.MinConfs, Coins: req.Coins,
+			Reserve: wallet.RequiredReserve(n.anchorChannels()), Now: n.now(),
+		}, req.Label)
+		if err == nil {
+			tx = f.Tx
+		}
+		return fx, err
+	})
+	return tx, err
+}
+
+// PlanSend works out the fee of a transaction without making it.
+func (n *Node) PlanSend(req SendRequest) (*wallet.Funded, lnwire.SatPerKW, error) {
+	rate, err := n.feeRate(req.FeeRate, req.Target)
+	if err != nil {
+		return nil, 0, err
+	}
+	var f *wallet.Funded
+	n.purse.look(func(w *wallet.Wallet) {
+		f, err = w.Plan(wallet.FundRequest{
+			Outputs: req.Outputs, All: req.All, FeeRate: rate, MinConfs: req.MinConfs, Coins: req.Coins, Now: n.now(),
+		})
+	})
+	return f, rate, err
+}
+
+// Balance sums up the wallet's coins; the second figure is what the anchors of
+// channels require to be kept.
+func (n *Node) Balance(minConfs uint32) (b wallet.Balance, reserve lnwire.Sat) {
+	n.purse.look(func(w *wallet.Wallet) { b = w.TotalBalance(minConfs, n.now()) })
+	return b, wallet.RequiredReserve(n.anchorChannels())
+}
+
+// AccountBalance sums up the coins of one account.
+func (n *Node) AccountBalance(kind keys.AccountKind, minConfs uint32) (b wallet.Balance) {
+	n.purse.look(func(w *wallet.Wallet) { b = w.Balance(kind, minConfs, n.now()) })
+	return b
+}
+
+// Unspent lists the coins that can be spent.
+func (n *Node) Unspent(minConfs, maxConfs uint32) (list []wallet.Unspent) {
+	n.purse.look(func(w *wallet.Wallet) { list = w.Unspent(minConfs, maxConfs, n.now()) })
+	return list
+}
+
+// Txs lists the wallet's transactions of a range of blocks.
+func (n *Node) Txs(from, to lnwire.Height, unconfirmed bool) (list []wallet.TxRow) {
+	n.purse.look(func(w *wallet.Wallet) { list = w.Txs(from, to, unconfirmed) })
+	return list
+}
+
+// Tx is one of the wallet's transactions.
+func (n *Node) Tx(txid chainhash.Hash) (row wallet.TxRow, ok bool) {
+	n.purse.look(func(w *wallet.Wallet) { row, ok = w.Tx(txid) })
+	return row, ok
+}
+
+// OwnScript reports whether a script pays to the wallet.
+func (n *Node) OwnScript(script []byte) (own bool) {
+	n.purse.look(func(w *wallet.Wallet) { _, own = w.Owner(script) })
+	return own
+}
+
+// Sweeps lists the outputs that are on their way home.
+func (n *Node) Sweeps() (list []wallet.PendingSweep) {
+	n.purse.mu.Lock()
+	defer n.purse.mu.Unlock()
+	return n.purse.sweeps.Pending()
+}
+
+// Born is when the node was started.
+func (n *Node) Born() time.Time { return n.born }

@@ -1,0 +1,116 @@
+package node
+
+import (
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/peer"
+)
+
+// sink is peer.Sink: it finds for every message the machine that it is for.
+type sink struct{ n *Node }
+
+// Opened tells a peer's channels that it is there.
+func (s sink) Opened(c *peer.Conn) {
+	features := s.n.negotiated(c)
+	for _, e := range s.n.channels.of(c.PubKey()) {
+		e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: features}, Conn: c})
+	}
+	s.n.gossip.opened(c)
+	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: true})
+}
+
+// Closed tells them that it is gone.
+func (s sink) Closed(c *peer.Conn, err error) {
+	for _, e := range s.n.channels.of(c.PubKey()) {
+		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}})
+	}
+	s.n.gossip.closed(c)
+	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: false})
+}
+
+// Message finds the owner of a message.
+func (s sink) Message(c *peer.Conn, m lnwire.Message) {
+	switch m := m.(type) {
+	case *lnwire.Error:
+		s.n.log.Warn("error from peer", "peer", c.PubKey(), "channel", m.ChannelID, "text", peer.Text(m))
+		s.toChannels(c, m)
+	case *lnwire.Warning:
+		s.n.log.Warn("warning from peer", "peer", c.PubKey(), "channel", m.ChannelID, "text", peer.Text(m))
+		s.toChannels(c, m)
+	case *lnwire.OpenChannel:
+		s.n.fundee(c, m)
+	case lnwire.ChannelMessage:
+		s.toChannel(c, m)
+	case *lnwire.Unknown, *lnwire.PeerStorage, *lnwire.PeerStorageRetrieval:
+		// Odd, and nobody here asked for it.
+	default:
+		s.n.gossip.message(c, m)
+	}
+}
+
+// toChannels delivers an error or warning, which may be about all channels with
+// the peer.
+func (s sink) toChannels(c *peer.Conn, m lnwire.ChannelMessage) {
+	if !m.Channel().IsZero() {
+		if e := s.n.channels.key(c.PubKey(), m.Channel()); e != nil {
+			e.runner.Inbox.PutSlow(turn.Item{Event: channel.Received{Msg: m}})
+		}
+		return
+	}
+	for _, e := range s.n.channels.of(c.PubKey()) {
+		e.runner.Inbox.PutSlow(turn.Item{Event: channel.Received{Msg: m}})
+	}
+}
+
+func (s sink) toChannel(c *peer.Conn, m lnwire.ChannelMessage) {
+	e := s.n.channels.key(c.PubKey(), m.Channel())
+	if e == nil {
+		// BOLT 1 and 2: the peer must learn that we do not have it, and it will not
+		// learn it from silence.
+		c.Send(peer.Channel, &lnwire.Error{ChannelID: m.Channel(), Data: []byte("no such channel")})
+		return
+	}
+	item := turn.Item{Event: channel.Received{Msg: m}}
+	if add, ok := m.(*lnwire.UpdateAddHTLC); ok {
+		item.Opened = later(s.n.pool, func() *htlc.Opened {
+			o := s.n.open(&add.Onion, add.Hash, add.PathKey != nil)
+			return &o
+		})
+	}
+	e.runner.Inbox.PutSlow(item)
+}
+
+// negotiated are the features that both sides of a connection offer.
+func (n *Node) negotiated(c *peer.Conn) lnwire.Features {
+	var out lnwire.Features
+	for _, bit := range n.features.Bits() {
+		if c.Negotiated(bit) {
+			out = out.With(bit)
+		}
+	}
+	return out
+}
+
+// open peels an onion with the node's key and reads what it says.
+func (n *Node) open(packet *[lnwire.OnionLen]byte, hash lnwire.Hash, blinded bool) (o htlc.Opened) {
+	if blinded { // we announce no route blinding: nobody may send us this
+		o.Bad = onion.NewBadOnion(onion.InvalidOnionBlinding, packet)
+		return o
+	}
+	peeled, bad := onion.Peel(n.key, packet, hash[:])
+	if bad != nil {
+		o.Bad = bad
+		return o
+	}
+	o.Secret, o.Final, o.Next = peeled.Secret, peeled.Final, peeled.Next
+	payload, invalid := onion.DecodePayload(peeled.Payload)
+	if invalid != nil {
+		o.Invalid = invalid
+		return o
+	}
+	o.Payload = &payload
+	return o
+}

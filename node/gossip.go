@@ -1,0 +1,368 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs"
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/gossip"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node/chain"
+	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/peer"
+	"github.com/fulgur-ln/fulgur/routing"
+)
+
+// lookUps bounds the questions to the chain that are under way.
+const lookUps = 8
+
+// gossiper drives gossip: one machine with an inbox, whose changes feed the graph
+// that paths are found in.
+type gossiper struct {
+	n     *Node
+	inbox *turn.Inbox[gossip.Event]
+	alarm *alarm
+	asks  chan struct{} // holds a token for each question to the chain
+	Feed  Feed[[]gossip.Change]
+
+	machine *gossip.Machine // its turns' own, but for views
+
+	mu     sync.RWMutex
+	graph  *routing.Graph
+	own    map[uint64]*lnwire.ChannelUpdate
+	theirs map[uint64]gossip.Policy
+}
+
+// startGossip loads what is known of the network.
+func (n *Node) startGossip() error {
+	m, err := gossip.New(gossip.Config{
+		Chain: *n.net.GenesisHash, Self: n.id, Trickle: n.cfg.TrickleDelay,
+		DisableAfter: n.cfg.DisableAfter, EnableAfter: n.cfg.EnableAfter,
+	})
+	if err != nil {
+		return err
+	}
+	g := &gossiper{
+		n: n, machine: m, graph: routing.NewGraph(), asks: make(chan struct{}, lookUps),
+		own: map[uint64]*lnwire.ChannelUpdate{}, theirs: map[uint64]gossip.Policy{},
+	}
+	n.gossip = g
+	g.inbox = turn.NewInbox(n.spawn, g.turn)
+	g.alarm = newAlarm(func() { g.inbox.Put(gossip.Tick{}) })
+	for _, kind := range gossip.Kinds {
+		err := n.cfg.GraphDB.ForEach(kind, func(key, value []byte) error {
+			g.act(m.Restore(gossip.Row{Key: gossip.Key{Kind: kind, Key: string(key)}, Value: value}))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	g.inbox.Put(gossip.OwnNode{Alias: n.cfg.Alias, Color: n.cfg.Color, Features: n.features, Addresses: n.cfg.Addresses})
+	return nil
+}
+
+// walkChain hands every block to gossip, from the last one that it saw.
+func (g *gossiper) walkChain(ctx context.Context) {
+	genesis := lnwire.BlockRef{Hash: *g.n.net.GenesisHash}
+	at := g.machine.Tip()
+	if at == (lnwire.BlockRef{}) {
+		at = genesis
+		if tip := g.n.Chain().Tip; tip.Height > 0 {
+			at = tip
+			g.inbox.Put(gossip.Block{Block: tip})
+		}
+	}
+	w := chainntnfs.NewWalker(g.n.backend, at, genesis)
+	chain.Walk(ctx, g.n.backend, w, g.n.log, g.block, func(lnwire.BlockRef) {})
+}
+
+func (g *gossiper) block(s chainntnfs.Step) {
+	if !s.Connect {
+		g.inbox.Put(gossip.Unblock{Tip: s.Now})
+		return
+	}
+	b := gossip.Block{Block: s.At}
+	for _, tx := range s.Block.Transactions[1:] {
+		for _, in := range tx.TxIn {
+			b.Spent = append(b.Spent, in.PreviousOutPoint)
+		}
+	}
+	g.inbox.Put(b)
+}
+
+// turn steps the machine over what has arrived.
+func (g *gossiper) turn(events []gossip.Event) {
+	for _, ev := range events {
+		if look, ok := ev.(graphLook); ok {
+			look.read(g.machine)
+			continue
+		}
+		g.act(g.machine.Step(g.n.now(), ev))
+	}
+}
+
+// act does what a step wants. Rows of the graph can be learned again: nothing waits
+// for them.
+func (g *gossiper) act(fx gossip.Effects) {
+	if err := gossip.Apply(g.n.cfg.GraphDB, fx.Rows); err != nil {
+		g.n.log.Error("cannot store gossip", "err", err)
+	}
+	g.learn(&fx)
+	for _, v := range fx.Verify {
+		g.verify(v)
+	}
+	for _, l := range fx.LookUp {
+		g.n.spawn(func() { g.lookUp(l) })
+	}
+	for _, r := range fx.Read {
+		g.n.spawn(func() { g.inbox.Put(gossip.Values{ID: r.ID, Values: g.read(r.Keys)}) })
+	}
+	for _, s := range fx.Sign {
+		g.inbox.Put(gossip.Signed{ID: s.ID, Sig: g.n.key.Sign(s.Digest), OK: true})
+	}
+	for _, s := range fx.Send {
+		g.send(s)
+	}
+	for _, d := range fx.Disconnect {
+		if c := g.n.host.Conn(d.Peer); c != nil {
+			c.Close(errors.New(d.Why))
+		}
+	}
+	g.alarm.set(fx.Wake)
+}
+
+// learn takes the changes into the graph of paths and tells the subscribers.
+func (g *gossiper) learn(fx *gossip.Effects) {
+	g.mu.Lock()
+	for _, c := range fx.Changes {
+		if err := g.change(c); err != nil {
+			g.n.log.Debug("graph change", "err", err)
+		}
+	}
+	for _, p := range fx.Theirs {
+		g.theirs[p.ChanNum] = p.Policy
+	}
+	for _, o := range fx.Own {
+		g.own[o.ChanNum] = o.Update
+	}
+	g.mu.Unlock()
+	for _, o := range fx.Own {
+		g.n.refreshLink(o.ChanNum)
+	}
+	if len(fx.Changes) > 0 {
+		g.Feed.Publish(fx.Changes)
+	}
+}
+
+func (g *gossiper) change(c gossip.Change) error {
+	switch c := c.(type) {
+	case gossip.ChannelAdded:
+		return g.addChannel(c.Channel)
+	case gossip.ChannelRevived:
+		return g.addChannel(c.Channel)
+	case gossip.PolicyChanged:
+		p := graphPolicy(c.Policy)
+		return g.graph.SetPolicy(c.SCID, c.Side, p)
+	case gossip.ChannelSpent:
+		return g.graph.RemoveChannel(c.Channel.SCID)
+	case gossip.ChannelGone:
+		if c.Channel.SpentAt != 0 {
+			return nil // it went with ChannelSpent
+		}
+		return g.graph.RemoveChannel(c.Channel.SCID)
+	case gossip.NodeChanged:
+		return g.graph.SetNode(routing.NodeInfo{
+			ID: c.Node.ID, Alias: c.Node.Alias, RGB: c.Node.Color, Features: c.Node.Features,
+			Addresses: c.Node.Addresses, Updated: c.Node.Updated,
+		})
+	case gossip.NodeGone:
+	}
+	return nil
+}
+
+// addChannel puts a channel into the graph of paths.
+func (g *gossiper) addChannel(c gossip.Channel) error {
+	if c.SpentAt != 0 {
+		return nil
+	}
+	rc := routing.Channel{SCID: c.SCID, Node1: c.Node1, Node2: c.Node2, Capacity: c.Capacity, Barred: c.Unusable}
+	for i, p := range c.Policies {
+		if p != nil {
+			rp := graphPolicy(*p)
+			rc.Policies[i] = &rp
+		}
+	}
+	return g.graph.AddChannel(rc)
+}
+
+func graphPolicy(p gossip.Policy) routing.Policy {
+	return routing.Policy{
+		Base: p.FeeBase, PPM: p.FeePPM, Delta: p.CLTVDelta, Min: p.Minimum, Max: p.Maximum,
+		Disabled: p.Disabled, Updated: p.Updated,
+	}
+}
+
+// verify checks signatures in the pool.
+func (g *gossiper) verify(v gossip.Verify) {
+	get := later(g.n.pool, func() bool {
+		return !slices.ContainsFunc(v.Checks, func(c gossip.Check) bool { return !c.OK() })
+	})
+	g.n.spawn(func() { g.inbox.Put(gossip.Verified{ID: v.ID, OK: get()}) })
+}
+
+// lookUp asks the chain for a funding output.
+func (g *gossiper) lookUp(l gossip.LookUp) {
+	select {
+	case g.asks <- struct{}{}:
+		defer func() { <-g.asks }()
+	case <-g.n.ctx.Done():
+		return
+	}
+	f := gossip.Found{ID: l.ID, Funding: gossip.FundingAway}
+	op, out, err := chainntnfs.FundingOutput(g.n.ctx, g.n.backend, l.SCID)
+	switch {
+	case err == nil && string(out.PkScript) == string(l.Script):
+		f.Funding, f.OutPoint, f.Capacity = gossip.FundingGood, op, out.Value
+	case err == nil:
+		f.Funding = gossip.FundingForeign
+	case errors.Is(err, chainntnfs.ErrNoOutput), errors.Is(err, chainntnfs.ErrNoBlock):
+		f.Funding = gossip.FundingSpent
+	}
+	g.inbox.Put(f)
+}
+
+func (g *gossiper) read(keys []gossip.Key) [][]byte {
+	values, err := g.n.cfg.GraphDB.Read(keys)
+	if err != nil {
+		g.n.log.Error("cannot read gossip", "err", err)
+		return make([][]byte, len(keys))
+	}
+	return values
+}
+
+// send writes to a peer. In the lane of gossip it waits for room, and tells when
+// there is room again.
+func (g *gossiper) send(s gossip.Send) {
+	c := g.n.host.Conn(s.Peer)
+	if c == nil {
+		return
+	}
+	if !s.Gossip {
+		c.Send(peer.Channel, s.Msgs...)
+		return
+	}
+	g.n.spawn(func() {
+		for !c.Send(peer.Gossip, s.Msgs...) {
+			if !drained(c) {
+				return
+			}
+		}
+		if drained(c) {
+			g.inbox.Put(gossip.Drained{Peer: s.Peer})
+		}
+	})
+}
+
+// drained waits for room; false when the connection has ended.
+func drained(c *peer.Conn) bool {
+	select {
+	case <-c.Drained():
+	case <-c.Done():
+	}
+	return c.Err() == nil
+}
+
+func (g *gossiper) opened(c *peer.Conn) {
+	g.inbox.Put(gossip.Opened{Peer: c.PubKey(), Features: c.Features(), Networks: c.Init().Networks})
+}
+
+func (g *gossiper) closed(c *peer.Conn) { g.inbox.Put(gossip.Closed{Peer: c.PubKey()}) }
+
+func (g *gossiper) message(c *peer.Conn, m lnwire.Message) {
+	g.inbox.PutSlow(gossip.Received{Peer: c.PubKey(), Msg: m})
+}
+
+// ownChannel and ownLink tell what happens to our own channels.
+func (g *gossiper) ownChannel(a *lnwire.ChannelAnnouncement) {
+	g.inbox.Put(gossip.OwnChannel{Announcement: a})
+}
+
+func (g *gossiper) ownLink(l *channel.LinkState) {
+	g.inbox.Put(gossip.OwnLink{
+		ChanNum: l.ChanNum, Peer: l.Peer, SCID: l.SCID, Alias: l.Alias, PeerAlias: l.PeerAlias, Funding: l.Funding,
+		Capacity: l.Capacity, Private: l.Private, Up: l.Up, Ended: l.Ended,
+		Policy: gossip.OwnPolicy{
+			FeeBase: l.Policy.FeeBase, FeePPM: l.Policy.FeePPM, CLTVDelta: l.Policy.CLTVDelta,
+			Minimum: max(l.Policy.HTLCMinimum, l.Minimum), Maximum: maximum(l), Disabled: l.Policy.Disabled,
+		},
+	})
+}
+
+// maximum is the largest HTLC that we carry out over a channel.
+func maximum(l *channel.LinkState) lnwire.MilliSat {
+	if l.Policy.HTLCMaximum == 0 {
+		return l.Maximum
+	}
+	return min(l.Policy.HTLCMaximum, l.Maximum)
+}
+
+// ourUpdate is our newest channel_update for a channel; nil when there is none.
+func (g *gossiper) ourUpdate(num uint64) *lnwire.ChannelUpdate {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.own[num]
+}
+
+// theirPolicy is what the peer of a channel asks for.
+func (g *gossiper) theirPolicy(num uint64) (gossip.Policy, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	p, ok := g.theirs[num]
+	return p, ok
+}
+
+// snapshot is the graph of paths as it is now.
+func (g *gossiper) snapshot() *routing.Snapshot {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.graph.Snapshot()
+}
+
+// addresses are where a node says that it is.
+func (g *gossiper) addresses(id lnwire.PubKey) []string {
+	info, ok := g.snapshot().Node(id)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, a := range info.Addresses {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+// Graph is the graph of paths as it is now.
+func (n *Node) Graph() *routing.Snapshot { return n.gossip.snapshot() }
+
+// GraphChanges tells what changes in the public map.
+func (n *Node) GraphChanges() *Subscription[[]gossip.Change] { return n.gossip.Feed.Subscribe() }
+
+// OwnUpdate is our newest channel_update for a channel, and PeerPolicy what its peer
+// asks for.
+func (n *Node) OwnUpdate(num uint64) *lnwire.ChannelUpdate { return n.gossip.ourUpdate(num) }
+
+// PeerPolicy is what the peer of a channel asks for; false when it has not said.
+func (n *Node) PeerPolicy(num uint64) (gossip.Policy, bool) { return n.gossip.theirPolicy(num) }
+
+// refreshLink tells the switch of a new channel_update of ours.
+func (n *Node) refreshLink(num uint64) {
+	if e := n.channels.num(num); e != nil {
+		if l := e.link.Load(); l != nil && !l.Ended {
+			n.toSwitch(n.linkEvent(e, l))
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/wallet"
+)
+
+// loadChannels makes a machine of every channel that has rows, and tells the switch
+// which HTLCs were on their way. No machine takes a turn before resume.
+func (n *Node) loadChannels() error {
+	var live []forward.Live
+	err := n.db.Channels(func(num uint64, rows channel.Rows) error {
+		m := channel.Load(&n.chanConfig, n.crypto, rows)
+		if m == nil {
+			return fmt.Errorf("channel %d: its rows are not whole", num)
+		}
+		e := &entry{num: num, peer: rows.Terms.Peer, cursor: rows.Core.Tip}
+		e.anchors.Store(rows.Terms.Format == commitment.Anchors)
+		e.runner = turn.NewRunner(num, m, shell{n}, n.spawn)
+		n.channels.add(e)
+		n.channels.name(e, rows.Terms.TempID)
+		n.channels.name(e, rows.Core.ChannelID)
+		n.channels.fund(e, rows.Core.Funding)
+		for _, h := range rows.HTLCs {
+			if h.Ref.Dir == htlc.Outgoing && !h.State.Gone() {
+				live = append(live, forward.Live{Ref: h.Ref, Origin: h.Origin, Amount: h.Amount})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	outcomes, answers, err := n.db.Outbox()
+	if err != nil {
+		return err
+	}
+	tags, err := n.db.Tags()
+	if err != nil {
+		return err
+	}
+	n.restored = restored{live: live, outcomes: outcomes, answers: answers}
+	n.board.sw.Step(n.now(), forward.Restarted{Height: n.tip().Height, Live: live, Outbox: outcomes, Tags: tags})
+	return n.freeLeases()
+}
+
+// freeLeases ends the leases of fundings that no channel knows of: the process ended
+// between the two.
+func (n *Node) freeLeases() error {
+	return n.purse.do(func(w *wallet.Wallet) (wallet.Effects, error) {
+		return w.ReleaseIf(func(l wallet.LeaseRow) bool {
+			return l.Owner == wallet.LeasedByChannel && n.channels.num(l.Number) == nil
+		}), nil
+	})
+}
+
+// resume lets every machine derive its effects again and replays what nobody took.
+func (n *Node) resume() error {
+	for _, e := range n.channels.all() {
+		e.runner.Inbox.Put(turn.Item{Event: n.tick()})
+		e.runner.Inbox.Put(turn.Item{Event: channel.Resumed{}})
+	}
+	for _, a := range n.restored.answers {
+		if !n.put(a.Ref.ChanNum, channel.Resolve{Ref: a.Ref, Resolution: a.Resolution}) {
+			n.log.Warn("an answer waits for a channel that is gone", "htlc", a.Ref)
+		}
+	}
+	n.restored = restored{}
+	n.purse.mu.Lock()
+	n.purse.queue(n.purse.wallet.Resumed(), nil)
+	n.purse.mu.Unlock()
+	return nil
+}
+
+// restored is what the store held of HTLCs on their way, between loading and resume.
+type restored struct {
+	live     []forward.Live
+	outcomes []htlc.Outcome
+	answers  []invoice.Answer
+}

@@ -1,0 +1,269 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs"
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node/chain"
+	"github.com/fulgur-ln/fulgur/peer"
+	"github.com/fulgur-ln/fulgur/wallet"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+// formerPolicyGrace is how long a forward that pays what we asked for before is
+// still carried: payers learn of a change by gossip.
+const formerPolicyGrace = 10 * time.Minute
+
+// Config is what a node is made of.
+type Config struct {
+	Net     *chaincfg.Params
+	Ring    *keys.Ring
+	DB      *channeldb.DB
+	GraphDB *channeldb.GraphDB
+	Backend chainntnfs.Backend
+	Log     *slog.Logger
+
+	Alias     lnwire.Alias
+	Color     lnwire.RGB
+	Addresses []lnwire.Address // announced
+	Listeners []net.Listener   // for peers; closed by Stop
+	Policy    Policies
+	PeerDelay struct{ Min, Max time.Duration } // between dials of a persistent peer
+
+	TrickleDelay time.Duration // between batches of relayed gossip
+	DisableAfter time.Duration // a channel's peer is away, until it is announced as disabled
+	EnableAfter  time.Duration // it is back, until it is announced as enabled
+	Window       uint32        // addresses looked for beyond the last used one; 0: the wallet's default
+
+	RejectForwards bool
+}
+
+// Policies are the operator's terms for channels.
+type Policies struct {
+	Forward     channel.Policy // of new channels
+	MinCapacity lnwire.Sat     // of channels that others open
+	MaxCapacity lnwire.Sat     // of any channel
+	MaxPending  int            // unconfirmed channels that a peer may have opened
+	Confs       uint32         // before a channel that others opened is used; 0: by its capacity
+	RemoteDelay uint16         // to_self_delay that we ask for; 0: by the capacity
+	MinHTLC     lnwire.MilliSat
+	NoAnchors   bool
+	StaticOnly  bool // offer channels without anchors, accept both
+	MaxAnchor   lnwire.SatPerKW
+	Upfront     []byte // upfront_shutdown_script of new channels; nil: none
+}
+
+// Node is a running node. Its exported methods are for the API; they may be called
+// from any goroutine between Start and Stop.
+type Node struct {
+	cfg      Config
+	log      *slog.Logger
+	net      *chaincfg.Params
+	ring     *keys.Ring
+	key      *keys.Key // of the node's id
+	id       lnwire.PubKey
+	features lnwire.Features
+	born     time.Time
+
+	db         *channeldb.DB
+	backend    chainntnfs.Backend
+	pool       *pool
+	crypto     crypto
+	chanConfig channel.Config
+	channels   *channels
+	chain      *chain.Driver
+	publisher  *publisher
+	host       *peer.Host
+	purse      *purse
+	board      switchboard
+	invoices   *invoices
+	payments   *payments
+	gossip     *gossiper
+	restored   restored
+	opens      opens
+	seen       atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
+	synced     atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
+	closes     closes
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	// What happens, for subscribers.
+	Peers        Feed[PeerEvent]
+	Channels     Feed[ChannelEvent]
+	HTLCs        Feed[forward.Notice]
+	Transactions Feed[wallet.TxRow]
+	Blocks       Feed[lnwire.BlockRef]
+}
+
+// PeerEvent says that a peer came or went.
+type PeerEvent struct {
+	Peer   lnwire.PubKey
+	Online bool
+}
+
+// New makes a node. Nothing runs before Start.
+func New(cfg Config) (*Node, error) {
+	n := &Node{
+		cfg: cfg, log: cfg.Log, net: cfg.Net, ring: cfg.Ring, key: cfg.Ring.Node(), born: time.Now(),
+		db: cfg.DB, backend: cfg.Backend, channels: newChannels(),
+	}
+	n.id = n.key.ID()
+	n.features = ourFeatures(&cfg.Policy)
+	n.chanConfig = channel.Config{
+		Chain: *cfg.Net.GenesisHash, NodeID: n.id, NodeKey: keys.KeyLoc{Family: keys.FamilyNode}, MaxAnchorRate: cfg.Policy.MaxAnchor,
+	}
+	n.publisher = newPublisher(cfg.Backend, cfg.Log)
+	n.purse = &purse{n: n}
+	n.opens.waits = map[uint64]*opening{}
+	n.closes.waits = map[uint64][]chan CloseUpdate{}
+	n.chain = chain.NewDriver(cfg.Backend, cfg.Log, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})
+	n.board.sw = forward.New(forward.Config{
+		ExpiryGrace: forward.DefaultConfig.ExpiryGrace, MaxExpiry: forward.DefaultConfig.MaxExpiry,
+		RejectForwards: cfg.RejectForwards,
+	})
+	return n, nil
+}
+
+// Start loads every machine from the store, resumes it, follows the chain and opens
+// the doors. It returns when the node answers peers; the chain may still be behind.
+func (n *Node) Start(ctx context.Context) error {
+	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	n.pool = newPool()
+	n.crypto = crypto{n.ring, n.pool}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"wallet", n.startWallet},
+		{"gossip", n.startGossip},
+		{"invoices", n.startInvoices},
+		{"host", n.startHost},
+		{"channels", n.loadChannels},
+		{"payments", n.startPayments},
+		{"resume", n.resume},
+		{"chain", n.startChain},
+		{"doors", n.openDoors},
+	} {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("start %s: %w", step.name, err)
+		}
+		n.log.Debug("started", "part", step.name)
+	}
+	return nil
+}
+
+// Stop closes the doors and lets what runs come to its end. What was promised to
+// anybody is durable.
+func (n *Node) Stop() {
+	if n.cancel == nil {
+		return
+	}
+	if n.host != nil {
+		n.host.Close()
+	}
+	n.cancel()
+	n.wg.Wait()
+	for _, e := range n.channels.all() {
+		e.runner.Inbox.Close()
+	}
+	if n.payments != nil {
+		n.payments.stop()
+	}
+	n.db.Barrier()
+	n.pool.stop()
+}
+
+// spawn runs f until it returns; Stop waits for it.
+func (n *Node) spawn(f func()) { n.wg.Go(f) }
+
+// write queues a batch; done, which may be nil, runs when it is durable, after those
+// of all batches queued before it.
+func (n *Node) write(b channeldb.Batch, done func()) {
+	if done == nil {
+		n.db.Queue(b, nil)
+		return
+	}
+	n.db.Queue(b, func(channeldb.Receipt) { done() })
+}
+
+func (n *Node) now() time.Time { return time.Now() }
+
+// mono is the monotonic time since the node was made.
+func (n *Node) mono() time.Duration { return time.Since(n.born) }
+
+func (n *Node) startWallet() error {
+	rows, err := n.db.Wallet()
+	if err != nil {
+		return err
+	}
+	window := n.cfg.Window
+	if window == 0 {
+		window = wallet.DefaultWindow
+	}
+	w, err := wallet.Load(wallet.NewConfig(n.net, n.ring, window), rows)
+	if err != nil {
+		return err
+	}
+	n.purse.wallet = w
+	if at, ok := w.Tip(); ok {
+		n.seen.Store(&at)
+	}
+	n.purse.sweeps = wallet.NewSweeper(w, n.ring)
+	return nil
+}
+
+// startHost makes the host of the connections; nobody is let in before openDoors.
+func (n *Node) startHost() (err error) {
+	n.host, err = peer.NewHost(peer.Config{
+		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Sink: sink{n}, Log: n.log,
+		Limits: peer.Limits{MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
+	})
+	return err
+}
+
+// openDoors accepts peers and dials those that we have channels with.
+func (n *Node) openDoors() error {
+	for _, l := range n.cfg.Listeners {
+		n.spawn(func() {
+			if err := n.host.Serve(l); err != nil && n.ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+				n.log.Error("cannot accept peers any more", "listener", l.Addr(), "err", err)
+			}
+		})
+	}
+	return n.keepPeers()
+}
+
+// ourFeatures are what the node offers: each works against other implementations.
+func ourFeatures(p *Policies) lnwire.Features {
+	f := lnwire.NewFeatures(
+		lnwire.DataLossProtectRequired, lnwire.UpfrontShutdownOptional, lnwire.GossipQueriesOptional,
+		lnwire.VarOnionRequired, lnwire.StaticRemoteKeyRequired, lnwire.PaymentSecretRequired,
+		lnwire.BasicMPPOptional, lnwire.ChannelTypeRequired, lnwire.ShutdownAnySegwitOptional,
+	)
+	if !p.NoAnchors {
+		f = f.With(lnwire.AnchorsOptional)
+	}
+	if p.MaxCapacity > MaxSmallChannel {
+		f = f.With(lnwire.SupportLargeChannelOptional)
+	}
+	return f
+}
+
+// MaxSmallChannel is the largest channel without option_support_large_channel.
+const MaxSmallChannel lnwire.Sat = 1<<24 - 1

@@ -1,0 +1,355 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/peer"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+// OpenRequest asks for a channel. Zero fields take the operator's defaults.
+type OpenRequest struct {
+	Peer     lnwire.PubKey
+	Capacity lnwire.Sat
+	Push     lnwire.MilliSat
+	FeeRate  lnwire.SatPerKW // of the funding transaction; 0: by Target
+	Target   uint32          // blocks until the funding should be confirmed; 0: 6
+	MinConfs uint32          // of the coins spent; 0 spends unconfirmed ones too
+	Coins    []wire.OutPoint // to spend; empty: the wallet chooses
+	Private  bool
+	Format   commitment.Format // 0: anchors where both sides know them
+	Close    []byte            // upfront_shutdown_script
+	Memo     string
+	ToDelay  uint16
+	Reserve  lnwire.Sat
+	MinHTLC  lnwire.MilliSat
+	InFlight lnwire.MilliSat
+	MaxHTLCs uint16
+	FeeBase  *uint32 // msat, of the forwarding policy
+	FeePPM   *uint32
+}
+
+// OpenUpdate is a step of an opening: pending, then open, or an error, which is
+// always the last.
+type OpenUpdate struct {
+	Pending bool // the funding transaction is on its way
+	Open    bool // the channel can be used
+	Funding wire.OutPoint
+	Err     error
+}
+
+// opens are the openings that somebody waits for.
+type opens struct {
+	mu    sync.Mutex
+	waits map[uint64]*opening
+}
+
+type opening struct {
+	req     OpenRequest
+	updates chan OpenUpdate
+}
+
+// OpenChannel asks a connected peer for a channel. The updates end with Open or Err;
+// the channel is made whether or not somebody still listens.
+func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpdate, error) {
+	conn := n.host.Conn(req.Peer)
+	if conn == nil {
+		return nil, fmt.Errorf("peer %s is not online", req.Peer)
+	}
+	if err := n.checkOpen(&req); err != nil {
+		return nil, err
+	}
+	if err := n.readyForMoney(); err != nil {
+		return nil, err
+	}
+	features := n.negotiated(conn)
+	ev, err := n.openAsked(&req, features)
+	if err != nil {
+		return nil, err
+	}
+	e, err := n.newChannel(req.Peer)
+	if err != nil {
+		return nil, err
+	}
+	o := &opening{req: req, updates: make(chan OpenUpdate, 4)}
+	n.opens.mu.Lock()
+	n.opens.waits[e.num] = o
+	n.opens.mu.Unlock()
+	if ev.Ours.Basepoints, err = n.ring.Basepoints(keys.ChannelLocs(uint32(e.num))); err != nil {
+		return nil, fmt.Errorf("open channel: %w", err)
+	}
+	ev.Keys = keys.ChannelLocs(uint32(e.num))
+	n.channels.name(e, ev.TempID)
+	e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: features}, Conn: conn})
+	e.runner.Inbox.Put(turn.Item{Event: channel.PolicySet{Policy: n.firstPolicy(&req)}})
+	e.runner.Inbox.Put(turn.Item{Event: *ev})
+	return o.updates, nil
+}
+
+func (n *Node) checkOpen(req *OpenRequest) error {
+	p := n.cfg.Policy
+	switch {
+	case req.Peer == n.id:
+		return errors.New("cannot open channel to self")
+	case req.Capacity < p.MinCapacity:
+		return fmt.Errorf("channel is too small, the minimum channel size is: %d SAT", p.MinCapacity)
+	case req.Capacity > p.MaxCapacity:
+		return fmt.Errorf("channel is too large, the maximum channel size is: %d SAT", p.MaxCapacity)
+	case req.Push >= req.Capacity.MilliSat():
+		return errors.New("amount pushed to remote peer for initial state must be below the local funding amount")
+	case req.Format != 0 && req.Format != commitment.StaticRemoteKey && req.Format != commitment.Anchors:
+		return errors.New("commitment type not supported")
+	}
+	return nil
+}
+
+// openAsked works out what we say in open_channel.
+func (n *Node) openAsked(req *OpenRequest, features lnwire.Features) (*channel.OpenAsked, error) {
+	format := req.Format
+	if format == 0 {
+		format = commitment.StaticRemoteKey
+		if features.HasEither(lnwire.AnchorsOptional) && !n.cfg.Policy.StaticOnly {
+			format = commitment.Anchors
+		}
+	}
+	rate, err := n.feeRate(req.FeeRate, req.Target)
+	if err != nil {
+		return nil, err
+	}
+	commit, err := n.commitRate(format)
+	if err != nil {
+		return nil, err
+	}
+	ev := &channel.OpenAsked{
+		Capacity: req.Capacity, Push: req.Push, FeeRate: commit, FundingFeeRate: rate, Format: format,
+		Private: req.Private, MinDepth: n.confs(req.Capacity), Features: features, Memo: req.Memo,
+		At: n.tip(), Now: n.now(),
+		Ours: n.ourSide(req.Capacity),
+	}
+	rand.Read(ev.TempID[:])
+	override(&ev.Ours.ToSelfDelay, req.ToDelay)
+	override(&ev.Ours.Reserve, req.Reserve)
+	override(&ev.Ours.HTLCMinimum, req.MinHTLC)
+	override(&ev.Ours.MaxInFlight, req.InFlight)
+	override(&ev.Ours.MaxAccepted, req.MaxHTLCs)
+	if len(req.Close) > 0 {
+		ev.Ours.Upfront = req.Close
+	}
+	return ev, nil
+}
+
+// override sets *p unless v is zero.
+func override[T comparable](p *T, v T) {
+	var zero T
+	if v != zero {
+		*p = v
+	}
+}
+
+// ourSide are our terms for a channel of that capacity.
+func (n *Node) ourSide(capacity lnwire.Sat) channel.Side {
+	p := n.cfg.Policy
+	const dust lnwire.Sat = 354
+	reserve := max(capacity/100, dust)
+	delay := p.RemoteDelay
+	if delay == 0 { // a day for small channels, two weeks for large ones, as lnd
+		delay = uint16(min(2016, max(144, 2016*uint64(capacity)/uint64(MaxSmallChannel))))
+	}
+	return channel.Side{
+		DustLimit: dust, Reserve: reserve, ToSelfDelay: delay,
+		MaxInFlight: (capacity - reserve).MilliSat(), HTLCMinimum: p.MinHTLC,
+		MaxAccepted: maxAccepted, Upfront: p.Upfront,
+	}
+}
+
+// maxAccepted is how many HTLCs we let a peer have in a channel. Fewer than the 483
+// of the protocol: each costs a signature with every commitment, and weight when the
+// channel is closed by force (V-16).
+const maxAccepted = 114
+
+// confs is how deep the funding of a channel must be: 3 to 6 blocks, by capacity.
+func (n *Node) confs(capacity lnwire.Sat) uint32 {
+	if c := n.cfg.Policy.Confs; c > 0 {
+		return c
+	}
+	return uint32(min(6, 3+3*uint64(capacity)/uint64(MaxSmallChannel)))
+}
+
+// firstPolicy is the forwarding policy of a new channel.
+func (n *Node) firstPolicy(req *OpenRequest) channel.Policy {
+	p := n.cfg.Policy.Forward
+	if req.FeeBase != nil {
+		p.FeeBase = *req.FeeBase
+	}
+	if req.FeePPM != nil {
+		p.FeePPM = *req.FeePPM
+	}
+	if p.HTLCMaximum == 0 { // what the capacity allows, less what the peer must keep
+		p.HTLCMaximum = (req.Capacity - max(req.Capacity/100, 354)).MilliSat()
+	}
+	return p
+}
+
+// newChannel makes the entry and the machine of a channel that has no rows yet.
+func (n *Node) newChannel(id lnwire.PubKey) (*entry, error) {
+	num, err := n.db.NextChanNum()
+	if err != nil {
+		return nil, fmt.Errorf("number a channel: %w", err)
+	}
+	e := &entry{num: num, peer: id}
+	e.runner = turn.NewRunner(num, channel.New(&n.chanConfig, n.crypto, num, id), shell{n}, n.spawn)
+	n.channels.add(e)
+	return e, nil
+}
+
+// fundee makes the machine for a channel that a peer asks for.
+func (n *Node) fundee(c *peer.Conn, m *lnwire.OpenChannel) {
+	refuse := func(text string) {
+		c.Send(peer.Channel, &lnwire.Error{ChannelID: m.TemporaryChannelID, Data: []byte(text)})
+	}
+	if err := n.admitOpening(c.PubKey()); err != nil {
+		refuse(err.Error())
+		return
+	}
+	if n.channels.key(c.PubKey(), m.TemporaryChannelID) != nil {
+		refuse("temporary_channel_id is in use")
+		return
+	}
+	e, err := n.newChannel(c.PubKey())
+	if err != nil {
+		refuse("internal error")
+		return
+	}
+	n.channels.name(e, m.TemporaryChannelID)
+	features := n.negotiated(c)
+	req := OpenRequest{Capacity: m.FundingSat}
+	e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: features}, Conn: c})
+	if m.FundingSat <= n.cfg.Policy.MaxCapacity { // otherwise AskAccept declines
+		e.runner.Inbox.Put(turn.Item{Event: channel.PolicySet{Policy: n.firstPolicy(&req)}})
+	}
+	e.runner.Inbox.PutSlow(turn.Item{Event: channel.Received{Msg: m, Features: features, At: n.tip(), Now: n.now()}})
+}
+
+// admitOpening bounds what openings can cost us (V-40): a few unconfirmed ones for a
+// peer, and a number over all peers that have no channel yet.
+func (n *Node) admitOpening(id lnwire.PubKey) error {
+	if err := n.readyForMoney(); err != nil {
+		return err
+	}
+	pending, strangers := 0, 0
+	for _, e := range n.channels.all() {
+		link := e.link.Load()
+		if link != nil && link.SCID != 0 {
+			continue
+		}
+		if e.peer == id {
+			pending++
+		} else {
+			strangers++
+		}
+	}
+	switch {
+	case pending >= n.cfg.Policy.MaxPending:
+		return errors.New("number of pending channels exceed maximum")
+	case strangers >= maxStrangers && len(n.channels.of(id)) == 0:
+		return errors.New("too many openings are pending, try again later")
+	}
+	return nil
+}
+
+// maxStrangers bounds the openings in progress over all peers.
+const maxStrangers = 50
+
+// ask answers what a channel wants to know.
+func (n *Node) ask(e *entry, ask channel.Ask) {
+	n.spawn(func() {
+		e.runner.Inbox.Put(turn.Item{Event: channel.Answered{ID: ask.ID, Answer: n.answer(e, ask.Question)}})
+	})
+}
+
+func (n *Node) answer(e *entry, q channel.Question) channel.Answer {
+	switch q := q.(type) {
+	case channel.AskFund:
+		n.opens.mu.Lock()
+		o := n.opens.waits[e.num]
+		n.opens.mu.Unlock()
+		if o == nil {
+			return channel.Declined{Text: "nobody waits for this channel any more"}
+		}
+		return n.purse.fund(e.num, q, &o.req)
+	case channel.AskAccept:
+		return n.accept(e, q)
+	case channel.AskOutPoint:
+		if !n.channels.fund(e, q.OutPoint) {
+			return channel.Declined{Text: "the funding output is that of another channel"}
+		}
+		return channel.Free{}
+	case channel.AskShutdownScript:
+		a, err := n.purse.address(keys.P2WKH, keys.External, false)
+		if err != nil {
+			return channel.Declined{Text: err.Error()}
+		}
+		return channel.ShutdownScript{Script: a.PkScript}
+	}
+	return channel.Declined{Text: "unknown question"}
+}
+
+// accept is our answer to open_channel.
+func (n *Node) accept(e *entry, q channel.AskAccept) channel.Answer {
+	p := n.cfg.Policy
+	switch capacity := q.Open.FundingSat; {
+	case capacity < p.MinCapacity:
+		return channel.Declined{Text: fmt.Sprintf("chan size of %d sat is below min chan size of %d sat", capacity, p.MinCapacity)}
+	case capacity > p.MaxCapacity:
+		return channel.Declined{Text: fmt.Sprintf("channel too large: %d sat, at most %d sat", capacity, p.MaxCapacity)}
+	case p.NoAnchors && q.Format == commitment.Anchors:
+		return channel.Declined{Text: "channels with anchors are not supported"}
+	}
+	locs := keys.ChannelLocs(uint32(e.num))
+	ours := n.ourSide(q.Open.FundingSat)
+	var err error
+	if ours.Basepoints, err = n.ring.Basepoints(locs); err != nil {
+		return channel.Declined{Text: "internal error"}
+	}
+	return channel.Accepted{Ours: ours, Keys: locs, MinDepth: n.confs(q.Open.FundingSat)}
+}
+
+// openNotice tells whoever waits for an opening how it stands.
+func (n *Node) openNotice(t channel.Notice) {
+	n.opens.mu.Lock()
+	o := n.opens.waits[t.ChanNum]
+	last := t.Kind == channel.NoticeOpen || t.Kind == channel.NoticeOpenFailed
+	if last {
+		delete(n.opens.waits, t.ChanNum)
+	}
+	n.opens.mu.Unlock()
+	if o == nil {
+		return
+	}
+	u := OpenUpdate{Pending: t.Kind == channel.NoticeOpening, Open: t.Kind == channel.NoticeOpen}
+	if e := n.channels.num(t.ChanNum); e != nil {
+		if l := e.link.Load(); l != nil {
+			u.Funding = l.Funding
+		}
+	}
+	if t.Kind == channel.NoticeOpenFailed {
+		u.Err = errors.New(t.Text)
+	}
+	select {
+	case o.updates <- u:
+	default:
+	}
+	if last {
+		close(o.updates)
+	}
+}

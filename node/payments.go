@@ -1,0 +1,393 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/routing"
+)
+
+// payments drives our own payments: each is a machine with an inbox of its own, so
+// that the search for one route holds up no other payment.
+type payments struct {
+	n    *Node
+	Feed Feed[routing.Progress]
+
+	finders sync.Pool // of *routing.Finder
+
+	mu        sync.Mutex
+	byHash    map[lnwire.Hash]*payRun
+	byAttempt map[uint64]*payRun
+	scores    *routing.Scores
+}
+
+// payRun is a payment that is not over.
+type payRun struct {
+	ps    *payments
+	hash  lnwire.Hash
+	payer *routing.Payer
+	inbox *turn.Inbox[routing.Event]
+	alarm *alarm
+
+	mu   sync.Mutex
+	last *routing.Progress // as last told
+}
+
+// startPayments takes up every payment that was in flight.
+func (n *Node) startPayments() error {
+	ps := &payments{
+		n: n, byHash: map[lnwire.Hash]*payRun{}, byAttempt: map[uint64]*payRun{}, scores: routing.NewScores(),
+		finders: sync.Pool{New: func() any { return new(routing.Finder) }},
+	}
+	n.payments = ps
+	history, err := n.db.Scores()
+	if err != nil {
+		return err
+	}
+	ps.scores.Import(history)
+	open, err := n.db.OpenPayments()
+	if err != nil {
+		return err
+	}
+	live := n.liveAttempts()
+	for _, p := range open {
+		r := ps.run(routing.Resume(routing.Resumed{Payment: p.Payment, Attempts: p.Attempts, Live: live, Seed: seed()}), p.Payment.Terms.Hash)
+		for _, a := range p.Attempts {
+			if slices.Contains(live, a.ID) {
+				ps.byAttempt[a.ID] = r
+			}
+		}
+		r.inbox.Put(routing.Start{})
+	}
+	for _, o := range n.restored.outcomes {
+		if o.Origin.Kind == htlc.FromAttempt {
+			res := o.Resolution
+			ps.result(forward.Result{AttemptID: o.Origin.AttemptID, Resolution: &res})
+		}
+	}
+	return nil
+}
+
+// liveAttempts are those whose outcome is still to come.
+func (n *Node) liveAttempts() []uint64 {
+	var ids []uint64
+	for _, l := range n.restored.live {
+		if l.Origin.Kind == htlc.FromAttempt {
+			ids = append(ids, l.Origin.AttemptID)
+		}
+	}
+	for _, o := range n.restored.outcomes {
+		if o.Origin.Kind == htlc.FromAttempt {
+			ids = append(ids, o.Origin.AttemptID)
+		}
+	}
+	return ids
+}
+
+func seed() (s lnwire.Secret) {
+	rand.Read(s[:])
+	return s
+}
+
+// run gives a machine its inbox. The caller holds the lock, or is alone.
+func (ps *payments) run(p *routing.Payer, hash lnwire.Hash) *payRun {
+	r := &payRun{ps: ps, hash: hash, payer: p}
+	r.inbox = turn.NewInbox(ps.n.spawn, r.turn)
+	r.alarm = newAlarm(func() { r.inbox.Put(routing.Tick{}) })
+	ps.byHash[hash] = r
+	return r
+}
+
+// begin starts a payment. The Feed tells how it goes; its first word is that it is in
+// flight.
+func (ps *payments) begin(b routing.Begin) (*payRun, error) {
+	b.Seed = seed()
+	hash := b.Terms.Hash
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.byHash[hash] != nil {
+		return nil, routing.ErrPaymentInFlight
+	}
+	former, err := ps.n.db.Payment(hash)
+	if err != nil {
+		return nil, fmt.Errorf("look up payment: %w", err)
+	}
+	if former != nil {
+		b.Former = &former.Payment
+	}
+	p, err := routing.New(b)
+	if err != nil {
+		return nil, err
+	}
+	return ps.run(p, hash), nil
+}
+
+// turn steps the machine over what has arrived.
+func (r *payRun) turn(events []routing.Event) {
+	finder := r.ps.finders.Get().(*routing.Finder)
+	for _, ev := range events {
+		env := r.ps.env()
+		env.Finder = finder
+		r.act(r.payer.Step(r.ps.n.now(), ev, env))
+	}
+	r.ps.finders.Put(finder)
+}
+
+// env is the world as a payment sees it now.
+func (ps *payments) env() routing.Env {
+	n := ps.n
+	ps.mu.Lock()
+	scores := ps.scores.Snapshot()
+	ps.mu.Unlock()
+	return routing.Env{
+		Self: n.id, Graph: n.gossip.snapshot(), Locals: n.locals(), Height: n.height(), Scores: scores,
+		Attempts: n.nextAttempt,
+	}
+}
+
+// locals are our channels as first hops.
+func (n *Node) locals() []routing.Local {
+	var out []routing.Local
+	for _, e := range n.channels.all() {
+		l := e.link.Load()
+		if l == nil || l.Ended {
+			continue
+		}
+		local := routing.Local{SCID: l.SCID, Peer: l.Peer, Capacity: l.Capacity, Min: l.Minimum}
+		if local.SCID == 0 {
+			local.SCID = l.Alias
+		}
+		if local.SCID == 0 {
+			continue
+		}
+		if l.Up {
+			local.Sendable = l.Spendable
+		}
+		out = append(out, local)
+	}
+	return out
+}
+
+// nextAttempt numbers an attempt. A store that cannot number ends the process
+// anyway.
+func (n *Node) nextAttempt() uint64 {
+	id, err := n.db.NextAttemptID()
+	if err != nil {
+		n.log.Error("cannot number an attempt", "err", err)
+	}
+	return id
+}
+
+// act does what a step wants: write, then launch, then tell.
+func (r *payRun) act(fx routing.Effects) {
+	ps := r.ps
+	done := r.payer.Done()
+	ps.mu.Lock()
+	for _, l := range fx.Launch {
+		ps.byAttempt[l.AttemptID] = r
+	}
+	for _, id := range fx.Delta.Took {
+		delete(ps.byAttempt, id)
+	}
+	ps.scores.Learn(ps.n.now(), fx.Learn)
+	ps.mu.Unlock()
+
+	batch := channeldb.Batch{}
+	if !fx.Delta.IsEmpty() {
+		batch.Payments = []*routing.Delta{&fx.Delta}
+	}
+	if !fx.Delta.IsEmpty() || fx.Tell != nil || done {
+		ps.n.write(batch, func() { r.release(fx.Tell, done) })
+	}
+	for _, l := range fx.Launch {
+		ps.n.toSwitch(forward.Launch{
+			AttemptID: l.AttemptID, FirstHop: l.FirstHop, Amount: l.Amount, Expiry: l.Expiry, Hash: l.Hash,
+			Onion: l.Onion, Row: channeldb.EncodeAttempt(&l.Attempt),
+		})
+	}
+	r.alarm.set(fx.Wake)
+}
+
+// release tells how the payment stands, and forgets it when it is over.
+func (r *payRun) release(tell *routing.Progress, done bool) {
+	if tell != nil {
+		r.mu.Lock()
+		r.last = tell
+		r.mu.Unlock()
+		r.ps.Feed.Publish(*tell)
+	}
+	if done {
+		r.alarm.stop()
+		r.ps.mu.Lock()
+		if r.ps.byHash[r.hash] == r {
+			delete(r.ps.byHash, r.hash)
+		}
+		r.ps.mu.Unlock()
+	}
+}
+
+// result passes on what became of an attempt. One that belongs to no payment any more
+// only gives up its place in the outbox.
+func (ps *payments) result(res forward.Result) {
+	ps.mu.Lock()
+	r := ps.byAttempt[res.AttemptID]
+	ps.mu.Unlock()
+	switch {
+	case r == nil && res.Resolution != nil:
+		ps.n.write(channeldb.Batch{Payments: []*routing.Delta{{Took: []uint64{res.AttemptID}}}}, nil)
+	case r == nil:
+	case res.Resolution != nil:
+		r.inbox.Put(routing.Resolved{AttemptID: res.AttemptID, Resolution: *res.Resolution})
+	default:
+		r.inbox.Put(routing.Refused{AttemptID: res.AttemptID, Refusal: *res.Refusal})
+	}
+}
+
+func (ps *payments) stop() {
+	ps.mu.Lock()
+	runs := make([]*payRun, 0, len(ps.byHash))
+	for _, r := range ps.byHash {
+		runs = append(runs, r)
+	}
+	ps.mu.Unlock()
+	for _, r := range runs {
+		r.alarm.stop()
+		r.inbox.Close()
+	}
+}
+
+// ErrUnknownPayment says that no payment of the hash was ever made.
+var ErrUnknownPayment = errors.New("payment isn't initiated")
+
+// Pay begins a payment and follows it. The first progress is the payment in flight,
+// the last one its end. Cancel of ctx ends only the following.
+func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) {
+	w := n.watchPayments(b.Terms.Hash)
+	r, err := n.payments.begin(b)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	r.inbox.Put(routing.Start{})
+	return w, nil
+}
+
+// PaymentWatch follows payments.
+type PaymentWatch struct {
+	n    *Node
+	hash *lnwire.Hash // nil: all
+	sub  *Subscription[routing.Progress]
+	// first is told before anything else; nil: nothing.
+	first *routing.Progress
+}
+
+func (n *Node) watchPayments(hash lnwire.Hash) *PaymentWatch {
+	return &PaymentWatch{n: n, hash: &hash, sub: n.payments.Feed.Subscribe()}
+}
+
+// TrackPayment follows a payment that was begun before, from how it stands now. It
+// fails with ErrUnknownPayment.
+func (n *Node) TrackPayment(hash lnwire.Hash) (*PaymentWatch, error) {
+	w := n.watchPayments(hash)
+	p, err := n.Payment(hash)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	w.first = p
+	return w, nil
+}
+
+// TrackPayments follows all payments, from now on.
+func (n *Node) TrackPayments() *PaymentWatch {
+	return &PaymentWatch{n: n, sub: n.payments.Feed.Subscribe()}
+}
+
+// Next waits for the next progress. io.EOF-like ends do not exist: stop when the
+// payment has ended. The error says that the reader was too slow, or is ctx's.
+func (w *PaymentWatch) Next(ctx context.Context) (routing.Progress, error) {
+	if w.first != nil {
+		p := *w.first
+		w.first = nil
+		return p, nil
+	}
+	for {
+		select {
+		case p, ok := <-w.sub.C:
+			if !ok {
+				return routing.Progress{}, errLagged
+			}
+			if w.hash == nil || *w.hash == p.Payment.Terms.Hash {
+				return p, nil
+			}
+		case <-ctx.Done():
+			return routing.Progress{}, ctx.Err()
+		case <-w.n.ctx.Done():
+			return routing.Progress{}, errStopping
+		}
+	}
+}
+
+// Close ends the following.
+func (w *PaymentWatch) Close() { w.sub.Cancel() }
+
+var (
+	errLagged   = errors.New("subscriber is too slow, events were lost")
+	errStopping = errors.New("server is shutting down")
+)
+
+// CancelPayment makes no further attempts for a payment.
+func (n *Node) CancelPayment(hash lnwire.Hash) {
+	n.payments.mu.Lock()
+	r := n.payments.byHash[hash]
+	n.payments.mu.Unlock()
+	if r != nil {
+		r.inbox.Put(routing.Cancel{})
+	}
+}
+
+// Payment is a payment as it stands, durable. It fails with ErrUnknownPayment.
+func (n *Node) Payment(hash lnwire.Hash) (*routing.Progress, error) {
+	n.payments.mu.Lock()
+	r := n.payments.byHash[hash]
+	n.payments.mu.Unlock()
+	if r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.last != nil {
+			return r.last, nil
+		}
+	}
+	p, err := n.db.Payment(hash)
+	if err != nil {
+		return nil, fmt.Errorf("look up payment: %w", err)
+	}
+	if p == nil {
+		return nil, ErrUnknownPayment
+	}
+	return &routing.Progress{Payment: p.Payment, Attempts: p.Attempts}, nil
+}
+
+// FindRoute looks for a route without paying.
+func (n *Node) FindRoute(q routing.Query) (routing.Route, error) {
+	env := n.payments.env()
+	if q.Source.IsZero() || q.Source == n.id {
+		q.Source, q.Ours, q.Locals = n.id, true, env.Locals
+	}
+	if q.Height == 0 {
+		q.Height = env.Height
+	}
+	q.Scores, q.Now = env.Scores, n.now()
+	finder := n.payments.finders.Get().(*routing.Finder)
+	defer n.payments.finders.Put(finder)
+	return finder.Find(env.Graph, &q)
+}

@@ -1,0 +1,111 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/peer"
+)
+
+// PeerInfo is a connected peer.
+type PeerInfo struct {
+	ID       lnwire.PubKey
+	Addr     string
+	Inbound  bool
+	Features lnwire.Features
+	Stats    peer.Stats
+	Channels int
+}
+
+// ListPeers are the connected peers, in the order of their keys.
+func (n *Node) ListPeers() []PeerInfo {
+	var out []PeerInfo
+	for _, c := range n.host.Conns() {
+		out = append(out, PeerInfo{
+			ID: c.PubKey(), Addr: c.Addr(), Inbound: c.Inbound(), Features: c.Features(), Stats: c.Stats(),
+			Channels: len(n.channels.of(c.PubKey())),
+		})
+	}
+	return out
+}
+
+// ConnectPeer dials a peer. With keep it is dialled again whenever it is away, also
+// after a restart, and a first failure is not the end.
+func (n *Node) ConnectPeer(ctx context.Context, id lnwire.PubKey, addr string, keep bool, timeout time.Duration) error {
+	if id == n.id {
+		return errors.New("cannot make connection to self")
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		addr = net.JoinHostPort(addr, "9735")
+	}
+	if c := n.host.Conn(id); c != nil {
+		return fmt.Errorf("already connected to peer: %s@%s", id, c.Addr())
+	}
+	if keep {
+		if _, err := n.db.Write(channeldb.Batch{Peers: []channeldb.Peer{{Key: id, Addresses: []string{addr}}}}); err != nil {
+			return fmt.Errorf("remember peer: %w", err)
+		}
+		n.host.Keep(id, addr)
+		return nil
+	}
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	_, err := n.host.Connect(ctx, id, addr)
+	return err
+}
+
+// DisconnectPeer hangs up. A peer with which there are channels is dialled again.
+func (n *Node) DisconnectPeer(id lnwire.PubKey) error {
+	c := n.host.Conn(id)
+	if c == nil {
+		return fmt.Errorf("peer %s is not connected", id)
+	}
+	if len(n.channels.of(id)) == 0 {
+		n.host.Forget(id)
+		n.write(channeldb.Batch{PeersGone: []lnwire.PubKey{id}}, nil)
+	}
+	c.Close(errors.New("disconnected by the operator"))
+	<-c.Done()
+	return nil
+}
+
+// rememberPeer keeps the address of a peer with which a channel begins, so that it
+// can be dialled again.
+func (n *Node) rememberPeer(id lnwire.PubKey) {
+	c := n.host.Conn(id)
+	if c == nil || c.Inbound() {
+		return // its announcement may tell where it listens
+	}
+	n.write(channeldb.Batch{Peers: []channeldb.Peer{{Key: id, Addresses: []string{c.Addr()}}}}, nil)
+	n.host.Keep(id, c.Addr())
+}
+
+// keepPeers dials the peers that were kept before, and those with which there are
+// channels, wherever they say that they are.
+func (n *Node) keepPeers() error {
+	peers, err := n.db.Peers()
+	if err != nil {
+		return err
+	}
+	addrs := map[lnwire.PubKey][]string{}
+	for _, e := range n.channels.all() {
+		addrs[e.peer] = n.gossip.addresses(e.peer)
+	}
+	for _, p := range peers {
+		addrs[p.Key] = append(p.Addresses, addrs[p.Key]...)
+	}
+	for id, list := range addrs {
+		if len(list) > 0 {
+			n.host.Keep(id, list...)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs"
+)
+
+// publisher hands transactions to the backend, in order and apart from whoever made
+// them. What the backend could not take because it was away is offered again; what
+// it refuses is told once. Whoever owns a transaction offers it again by itself
+// with every block until it is mined.
+type publisher struct {
+	backend chainntnfs.Backend
+	log     *slog.Logger
+	kick    chan struct{}
+
+	mu      sync.Mutex
+	waiting []*wire.MsgTx
+	queued  map[chainhash.Hash]bool
+	refused map[chainhash.Hash]string // why, so that it is told once
+}
+
+func newPublisher(b chainntnfs.Backend, log *slog.Logger) *publisher {
+	return &publisher{
+		backend: b, log: log, kick: make(chan struct{}, 1),
+		queued: map[chainhash.Hash]bool{}, refused: map[chainhash.Hash]string{},
+	}
+}
+
+// publish queues a transaction.
+func (p *publisher) publish(tx *wire.MsgTx) {
+	txid := tx.TxHash()
+	p.mu.Lock()
+	if !p.queued[txid] {
+		p.queued[txid] = true
+		p.waiting = append(p.waiting, tx)
+	}
+	p.mu.Unlock()
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run publishes until ctx ends.
+func (p *publisher) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		state, changed := p.backend.State()
+		for state.Up && p.next(ctx) {
+		}
+		select {
+		case <-ctx.Done():
+		case <-p.kick:
+		case <-changed:
+		}
+	}
+}
+
+// next publishes the first in the queue. It is false when there is none, or the
+// backend is away.
+func (p *publisher) next(ctx context.Context) bool {
+	p.mu.Lock()
+	if len(p.waiting) == 0 {
+		p.mu.Unlock()
+		return false
+	}
+	tx := p.waiting[0]
+	p.mu.Unlock()
+
+	err := p.backend.Publish(ctx, tx)
+	if err != nil && (ctx.Err() != nil || errors.Is(err, chainntnfs.ErrUnavailable)) {
+		return false
+	}
+	txid := tx.TxHash()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = p.waiting[1:]
+	delete(p.queued, txid)
+	switch {
+	case err == nil:
+		delete(p.refused, txid)
+	case p.refused[txid] != err.Error():
+		p.refused[txid] = err.Error()
+		p.log.Warn("transaction refused", "txid", txid, "err", err)
+	}
+	return true
+}

@@ -1,0 +1,186 @@
+package node
+
+import (
+	"sync"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs"
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/wallet"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+// purse drives the wallet and the sweeper: one step at a time, its delta queued
+// before the next begins.
+type purse struct {
+	n *Node
+
+	mu     sync.Mutex
+	wallet *wallet.Wallet
+	sweeps *wallet.Sweeper
+	// held are leases for a funding that wait to be written with their channel's
+	// first rows. Whatever the wallet writes earlier takes them along.
+	held wallet.Delta
+}
+
+// do runs one step and returns once it is durable.
+func (p *purse) do(step func(*wallet.Wallet) (wallet.Effects, error)) error {
+	done := make(chan struct{})
+	p.mu.Lock()
+	fx, err := step(p.wallet)
+	if err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	p.queue(fx, func() { close(done) })
+	p.mu.Unlock()
+	<-done
+	return nil
+}
+
+// look runs f, which must change nothing.
+func (p *purse) look(f func(*wallet.Wallet)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(p.wallet)
+}
+
+// queue queues a step's delta and lets go of its effects when it is durable. The
+// caller holds the lock.
+func (p *purse) queue(fx wallet.Effects, done func()) {
+	delta := p.held
+	delta.Append(fx.Delta)
+	p.held = wallet.Delta{}
+	if len(fx.Watch) > 0 {
+		p.n.backend.WatchMempool(chainntnfs.MempoolFilter{Scripts: fx.Watch})
+	}
+	batch := channeldb.Batch{}
+	if !delta.Empty() {
+		batch.Wallet = []*wallet.Delta{&delta}
+	}
+	p.n.write(batch, func() {
+		for _, tx := range fx.Publish {
+			p.n.publisher.publish(tx)
+		}
+		for _, row := range delta.Txs {
+			p.n.Transactions.Publish(row)
+		}
+		for _, t := range fx.Tell {
+			p.n.walletNotice(t)
+		}
+		if done != nil {
+			done()
+		}
+	})
+}
+
+func (p *purse) height() lnwire.Height {
+	at, _ := p.wallet.Tip()
+	return at.Height
+}
+
+// block takes in a step of the chain.
+func (p *purse) block(s chainntnfs.Step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !s.Connect {
+		p.sweeps.Disconnect(s.Now)
+		p.queue(p.wallet.Disconnect(s.Now), nil)
+		return
+	}
+	b := wallet.Block{At: s.At, Time: s.Block.Header.Timestamp, Txs: s.Block.Transactions}
+	fx := p.wallet.Connect(b)
+	fx.Append(p.sweeps.Connect(b, p.n.feeRates(), p.n.now()))
+	fx.Append(p.wallet.Expire(p.n.now()))
+	p.queue(fx, nil)
+}
+
+// seen takes in an unconfirmed transaction.
+func (p *purse) seen(tx *wire.MsgTx) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue(p.wallet.Seen(tx, p.n.now()), nil)
+}
+
+// fund answers a channel that asks for its funding transaction.
+func (p *purse) fund(num uint64, ask channel.AskFund, req *OpenRequest) channel.Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fr := wallet.FundRequest{
+		Outputs: []*wire.TxOut{wire.NewTxOut(int64(ask.Amount), ask.Script)},
+		FeeRate: ask.FeeRate, MinConfs: req.MinConfs, Coins: req.Coins,
+		Reserve: wallet.RequiredReserve(p.n.anchorChannels()), Now: p.n.now(),
+	}
+	f, fx, err := p.wallet.Fund(p.n.ring, fr, wallet.LeaseRow{ID: leaseID(num), Owner: wallet.LeasedByChannel, Number: num})
+	if err != nil {
+		return channel.Declined{Text: err.Error()}
+	}
+	p.held.Append(fx.Delta)
+	return channel.Funded{Tx: f.Tx, Output: f.Outputs[0]}
+}
+
+// commitFirst queues the first rows of a channel together with the leases that its
+// funding took.
+func (p *purse) commitFirst(d *channel.Delta, release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	batch := channeldb.Batch{Channels: []*channel.Delta{d}}
+	if !p.held.Empty() {
+		held := p.held
+		p.held = wallet.Delta{}
+		batch.Wallet = []*wallet.Delta{&held}
+	}
+	p.n.write(batch, release)
+}
+
+// unfund frees the coins of a funding that will not be.
+func (p *purse) unfund(tx *wire.MsgTx) {
+	in := map[wire.OutPoint]bool{}
+	for _, i := range tx.TxIn {
+		in[i.PreviousOutPoint] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue(p.wallet.ReleaseIf(func(l wallet.LeaseRow) bool {
+		return l.Owner == wallet.LeasedByChannel && in[l.OutPoint]
+	}), nil)
+}
+
+// publish sends a channel's transaction. What it spends of the wallet's, and what it
+// pays to it, the wallet knows from here on, and it sends it again with every block
+// until it is mined.
+func (p *purse) publish(tx *wire.MsgTx) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fx, err := p.wallet.Publish(wallet.Publication{Tx: tx, Label: "channel", Now: p.n.now()})
+	if err != nil {
+		p.n.log.Debug("transaction is not published", "txid", tx.TxHash(), "err", err)
+		return
+	}
+	p.queue(fx, nil)
+}
+
+// address gives out a fresh address, durable first.
+func (p *purse) address(kind keys.AccountKind, branch keys.Branch, unused bool) (a wallet.Address, err error) {
+	err = p.do(func(w *wallet.Wallet) (fx wallet.Effects, err error) {
+		if unused {
+			a, fx, err = w.UnusedAddress(kind, branch)
+		} else {
+			a, fx, err = w.NextAddress(kind, branch)
+		}
+		return fx, err
+	})
+	return a, err
+}
+
+// leaseID is the lease's id for a channel's funding.
+func leaseID(num uint64) (id [32]byte) {
+	copy(id[:], "channel funding")
+	for i := range 8 {
+		id[31-i] = byte(num >> (8 * i))
+	}
+	return id
+}

@@ -1,0 +1,113 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// AddInvoice makes an invoice. A zero Hash with no Preimage asks for a random one. With
+// Private, hops over private channels are added to the hints.
+func (n *Node) AddInvoice(ctx context.Context, t invoice.Terms) (invoice.Invoice, error) {
+	network, ok := invoice.NetworkOf(n.net)
+	if !ok {
+		return invoice.Invoice{}, fmt.Errorf("network %s has no invoices", n.net.Name)
+	}
+	if t.Preimage == nil && t.Hash == (lnwire.Hash{}) {
+		t.Preimage = new(lnwire.Preimage)
+		rand.Read(t.Preimage[:])
+	}
+	rand.Read(t.Secret[:])
+	if t.Private {
+		t.Hints = append(t.Hints, n.privateHints(t.Amount, invoice.MaxHints-len(t.Hints))...)
+	}
+	inv, err := invoice.Draft(network, t, n.now(), n.key.SignCompact)
+	if err != nil {
+		return invoice.Invoice{}, err
+	}
+	return n.invoices.reply(ctx, func(id uint64) invoice.Event { return invoice.Add{ID: id, Invoice: inv} })
+}
+
+// privateHints are ways to us over channels that are not announced: those whose peer
+// has told what it asks for, the ones that can bring the most first.
+func (n *Node) privateHints(amount lnwire.MilliSat, limit int) []invoice.RouteHint {
+	var usable []channel.LinkState
+	for _, l := range n.Links() {
+		if l.Private && !l.Ended && l.Up && (l.PeerAlias != 0 || l.SCID != 0) && l.Receivable >= amount {
+			usable = append(usable, l)
+		}
+	}
+	slices.SortStableFunc(usable, func(a, b channel.LinkState) int { return cmp.Compare(b.Receivable, a.Receivable) })
+	var hints []invoice.RouteHint
+	for _, l := range usable {
+		p, ok := n.PeerPolicy(l.ChanNum)
+		if !ok || len(hints) >= limit {
+			continue
+		}
+		scid := l.PeerAlias
+		if scid == 0 {
+			scid = l.SCID
+		}
+		hints = append(hints, invoice.RouteHint{{
+			Node: l.Peer, SCID: scid, FeeBase: p.FeeBase, FeePPM: p.FeePPM, CLTVDelta: p.CLTVDelta,
+		}})
+	}
+	return hints
+}
+
+// SettleInvoice claims what is held for a hold invoice.
+func (n *Node) SettleInvoice(ctx context.Context, p lnwire.Preimage) (invoice.Invoice, error) {
+	return n.invoices.reply(ctx, func(id uint64) invoice.Event { return invoice.Settle{ID: id, Preimage: p} })
+}
+
+// CancelInvoice gives an invoice up and returns what is held for it.
+func (n *Node) CancelInvoice(ctx context.Context, h lnwire.Hash) (invoice.Invoice, error) {
+	return n.invoices.reply(ctx, func(id uint64) invoice.Event { return invoice.Cancel{ID: id, Hash: h} })
+}
+
+// reply asks the registry and turns its answer into a result.
+func (v *invoices) reply(ctx context.Context, event func(id uint64) invoice.Event) (invoice.Invoice, error) {
+	r, err := v.ask(ctx, event)
+	if err != nil {
+		return invoice.Invoice{}, err
+	}
+	if r.Invoice == nil {
+		return invoice.Invoice{}, r.Err
+	}
+	return *r.Invoice, r.Err
+}
+
+// Invoice is an invoice as it stands, durable; invoice.ErrNotFound when there is none.
+func (n *Node) Invoice(h lnwire.Hash) (invoice.Invoice, error) {
+	inv, err := n.db.Invoice(h)
+	if err != nil {
+		return invoice.Invoice{}, err
+	}
+	if inv == nil {
+		return invoice.Invoice{}, invoice.ErrNotFound
+	}
+	return *inv, nil
+}
+
+// InvoicesAdded and InvoicesSettled are pages of invoices, by their indexes.
+func (n *Node) InvoicesAdded(q channeldb.PageQuery) ([]*invoice.Invoice, error) {
+	return n.db.InvoicesAdded(q)
+}
+
+// InvoicesSettled is a page of settled invoices by their settle index.
+func (n *Node) InvoicesSettled(q channeldb.PageQuery) ([]*invoice.Invoice, error) {
+	return n.db.InvoicesSettled(q)
+}
+
+// InvoiceEvents tells what happens to invoices.
+func (n *Node) InvoiceEvents() *Subscription[invoice.Notice] { return n.invoices.Feed.Subscribe() }
+
+// Payments is a page of payments by their index.
+func (n *Node) Payments(q channeldb.PageQuery) ([]*channeldb.Payment, error) { return n.db.Payments(q) }

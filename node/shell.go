@@ -1,0 +1,228 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs"
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/peer"
+)
+
+// shell is turn.Shell: what the channels' turns need of the node.
+type shell struct{ n *Node }
+
+// Commit is turn.Shell's.
+func (s shell) Commit(d *channel.Delta, release func()) {
+	switch {
+	case d.Terms != nil:
+		s.n.purse.commitFirst(d, release)
+	case d.Empty():
+		s.n.write(channeldb.Batch{}, release)
+	default:
+		s.n.write(channeldb.Batch{Channels: []*channel.Delta{d}}, release)
+	}
+}
+
+// Deliver is turn.Shell's. The order matters in one place: a link that went down
+// is told before the HTLCs that it gave back, so that they are not given to it again.
+func (s shell) Deliver(num uint64, fx *channel.Effects) {
+	n := s.n
+	e := n.channels.num(num)
+	if e == nil {
+		return
+	}
+	if c := fx.Delta.Core; c != nil && c.Funding != (wire.OutPoint{}) {
+		n.channels.name(e, c.ChannelID)
+		n.channels.fund(e, c.Funding)
+	}
+	if t := fx.Delta.Terms; t != nil {
+		e.anchors.Store(t.Format == commitment.Anchors)
+		n.rememberPeer(e.peer)
+	}
+	if fx.Link != nil {
+		n.linkChanged(e, fx.Link)
+	}
+	for _, r := range fx.Refused {
+		n.toSwitch(forward.Refused{Refusal: r})
+	}
+	for _, o := range fx.Outcomes {
+		n.toSwitch(forward.Ended{Outcome: o})
+	}
+	for _, l := range fx.LockedIn {
+		n.lockedIn(l)
+	}
+	for _, ask := range fx.Ask {
+		n.ask(e, ask)
+	}
+	s.follow(e, fx)
+	for _, number := range fx.Load {
+		n.load(e, number)
+	}
+	if fx.Wake != 0 {
+		n.wake(e, fx.Wake)
+	}
+	if fx.Delta.Forget {
+		n.forget(e)
+	}
+}
+
+// follow passes on what the channel wants to be told of the chain.
+func (s shell) follow(e *entry, fx *channel.Effects) {
+	if len(fx.Watch) == 0 {
+		return
+	}
+	watches := make([]chainntnfs.Watch, len(fx.Watch))
+	for i, w := range fx.Watch {
+		watches[i] = chainntnfs.Watch{PkScript: w.Script, From: w.From}
+		if w.OutPoint != nil {
+			watches[i].Outpoint = *w.OutPoint
+		}
+		if w.Txid != nil {
+			watches[i].Txid = *w.Txid
+		}
+	}
+	client := chainntnfs.Client(e.num)
+	if !e.joined {
+		e.joined = true
+		s.n.chain.Join(client, e.cursor, watches...)
+		return
+	}
+	s.n.chain.Watch(client, watches...)
+}
+
+// Release is turn.Shell's.
+func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
+	n := s.n
+	c, _ := conn.(*peer.Conn)
+	for _, group := range fx.Send {
+		if c != nil {
+			c.Send(peer.Channel, group...)
+		}
+	}
+	for _, tx := range fx.Publish {
+		n.purse.publish(tx)
+	}
+	if fx.Unfund != nil {
+		n.purse.unfund(fx.Unfund)
+	}
+	if fx.Announce != nil {
+		n.gossip.ownChannel(fx.Announce)
+	}
+	for _, t := range fx.Tell {
+		n.tell(t)
+	}
+	if fx.Disconnect && c != nil {
+		c.Close(errors.New("a channel asked for it"))
+	}
+}
+
+// Broken is turn.Shell's: the machine is made again from what is durable.
+func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
+	n := s.n
+	n.log.Error("a channel broke an invariant and is loaded again", "channel", num, "what", what)
+	n.db.Barrier()
+	rows, err := n.db.Channel(num)
+	if err != nil {
+		return nil, fmt.Errorf("load channel %d: %w", num, err)
+	}
+	m := channel.Load(&n.chanConfig, n.crypto, rows)
+	if m == nil {
+		return nil, fmt.Errorf("load channel %d: it has no rows", num)
+	}
+	return m, nil
+}
+
+// lockedIn hands an incoming HTLC to the switch. One that comes from the store has
+// its onion peeled first.
+func (n *Node) lockedIn(l htlc.Locked) {
+	if l.Onion != nil && l.Opened.Payload == nil && l.Opened.Bad == nil && l.Opened.Invalid == nil {
+		l.Opened = n.open(l.Onion, l.HTLC.Hash, l.HTLC.PathKey != nil)
+	}
+	n.toSwitch(forward.LockedIn{HTLC: l})
+}
+
+// put puts an event into a channel's inbox; false when there is no such channel.
+func (n *Node) put(num uint64, ev channel.Event) bool {
+	e := n.channels.num(num)
+	if e == nil {
+		return false
+	}
+	e.runner.Inbox.Put(turn.Item{Event: ev})
+	return true
+}
+
+// load fetches a revoked state for its channel.
+func (n *Node) load(e *entry, number uint64) {
+	rev, ok, err := n.db.Revoked(e.num, number)
+	switch {
+	case err != nil:
+		n.log.Error("cannot read a revoked state", "channel", e.num, "number", number, "err", err)
+	case !ok:
+		n.log.Error("a revoked state is missing", "channel", e.num, "number", number)
+	default:
+		n.put(e.num, channel.Loaded{Revoked: rev})
+	}
+}
+
+// forget drops a channel of which no row is left.
+func (n *Node) forget(e *entry) {
+	n.chain.Leave(chainntnfs.Client(e.num))
+	n.channels.drop(e)
+	n.toSwitch(forward.LinkGone{ChanNum: e.num})
+}
+
+// linkChanged tells the switch, the graph and the subscribers of a channel's state.
+func (n *Node) linkChanged(e *entry, l *channel.LinkState) {
+	was := e.link.Swap(l)
+	n.channels.name(e, l.ChannelID)
+	if was != nil && was.Policy != l.Policy {
+		e.former.Store(&former{switchPolicy(was), n.now().Add(formerPolicyGrace)})
+	}
+	if l.Ended {
+		n.toSwitch(forward.LinkGone{ChanNum: e.num})
+	} else {
+		n.toSwitch(n.linkEvent(e, l))
+	}
+	n.gossip.ownLink(l)
+}
+
+// former is what we asked for until a while ago.
+type former struct {
+	policy forward.Policy
+	until  time.Time
+}
+
+// linkEvent is a channel as the switch sees it.
+func (n *Node) linkEvent(e *entry, l *channel.LinkState) forward.LinkChanged {
+	link := forward.Link{
+		ChanNum: l.ChanNum, Peer: l.Peer, Up: l.Up, Sendable: l.Spendable,
+		Policy: switchPolicy(l), Update: n.gossip.ourUpdate(l.ChanNum),
+	}
+	for _, id := range []lnwire.ShortChannelID{l.SCID, l.Alias} {
+		if id != 0 {
+			link.SCIDs = append(link.SCIDs, id)
+		}
+	}
+	if f := e.former.Load(); f != nil {
+		link.Former, link.FormerUntil = f.policy, f.until
+	}
+	return forward.LinkChanged{Link: link}
+}
+
+func switchPolicy(l *channel.LinkState) forward.Policy {
+	p := l.Policy
+	return forward.Policy{
+		Base: lnwire.MilliSat(p.FeeBase), PPM: p.FeePPM, Delta: p.CLTVDelta,
+		Min: max(p.HTLCMinimum, l.Minimum), Max: maximum(l), Disabled: p.Disabled,
+	}
+}

@@ -1,0 +1,71 @@
+package node
+
+import (
+	"sync"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+)
+
+// switchboard drives the switch. Whoever has an event for it steps it: there is no
+// queue of its own between two channels, whose inboxes take what comes out.
+type switchboard struct {
+	mu sync.Mutex
+	sw *forward.Switch
+}
+
+// toSwitch steps the switch and passes on what it wants.
+func (n *Node) toSwitch(ev forward.Event) {
+	b := &n.board
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fx := b.sw.Step(n.now(), ev)
+	if len(fx.Delta.Tags) > 0 || fx.Delta.ForgetTags > 0 || len(fx.Tell) > 0 {
+		notices := fx.Tell
+		n.write(channeldb.Batch{Switch: []forward.Delta{fx.Delta}}, func() {
+			for _, t := range notices {
+				n.HTLCs.Publish(t)
+			}
+		})
+	}
+	for _, a := range fx.Add {
+		n.add(a)
+	}
+	for _, r := range fx.Resolve {
+		n.resolve(r)
+	}
+	for _, l := range fx.Receive {
+		n.invoices.arrived(l)
+	}
+	for _, r := range fx.Results {
+		n.payments.result(r)
+	}
+}
+
+// add puts an HTLC into a channel's inbox. A channel that is gone refuses it, which
+// the switch, busy with this very step, must hear of later.
+func (n *Node) add(a forward.Add) {
+	ev := channel.AddHTLC{
+		Amount: a.Amount, Expiry: a.Expiry, Hash: a.Hash, Onion: &a.Onion, PathKey: a.PathKey, Origin: a.Origin,
+	}
+	if a.Origin.Kind == htlc.FromAttempt {
+		ev.Attempt = &channel.AttemptRow{ID: a.Origin.AttemptID, Row: a.Row}
+	}
+	if !n.put(a.ChanNum, ev) {
+		go n.toSwitch(forward.Refused{Refusal: htlc.Refusal{
+			ChanNum: a.ChanNum, Origin: a.Origin, Reason: htlc.UnknownChannel, Text: "the channel is closed",
+		}})
+	}
+}
+
+// resolve puts the answer to an incoming HTLC into its channel's inbox, together
+// with the record of a forward that earned a fee.
+func (n *Node) resolve(r forward.Resolve) {
+	ev := channel.Resolve{Ref: r.Ref, Resolution: r.Resolution}
+	if r.Record != nil {
+		ev.With = channeldb.Riders(channeldb.Batch{Forwards: []forward.Record{*r.Record}})
+	}
+	n.put(r.Ref.ChanNum, ev)
+}

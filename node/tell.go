@@ -1,0 +1,59 @@
+package node
+
+import (
+	"time"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/wallet"
+)
+
+// ChannelEvent is a step in a channel's life, for subscribers.
+type ChannelEvent struct {
+	channel.Notice
+	Link *channel.LinkState // as last known; nil before the funding is agreed
+}
+
+// tell passes a notice on to whom it concerns.
+func (n *Node) tell(t channel.Notice) {
+	ev := ChannelEvent{Notice: t}
+	if e := n.channels.num(t.ChanNum); e != nil {
+		ev.Link = e.link.Load()
+	}
+	log := n.log.Info
+	switch t.Kind {
+	case channel.NoticeBug, channel.NoticeDataLost, channel.NoticeFailing:
+		log = n.log.Error
+	case channel.NoticeWarning, channel.NoticeError, channel.NoticeOpenFailed:
+		log = n.log.Warn
+	case channel.NoticeActive, channel.NoticeInactive:
+		log = n.log.Debug
+	}
+	log("channel "+t.Kind.String(), "channel", t.ChanNum, "text", t.Text)
+	n.openNotice(t)
+	n.closeNotice(t)
+	n.Channels.Publish(ev)
+}
+
+// walletNotice logs what the wallet and the sweeper tell.
+func (n *Node) walletNotice(t wallet.Notice) {
+	switch t := t.(type) {
+	case wallet.Swept:
+		n.log.Info("swept", "output", t.OutPoint, "txid", t.Txid, "height", t.At.Height)
+	case wallet.SweepLost:
+		n.log.Info("output taken by another transaction", "output", t.OutPoint, "txid", t.By)
+	case wallet.SweepHeld:
+		n.log.Info("sweep waits", "output", t.OutPoint, "why", t.Why)
+	case wallet.TxGone:
+		n.log.Warn("transaction will not be mined", "txid", t.Tx.Txid, "by", t.By)
+	}
+}
+
+// wake gives a channel a Tick at the monotonic time at.
+func (n *Node) wake(e *entry, at time.Duration) {
+	time.AfterFunc(max(0, at-n.mono()), func() {
+		e.runner.Inbox.Put(turn.Item{Event: n.tick()})
+	})
+}
+
+func (n *Node) tick() channel.Tick { return channel.Tick{Now: n.now(), Mono: n.mono()} }
