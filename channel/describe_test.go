@@ -99,6 +99,9 @@ func (n *node) logEffects(fx Effects) {
 	for _, t := range fx.Tell {
 		n.w.logf("%s tells %s", n.name, strings.TrimSpace(noticeNames[t.Kind]+" "+t.Text))
 	}
+	if fx.Over {
+		n.w.logf("%s is over", n.name)
+	}
 	if fx.Disconnect {
 		n.w.logf("%s wants to disconnect", n.name)
 	}

@@ -33,6 +33,9 @@ type Effects struct {
 	Load []uint64
 	// Wake is the monotonic time at which the machine wants a Tick; 0: none.
 	Wake time.Duration
+	// Over: the machine is at its end, with or without rows to forget: drop it and
+	// every index to it (inside). Nothing more comes from it.
+	Over bool
 	// Link is what the switch and the API need to know, when it changed (inside).
 	Link *LinkState
 
@@ -78,6 +81,7 @@ func (fx *Effects) Append(more Effects) {
 	if more.Wake != 0 {
 		fx.Wake = more.Wake
 	}
+	fx.Over = fx.Over || more.Over
 	if more.Link != nil {
 		fx.Link = more.Link
 	}

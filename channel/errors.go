@@ -53,6 +53,7 @@ func (c *Channel) giveUp(text string) {
 		}
 	}
 	c.core.Phase, c.opening = Closed, nil
+	c.fx.Over = true
 	c.tell(NoticeOpenFailed, text)
 	c.tell(NoticeForgotten, "")
 }
@@ -62,6 +63,7 @@ func (c *Channel) forget(row ClosedRow) {
 	c.closed = &row
 	c.fx.Delta.Closed = &row
 	c.fx.Delta.Forget = true
+	c.fx.Over = true
 	c.core.Phase = Closed
 	c.stale = true
 	c.tell(NoticeForgotten, "")

@@ -34,6 +34,7 @@ func requireAborted(t *testing.T, n *node, why string) {
 	require.Len(t, errors, 1)
 	require.Contains(t, errors[0], why)
 	require.Equal(t, Closed, n.ch.Phase())
+	require.True(t, n.last.Over)
 }
 
 // requireWarned: the peer was warned and the connection is to be dropped; nothing

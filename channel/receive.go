@@ -30,8 +30,7 @@ func (c *Channel) rcvAdd(m *lnwire.UpdateAddHTLC, opened *htlc.Opened) {
 		c.warn("update_add_htlc: " + why)
 		return
 	}
-	onion := m.Onion
-	c.in = append(c.in, &entry{HTLC: h, onion: &onion, opened: opened})
+	c.in = append(c.in, &entry{HTLC: h, onion: &m.Onion, opened: opened})
 	c.stale = true
 }
 
