@@ -36,6 +36,7 @@ type peer struct {
 	welcomed bool
 	active   bool // relays to us
 	synced   bool // was asked for what it has
+	mute     bool // did not answer
 }
 
 // arrival is a message with who sent it.

@@ -4,11 +4,12 @@ import "time"
 
 // fifoSet is a set that forgets its oldest members beyond a number.
 type fifoSet[K comparable] struct {
-	has  map[K]uint64 // the number with which it was added last
-	ring []K
-	nums []uint64
-	next uint64
-	size int
+	has    map[K]uint64 // the number with which it was added
+	ring   []K          // with nums: in the order of adding, from oldest on when it is full
+	nums   []uint64
+	oldest int
+	next   uint64
+	size   int
 }
 
 func newFifoSet[K comparable](size int) fifoSet[K] {
@@ -25,26 +26,11 @@ func (s *fifoSet[K]) add(k K) {
 		s.ring, s.nums = append(s.ring, k), append(s.nums, s.next)
 		return
 	}
-	// The place of the oldest: the ring is filled in order, so it is found by count.
-	at := s.place()
-	if old := s.ring[at]; s.has[old] == s.nums[at] {
+	if old := s.ring[s.oldest]; s.has[old] == s.nums[s.oldest] {
 		delete(s.has, old)
 	}
-	s.ring[at], s.nums[at] = k, s.next
-}
-
-// place is where the smallest number stands: a ring's next place.
-func (s *fifoSet[K]) place() int {
-	lo, hi := 0, len(s.nums)-1 // ascending from some place on
-	for lo < hi {
-		mid := (lo + hi) / 2
-		if s.nums[mid] > s.nums[hi] {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo
+	s.ring[s.oldest], s.nums[s.oldest] = k, s.next
+	s.oldest = (s.oldest + 1) % s.size
 }
 
 func (s *fifoSet[K]) remove(k K)        { delete(s.has, k) }

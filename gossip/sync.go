@@ -68,7 +68,7 @@ func (m *Machine) activate() {
 		if active >= m.cfg.Active {
 			return
 		}
-		if p.active || p.dropped || !p.welcomed || !p.queries || !p.chain || m.bad.contains(p.id) {
+		if p.active || p.dropped || !p.welcomed || !p.queries || !p.chain || p.mute || m.bad.contains(p.id) {
 			continue
 		}
 		since := m.ago(overlap)
@@ -213,14 +213,14 @@ func (m *Machine) gotReplyEnd(p *peer, r *lnwire.ReplyShortChannelIDsEnd) {
 // watchSync gives up on a peer that does not answer, and asks another one now and
 // then.
 //
-// B7.sync.8: who does not answer is not waited for for ever.
+// B7.sync.8: who does not answer is not waited for for ever, nor asked again on the
+// same connection.
 func (m *Machine) watchSync() {
 	if s := m.sync; s != nil && !m.now.Before(s.until) {
 		if s.peer.judging > 0 || len(s.peer.inbox) > 0 {
 			s.until = m.now.Add(syncWait) // it is our turn
 		} else {
-			m.bad.add(s.peer.id)
-			s.peer.active = false
+			s.peer.active, s.peer.mute = false, true
 			m.sendFilter(s.peer, math.MaxUint32, 0)
 			m.sync = nil
 			m.activate()

@@ -236,7 +236,7 @@ func (b *box) announcement(id lnwire.ShortChannelID, n1, n2 int) *lnwire.Channel
 func announcement(id lnwire.ShortChannelID, n1, n2 int) *lnwire.ChannelAnnouncement {
 	n1, n2 = min(n1, n2), max(n1, n2)
 	a := &lnwire.ChannelAnnouncement{
-		Features: lnwire.Features{}, ChainHash: testChain, SCID: id, NodeID1: key(n1), NodeID2: key(n2),
+		ChainHash: testChain, SCID: id, NodeID1: key(n1), NodeID2: key(n2),
 		BitcoinKey1: key(1_000_000 + n1), BitcoinKey2: key(1_000_000 + n2),
 	}
 	signChannel(a)
@@ -265,7 +265,7 @@ func update(id lnwire.ShortChannelID, side, n int, from time.Duration, change ..
 func nodeAnn(n int, from time.Duration, change ...func(*lnwire.NodeAnnouncement)) *lnwire.NodeAnnouncement {
 	alias, _ := lnwire.NewAlias("node")
 	a := &lnwire.NodeAnnouncement{
-		Features: lnwire.Features{}, Timestamp: uint32(testNow.Add(from).Unix()), NodeID: key(n), Alias: alias,
+		Timestamp: uint32(testNow.Add(from).Unix()), NodeID: key(n), Alias: alias,
 	}
 	for _, f := range change {
 		f(a)
