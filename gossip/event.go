@@ -66,9 +66,10 @@ type Values struct {
 	Values [][]byte
 }
 
-// Block: the chain has a new block on top of the last. The first one may be at any
-// height: nothing is asked of peers and no channel is proved before it. Blocks that
-// were mined while the node was down, from the height of Tip on, come one by one.
+// Block: the chain has a new block on top of the last. At start the present tip is
+// told, also when it is the one of Tip: nothing is asked of peers and no channel is
+// proved before the first Block. Blocks that were mined while the node was down come
+// one by one, from the one above Tip on; without a Tip the present one is enough.
 type Block struct {
 	Block lnwire.BlockRef
 	// Spent are all outputs that the block spends.

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"encoding/hex"
 	"testing"
 	"time"
 
@@ -235,7 +236,7 @@ func TestImpossibleLimits(t *testing.T) {
 	}
 }
 
-// TestNodeRules: B7.node.1 to B7.node.6.
+// TestNodeRules: B7.node.1, B7.node.2, B7.node.3, B7.node.4, B7.node.5, B7.node.6.
 func TestNodeRules(t *testing.T) {
 	b := woken(t)
 	b.open(1)
@@ -313,6 +314,18 @@ func TestFaults(t *testing.T) {
 		b.got(1, announcement(scid(i), 10, 11))
 	}
 	require.Contains(t, b.dropped, key(1))
+}
+
+// TestFundingScript: B7.chan.6: the script is that of BOLT 3's funding output, in
+// whichever order the keys come.
+func TestFundingScript(t *testing.T) {
+	a, err := lnwire.ParsePubKey("023da092f6980e58d2c037173180e9a465476026ee50f96695963e8efe436f54eb")
+	require.NoError(t, err)
+	b, err := lnwire.ParsePubKey("030e9f7b623d2ccc7c9bd44d66d5ce21ce504c0acf6385a132cec6d3c39fa711c1")
+	require.NoError(t, err)
+	const want = "0020c015c4a6be010e21657068fc2e6a9d02b27ebe4d490a25846f7237f104d1a3cd"
+	require.Equal(t, want, hex.EncodeToString(fundingScript(a, b)))
+	require.Equal(t, want, hex.EncodeToString(fundingScript(b, a)))
 }
 
 // TestRealSignatures: the checks are those of the spec.

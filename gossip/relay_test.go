@@ -23,7 +23,7 @@ func gossipTo(b *box, n int) (list []lnwire.Message) {
 	return list
 }
 
-// TestRelay: B7.relay.1 to B7.relay.5.
+// TestRelay: B7.relay.1, B7.relay.2, B7.relay.3, B7.relay.4, B7.relay.5, B7.relay.8.
 func TestRelay(t *testing.T) {
 	b := woken(t)
 	for n := 1; n <= 5; n++ {

@@ -78,7 +78,7 @@ func TestBatches(t *testing.T) {
 	require.Len(t, heard[*lnwire.QueryChannelRange](b, 1), 2, "asked again after a while")
 }
 
-// TestHostileReplies: B7.sync.3 to B7.sync.6 (V-50).
+// TestHostileReplies: B7.sync.3, B7.sync.4, B7.sync.5, B7.sync.6 (V-50).
 func TestHostileReplies(t *testing.T) {
 	type list = []*lnwire.ReplyChannelRange
 	part := func(first lnwire.Height, n uint32, ids ...lnwire.ShortChannelID) *lnwire.ReplyChannelRange {
