@@ -293,14 +293,13 @@ func TestClosingWithoutRange(t *testing.T) {
 
 // TestClosingDust: B2.closing.8: an output that does not relay fails the channel.
 func TestClosingDust(t *testing.T) {
-	w := newWorld(t)
 	require.Equal(t, lnwire.Sat(354), commitment.DustThreshold(append([]byte{0x60, 4}, 1, 2, 3, 4)))
 	tx := &commitment.ClosingTx{Tx: &wire.MsgTx{TxOut: []*wire.TxOut{{Value: 353, PkScript: append([]byte{0x60, 4}, 1, 2, 3, 4)}}}}
 	require.False(t, (&Channel{}).relays(tx))
 	tx.Tx.TxOut[0].Value++
 	require.True(t, (&Channel{}).relays(tx))
 	// One side has nothing: its output is left away, and both agree on that.
-	w = opened(t, func(_ *world, o *openOptions) { o.push = 0 })
+	w := opened(t, func(_ *world, o *openOptions) { o.push = 0 })
 	w.a.step(CloseAsked{})
 	require.Len(t, closeBoth(t, w).TxOut, 1)
 }

@@ -29,7 +29,7 @@ func (c *Channel) signedCommitment() (*wire.MsgTx, bool) {
 }
 
 // localCommitment is our newest commitment, the only one of ours that is not
-// revoked.
+// revoked (B2.revoke.5).
 func (c *Channel) localCommitment() (*commitment.Commitment, error) {
 	return c.buildLocal(c.core.LocalN, c.localSpec())
 }

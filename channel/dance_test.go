@@ -114,6 +114,35 @@ func TestRevokeRefused(t *testing.T) {
 	t.Fatal("never refused")
 }
 
+// TestPublishedIsNewest: B2.revoke.5: what we would publish is never revoked, at any
+// step of the dance, in memory or after a restart.
+func TestPublishedIsNewest(t *testing.T) {
+	w := opened(t, nil)
+	check := func() {
+		for _, n := range w.nodes() {
+			for _, c := range []*Channel{n.ch, Load(n.cfg, n.crypto, n.rows)} {
+				tx, ok := c.signedCommitment()
+				require.True(t, ok)
+				number, ok := c.owner(true).NumberOf(tx)
+				require.True(t, ok)
+				require.Equal(t, n.ch.core.LocalN, number)
+				require.GreaterOrEqual(t, number, n.other.ch.core.RemoteRevoked)
+			}
+		}
+	}
+	w.a.add(5_000_000, 1)
+	w.b.add(6_000_000, 2)
+	for range 12 {
+		for _, n := range w.nodes() {
+			n.deliver(1)
+			check()
+			n.step(Flush{})
+			check()
+		}
+	}
+	require.Equal(t, uint64(2), max(w.a.ch.core.LocalN, w.b.ch.core.LocalN))
+}
+
 // TestRevokedRows: what is kept of a revoked commitment is what it held.
 func TestRevokedRows(t *testing.T) {
 	w := opened(t, nil)

@@ -119,6 +119,11 @@ func (s *storm) answer(n *node, l htlc.Locked, fulfil bool) {
 
 // crash loses what was never signed: it has not happened.
 func (s *storm) crash(n *node) {
+	lazy := rapid.Bool().Draw(s.T, "lazy")
+	if lazy {
+		n.restore(n.safe)
+		n.outcomes = n.outcomes[:n.safeOutcomes]
+	}
 	kept := map[uint64]bool{}
 	for _, h := range n.rows.HTLCs {
 		if h.Ref.Dir == htlc.Outgoing {
@@ -132,6 +137,10 @@ func (s *storm) crash(n *node) {
 		if !kept[id] {
 			delete(s.made[n], id)
 		}
+	}
+	if lazy {
+		n.crashLazy()
+		return
 	}
 	n.crash()
 }

@@ -137,7 +137,7 @@ func (c *Channel) ready() {
 // sendReady sends channel_ready: first, or again after a reconnect.
 func (c *Channel) sendReady() {
 	m := &lnwire.ChannelReady{ChannelID: c.core.ChannelID, SecondPoint: c.point(1)} // B2.ready.3
-	if alias := c.terms.Alias; alias != 0 {
+	if alias := c.terms.Alias; alias != 0 {                                         // B2.ready.6
 		m.Alias = &alias
 	}
 	c.send(m)

@@ -90,7 +90,7 @@ func TestReorgBeforeReady(t *testing.T) {
 	require.Equal(t, lnwire.NewShortChannelID(w.conf.At.Height, 9, 1), w.b.link.SCID)
 }
 
-// TestSecondReady: B2.ready.4, V-58: only another alias is taken from it.
+// TestSecondReady: B2.ready.6, B2.ready.4, V-58: only another alias is taken from it.
 func TestSecondReady(t *testing.T) {
 	w := newWorld(t)
 	w.a.alias = 77

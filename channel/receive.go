@@ -22,6 +22,7 @@ func (c *Channel) rcvAdd(m *lnwire.UpdateAddHTLC, opened *htlc.Opened) {
 		c.warn("update_add_htlc: you have sent shutdown")
 		return
 	}
+	// B2.add.17: the hash is not looked at, only the number.
 	if m.ID != c.nextIn() { // B2.add.6
 		c.warn(fmt.Sprintf("update_add_htlc: id %d, expected %d", m.ID, c.nextIn()))
 		return

@@ -192,7 +192,7 @@ func TestRcvAddRefused(t *testing.T) {
 	requireWarned(t, w.b, "max_accepted_htlcs of 6")
 }
 
-// TestSameHash: several HTLCs may share a hash and an amount; each keeps its id
+// TestSameHash: B2.add.17: several HTLCs may share a hash and an amount; each keeps its id
 // (V-10, V-11).
 func TestSameHash(t *testing.T) {
 	w := opened(t, nil)
@@ -320,7 +320,7 @@ func TestFeeReplaced(t *testing.T) {
 	require.False(t, w.b.drop)
 }
 
-// TestFeeFollows: the funder follows the estimate with hysteresis, within the cap for
+// TestFeeFollows: B2.fee.5: the funder follows the estimate with hysteresis, within the cap for
 // anchors, and never beyond what it can pay.
 func TestFeeFollows(t *testing.T) {
 	w := opened(t, func(_ *world, o *openOptions) { o.rate = 1000 })

@@ -24,7 +24,6 @@ type world struct {
 	tip  lnwire.BlockRef
 	up   bool
 	log  func(format string, args ...any) // nil: quiet
-	real bool
 	conf *Confirmed
 }
 
@@ -65,11 +64,18 @@ type node struct {
 	base   Rows    // as stored before merged
 	merged Effects // of the last few steps, as one turn
 	steps  int
+
+	// What is left when the lazy deltas behind the last write are lost.
+	safe         Rows
+	safeOutcomes int
 }
 
 // everything is the features that both sides negotiate unless a test says less.
 var everything = lnwire.NewFeatures(lnwire.StaticRemoteKeyOptional, lnwire.AnchorsOptional, lnwire.SupportLargeChannelOptional,
 	lnwire.UpfrontShutdownOptional, lnwire.ShutdownAnySegwitOptional)
+
+// rings are shared by all worlds: making keys is most of what a world costs.
+var rings = map[string]*channeltest.Ring{"a": channeltest.NewRing("a"), "b": channeltest.NewRing("b")}
 
 func newWorld(t require.TestingT) *world {
 	w := &world{t: t, tip: blockRef(100)}
@@ -79,7 +85,7 @@ func newWorld(t require.TestingT) *world {
 }
 
 func (w *world) newNode(name string) *node {
-	n := &node{w: w, name: name, ring: channeltest.NewRing(name), features: everything, minDepth: 3}
+	n := &node{w: w, name: name, ring: rings[name], features: everything, minDepth: 3}
 	n.cfg = &Config{NodeID: n.ring.NodeID(), NodeKey: channeltest.NodeKey, Chain: chainhash.Hash{1}}
 	n.crypto = channeltest.Model{Ring: n.ring, Away: &n.away}
 	n.side = Side{
@@ -129,6 +135,9 @@ func (n *node) take(fx Effects) {
 	n.law()
 	n.locked = append(n.locked, fx.LockedIn...)
 	n.outcomes = append(n.outcomes, fx.Outcomes...)
+	if !fx.Delta.Lazy && !fx.Delta.Empty() {
+		n.safe, n.safeOutcomes = n.rows, len(n.outcomes)
+	}
 	n.refused = append(n.refused, fx.Refused...)
 	n.notices = append(n.notices, fx.Tell...)
 	n.published = append(n.published, fx.Publish...)
@@ -432,6 +441,14 @@ func (n *node) crash() {
 	}
 	n.locked = nil
 	n.step(Resumed{})
+}
+
+// crashLazy is crash before the lazy deltas were written, and what followed from them
+// inside the process.
+func (n *node) crashLazy() {
+	n.restore(n.safe)
+	n.outcomes = n.outcomes[:n.safeOutcomes]
+	n.crash()
 }
 
 func (n *node) info() Info { return n.ch.Info() }

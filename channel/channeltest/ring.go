@@ -12,14 +12,21 @@ import (
 
 // Ring is every key of one node, made from a word.
 type Ring struct {
-	word  string
-	privs map[commitment.KeyLoc]*btcec.PrivateKey
-	pubs  map[commitment.KeyLoc]lnwire.PubKey
+	word   string
+	privs  map[commitment.KeyLoc]*btcec.PrivateKey
+	pubs   map[commitment.KeyLoc]lnwire.PubKey
+	points map[point]lnwire.PubKey // the first few of each root
+}
+
+// point names a per-commitment point.
+type point struct {
+	root commitment.KeyLoc
+	n    uint64
 }
 
 // NewRing makes the keys of the node that goes by word.
 func NewRing(word string) *Ring {
-	return &Ring{word: word, privs: map[commitment.KeyLoc]*btcec.PrivateKey{}, pubs: map[commitment.KeyLoc]lnwire.PubKey{}}
+	return &Ring{word: word, privs: map[commitment.KeyLoc]*btcec.PrivateKey{}, pubs: map[commitment.KeyLoc]lnwire.PubKey{}, points: map[point]lnwire.PubKey{}}
 }
 
 // NodeKey is where the key of the node's id lies.
@@ -73,6 +80,12 @@ func (r *Ring) Secret(root commitment.KeyLoc, n uint64) lnwire.Secret {
 
 // Point is the point of Secret.
 func (r *Ring) Point(root commitment.KeyLoc, n uint64) lnwire.PubKey {
-	p, _ := commitment.PointOf(r.Secret(root, n))
+	p, ok := r.points[point{root, n}]
+	if !ok {
+		p, _ = commitment.PointOf(r.Secret(root, n))
+		if n < 100 {
+			r.points[point{root, n}] = p
+		}
+	}
 	return p
 }

@@ -1,0 +1,121 @@
+package onchain
+
+import (
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+func (r *resolver) result() Result {
+	res := Result{Outputs: r.out, Done: r.depth(r.At) >= irrevocable && !r.blind()}
+	for i := range r.out {
+		o := &r.out[i]
+		res.Done = res.Done && r.resolved(o)
+		if o.By != nil {
+			continue
+		}
+		if o.Claim != nil {
+			res.Claims = append(res.Claims, *o.Claim)
+		}
+		// The lock time of an HTLC-timeout transaction is the expiry: the next block
+		// may hold it once the tip has that height.
+		if o.complete != nil && (o.complete.Preimage != nil || r.Tip >= o.Expiry) { // B5.own.3
+			res.Publish = append(res.Publish, *o.complete)
+		}
+	}
+	res.Watch = r.others()
+	for i := range r.HTLCs {
+		if v, ok := r.verdict(&r.HTLCs[i]); ok {
+			res.Verdicts = append(res.Verdicts, v)
+		}
+	}
+	return res
+}
+
+// blind: there is a commitment of which we shall know more.
+func (r *resolver) blind() bool { return r.Whose == Revoked && r.Commitment == nil }
+
+// resolved reports that no reorg will give an output back (B5.gen.3). One that only
+// a preimage would give us is nobody's concern long after it expired.
+func (r *resolver) resolved(o *Output) bool {
+	if o.By != nil {
+		return r.depth(o.By.At) >= irrevocable
+	}
+	return o.Claim == nil && o.complete == nil && r.depth(o.Expiry) >= irrevocable
+}
+
+// others are outputs of a commitment that we cannot read: any may be an HTLC that the
+// peer takes with a preimage.
+func (r *resolver) others() (list []Output) {
+	if r.Commitment != nil {
+		return nil
+	}
+	txid := r.Tx.TxHash()
+	for i, out := range r.Tx.TxOut {
+		op := wire.OutPoint{Hash: txid, Index: uint32(i)}
+		list = append(list, Output{OutPoint: op, Value: lnwire.Sat(out.Value), PkScript: out.PkScript, At: r.At})
+	}
+	return list
+}
+
+// verdict is the end of an outgoing HTLC; false while it is open. It looks at the
+// HTLC's own output, not at others of the same hash (V-10, V-11).
+func (r *resolver) verdict(h *HTLC) (Verdict, bool) {
+	if h.Ref.Dir != htlc.Outgoing || r.blind() && h.Preimage == nil && !r.revealed(h) {
+		return Verdict{}, false
+	}
+	for i := range r.out {
+		if o := &r.out[i]; o.Role == FirstStage && o.Ref == h.Ref {
+			return r.ended(o, h)
+		}
+	}
+	v := Verdict{Ref: h.Ref, Absent: true}
+	if h.Preimage != nil {
+		v.Preimage = h.Preimage // B5.absent.1
+		return v, true
+	}
+	if p, ok := r.search(h); ok {
+		v.Preimage = &p
+		return v, true
+	}
+	// B5.absent.2, V-05, V-06: not before a reorg to a commitment that has it is out
+	// of the question.
+	over := r.depth(r.At) >= reasonable
+	if r.Commitment == nil {
+		over = over && r.depth(h.Expiry) >= reasonable // it may have an output after all
+	}
+	return v, over
+}
+
+// ended is the verdict on an HTLC that has an output.
+func (r *resolver) ended(o *Output, h *HTLC) (Verdict, bool) {
+	v := Verdict{Ref: h.Ref}
+	if o.By == nil {
+		return v, false
+	}
+	if p, ok := commitment.PreimageIn(o.By.Tx.TxIn[o.Input].Witness, h.Hash); ok { // B5.own.4, B5.their.4, V-08
+		v.Preimage = &p
+		return v, true
+	}
+	return v, r.depth(o.By.At) >= reasonable // B5.own.7
+}
+
+func (r *resolver) revealed(h *HTLC) bool {
+	_, ok := r.search(h)
+	return ok
+}
+
+// search looks for the preimage of an HTLC without an output in everything that the
+// peer has shown in the chain.
+func (r *resolver) search(h *HTLC) (lnwire.Preimage, bool) {
+	for i := range r.Spends {
+		for _, in := range r.Spends[i].Tx.TxIn {
+			if p, ok := commitment.PreimageIn(in.Witness, h.Hash); ok {
+				return p, true
+			}
+		}
+	}
+	return lnwire.Preimage{}, false
+}
