@@ -157,7 +157,7 @@ func TestStatusWakesOnlyForNews(t *testing.T) {
 	s.Update(func(st *State) { st.TipTime = time.Unix(1, 0) })
 	select {
 	case <-changed:
-		require.Fail(t, "nothing to act on has changed")
+		require.Fail(t, "only the time has changed")
 	default:
 	}
 	s.Update(func(st *State) { st.Up = true })
@@ -167,6 +167,9 @@ func TestStatusWakesOnlyForNews(t *testing.T) {
 	_, same := s.Get()
 	require.Equal(t, again, same)
 	s.Update(func(st *State) { st.Stale = "late" })
+	<-again
+	_, again = s.Get()
+	s.Update(func(st *State) { st.Why = ErrUnavailable })
 	<-again
 }
 

@@ -70,12 +70,13 @@ func (l *lane) disproved() (list []request) {
 func (l *lane) clients() []Client {
 	list := l.tracker.Clients()
 	for _, r := range l.claims {
-		list = with(list, r.client)
+		list = append(list, r.client)
 	}
 	for _, a := range l.ahead {
-		list = with(list, a.client)
+		list = append(list, a.client)
 	}
-	return list
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // watches lists what a client watches on the lane, or will.

@@ -27,7 +27,7 @@ type Config struct {
 	// CallTimeout bounds each call; default 20 seconds.
 	CallTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the wait between tries to connect; default
-	// 100 milliseconds, doubling up to 10 seconds.
+	// 100 milliseconds, doubling up to 3 seconds.
 	MinBackoff, MaxBackoff time.Duration
 	// StaleAfter is the age of a tip that is reported as stale; 0: 2 hours, but
 	// never where blocks are made at will. Negative: never.
@@ -35,14 +35,19 @@ type Config struct {
 	// HealthEvery is the time between looks at the tip's age and at btcd's peers;
 	// default 30 seconds.
 	HealthEvery time.Duration
+
+	// pingEvery and deadAfter notice a btcd that is gone without a word.
+	pingEvery, deadAfter time.Duration
 }
 
 const (
 	defaultCallTimeout = 20 * time.Second
 	defaultMinBackoff  = 100 * time.Millisecond
-	defaultMaxBackoff  = 10 * time.Second
+	defaultMaxBackoff  = 3 * time.Second
 	defaultStaleAfter  = 2 * time.Hour
 	defaultHealthEvery = 30 * time.Second
+	defaultPingEvery   = 10 * time.Second
+	defaultDeadAfter   = 30 * time.Second
 )
 
 // rpcPorts are btcd's own defaults.
@@ -125,6 +130,8 @@ func (c *Config) complete() (*x509.CertPool, error) {
 	byDefault(&c.MinBackoff, defaultMinBackoff)
 	byDefault(&c.MaxBackoff, defaultMaxBackoff)
 	byDefault(&c.HealthEvery, defaultHealthEvery)
+	byDefault(&c.pingEvery, defaultPingEvery)
+	byDefault(&c.deadAfter, defaultDeadAfter)
 	c.MaxBackoff = max(c.MaxBackoff, c.MinBackoff)
 	return pool, nil
 }

@@ -19,9 +19,6 @@ const (
 	// maxMessage bounds one message of btcd's: a full block in hex is 8 MB, the
 	// ids of a large mempool are about as much.
 	maxMessage = 32 << 20
-	// pingEvery and deadAfter notice a btcd that is gone without a word.
-	pingEvery = 10 * time.Second
-	deadAfter = 30 * time.Second
 	// writeWithin bounds the sending of one request.
 	writeWithin = 10 * time.Second
 )
@@ -40,6 +37,7 @@ func (e *rpcError) Error() string { return fmt.Sprintf("btcd: %d: %s", e.Code, e
 // conn is one websocket connection. It ends once, with a reason.
 type conn struct {
 	ws     *websocket.Conn
+	cfg    *Config
 	notify func(method string, params []json.RawMessage)
 
 	writing sync.Mutex
@@ -78,7 +76,7 @@ func dial(ctx context.Context, cfg *Config, roots *x509.CertPool, notify func(st
 		}
 		return nil, fmt.Errorf("connect to btcd at %s: %w", cfg.Host, err)
 	}
-	c := &conn{ws: ws, notify: notify, waiting: make(map[uint64]chan message), done: make(chan struct{})}
+	c := &conn{ws: ws, cfg: cfg, notify: notify, waiting: make(map[uint64]chan message), done: make(chan struct{})}
 	ws.SetReadLimit(maxMessage)
 	ws.SetPongHandler(func(string) error { return c.alive() })
 	c.wg.Add(2)
@@ -87,7 +85,8 @@ func dial(ctx context.Context, cfg *Config, roots *x509.CertPool, notify func(st
 	return c, nil
 }
 
-func (c *conn) alive() error { return c.ws.SetReadDeadline(time.Now().Add(deadAfter)) }
+// alive gives btcd time until it must be heard of again.
+func (c *conn) alive() error { return c.ws.SetReadDeadline(time.Now().Add(c.cfg.deadAfter)) }
 
 // close ends the connection and waits until its goroutines have.
 func (c *conn) close() {
@@ -143,7 +142,7 @@ func (c *conn) answer(m message) {
 
 func (c *conn) ping() {
 	defer c.wg.Done()
-	ticker := time.NewTicker(pingEvery)
+	ticker := time.NewTicker(c.cfg.pingEvery)
 	defer ticker.Stop()
 	for {
 		select {
@@ -162,6 +161,9 @@ func (c *conn) ping() {
 // call makes one request and waits for its answer. The error is btcd's refusal
 // (*rpcError), the context's, or the end of the connection.
 func (c *conn) call(ctx context.Context, result any, method string, params ...any) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if params == nil {
 		params = []any{}
 	}

@@ -3,6 +3,7 @@ package btcd
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,8 +15,6 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"encoding/pem"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/chainntnfs/btcdtest"
@@ -102,12 +101,14 @@ type fake struct {
 	*httptest.Server
 	mu      sync.Mutex
 	answers map[string]func(params []json.RawMessage) (any, *rpcError)
-	raw     map[string]string // whole messages instead of an answer
 	conns   []*websocket.Conn
+	mute    bool          // answers no pings
+	pinged  chan struct{} // one for each ping, as far as they are read
+	opened  chan struct{} // one for each connection
 }
 
 func newFake(t *testing.T) *fake {
-	f := &fake{raw: make(map[string]string)}
+	f := &fake{pinged: make(chan struct{}, 100), opened: make(chan struct{}, 100)}
 	f.answers = map[string]func([]json.RawMessage) (any, *rpcError){
 		"getblockhash":   constant(chaincfg.RegressionNetParams.GenesisHash.String()),
 		"notifyblocks":   constant(nil),
@@ -141,7 +142,19 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	defer ws.Close()
 	f.mu.Lock()
 	f.conns = append(f.conns, ws)
+	pong := ws.PingHandler()
+	if f.mute {
+		pong = func(string) error { return nil }
+	}
 	f.mu.Unlock()
+	ws.SetPingHandler(func(data string) error {
+		select {
+		case f.pinged <- struct{}{}:
+		default:
+		}
+		return pong(data)
+	})
+	f.opened <- struct{}{}
 	for {
 		var req struct {
 			ID     uint64            `json:"id"`
@@ -152,15 +165,8 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		f.mu.Lock()
-		answer, raw := f.answers[req.Method], f.raw[req.Method]
+		answer := f.answers[req.Method]
 		f.mu.Unlock()
-		if raw != "" {
-			_ = ws.WriteMessage(websocket.TextMessage, []byte(raw))
-			continue
-		}
-		if answer == nil {
-			continue // never
-		}
 		result, no := answer(req.Params)
 		_ = ws.WriteJSON(map[string]any{"id": req.ID, "result": result, "error": no})
 	}
