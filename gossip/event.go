@@ -66,10 +66,10 @@ type Values struct {
 	Values [][]byte
 }
 
-// Block: the chain has a new block on top of the last. At start the present tip is
-// told, also when it is the one of Tip: nothing is asked of peers and no channel is
-// proved before the first Block. Blocks that were mined while the node was down come
-// one by one, from the one above Tip on; without a Tip the present one is enough.
+// Block: the chain has a new block on top of the last. Blocks that were mined while
+// the node was down come one by one, from the one above Tip on; without a Tip the
+// present one is enough to begin with. Before a block is known nothing is asked of
+// peers and no channel is proved.
 type Block struct {
 	Block lnwire.BlockRef
 	// Spent are all outputs that the block spends.

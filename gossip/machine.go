@@ -18,7 +18,7 @@ type Machine struct {
 	fx  Effects
 
 	tip   lnwire.BlockRef
-	awake bool // there was a Block
+	awake bool // a block is known
 
 	// The map.
 	channels  map[lnwire.ShortChannelID]*channel
@@ -53,6 +53,7 @@ type Machine struct {
 	nextFlush time.Time
 	nextPrune time.Time
 	nextSync  time.Time
+	askedTo   lnwire.Height // the tip when a peer was asked last
 
 	// Ourselves.
 	own      map[uint64]*own
@@ -109,6 +110,9 @@ const (
 // Step applies one event at a time of the wall clock. It does not block.
 func (m *Machine) Step(now time.Time, ev Event) Effects {
 	m.now = now
+	if m.tip.Height > 0 {
+		m.awaken() // restored
+	}
 	switch ev := ev.(type) {
 	case Opened:
 		m.opened(ev)

@@ -21,19 +21,25 @@ func (m *Machine) block(ev Block) {
 		}
 	}
 	m.bury()
-	if !m.awake {
-		m.awake = true
-		m.nextSync = m.now.Add(syncEvery)
-		m.nextPrune, m.nextFlush = m.now.Add(pruneEvery), m.now.Add(m.cfg.Trickle)
-		m.prune()
-	}
-	for _, p := range m.line {
-		m.welcome(p)
-	}
+	m.awaken()
 	// B7.chan.11: an announcement that came some blocks early is judged when it is deep.
 	from := max(was, m.tip.Height-min(m.tip.Height, 2*soonBlocks))
 	for h := from; h <= m.tip.Height; h++ {
 		m.again(m.room.take(waitKey{height: h}))
+	}
+}
+
+// awaken begins with what needs to know where the chain is.
+func (m *Machine) awaken() {
+	if m.awake {
+		return
+	}
+	m.awake = true
+	m.nextSync = m.now.Add(syncEvery)
+	m.nextPrune, m.nextFlush = m.now.Add(pruneEvery), m.now.Add(m.cfg.Trickle)
+	m.prune()
+	for _, p := range m.line {
+		m.welcome(p)
 	}
 }
 

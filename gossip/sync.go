@@ -91,16 +91,17 @@ func (m *Machine) goOn() {
 	if !m.awake {
 		return
 	}
-	if m.sync == nil {
-		for _, p := range m.line {
-			if p.active && !p.synced && !p.dropped {
-				m.askRange(p)
-				break
-			}
-		}
-	}
 	if s := m.sync; s != nil && !s.ranging && !s.batch && s.peer.judging == 0 && len(s.peer.inbox) == 0 {
 		m.askIDs(s)
+	}
+	if m.sync != nil {
+		return
+	}
+	for _, p := range m.line {
+		if p.active && !p.synced && !p.dropped {
+			m.askRange(p)
+			return
+		}
 	}
 }
 
@@ -109,6 +110,7 @@ func (m *Machine) goOn() {
 // B7.sync.2: the next query to a peer waits for the whole answer to the last one.
 func (m *Machine) askRange(p *peer) {
 	p.synced = true
+	m.askedTo = m.tip.Height
 	q := lnwire.QueryChannelRange{ChainHash: m.cfg.Chain, NumBlocks: uint32(m.tip.Height) + 1}
 	m.sync = &sync{peer: p, asked: q, end: uint64(q.NumBlocks), ranging: true, until: m.now.Add(syncWait)}
 	m.send(p, &q)
@@ -226,7 +228,9 @@ func (m *Machine) watchSync() {
 			m.activate()
 		}
 	}
-	if m.now.Before(m.nextSync) || m.sync != nil {
+	// Blocks came faster than time passed: the last answers ended too early.
+	behind := m.tip.Height > m.askedTo+soonBlocks
+	if m.sync != nil || m.now.Before(m.nextSync) && !behind {
 		return
 	}
 	m.nextSync = m.now.Add(syncEvery)

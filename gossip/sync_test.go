@@ -156,10 +156,24 @@ func TestCatchUp(t *testing.T) {
 	b := mapped(t, 3)
 	b = b.restart()
 	b.now = testNow.Add(5 * 24 * time.Hour)
-	b.step(Block{Block: lnwire.BlockRef{Height: 1001}})
-	b.open(1)
+	b.open(1) // it begins with the tip that it had
 	b.open(2)
 	since := func(n int) uint32 { return heard[*lnwire.GossipTimestampFilter](b, n)[0].FirstTimestamp }
 	require.Equal(t, uint32(testNow.Add(-2*time.Hour).Unix()), since(1))
 	require.Equal(t, uint32(b.now.Add(-overlap).Unix()), since(2))
+
+	// Blocks that were missed come in one go: what is in them is asked for soon.
+	ranges := func() int {
+		return len(heard[*lnwire.QueryChannelRange](b, 1)) + len(heard[*lnwire.QueryChannelRange](b, 2))
+	}
+	b.got(1, reply())
+	b.got(2, reply())
+	require.Equal(t, 2, ranges())
+	b.later(time.Second)
+	require.Equal(t, 2, ranges())
+	for h := range lnwire.Height(20) {
+		b.step(Block{Block: lnwire.BlockRef{Height: 1001 + h}})
+	}
+	b.later(time.Second)
+	require.Equal(t, 3, ranges())
 }
