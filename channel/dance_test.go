@@ -209,3 +209,50 @@ func TestLazy(t *testing.T) {
 	fx.Append(Effects{Delta: Delta{ChanNum: 1, GoneHTLCs: []htlc.Ref{{}}}})
 	require.False(t, fx.Delta.Lazy)
 }
+
+// TestFullChannel: 483 HTLCs each way fit into a commitment and its messages, one
+// more does not; a restart and a cut in the middle change nothing.
+func TestFullChannel(t *testing.T) {
+	w := opened(t, func(w *world, o *openOptions) {
+		for _, n := range w.nodes() {
+			n.side.MaxAccepted, n.side.MaxInFlight = 483, 5_000_000_000
+		}
+		o.capacity, o.push = 6_000_000, 3_000_000_000
+	})
+	quiet := func(q bool) { // the reload law would look at a thousand rows a thousand times
+		for _, n := range w.nodes() {
+			n.quietLaw = q
+			n.restore(n.rows)
+		}
+	}
+	quiet(true)
+	for k := range 483 {
+		w.a.add(1_000_000, k)
+		w.b.add(1_000_000, 1000+k)
+	}
+	require.Empty(t, w.a.refused)
+	require.Empty(t, w.b.refused)
+	w.a.add(1_000_000, 484)
+	requireRefused(t, w.a, htlc.TooMany, "483 htlcs are pending")
+	quiet(false)
+	w.settle()
+	require.Len(t, w.a.locked, 483)
+	require.Len(t, w.b.locked, 483)
+	require.Len(t, w.a.ch.local.HTLCSigs, 966)
+	w.a.crash()
+	require.Len(t, w.a.locked, 483)
+	w.connect()
+	quiet(true)
+	for k := range 483 {
+		w.b.fulfill(uint64(k), k)
+		w.a.fail(uint64(k))
+	}
+	w.b.step(Flush{})
+	quiet(false)
+	w.disconnect()
+	w.connect()
+	w.settle()
+	requireBalances(t, w.a, 2_517_000_000, 3_483_000_000)
+	require.Len(t, w.a.outcomes, 483)
+	require.Len(t, w.b.outcomes, 483)
+}

@@ -27,7 +27,7 @@ func Load(cfg *Config, crypto Crypto, rows Rows) *Channel {
 	}
 	for _, h := range rows.HTLCs {
 		e := &entry{HTLC: h, stored: true}
-		if i := slices.IndexFunc(rows.Onions, func(o OnionRow) bool { return o.Ref == h.Ref }); i >= 0 {
+		if i, ok := slices.BinarySearchFunc(rows.Onions, h.Ref, func(o OnionRow, ref htlc.Ref) int { return compareRefs(o.Ref, ref) }); ok {
 			e.onion = rows.Onions[i].Onion
 		}
 		if h.Ref.Dir == htlc.Outgoing {
