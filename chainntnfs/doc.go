@@ -15,7 +15,7 @@
 //	f := chainntnfs.NewFollower(chainntnfs.NewCache(backend, 0))
 //	f.Join(7, cursor, chainntnfs.Watch{Outpoint: funding, From: cursor.Height})
 //	for {
-//		state, changed := backend.State()
+//		_, changed := backend.State()
 //		notices, more, err := f.Advance(ctx)
 //		deliver(notices) // Confirmed, Spent, Unconfirmed, then Tip, per client
 //		if !more {

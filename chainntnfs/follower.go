@@ -64,10 +64,11 @@ func NewFollower(src Source, known ...lnwire.BlockRef) *Follower {
 	return &Follower{src: src, known: slices.Clone(known), tips: make(map[Client]lnwire.BlockRef)}
 }
 
-// Join adds a client, anew if it is there already. cursor is the last Tip that it was told in an earlier life,
-// or zero; when that block has left the chain, what the blocks since the fork
-// say of these watches is taken back first, and the new ones are looked at
-// whatever From says. The client is told Tip when it is up to date.
+// Join adds a client, anew if it is there already, with all that it watches.
+// cursor is the last Tip that it was told in an earlier life, or zero. When that
+// block has left the chain, what the blocks down to the fork held of these
+// watches is taken back first, and the new ones are looked at whatever From says.
+// The client is told Tip when it is up to date.
 func (f *Follower) Join(c Client, cursor lnwire.BlockRef, watches ...Watch) {
 	f.Leave(c)
 	f.clients = with(f.clients, c)

@@ -20,6 +20,7 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
+// V-14 rests on this: a confirmation that a reorg undoes is taken back.
 func TestFollowsConfirmationsSpendsAndReorgs(t *testing.T) {
 	ctx := within(t)
 	n := startNode(t, ctx, nil)
