@@ -183,7 +183,7 @@ func TestMinConfs(t *testing.T) {
 	f, fx, err := b.w.Send(testRing, FundRequest{Outputs: payTo(10_000), FeeRate: 253, MinConfs: 1, Now: testNow}, "")
 	require.NoError(t, err)
 	b.apply(fx)
-	b.apply(b.w.Seen(b.pay(b.address(keys.P2WKH).PkScript, 200_000), testNow))
+	b.apply(b.w.Seen(b.pay(b.address(keys.P2WKH).PkScript, 50_000), testNow))
 
 	_, err = b.w.Plan(FundRequest{Outputs: payTo(10_000), FeeRate: 253, MinConfs: 1, Now: testNow})
 	require.Error(t, err)
@@ -191,7 +191,7 @@ func TestMinConfs(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, next.Tx.TxIn, 1)
 	require.Equal(t, f.Tx.TxHash(), next.Tx.TxIn[0].PreviousOutPoint.Hash, "our own change")
-	next, err = b.w.Plan(FundRequest{Outputs: payTo(200_000), FeeRate: 253, Now: testNow})
+	next, err = b.w.Plan(FundRequest{Outputs: payTo(100_000), FeeRate: 253, Now: testNow})
 	require.NoError(t, err)
 	require.Len(t, next.Tx.TxIn, 2)
 }
@@ -235,7 +235,7 @@ func TestDustLimits(t *testing.T) {
 func TestChoose(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var coins []*CoinRow
-		for i := range rapid.IntRange(1, 10).Draw(t, "coins") {
+		for i := range rapid.IntRange(1, 12).Draw(t, "coins") {
 			coins = append(coins, &CoinRow{
 				OutPoint: wire.OutPoint{Index: uint32(i)},
 				Value:    lnwire.Sat(rapid.Int64Range(1, 5000).Draw(t, "value")),
@@ -282,6 +282,28 @@ func TestChoose(t *testing.T) {
 			require.Equal(t, best, worthOf(picked))
 		}
 	})
+}
+
+// When nothing fits exactly: the smallest coin that is enough, or the largest first.
+func TestChooseOne(t *testing.T) {
+	var coins []*CoinRow
+	for i, value := range []lnwire.Sat{500_000, 90_000, 200_000, 70_000, 60_000} {
+		coins = append(coins, &CoinRow{OutPoint: wire.OutPoint{Index: uint32(i)}, Value: value, Key: keys.CoinLoc{Account: keys.P2WKH}})
+	}
+	list := candidates(coins, 253)
+	values := func(strategy Strategy, need lnwire.Sat) (v []lnwire.Sat) {
+		picked, err := choose(list, target{need: need, change: 50, dust: 330, spend: 60}, strategy, [32]byte{})
+		require.NoError(t, err)
+		for _, c := range picked {
+			v = append(v, c.coin.Value)
+		}
+		return v
+	}
+	require.Equal(t, []lnwire.Sat{200_000}, values(BestFit, 100_000))
+	require.Equal(t, []lnwire.Sat{60_000}, values(BestFit, 10_000))
+	require.Equal(t, []lnwire.Sat{500_000, 200_000}, values(BestFit, 600_000))
+	require.Equal(t, []lnwire.Sat{500_000}, values(LargestFirst, 10_000))
+	require.Equal(t, -1, lastEnough(list, 600_000))
 }
 
 type awaySigner struct{}

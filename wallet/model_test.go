@@ -151,6 +151,12 @@ func (m *machine) anyAddress(t *rapid.T) Address {
 		require.NoError(t, err)
 		return a
 	}
+	if next := m.w.branches[branchIndex(kind, keys.External)].row.Next; next > 3 {
+		// Somebody pays an old address again.
+		a, err := m.w.addressAt(keys.CoinLoc{Account: kind, Index: rapid.Uint32Range(0, next-1).Draw(t, "again")})
+		require.NoError(t, err)
+		return a
+	}
 	return m.address(kind)
 }
 
@@ -178,7 +184,7 @@ func (m *machine) sends(t *rapid.T) {
 		for range rapid.IntRange(1, 3).Draw(t, "outputs") {
 			script := elsewhere(rapid.Byte().Draw(t, "to"))
 			if rapid.Bool().Draw(t, "to ourselves") {
-				script = m.address(keys.P2TR).PkScript
+				script = m.anyAddress(t).PkScript
 			}
 			req.Outputs = append(req.Outputs, wire.NewTxOut(rapid.Int64Range(600, 1e6).Draw(t, "value"), script))
 		}

@@ -56,7 +56,9 @@ type Sweeper struct {
 // request is a SweepRequest on its way.
 type request struct {
 	SweepRequest
-	rate     lnwire.SatPerKW // the highest that was ever offered for it (V-07)
+	rate     lnwire.SatPerKW // the highest that was ever offered for it (V-07); 0: none yet
+	rateAt   lnwire.Height   // when that was
+	since    lnwire.Height   // when it was first published
 	versions []version       // every transaction that was published for it
 	flight   *flight         // the transaction that spends it; nil: none
 	by       chainhash.Hash  // what spent it in a block; zero: nothing
@@ -79,9 +81,6 @@ type flight struct {
 	fee    lnwire.Sat
 	rate   lnwire.SatPerKW
 	weight int64
-	// since and from are the height and the rate of the first version.
-	since lnwire.Height
-	from  lnwire.SatPerKW
 }
 
 // NewSweeper makes the sweeper of a wallet.
@@ -140,16 +139,23 @@ func (s *Sweeper) adopt(r *request) {
 	f := s.flights[id]
 	if f == nil {
 		weight := blockchain.GetTransactionWeight(btcutil.NewTx(t.Tx))
-		f = &flight{txid: id, fee: t.Fee, weight: weight, rate: rateOf(t.Fee, weight), since: s.w.height()}
-		f.from = f.rate
+		f = &flight{txid: id, fee: t.Fee, weight: weight, rate: rateOf(t.Fee, weight)}
 		if n := len(t.Outputs); n > 0 {
 			f.home = t.Tx.TxOut[t.Outputs[n-1]].PkScript
 		}
 		s.flights[id] = f
 	}
+	s.board(r, f)
+}
+
+// board puts a request into a flight.
+func (s *Sweeper) board(r *request, f *flight) {
 	f.inputs = append(f.inputs, r.Spend.OutPoint)
-	r.flight, r.rate = f, max(r.rate, f.rate)
-	r.versions = append(r.versions, version{txid: id, fee: f.fee})
+	if len(r.versions) == 0 {
+		r.since = s.w.height()
+	}
+	r.versions = append(r.versions, version{txid: f.txid, fee: f.fee})
+	r.flight, r.rate, r.rateAt, r.held = f, max(r.rate, f.rate), s.w.height(), ""
 }
 
 // Cancel forgets a request. What was published for it stays published.
@@ -215,7 +221,8 @@ func (s *Sweeper) parentMined(id chainhash.Hash, at lnwire.BlockRef) {
 }
 
 // spentIn looks at every input of a mined transaction, for each may end a request
-// (V-04). Ours is recognised by its id, not by what it spends (V-19).
+// (V-04). Ours is recognised by its id, not by what it spends (V-19). The other
+// requests of a broken flight find in Decide that the wallet has given it up (V-09).
 func (s *Sweeper) spentIn(tx *wire.MsgTx, at lnwire.BlockRef) {
 	for _, in := range tx.TxIn {
 		r := s.requests[in.PreviousOutPoint]
@@ -223,16 +230,12 @@ func (s *Sweeper) spentIn(tx *wire.MsgTx, at lnwire.BlockRef) {
 			continue
 		}
 		id := tx.TxHash()
-		broken := r.flight
 		s.ground(r)
 		r.by, r.at = id, at
 		if s.home(r, id) {
 			s.w.fx.Tell = append(s.w.fx.Tell, Swept{OutPoint: in.PreviousOutPoint, Txid: id, At: at})
 		} else {
 			s.w.fx.Tell = append(s.w.fx.Tell, SweepLost{OutPoint: in.PreviousOutPoint, By: id, At: at})
-		}
-		if broken != nil && broken.txid != id {
-			s.drop(broken) // V-09: it can no longer be mined
 		}
 	}
 }

@@ -49,10 +49,10 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 	for _, id := range slices.SortedFunc(maps.Keys(s.flights), compareHashes) {
 		f := s.flights[id]
 		if s.w.txs[id] == nil {
-			s.drop(f) // it was abandoned, or a coin that helped to pay is gone
+			s.drop(f) // it was abandoned, or something that it spends is gone (V-09)
 			continue
 		}
-		if rate := s.nextRate(f, s.requestsOf(f), fees); rate > f.rate {
+		if rate := s.raised(f, fees); rate > f.rate {
 			s.replace(f, rate, now)
 		}
 	}
@@ -71,7 +71,7 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 	}
 	for _, key := range order {
 		for batch := range slices.Chunk(batches[key], maxBatch) {
-			s.launch(batch, s.firstRate(batch, fees), now)
+			s.launch(batch, fees, now)
 		}
 	}
 	return s.w.flush()
@@ -85,10 +85,15 @@ func (s *Sweeper) requestsOf(f *flight) []*request {
 	return batch
 }
 
-// launch publishes a batch for the first time. Those that cannot pay their part at
-// the rate do not burden the others: without a deadline they wait for better times,
-// with one they go alone for what they have.
-func (s *Sweeper) launch(batch []*request, rate lnwire.SatPerKW, now time.Time) {
+// launch publishes a batch that is in no transaction. Those that cannot pay their
+// part at the rate do not burden the others: without a deadline they wait for better
+// times, with one they go alone for what they have.
+func (s *Sweeper) launch(batch []*request, fees Fees, now time.Time) {
+	weight := txWeight(len(batch), 0, 1, changeSize)
+	for _, r := range batch {
+		weight += r.weight()
+	}
+	rate := s.rateNow(batch, weight, fees)
 	var together []*request
 	for _, r := range batch {
 		switch {
@@ -119,27 +124,24 @@ func (s *Sweeper) launchAlone(r *request, rate lnwire.SatPerKW, now time.Time) {
 	}
 }
 
-// try builds and publishes a transaction of new requests.
+// try builds and publishes a transaction of requests that are in none.
 func (s *Sweeper) try(batch []*request, rate lnwire.SatPerKW, now time.Time) error {
 	d := draft{batch: batch, rate: rate, now: now}
 	f, err := s.build(&d)
 	if err != nil {
 		return err
 	}
-	f.since, f.from = s.w.height(), f.rate
 	return s.takeOff(f, d)
 }
 
 // replace publishes the same requests for more.
 func (s *Sweeper) replace(f *flight, rate lnwire.SatPerKW, now time.Time) {
-	// What it costs to replace, whatever is wanted (BIP 125).
-	least := rateOf(f.fee+feeFor(incrementalFee, f.weight), f.weight) + 1
+	least := f.leastReplacement()
 	d := draft{batch: s.requestsOf(f), rate: max(rate, least), least: least, home: f.home, instead: f.txid, now: now}
 	next, err := s.build(&d)
 	if err != nil || next.fee < f.fee+feeFor(incrementalFee, next.weight) {
 		return // the budget is at its end: what is published stays
 	}
-	next.since, next.from = f.since, f.from
 	s.drop(f)
 	if err := s.takeOff(next, d); err != nil {
 		for _, r := range d.batch {
@@ -158,9 +160,7 @@ func (s *Sweeper) takeOff(f *flight, d draft) error {
 		s.w.advance(d.homeAddress.Key, false)
 	}
 	for _, r := range d.batch {
-		f.inputs = append(f.inputs, r.Spend.OutPoint)
-		r.flight, r.rate, r.held = f, max(r.rate, f.rate), ""
-		r.versions = append(r.versions, version{txid: f.txid, fee: f.fee})
+		s.board(r, f)
 	}
 	s.flights[f.txid] = f
 	return nil

@@ -74,13 +74,35 @@ func floorOf(batch []*request) (rate lnwire.SatPerKW) {
 	return rate
 }
 
-// firstRate is what a batch is first offered for.
-func (s *Sweeper) firstRate(batch []*request, fees Fees) lnwire.SatPerKW {
-	left := uint32(patience)
-	if d := deadlineOf(batch); d != 0 {
-		left = blocksLeft(d, s.w.height())
+// rateNow is what some requests should be offered for now, in a transaction of that
+// weight: what the estimate says, and by a deadline more. From what was last offered
+// it rises then in a straight line to the whole budget in the last block before,
+// whoever may have broken up the transactions in between. It is never less than what
+// was offered before (V-07), and the budget bounds it later.
+func (s *Sweeper) rateNow(batch []*request, weight int64, fees Fees) lnwire.SatPerKW {
+	tip, deadline := s.w.height(), deadlineOf(batch)
+	rate, at, since := floorOf(batch), lnwire.Height(0), tip
+	for _, r := range batch {
+		at = max(at, r.rateAt)
+		if len(r.versions) > 0 {
+			since = min(since, r.since)
+		}
 	}
-	return max(fees.Within(left), floorOf(batch))
+	if deadline == 0 {
+		waited := uint32(tip - since)
+		return max(rate, fees.Within(max(haste, patience-min(waited, patience))))
+	}
+	left := blocksLeft(deadline, tip)
+	want := max(rate, fees.Within(left))
+	most := rateOf(budgetOf(batch), weight)
+	switch {
+	case rate == 0 || most <= rate || tip <= at:
+		return want
+	case left <= 1:
+		return max(want, most)
+	}
+	span := uint64(deadline - 1 - at)
+	return max(want, rate+lnwire.SatPerKW(uint64(most-rate)*uint64(tip-at)/span))
 }
 
 // blocksLeft is in how many blocks a deadline must be met, at least 1.
@@ -91,30 +113,18 @@ func blocksLeft(deadline, tip lnwire.Height) uint32 {
 	return uint32(deadline - tip)
 }
 
-// nextRate is what a flight should pay now. With a deadline it rises in a straight
-// line from the first rate to the whole budget in the last block before, and with
-// the estimate if that is higher; without one it follows the estimate, in steps of
-// a quarter.
-func (s *Sweeper) nextRate(f *flight, batch []*request, fees Fees) lnwire.SatPerKW {
-	tip := s.w.height()
-	deadline := deadlineOf(batch)
-	if deadline == 0 {
-		waited := uint32(tip - min(f.since, tip))
-		rate := fees.Within(max(haste, patience-min(waited, patience)))
-		if rate < f.rate+f.rate/4 {
-			return f.rate
-		}
-		return rate
+// raised is what a flight should pay instead: as much as it pays, unless by now the
+// difference is worth a replacement. Without a deadline that takes a quarter more.
+func (s *Sweeper) raised(f *flight, fees Fees) lnwire.SatPerKW {
+	batch := s.requestsOf(f)
+	rate := s.rateNow(batch, f.weight, fees)
+	if rate < f.leastReplacement() || deadlineOf(batch) == 0 && rate < f.rate+f.rate/4 {
+		return f.rate
 	}
-	most := rateOf(budgetOf(batch), f.weight)
-	left := blocksLeft(deadline, tip)
-	if left <= 1 {
-		return max(most, f.rate)
-	}
-	rate := fees.Within(left)
-	if span := uint64(blocksLeft(deadline, f.since)) - 1; most > f.from && span > 0 {
-		gone := min(uint64(tip-min(f.since, tip)), span)
-		rate = max(rate, f.from+lnwire.SatPerKW(uint64(most-f.from)*gone/span))
-	}
-	return max(min(rate, max(most, f.rate)), f.rate)
+	return rate
+}
+
+// leastReplacement is the lowest rate at which a replacement relays (BIP 125).
+func (f *flight) leastReplacement() lnwire.SatPerKW {
+	return rateOf(f.fee+feeFor(incrementalFee, f.weight), f.weight) + 1
 }

@@ -31,7 +31,7 @@ const (
 	testExpiry = 40
 )
 
-// closed is a commitment with one HTLC each way, made by commitment and keys alone.
+// closed is a commitment with HTLCs each way, two of them with one hash, made by commitment and keys alone.
 func closed(t testing.TB, format commitment.Format, weOwn bool) *commitment.Commitment {
 	t.Helper()
 	ours, err := testRing.Basepoints(ourLocs)
@@ -48,10 +48,11 @@ func closed(t testing.TB, format commitment.Format, weOwn bool) *commitment.Comm
 		point = peerRing.Point(peerLocs.Root, 3)
 	}
 	c, err := commitment.Build(p, 3, point, commitment.Spec{
-		FeeRate: 1000, ToOwner: 500_000_000, ToOther: 300_000_000,
+		FeeRate: 1000, ToOwner: 401_000_000, ToOther: 300_000_000,
 		HTLCs: []commitment.HTLC{
 			{Ref: htlc.Ref{ID: 1}, Offered: true, Amount: 100_000_000, Expiry: testExpiry, Hash: testPreimage.Hash()},
 			{Ref: htlc.Ref{ID: 2}, Offered: false, Amount: 100_000_000, Expiry: testExpiry + 3, Hash: testPreimage.Hash()},
+			{Ref: htlc.Ref{ID: 3}, Offered: false, Amount: 99_000_000, Expiry: testExpiry + 3, Hash: testPreimage.Hash()},
 		},
 	})
 	require.NoError(t, err)
@@ -219,4 +220,29 @@ func TestSweepTogether(t *testing.T) {
 	tx := b.spender(spends[0].OutPoint)
 	requireValid(t, tx, b.prevouts(spends))
 	require.Contains(t, b.told, Notice(SweepHeld{OutPoint: spends[len(spends)-1].OutPoint, Why: "it costs more than its budget at the present fee rate"}))
+}
+
+// HTLC transactions go together only where the other side's signatures allow it: with
+// one lock time. What helps to pay signs for all of them.
+func TestSweepPairsByLockTime(t *testing.T) {
+	b := newSweepBench(t)
+	c, spends := ourSpends(t, commitment.Anchors, true, false)
+	at := b.mine(c.Tx).Height
+	b.mineEmpty(testExpiry)
+	txs := map[*wire.MsgTx]int{}
+	var reqs []SweepRequest
+	for _, s := range spends {
+		if s.Pair != nil {
+			reqs = append(reqs, SweepRequest{Spend: s, Confirmed: at, Deadline: at + 200})
+		}
+	}
+	require.Len(t, reqs, 3)
+	b.ask(reqs...)
+	for _, r := range reqs {
+		tx := b.spender(r.Spend.OutPoint)
+		require.NotNil(t, tx)
+		requireValid(t, tx, b.prevouts(spends))
+		txs[tx]++
+	}
+	require.Len(t, txs, 2)
 }

@@ -72,7 +72,7 @@ func TestSweepReplacementStalling(t *testing.T) {
 		require.NotEqual(t, tx, b.spender(left[1].Spend.OutPoint), "rebuilt with the block")
 		require.Len(t, b.s.Pending(), len(left)-1)
 	}
-	require.Greater(t, rate, lnwire.SatPerKW(1000), "and for more, as the deadline comes near")
+	require.Greater(t, rate, lnwire.SatPerKW(10_000), "and for more, as the deadline comes near")
 }
 
 func spendsOf(reqs []SweepRequest) (spends []commitment.Spend) {
@@ -134,10 +134,33 @@ func TestSweepRaisesToTheBudget(t *testing.T) {
 	row := b.rowOf(t, b.spender(req.Spend.OutPoint))
 	require.InDelta(t, float64(req.Budget), float64(row.Fee), 2)
 	require.Greater(t, b.s.Pending()[0].Attempts, 15)
+	require.Greater(t, fee, req.Budget*9/10, "a straight line")
 
 	// After it the last version stands.
 	b.mineEmpty(3)
 	require.Equal(t, row.Txid, b.spender(req.Spend.OutPoint).TxHash())
+}
+
+// The estimate falls and the transaction must be built anew: what was offered before
+// is offered again (V-07).
+func TestSweepNeverLess(t *testing.T) {
+	b := newSweepBench(t)
+	b.fees = Fees{{1, 5000}}
+	at := b.mine().Height
+	reqs := []SweepRequest{{Spend: b.plain(100_000), Confirmed: at, Deadline: at + 50}, {Spend: b.plain(100_000), Confirmed: at}}
+	b.ask(reqs...)
+	b.fees = Fees{{1, 253}}
+	for _, r := range reqs {
+		b.apply(b.s.Rejected(b.spender(r.Spend.OutPoint).TxHash(), chainntnfs.RejectConflict, b.now))
+	}
+	b.out = nil
+	b.apply(b.s.Decide(b.fees, b.now))
+	for i, r := range reqs {
+		require.NotNil(t, b.spender(r.Spend.OutPoint))
+		require.GreaterOrEqual(t, b.s.Pending()[i].Rate, lnwire.SatPerKW(5000))
+		row := b.rowOf(t, b.spender(r.Spend.OutPoint))
+		require.GreaterOrEqual(t, row.Fee, feeFor(5000, trueWeight(row.Tx)))
+	}
 }
 
 // Without a deadline a sweep is cheap, follows the estimate up in steps, never down.
@@ -220,7 +243,7 @@ func TestSweepRestart(t *testing.T) {
 	after := b.s.Pending()
 	for i := range after {
 		require.Equal(t, before[i].Txid, after[i].Txid)
-		require.InDelta(t, float64(before[i].Rate), float64(after[i].Rate), 10)
+		require.InEpsilon(t, float64(before[i].Rate), float64(after[i].Rate), 0.01)
 	}
 	b.mineEmpty(8)
 	next := b.spender(reqs[0].Spend.OutPoint)
