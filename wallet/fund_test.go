@@ -328,6 +328,24 @@ func BenchmarkSelect2000(b *testing.B) {
 	}
 }
 
+// A full block in which nothing is ours.
+func BenchmarkConnectBlock(b *testing.B) {
+	w := walletWith(b, 2000)
+	block := Block{At: lnwire.BlockRef{Height: 2}, Time: testNow}
+	for i := range uint32(4000) {
+		tx := wire.NewMsgTx(2)
+		for j := range uint32(2) {
+			tx.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Hash: [32]byte{byte(i), byte(i >> 8)}, Index: j}})
+			tx.AddTxOut(wire.NewTxOut(int64(i), elsewhere(byte(i+j))))
+		}
+		block.Txs = append(block.Txs, tx)
+	}
+	for b.Loop() {
+		block.At.Height++
+		w.Connect(block)
+	}
+}
+
 // walletWith is a wallet with that many coins of many values.
 func walletWith(t testing.TB, n int) *Wallet {
 	w, err := Load(testConfig, Rows{})

@@ -107,8 +107,10 @@ type bench struct {
 	fees   Fees
 	now    time.Time
 	told   []Notice
-	fast   bool          // do not check the reload law
-	out    []*wire.MsgTx // what was published, in order
+	fast   bool // do not check the reload law
+
+	sweeperFirst bool          // is told of a reorg before the wallet
+	out          []*wire.MsgTx // what was published, in order
 }
 
 func newBench(t failer) *bench {
@@ -197,9 +199,13 @@ func (b *bench) reorg(n int) (txs []*wire.MsgTx) {
 	if keep > 0 {
 		to = b.blocks[keep-1].At
 	}
-	fx := b.w.Disconnect(to)
+	if b.sweeperFirst {
+		b.s.Disconnect(to)
+		b.apply(b.w.Disconnect(to))
+		return txs
+	}
+	b.apply(b.w.Disconnect(to))
 	b.s.Disconnect(to)
-	b.apply(fx)
 	return txs
 }
 

@@ -126,6 +126,7 @@ type machine struct {
 func TestWalletAgainstNaiveModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{bench: newBench(t), clock: testNow, model: naive{own: map[chainhash.Hash]bool{}}}
+		m.fast = true // check looks at the reload law
 		t.Repeat(map[string]func(*rapid.T){
 			"deposit":  m.deposits,
 			"send":     m.sends,
@@ -401,6 +402,9 @@ func (m *machine) check(t *rapid.T) {
 		}
 	}
 	require.Equal(t, sum, m.w.TotalBalance(1, m.clock))
+	again, err := Load(testConfig, m.store.rows())
+	require.NoError(t, err)
+	requireSame(t, m.w, again)
 	for _, tx := range m.w.unmined() {
 		require.True(t, m.model.own[tx.TxHash()])
 	}

@@ -60,6 +60,7 @@ type request struct {
 	rateAt   lnwire.Height   // when that was
 	since    lnwire.Height   // when it was first published
 	versions []version       // every transaction that was published for it
+	anew     bool            // it is spent in another way now than in what was published
 	flight   *flight         // the transaction that spends it; nil: none
 	by       chainhash.Hash  // what spent it in a block; zero: nothing
 	at       lnwire.BlockRef // that block
@@ -110,7 +111,8 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 		fx.WatchSpent = append(fx.WatchSpent, Watched{OutPoint: op, PkScript: req.Spend.Output.PkScript})
 		if old := s.requests[op]; old != nil {
 			if old.Spend.Kind != req.Spend.Kind {
-				s.ground(old) // it is spent in another way now
+				s.ground(old)
+				old.anew = true
 			}
 			old.SweepRequest = req
 			continue
@@ -119,17 +121,16 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 		s.requests[op] = r
 		if id, ok := s.past[op]; ok && s.w.txs[id] != nil {
 			r.by, r.at = id, s.w.txs[id].At
-		} else {
-			s.adopt(r)
 		}
 	}
 	return fx
 }
 
-// adopt finds the transaction that a request was published in before a restart.
+// adopt finds the transaction that a request was published in before a restart, or
+// that a reorg set free again.
 func (s *Sweeper) adopt(r *request) {
 	id, ok := s.w.spends[r.Spend.OutPoint]
-	if !ok {
+	if !ok || r.anew {
 		return
 	}
 	t := s.w.txs[id]
@@ -155,7 +156,7 @@ func (s *Sweeper) board(r *request, f *flight) {
 		r.since = s.w.height()
 	}
 	r.versions = append(r.versions, version{txid: f.txid, fee: f.fee})
-	r.flight, r.rate, r.rateAt, r.held = f, max(r.rate, f.rate), s.w.height(), ""
+	r.flight, r.rate, r.rateAt, r.held, r.anew = f, max(r.rate, f.rate), s.w.height(), "", false
 }
 
 // Cancel forgets a request. What was published for it stays published.
@@ -264,15 +265,13 @@ func (s *Sweeper) drop(f *flight) {
 	delete(s.flights, f.txid)
 }
 
-// Disconnect goes back to a block, after the wallet has: what was spent above it is
+// Disconnect goes back to a block, as the wallet does: what was spent above it is
 // requested again.
 func (s *Sweeper) Disconnect(to lnwire.BlockRef) {
-	for _, op := range s.outpoints() {
-		r := s.requests[op]
+	for op, r := range s.requests {
 		if r.done() && r.at.Height > to.Height {
 			r.by, r.at = chainhash.Hash{}, lnwire.BlockRef{}
 			delete(s.past, op)
-			s.adopt(r)
 		}
 		if r.Confirmed > to.Height {
 			r.Confirmed = 0

@@ -46,6 +46,11 @@ func (s *Sweeper) batchOf(r *request) batchKey {
 // Decide publishes what is ready and not yet in a transaction, in batches, and
 // replaces transactions that should pay more by now.
 func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
+	for _, op := range s.outpoints() {
+		if r := s.requests[op]; r.flight == nil && !r.done() {
+			s.adopt(r)
+		}
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.flights), compareHashes) {
 		f := s.flights[id]
 		if s.w.txs[id] == nil {

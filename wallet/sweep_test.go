@@ -281,7 +281,14 @@ func TestSweepEarlierVersionMined(t *testing.T) {
 
 // A reorg makes open again what was done, ours and others'.
 func TestSweepReorg(t *testing.T) {
+	for _, order := range []bool{false, true} {
+		sweepReorg(t, order)
+	}
+}
+
+func sweepReorg(t *testing.T, sweeperFirst bool) {
 	b := newSweepBench(t)
+	b.sweeperFirst = sweeperFirst
 	at := b.mine().Height
 	reqs := []SweepRequest{{Spend: b.plain(100_000), Confirmed: at}, {Spend: b.plain(50_000), Confirmed: at, Deadline: at + 90}}
 	b.ask(reqs...)

@@ -182,6 +182,10 @@ func (w Words) decode(passphrase []byte, cost int) (s Seed, salt [SeedSaltSize]b
 	return s, salt, nil
 }
 
+// Enciphered is the 33 bytes that the words stand for. The error names a word that is
+// not in the list.
+func (w Words) Enciphered() ([33]byte, error) { return unpackWords(w) }
+
 // ChangePassphrase writes the same seed under another passphrase; the old words
 // with the old passphrase stay good. The salt is fresh randomness.
 func (w Words) ChangePassphrase(old, next []byte, salt [SeedSaltSize]byte) (Words, error) {

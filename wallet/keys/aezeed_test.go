@@ -61,6 +61,10 @@ func TestAezeedRefuses(t *testing.T) {
 	good, err := seed.encode([]byte("p"), [5]byte{7}, 16)
 	require.NoError(t, err)
 
+	sealed, err := good.Enciphered()
+	require.NoError(t, err)
+	require.Equal(t, good, packWords(sealed))
+
 	swapped := good
 	swapped[3], swapped[4] = swapped[4], swapped[3]
 	_, _, err = swapped.decode([]byte("p"), 16)
