@@ -107,6 +107,7 @@ type bench struct {
 	fees   Fees
 	now    time.Time
 	told   []Notice
+	seen   []Effects
 	fast   bool // do not check the reload law
 
 	sweeperFirst bool          // is told of a reorg before the wallet
@@ -130,6 +131,7 @@ func (b *bench) apply(fx Effects) {
 		require.NotContains(b.t, fx.Delta.TxsGone, c.Txid)
 	}
 	b.store.write(fx.Delta)
+	b.seen = append(b.seen, fx)
 	b.told = append(b.told, fx.Tell...)
 	b.out = append(b.out, fx.Publish...)
 	if b.fast {

@@ -578,3 +578,36 @@ func checkSweep(t *rapid.T, b *bench, tx *wire.MsgTx, reqs []SweepRequest, spend
 		require.GreaterOrEqual(t, lnwire.Sat(o.Value), DustLimit(o.PkScript))
 	}
 }
+
+// The same events give the same effects, whatever the order of Go's maps.
+func TestDeterministic(t *testing.T) {
+	story := func() []Effects {
+		b := newBench(t)
+		b.fast = true
+		for i := range 12 {
+			b.deposit(keys.Accounts[i%3], lnwire.Sat(40_000+i*1000))
+		}
+		var reqs []SweepRequest
+		for i := range 8 {
+			reqs = append(reqs, SweepRequest{Spend: b.plain(30_000), Confirmed: b.w.height(), Deadline: b.w.height() + lnwire.Height(10+i/4)})
+		}
+		b.ask(reqs...)
+		for range 3 {
+			_, fx, err := b.w.Send(testRing, FundRequest{Outputs: payTo(60_000), FeeRate: 700, Strategy: Shuffled, Now: testNow}, "")
+			require.NoError(t, err)
+			b.apply(fx)
+		}
+		b.mine(steal(elsewhere(1), reqs[0].Spend.OutPoint, reqs[5].Spend.OutPoint))
+		b.mine(b.w.unmined()...)
+		b.reorg(2)
+		b.mineEmpty(4)
+		b.restart()
+		b.ask(reqs...)
+		b.mine(steal(elsewhere(2), reqs[1].Spend.OutPoint))
+		return b.seen
+	}
+	first := story()
+	for range 5 {
+		require.Equal(t, first, story())
+	}
+}
