@@ -22,7 +22,7 @@
 //
 // and a payment is made by
 //
-//	sent, fx, err := w.Send(signer, wallet.SendRequest{Outputs: outs, FeeRate: rate, MinConfs: 1, Now: now})
+//	sent, fx, err := w.Send(signer, wallet.FundRequest{Outputs: outs, FeeRate: rate, MinConfs: 1, Now: now}, "rent")
 //
 // What the store holds is in rows.go; Load makes the same wallet from it again.
 package wallet

@@ -143,8 +143,7 @@ func branchAndBound(list []candidate, low, high lnwire.Sat) []candidate {
 		case sum >= low && sum <= high && (best == nil || sum < bestSum):
 			best, bestSum = slices.Clone(picked), sum
 			if sum == low {
-				i = len(list) // nothing is better
-				tries = bnbTries
+				tries = bnbTries // nothing is better
 			}
 		case sum < low && i < len(list) && sum+rest[i] >= low:
 			picked, sum = append(picked, i), sum+list[i].worth

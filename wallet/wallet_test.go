@@ -94,9 +94,7 @@ func TestRecovery(t *testing.T) {
 					b.apply(fx)
 				}
 			}
-			for _, own := range b.w.unmined() {
-				txs = append(txs, own)
-			}
+			txs = append(txs, b.w.unmined()...)
 			// The later address first: the window must be searched again.
 			for i, j := 0, len(txs)-1; i < j && len(b.w.unmined()) == 0; i, j = i+1, j-1 {
 				txs[i], txs[j] = txs[j], txs[i]

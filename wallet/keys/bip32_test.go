@@ -79,7 +79,8 @@ func TestDerivationAgreesWithHdkeychain(t *testing.T) {
 			case 1:
 				k, err = k.hardTrimmed(i)
 				require.NoError(t, err)
-				o, err = o.DeriveNonStandard(i | hardened) //nolint:staticcheck // what lnd does
+				//lint:ignore SA1019 it is what lnd's wallet does
+				o, err = o.DeriveNonStandard(i | hardened)
 			case 2:
 				public := parent.public()
 				pub, perr := public.child(i)
