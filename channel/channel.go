@@ -35,6 +35,7 @@ type Channel struct {
 	now     time.Time
 	mono    time.Duration
 	target  lnwire.SatPerKW // the last FeeRate
+	end     ending          // while core.Phase is Closing
 
 	scratch []commitment.HTLC        // of scratchSpec
 	params  [2]*commitment.Params    // of our and of the peer's commitments
@@ -159,9 +160,10 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.closeAsked(ev)
 	case Answered:
 		c.answered(ev)
-	case Loaded, PreimageSeen:
-		// Both matter only while outputs are followed in the chain. On the wire a
-		// preimage comes by Resolve or from the peer, never by its hash (V-03).
+	case Loaded:
+		c.loaded(ev)
+	case PreimageSeen:
+		c.preimageSeen(ev.Preimage)
 	case Resumed:
 		c.resumed()
 	}

@@ -35,10 +35,13 @@ func (c *Channel) localCommitment() (*commitment.Commitment, error) {
 }
 
 // spent is the funding output spent in a block: from here the channel lives in the
-// chain. What spends it is told apart by its form; what its outputs are worth and
-// to whom is not decided here.
+// chain. What its outputs are worth, and to whom, is found by follow.
 func (c *Channel) spent(ev Spent) {
-	if !c.durable() || ev.Tx == nil || ev.OutPoint != c.core.Funding || !spends(ev.Tx, c.core.Funding) || c.core.Phase == Funding {
+	if !c.durable() || ev.Tx == nil || !spends(ev.Tx, ev.OutPoint) || c.core.Phase == Funding {
+		return
+	}
+	if ev.OutPoint != c.core.Funding {
+		c.resolving(ev)
 		return
 	}
 	if s := c.core.Spend; s != nil && s.Tx.TxHash() == ev.Tx.TxHash() && s.Place.At == ev.At {
@@ -49,12 +52,14 @@ func (c *Channel) spent(ev Spent) {
 	}
 	c.undo("the funding output was spent")
 	c.want, c.opening = wish{}, nil
+	c.abandonEnd()
 	c.core.Spend = &Spend{Tx: ev.Tx, Place: Place{At: ev.At, TxIndex: ev.TxIndex}, Kind: c.spendKind(ev.Tx)}
 	if c.core.Phase != Closing {
 		c.enter(Closing)
 	}
 	c.save()
 	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeSpent, Tx: ev.Tx})
+	c.warnOfSpend()
 	c.buried()
 }
 
@@ -67,25 +72,15 @@ func spends(tx *wire.MsgTx, op wire.OutPoint) bool {
 	return false
 }
 
-// spendKind tells a closing transaction from a commitment, and our newest
-// commitment from all others.
-func (c *Channel) spendKind(tx *wire.MsgTx) SpendKind {
-	if _, ok := c.owner(true).NumberOf(tx); !ok {
-		return SpentByMutual
-	}
-	if com, err := c.localCommitment(); err == nil && com.Txid == tx.TxHash() {
-		return SpentByUs
-	}
-	return SpentByThem
-}
-
 // unspent: the spend's block left the chain. The channel goes back to what it
 // waited for, and publishes again.
 func (c *Channel) unspent(ev Unconfirmed) {
 	if c.core.Phase != Closing || c.core.Spend == nil || c.core.Spend.Tx.TxHash() != ev.Txid {
 		return
 	}
+	c.abandonEnd()
 	c.core.Spend = nil
+	c.save()
 	if c.core.CloseTx != nil {
 		c.enter(MutualClose)
 		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
@@ -105,26 +100,48 @@ func (c *Channel) reportDepth() uint32 {
 }
 
 // buried reports a close that is deep enough, and forgets a mutual one when no reorg
-// can take it back (V-14). What a commitment's outputs become is followed elsewhere:
-// such a channel is kept.
+// can take it back (V-14). A commitment's outputs are followed for as long as they
+// concern us. Until the funding is spent, what should spend it is offered again with
+// every block.
 func (c *Channel) buried() {
 	s := c.core.Spend
-	if s == nil || s.Kind != SpentByMutual {
-		return
+	switch {
+	case s == nil:
+		c.republish()
+	case s.Kind == SpentByMutual:
+		row := c.mutualRow()
+		c.report(row)
+		if c.depthOf(&s.Place) >= buriedDepth {
+			c.forget(row)
+		}
+	default:
+		c.follow()
 	}
-	depth := c.depthOf(&s.Place)
-	if depth >= c.reportDepth() && !s.Reported {
+}
+
+// report tells once that the channel is closed.
+func (c *Channel) report(row ClosedRow) {
+	if s := c.core.Spend; c.depthOf(&s.Place) >= c.reportDepth() && !s.Reported {
 		done := *s
 		done.Reported = true
 		c.core.Spend = &done
-		row := c.mutualRow()
 		c.closed, c.fx.Delta.Closed = &row, &row
 		c.fx.Delta.Events = append(c.fx.Delta.Events, NoticeClosed)
 		c.tell(NoticeClosed, "")
 		c.save()
 	}
-	if depth >= buriedDepth {
-		c.forget(c.mutualRow())
+}
+
+// republish offers again what should spend the funding.
+func (c *Channel) republish() {
+	switch c.core.Phase {
+	case MutualClose:
+		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
+	case Failed:
+		if tx, ok := c.signedCommitment(); ok {
+			c.fx.Publish = append(c.fx.Publish, tx)
+		}
+	case Opening, Funding, AwaitReady, Open, ShuttingDown, Closing, Closed:
 	}
 }
 

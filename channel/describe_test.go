@@ -79,8 +79,18 @@ func (n *node) logEffects(fx Effects) {
 	for _, q := range fx.Ask {
 		n.w.logf("%s asks %s", n.name, strings.TrimPrefix(fmt.Sprintf("%T", q.Question), "channel.Ask"))
 	}
-	for range fx.Watch {
-		n.w.logf("%s watches the funding", n.name)
+	for _, w := range fx.Watch {
+		if w.OutPoint != nil && *w.OutPoint != n.ch.core.Funding {
+			n.w.logf("%s watches output %d", n.name, w.OutPoint.Index)
+		} else {
+			n.w.logf("%s watches the funding", n.name)
+		}
+	}
+	for range fx.Unclaim {
+		n.w.logf("%s takes a claim back", n.name)
+	}
+	for _, c := range fx.Claims {
+		n.w.logf("%s claims output %d value=%v mature=%d deadline=%d", n.name, c.OutPoint.Index, c.Value, c.MatureAt, c.Deadline)
 	}
 	if l := fx.Link; l != nil {
 		n.w.logf("%s link up=%v spendable=%v receivable=%v %s", n.name, l.Up, l.Spendable, l.Receivable, l.Why)

@@ -1,11 +1,13 @@
 package channel
 
 import (
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/channel/onchain"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -29,6 +31,12 @@ type Effects struct {
 	Ask []Ask
 	// Watch are transactions and outputs to follow in the chain (inside).
 	Watch []Watch
+	// Claims are outputs in the chain to be brought home, new or with new facts
+	// (inside). After Resumed all of them come again.
+	Claims []onchain.Claim
+	// Unclaim are outputs that Claims named before and that a reorg took away; they
+	// precede Claims (inside).
+	Unclaim []wire.OutPoint
 	// Load are the numbers of revoked states to fetch from the store (inside).
 	Load []uint64
 	// Wake is the monotonic time at which the machine wants a Tick; 0: none.
@@ -77,6 +85,9 @@ func (fx *Effects) Append(more Effects) {
 	fx.Refused = append(fx.Refused, more.Refused...)
 	fx.Ask = append(fx.Ask, more.Ask...)
 	fx.Watch = append(fx.Watch, more.Watch...)
+	fx.Claims = slices.DeleteFunc(fx.Claims, func(c onchain.Claim) bool { return slices.Contains(more.Unclaim, c.OutPoint) })
+	fx.Claims = append(fx.Claims, more.Claims...)
+	fx.Unclaim = append(fx.Unclaim, more.Unclaim...)
 	fx.Load = append(fx.Load, more.Load...)
 	if more.Wake != 0 {
 		fx.Wake = more.Wake

@@ -95,6 +95,7 @@ func (c *Channel) resumed() {
 	case Closing:
 	}
 	c.watchFunding()
+	c.follow()
 	for _, e := range c.in {
 		if e.State == htlc.RcvdAddAckRevocation && e.Removal == nil {
 			c.lockedIn(e)

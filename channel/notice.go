@@ -37,6 +37,9 @@ const (
 	NoticeBug
 	// NoticeForgotten: every row is gone.
 	NoticeForgotten
+	// NoticeBreach: the peer published a commitment that it had revoked; Text is for
+	// people.
+	NoticeBreach
 )
 
 // String is the kind in words, for the log.
@@ -46,7 +49,7 @@ func (k NoticeKind) String() string {
 		NoticeInactive: "inactive", NoticeWarning: "warned by peer", NoticeError: "failed by peer",
 		NoticeFailing: "failing", NoticeCloseRefused: "close refused", NoticeClosePublished: "close published",
 		NoticeSpent: "spent", NoticeClosed: "closed", NoticeDataLost: "state lost", NoticeBug: "broken",
-		NoticeForgotten: "forgotten",
+		NoticeForgotten: "forgotten", NoticeBreach: "breach",
 	}
 	if int(k) >= len(names) || names[k] == "" {
 		return "event"

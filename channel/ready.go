@@ -77,6 +77,7 @@ func (c *Channel) unconfirmed(ev Unconfirmed) {
 		c.save()
 	}
 	c.unspent(ev)
+	c.unresolved(ev.Txid)
 }
 
 // block is a new tip: depths grow and deadlines come nearer.

@@ -89,7 +89,7 @@ func TestDataLost(t *testing.T) {
 	require.False(t, w.b.ch.want.publish)
 	tx := w.a.published[len(w.a.published)-1]
 	w.b.step(Spent{OutPoint: w.b.ch.core.Funding, Tx: tx, At: w.tip})
-	require.Equal(t, SpentByThem, w.b.ch.core.Spend.Kind)
+	require.Equal(t, SpentByUnknown, w.b.ch.core.Spend.Kind)
 	require.Equal(t, w.a.ring.Point(w.a.ring.Locs(1).Root, w.a.ch.core.LocalN), w.b.ch.core.LostPoint)
 }
 

@@ -161,6 +161,15 @@ type Spend struct {
 	Place    Place
 	Kind     SpendKind
 	Reported bool // deep enough to have been reported as closed
+	// Resolving are the transactions in the chain that spend outputs which we follow:
+	// of Tx, or of each other.
+	Resolving []Mined
+}
+
+// Mined is a transaction in the chain.
+type Mined struct {
+	Tx    *wire.MsgTx
+	Place Place
 }
 
 // SpendKind is what spent the funding output, as far as its form tells. The
@@ -172,8 +181,12 @@ const (
 	SpentByMutual SpendKind = iota + 1
 	// SpentByUs is our own newest commitment.
 	SpentByUs
-	// SpentByThem is a commitment that is not our newest.
+	// SpentByThem is a commitment of the peer that it has not revoked.
 	SpentByThem
+	// SpentByRevoked is a commitment that the peer has revoked.
+	SpentByRevoked
+	// SpentByUnknown is a commitment that we have no record of.
+	SpentByUnknown
 )
 
 // FundingTx is the funding transaction. Tx is nil when the peer made it and it
@@ -276,4 +289,41 @@ type ClosedRow struct {
 	Settled   lnwire.Sat // to us at once: mutual close output, or balance
 	TimeLock  lnwire.Sat // to us later
 	Reason    string
+	// Resolutions are the outputs of a commitment that concerned us.
+	Resolutions []Resolution
+}
+
+// ResolutionKind is what an output of a closed channel was. The numbers are stored.
+type ResolutionKind uint8
+
+const (
+	// ResolvedBalance is our own balance, or in a breach also the peer's.
+	ResolvedBalance ResolutionKind = iota + 1
+	// ResolvedIncoming and ResolvedOutgoing are HTLCs.
+	ResolvedIncoming
+	ResolvedOutgoing
+)
+
+// ResolutionEnd is what became of an output of a closed channel. The numbers are
+// stored.
+type ResolutionEnd uint8
+
+const (
+	// EndOpen: nothing has spent it.
+	EndOpen ResolutionEnd = iota + 1
+	// EndClaimed: we took it.
+	EndClaimed
+	// EndFirstStage: an HTLC transaction of ours has taken it to the second stage.
+	EndFirstStage
+	// EndLost: the peer took it, as it may.
+	EndLost
+)
+
+// Resolution tells of one output of a closed channel.
+type Resolution struct {
+	Kind     ResolutionKind
+	End      ResolutionEnd
+	OutPoint wire.OutPoint
+	Value    lnwire.Sat
+	Txid     chainhash.Hash // that spent it; zero: nothing has
 }

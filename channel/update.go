@@ -96,6 +96,7 @@ func (c *Channel) resolveOnChain(e *entry, answer htlc.Resolution) {
 	if e.Removal == nil || e.Removal.Kind != htlc.Fulfilled {
 		e.Removal = &answer
 		c.touch(e)
+		c.follow()
 	}
 }
 

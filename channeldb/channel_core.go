@@ -204,6 +204,16 @@ func encodeSpend(e *enc, t byte, s *channel.Spend) {
 	encodePlace(e, 2, s.Place)
 	e.num(4, uint64(s.Kind))
 	e.flag(6, s.Reported)
+	if len(s.Resolving) > 0 {
+		list := e.open(8)
+		for _, r := range s.Resolving {
+			one := e.open(0)
+			e.tx(0, r.Tx)
+			encodePlace(e, 2, r.Place)
+			e.shut(one)
+		}
+		e.shut(list)
+	}
 	e.shut(m)
 }
 
@@ -220,10 +230,40 @@ func decodeSpend(outer *dec) *channel.Spend {
 			s.Kind = channel.SpendKind(d.u8())
 		case 6:
 			s.Reported = d.flag()
+		case 8:
+			s.Resolving = decodeMined(&d)
 		default:
 			d.unknown()
 		}
 	}
 	outer.err = d.err
 	return s
+}
+
+// decodeMined reads a list in which every element is a field of type 0.
+func decodeMined(outer *dec) (list []channel.Mined) {
+	d := outer.fields()
+	for d.next() {
+		if d.t != 0 {
+			d.unknown()
+			continue
+		}
+		var m channel.Mined
+		one := d.fields()
+		for one.next() {
+			switch one.t {
+			case 0:
+				m.Tx = one.tx()
+			case 2:
+				m.Place = decodePlace(&one)
+			default:
+				one.unknown()
+			}
+		}
+		d.err = one.err
+		d.last = -1 // the next element has the same type
+		list = append(list, m)
+	}
+	outer.err = d.err
+	return list
 }

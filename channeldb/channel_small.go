@@ -1,6 +1,8 @@
 package channeldb
 
 import (
+	"encoding/binary"
+
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel"
@@ -84,6 +86,32 @@ func encodeClosed(e *enc, c *channel.ClosedRow) {
 	e.num(24, uint64(c.Settled))
 	e.num(26, uint64(c.TimeLock))
 	e.text(28, c.Reason)
+	if len(c.Resolutions) > 0 {
+		e.head(30, resolutionLen*len(c.Resolutions))
+		for i := range c.Resolutions {
+			r := &c.Resolutions[i]
+			e.byte(byte(r.Kind))
+			e.byte(byte(r.End))
+			e.outPointKey(r.OutPoint)
+			e.u64(uint64(r.Value))
+			e.bytes(r.Txid[:])
+		}
+	}
+}
+
+const resolutionLen = 2 + outPointLen + 8 + 32
+
+func decodeResolutions(d *dec) (list []channel.Resolution) {
+	for i := range d.items(resolutionLen) {
+		b := d.v[resolutionLen*i:]
+		r := channel.Resolution{
+			Kind: channel.ResolutionKind(b[0]), End: channel.ResolutionEnd(b[1]), OutPoint: outPointOf(b[2:]),
+			Value: lnwire.Sat(binary.BigEndian.Uint64(b[2+outPointLen:])),
+		}
+		copy(r.Txid[:], b[10+outPointLen:])
+		list = append(list, r)
+	}
+	return list
 }
 
 func decodeClosed(row []byte) (*channel.ClosedRow, error) {
@@ -121,6 +149,8 @@ func decodeClosed(row []byte) (*channel.ClosedRow, error) {
 			c.TimeLock = lnwire.Sat(d.u64())
 		case 28:
 			c.Reason = d.text()
+		case 30:
+			c.Resolutions = decodeResolutions(&d)
 		default:
 			d.unknown()
 		}

@@ -108,16 +108,33 @@ type Output struct {
 	PkScript []byte
 	At       lnwire.Height // of the block that holds it
 	Ref      htlc.Ref      // FirstStage and SecondStage
-	Expiry   lnwire.Height // of the HTLC; FirstStage
+	// Expiry and Hash are those of the HTLC; FirstStage.
+	Expiry lnwire.Height
+	Hash   lnwire.Hash
 	// Claim is how we spend it; nil when there is no way, or none yet.
 	Claim *Claim
 	// By is the transaction in the chain whose input number Input spends it; nil:
 	// none.
 	By    *Spend
 	Input int
+	Taken Taken // by whom, when By is set
 	// complete: it is spent by an HTLC transaction that needs no other input.
 	complete *Complete
 }
+
+// Taken says who spent an output.
+type Taken uint8
+
+const (
+	// NotTaken: nobody has.
+	NotTaken Taken = iota
+	// ByUs: it came home.
+	ByUs
+	// ToSecondStage: our HTLC transaction did; its output is another Output.
+	ToSecondStage
+	// ByPeer: the peer has.
+	ByPeer
+)
 
 // Complete asks for an HTLC transaction that pays its own fee: it is published as
 // the commitment makes it.
@@ -156,14 +173,4 @@ func (c *Close) depth(at lnwire.Height) lnwire.Height {
 		return 0
 	}
 	return c.Tip - at + 1
-}
-
-// known is the HTLC of the table that ref names; nil: it is settled long ago.
-func (c *Close) known(ref htlc.Ref) *HTLC {
-	for i := range c.HTLCs {
-		if c.HTLCs[i].Ref == ref {
-			return &c.HTLCs[i]
-		}
-	}
-	return nil
 }

@@ -50,8 +50,38 @@ func Resolve(c *Close) Result {
 func (r *resolver) follow(o Output) {
 	if in, ok := r.spent[o.OutPoint]; ok {
 		o.By, o.Input = in.by, in.index
+		o.Taken = r.taken(&o, in.by.Tx.TxIn[in.index].Witness)
 	}
 	r.out = append(r.out, o)
+}
+
+// taken tells by its witness whose a spend in the chain is.
+func (r *resolver) taken(o *Output, w wire.TxWitness) Taken {
+	var mine bool
+	switch {
+	case o.Claim != nil && r.Whose == Revoked && o.Claim.Revocation != nil:
+		mine = string(flatten(o.Claim.Witness(lnwire.Sig{})[1:])) == string(flatten(w[min(1, len(w)):]))
+	case o.Role == FirstStage:
+		_, revealed := commitment.PreimageIn(w, o.Hash)
+		mine = revealed == (o.Ref.Dir == htlc.Incoming)
+		if mine && r.Whose == Ours {
+			return ToSecondStage
+		}
+	default:
+		mine = true
+	}
+	if mine {
+		return ByUs
+	}
+	return ByPeer
+}
+
+// flatten joins the items of a witness behind the signature.
+func flatten(w wire.TxWitness) (b []byte) {
+	for _, item := range w {
+		b = append(append(b, byte(len(item))), item...)
+	}
+	return b
 }
 
 // claim is an output with the way in which we spend it.
@@ -112,7 +142,7 @@ func (r *resolver) ours() {
 		preimage := r.preimage(h.Ref)
 		if s, ok := com.OwnerHTLC(i, r.Keys, r.theirSig(i), preimage); ok { // B5.own.3, B5.own.6, B5.gen.2
 			o = r.claim(FirstStage, s, r.At, r.deadline(h), h.Ref)
-			o.Expiry = h.Expiry
+			o.Expiry, o.Hash = h.Expiry, h.Hash
 		} else if com.Params.Format != commitment.Anchors && (h.Offered || preimage != nil) { // B5.gen.1
 			o.complete = &Complete{Index: i, OutPoint: o.OutPoint, Preimage: preimage}
 		}
@@ -134,7 +164,7 @@ func (r *resolver) first(h *commitment.HTLCOutput) Output {
 	out := r.Commitment.Tx.TxOut[h.Output]
 	return Output{
 		Role: FirstStage, OutPoint: wire.OutPoint{Hash: r.Commitment.Txid, Index: uint32(h.Output)},
-		Value: lnwire.Sat(out.Value), PkScript: out.PkScript, At: r.At, Ref: h.Ref, Expiry: h.Expiry,
+		Value: lnwire.Sat(out.Value), PkScript: out.PkScript, At: r.At, Ref: h.Ref, Expiry: h.Expiry, Hash: h.Hash,
 	}
 }
 
@@ -164,7 +194,7 @@ func (r *resolver) theirs() {
 		o := r.first(h)
 		if s, ok := com.OtherHTLC(i, r.Keys, r.preimage(h.Ref)); ok { // B5.their.2, B5.their.3
 			o = r.claim(FirstStage, s, r.At, r.deadline(h), h.Ref)
-			o.Expiry = h.Expiry
+			o.Expiry, o.Hash = h.Expiry, h.Hash
 		}
 		r.follow(o)
 	}

@@ -47,15 +47,24 @@ func (r *resolver) resolved(o *Output) bool {
 }
 
 // others are outputs of a commitment that we cannot read: any may be an HTLC that the
-// peer takes with a preimage.
+// peer takes with a preimage. While a revoked state is being loaded they include
+// what was spent before.
 func (r *resolver) others() (list []Output) {
 	if r.Commitment != nil {
 		return nil
 	}
-	txid := r.Tx.TxHash()
-	for i, out := range r.Tx.TxOut {
-		op := wire.OutPoint{Hash: txid, Index: uint32(i)}
-		list = append(list, Output{OutPoint: op, Value: lnwire.Sat(out.Value), PkScript: out.PkScript, At: r.At})
+	add := func(s Spend) {
+		txid := s.Tx.TxHash()
+		for i, out := range s.Tx.TxOut {
+			op := wire.OutPoint{Hash: txid, Index: uint32(i)}
+			if _, ok := r.spent[op]; ok || s.Tx == r.Tx {
+				list = append(list, Output{OutPoint: op, Value: lnwire.Sat(out.Value), PkScript: out.PkScript, At: s.At})
+			}
+		}
+	}
+	add(Spend{Tx: r.Tx, At: r.At})
+	for _, s := range r.Spends {
+		add(s)
 	}
 	return list
 }
