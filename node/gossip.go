@@ -65,6 +65,12 @@ func (n *Node) startGossip() error {
 	return nil
 }
 
+// stop ends the machine's turns.
+func (g *gossiper) stop() {
+	g.alarm.stop()
+	g.inbox.Close()
+}
+
 // walkChain hands every block to gossip, from the last one that it saw.
 func (g *gossiper) walkChain(ctx context.Context) {
 	genesis := lnwire.BlockRef{Hash: *g.n.net.GenesisHash}

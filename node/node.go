@@ -102,6 +102,8 @@ type Node struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	life   sync.Mutex
+	over   bool // nothing begins any more
 
 	// What happens, for subscribers.
 	Peers        Feed[PeerEvent]
@@ -169,7 +171,7 @@ func (n *Node) Start(ctx context.Context) error {
 }
 
 // Stop closes the doors and lets what runs come to its end. What was promised to
-// anybody is durable.
+// anybody is durable. Nobody may call the node any more.
 func (n *Node) Stop() {
 	if n.cancel == nil {
 		return
@@ -178,19 +180,37 @@ func (n *Node) Stop() {
 		n.host.Close()
 	}
 	n.cancel()
-	n.wg.Wait()
-	for _, e := range n.channels.all() {
-		e.runner.Inbox.Close()
+	if n.gossip != nil {
+		n.gossip.stop()
 	}
 	if n.payments != nil {
 		n.payments.stop()
 	}
-	n.db.Barrier()
+	if n.invoices != nil {
+		n.invoices.alarm.stop()
+	}
+	for _, e := range n.channels.all() {
+		e.runner.Inbox.Close()
+	}
+	if err := n.db.Barrier(); err != nil {
+		n.log.Error("the last writes failed", "err", err)
+	}
+	n.life.Lock()
+	n.over = true
+	n.life.Unlock()
+	n.wg.Wait()
 	n.pool.stop()
 }
 
-// spawn runs f until it returns; Stop waits for it.
-func (n *Node) spawn(f func()) { n.wg.Go(f) }
+// spawn runs f in a goroutine that Stop waits for. When the node is over it does
+// nothing: all inboxes are closed by then.
+func (n *Node) spawn(f func()) {
+	n.life.Lock()
+	defer n.life.Unlock()
+	if !n.over {
+		n.wg.Go(f)
+	}
+}
 
 // write queues a batch; done, which may be nil, runs when it is durable, after those
 // of all batches queued before it.

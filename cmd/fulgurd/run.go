@@ -38,6 +38,7 @@ type daemon struct {
 	graph   *channeldb.GraphDB
 	store   *macaroons.Store
 	server  *rpc.Server
+	served  bool // the server has been stopped
 	vault   *vault
 	backend chainntnfs.Backend
 	node    *node.Node
@@ -176,13 +177,20 @@ func (d *daemon) openServer(ctx context.Context) error {
 	if err := d.server.Start(); err != nil {
 		return err
 	}
-	d.later(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		d.server.Stop(ctx)
-	})
+	d.later(d.stopServer)
 	d.log.Info("API listens", "grpc", d.server.RPCAddrs(), "rest", d.server.RESTAddrs())
 	return d.firstState()
+}
+
+// stopServer ends the API, once.
+func (d *daemon) stopServer() {
+	if d.served {
+		return
+	}
+	d.served = true
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	d.server.Stop(ctx)
 }
 
 // firstState says whether there is a wallet, and opens it if nobody has to be asked.
@@ -253,6 +261,7 @@ func (d *daemon) openNode(ctx context.Context) error {
 		return err
 	}
 	d.later(d.node.Stop)
+	d.later(d.stopServer) // before the node that it calls
 	if err := d.provideServices(); err != nil {
 		return err
 	}
