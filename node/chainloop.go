@@ -17,7 +17,7 @@ import (
 // startChain begins to follow the chain: every channel from its own cursor, the
 // wallet and the graph block by block.
 func (n *Node) startChain() error {
-	n.spawn(func() { n.publisher.run(n.ctx) })
+	n.spawn(func() { n.publisher.run(n.ctx, n.purse.rejected) })
 	n.spawn(func() { n.chain.Run(n.ctx, n.chainNotices, n.purse.seen) })
 	n.spawn(func() { n.gossip.walkChain(n.ctx) })
 	walker, err := n.walker()

@@ -49,11 +49,11 @@ func (p *publisher) publish(tx *wire.MsgTx) {
 	}
 }
 
-// run publishes until ctx ends.
-func (p *publisher) run(ctx context.Context) {
+// run publishes until ctx ends. rejected is told of every refusal.
+func (p *publisher) run(ctx context.Context, rejected func(chainhash.Hash, chainntnfs.RejectReason)) {
 	for ctx.Err() == nil {
 		state, changed := p.backend.State()
-		for state.Up && p.next(ctx) {
+		for state.Up && p.next(ctx, rejected) {
 		}
 		select {
 		case <-ctx.Done():
@@ -65,7 +65,7 @@ func (p *publisher) run(ctx context.Context) {
 
 // next publishes the first in the queue. It is false when there is none, or the
 // backend is away.
-func (p *publisher) next(ctx context.Context) bool {
+func (p *publisher) next(ctx context.Context, rejected func(chainhash.Hash, chainntnfs.RejectReason)) bool {
 	p.mu.Lock()
 	if len(p.waiting) == 0 {
 		p.mu.Unlock()
@@ -78,7 +78,16 @@ func (p *publisher) next(ctx context.Context) bool {
 	if err != nil && (ctx.Err() != nil || errors.Is(err, chainntnfs.ErrUnavailable)) {
 		return false
 	}
-	txid := tx.TxHash()
+	p.done(tx.TxHash(), err)
+	var refused *chainntnfs.RejectError
+	if errors.As(err, &refused) {
+		rejected(tx.TxHash(), refused.Reason)
+	}
+	return true
+}
+
+// done takes the first off the queue.
+func (p *publisher) done(txid chainhash.Hash, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = p.waiting[1:]
@@ -90,5 +99,4 @@ func (p *publisher) next(ctx context.Context) bool {
 		p.refused[txid] = err.Error()
 		p.log.Warn("transaction refused", "txid", txid, "err", err)
 	}
-	return true
 }

@@ -65,6 +65,7 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 		n.ask(e, ask)
 	}
 	s.follow(e, fx)
+	n.claims(e, fx.Unclaim, fx.Claims)
 	for _, number := range fx.Load {
 		n.load(e, number)
 	}
