@@ -1,0 +1,186 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+)
+
+const seedWords = 24
+
+var unlockCommands = []spec{{
+	name: "create", group: groupNode, usage: "make the wallet, from a new seed or an old one", open: true,
+	more:    "Asks for a password and for a seed. Without a terminal the answers are read from standard input, line by line.",
+	example: "create", do: create,
+	flags: []cli.Flag{flagBool("stateless_init", "leave no macaroon on the daemon's disk, print the admin macaroon instead")},
+}, {
+	name: "unlock", group: groupNode, usage: "open the wallet with its password", open: true,
+	more:    "Asks for the password. Without a terminal it is read from standard input.",
+	example: "unlock --stdin < password.txt", do: unlock,
+	flags: []cli.Flag{
+		flagBool("stdin", "read the password from standard input"),
+		flagInt("recovery_window", "look for coins on so many addresses ahead"),
+		flagBool("stateless_init", "as it was with create"),
+	},
+}}
+
+// secret asks for something that must not be seen.
+func (c *call) secret(prompt string) ([]byte, error) {
+	c.quiet()
+	if c.app.Secret != nil {
+		return c.app.Secret(prompt)
+	}
+	line, err := c.app.lines.line()
+	return []byte(line), err
+}
+
+// line asks for something that may be seen.
+func (c *call) line(prompt string) (string, error) {
+	c.quiet()
+	fmt.Fprint(c.app.Err, prompt)
+	line, err := c.app.lines.line()
+	return strings.TrimSpace(line), err
+}
+
+func unlock(ctx context.Context, c *call) error {
+	var password []byte
+	var err error
+	if c.cmd.Bool("stdin") {
+		var line string
+		line, err = c.app.lines.line()
+		password = []byte(line)
+	} else {
+		password, err = c.secret("Wallet password: ")
+	}
+	if err != nil {
+		return fmt.Errorf("read the password: %w", err)
+	}
+	conn, err := c.dial(ctx, true)
+	if err != nil {
+		return err
+	}
+	_, err = lnrpc.NewWalletUnlockerClient(conn).UnlockWallet(ctx, &lnrpc.UnlockWalletRequest{
+		WalletPassword: password, RecoveryWindow: int32(c.cmd.Int64("recovery_window")), StatelessInit: c.cmd.Bool("stateless_init"),
+	})
+	if err != nil {
+		return err
+	}
+	return c.result(map[string]any{}, func(w io.Writer) { fmt.Fprintln(w, "the wallet is open") })
+}
+
+// create makes a wallet in conversation.
+func create(ctx context.Context, c *call) error {
+	conn, err := c.dial(ctx, true)
+	if err != nil {
+		return err
+	}
+	c.quiet()
+	password, err := c.newPassword()
+	if err != nil {
+		return err
+	}
+	req := &lnrpc.InitWalletRequest{WalletPassword: password, StatelessInit: c.cmd.Bool("stateless_init")}
+	unlocker := lnrpc.NewWalletUnlockerClient(conn)
+	old, err := c.ask("Do you have a seed of 24 words already?")
+	if err != nil {
+		return err
+	}
+	if old {
+		err = c.oldSeed(req)
+	} else {
+		err = c.newSeed(ctx, unlocker, req)
+	}
+	if err != nil {
+		return err
+	}
+	answer, err := unlocker.InitWallet(ctx, req)
+	if err != nil {
+		return err
+	}
+	out := map[string]any{}
+	if req.StatelessInit {
+		out["admin_macaroon"] = hex.EncodeToString(answer.AdminMacaroon)
+	}
+	return c.result(out, func(w io.Writer) {
+		fmt.Fprintln(w, "the wallet is made and open")
+		if req.StatelessInit {
+			fmt.Fprintf(w, "admin macaroon, shown this once: %x\n", answer.AdminMacaroon)
+		}
+	})
+}
+
+func (c *call) newPassword() ([]byte, error) {
+	first, err := c.secret("New wallet password (8 characters at least): ")
+	if err != nil {
+		return nil, fmt.Errorf("read the password: %w", err)
+	}
+	if len(first) < 8 {
+		return nil, errors.New("a password of 8 characters at least is needed")
+	}
+	again, err := c.secret("The same again: ")
+	if err != nil {
+		return nil, fmt.Errorf("read the password: %w", err)
+	}
+	if !bytes.Equal(first, again) {
+		return nil, errors.New("these were two different passwords")
+	}
+	return first, nil
+}
+
+func (c *call) oldSeed(req *lnrpc.InitWalletRequest) error {
+	text, err := c.line("The 24 words, separated by spaces: ")
+	if err != nil {
+		return fmt.Errorf("read the seed: %w", err)
+	}
+	req.CipherSeedMnemonic = strings.Fields(strings.ToLower(text))
+	if n := len(req.CipherSeedMnemonic); n != seedWords {
+		return fmt.Errorf("a seed has %d words, these are %d", seedWords, n)
+	}
+	if req.AezeedPassphrase, err = c.secret("Passphrase of the seed (empty if it has none): "); err != nil {
+		return fmt.Errorf("read the passphrase: %w", err)
+	}
+	window, err := c.line("How many addresses to look ahead for coins (empty: 2500): ")
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if window == "" {
+		window = "2500"
+	}
+	n, err := number("window", window)
+	req.RecoveryWindow = int32(min(n, 1<<30))
+	return err
+}
+
+func (c *call) newSeed(ctx context.Context, unlocker lnrpc.WalletUnlockerClient, req *lnrpc.InitWalletRequest) error {
+	passphrase, err := c.secret("Passphrase for the new seed (empty for none): ")
+	if err != nil {
+		return fmt.Errorf("read the passphrase: %w", err)
+	}
+	seed, err := unlocker.GenSeed(ctx, &lnrpc.GenSeedRequest{AezeedPassphrase: passphrase})
+	if err != nil {
+		return err
+	}
+	req.CipherSeedMnemonic, req.AezeedPassphrase = seed.CipherSeedMnemonic, passphrase
+	c.quiet()
+	fmt.Fprintln(c.app.Err, "\nThese words are the wallet. Write them down now; they are not shown again.")
+	for i, word := range seed.CipherSeedMnemonic {
+		if i%4 == 0 {
+			fmt.Fprintln(c.app.Err)
+		}
+		fmt.Fprintf(c.app.Err, "  %2d. %-10s", i+1, word)
+	}
+	fmt.Fprint(c.app.Err, "\n\n")
+	written, err := c.ask("Have you written them down?")
+	if err == nil && !written {
+		err = errDeclined
+	}
+	return err
+}
