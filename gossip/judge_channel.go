@@ -146,6 +146,10 @@ func (m *Machine) enter(a *lnwire.ChannelAnnouncement, raw []byte, from lnwire.P
 	m.put(channelKey(c.id), channelValue(c.op, c.capacity, raw))
 	m.changed(ChannelAdded{m.view(c)})
 	m.log.keep(c)
+	if o := m.ownBy(c.id); o != nil && o.early != nil && o.early.update.SCID == c.id {
+		m.takeUpdate(c, o.early.update, o.early.raw, o.link.Peer, false)
+		o.early = nil
+	}
 	m.again(m.room.take(waitKey{scid: a.SCID}))
 	m.again(m.room.take(waitKey{node: a.NodeID1}))
 	m.again(m.room.take(waitKey{node: a.NodeID2}))

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -114,6 +115,9 @@ func (m *Machine) acceptUpdate(u *lnwire.ChannelUpdate, raw []byte, from lnwire.
 	case o != nil:
 		o.theirs = policyOf(u, o.link.Capacity)
 		m.fx.Theirs = append(m.fx.Theirs, PeerUpdate{o.link.ChanNum, *o.theirs})
+		if c == nil && u.MessageFlags&lnwire.UpdateDontForward == 0 {
+			o.early = &early{u, slices.Clone(raw)}
+		}
 	}
 	if c == nil {
 		return

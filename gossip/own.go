@@ -21,6 +21,15 @@ type own struct {
 	timed    bool                  // disabled because it was down, not by the operator
 	since    time.Time             // when it last went up or down
 	theirs   *Policy
+	// early is the peer's public update that came before the channel was public here:
+	// its announcement is being proved, or the peer was quicker with its own.
+	early *early
+}
+
+// early is an update that waits for its channel to be public.
+type early struct {
+	update *lnwire.ChannelUpdate
+	raw    []byte
 }
 
 // signature is what a Sign asks for.

@@ -159,6 +159,30 @@ func TestOwnPublic(t *testing.T) {
 }
 
 // TestDisable: B7.own.8.
+// TestPeersUpdateBeforeTheChannelIsPublic: the peer was quicker: its public update,
+// told before we have the announcement, is in the map and passed on once we do.
+func TestPeersUpdateBeforeTheChannelIsPublic(t *testing.T) {
+	for _, byPeer := range []bool{true, false} {
+		b := woken(t)
+		b.open(1)
+		b.open(2)
+		b.got(2, filterAll)
+		b.step(link())
+		theirs := update(scid(1), 0, 1, 0)
+		b.got(1, theirs)
+		if byPeer {
+			b.got(1, b.announcement(scid(1), 1, us))
+		} else {
+			b.step(OwnChannel{announcement(scid(1), 1, us)})
+		}
+		c, ok := b.m.Channel(scid(1))
+		require.True(t, ok)
+		require.NotNil(t, c.Policies[0], "by peer: %v", byPeer)
+		b.later(time.Hour)
+		require.Contains(t, gossipTo(b, 2), lnwire.Message(theirs))
+	}
+}
+
 func TestDisable(t *testing.T) {
 	b := woken(t)
 	b.step(link())
