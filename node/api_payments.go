@@ -6,6 +6,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/routing"
 )
 
 // ErrPaymentRunning says that a payment cannot be deleted before it has ended.
@@ -41,4 +42,22 @@ func (n *Node) DeletePayments(hashes ...lnwire.Hash) error {
 	ps.mu.Unlock()
 	<-done
 	return nil
+}
+
+// Probability is how likely a route carries its amount, by what was learned of the
+// nodes on the way.
+func (n *Node) Probability(r routing.Route) float64 {
+	n.payments.mu.Lock()
+	scores := n.payments.scores.Snapshot()
+	n.payments.mu.Unlock()
+	graph, params, now := n.gossip.snapshot(), routing.DefaultParams, n.now()
+	p, from := 1.0, r.Source
+	for _, h := range r.Hops {
+		if from != n.id { // of our own channels we know what they carry
+			c, _ := graph.Channel(h.SCID)
+			p *= scores.Probability(now, &params, from, h.Node, h.Forward+h.Fee, c.Capacity)
+		}
+		from = h.Node
+	}
+	return p
 }

@@ -1,0 +1,114 @@
+package lightning
+
+import (
+	"context"
+	"errors"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/node"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
+)
+
+// SubscribeChannelEvents delivers the steps of channels' lives.
+func (s *Service) SubscribeChannelEvents(_ *lnrpc.ChannelEventSubscription, out lnrpc.Lightning_SubscribeChannelEventsServer) error {
+	return translate.Follow(out.Context(), s.node.ChannelEvents(), func(e node.ChannelEvent) error {
+		messages, err := s.channelEvents(out.Context(), e)
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			if err := out.Send(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// channelEvents says in lnrpc's words what happened; nothing for what it has no word
+// for.
+func (s *Service) channelEvents(ctx context.Context, e node.ChannelEvent) ([]*lnrpc.ChannelEventUpdate, error) {
+	switch e.Kind {
+	case channel.NoticeClosed:
+		return s.closedEvents(e)
+	case channel.NoticeOpening, channel.NoticeOpen, channel.NoticeActive, channel.NoticeInactive, channel.NoticeSpent:
+	default:
+		return nil, nil
+	}
+	funding, ok, err := s.fundingOf(ctx, e)
+	if !ok || err != nil {
+		return nil, err
+	}
+	m := &lnrpc.ChannelEventUpdate{}
+	switch e.Kind {
+	case channel.NoticeOpening:
+		m.Type = lnrpc.ChannelEventUpdate_PENDING_OPEN_CHANNEL
+		m.Channel = &lnrpc.ChannelEventUpdate_PendingOpenChannel{
+			PendingOpenChannel: &lnrpc.PendingUpdate{Txid: funding.Hash[:], OutputIndex: funding.Index},
+		}
+	case channel.NoticeActive:
+		m.Type = lnrpc.ChannelEventUpdate_ACTIVE_CHANNEL
+		m.Channel = &lnrpc.ChannelEventUpdate_ActiveChannel{ActiveChannel: translate.Point(funding)}
+	case channel.NoticeInactive:
+		m.Type = lnrpc.ChannelEventUpdate_INACTIVE_CHANNEL
+		m.Channel = &lnrpc.ChannelEventUpdate_InactiveChannel{InactiveChannel: translate.Point(funding)}
+	default:
+		return s.infoEvents(ctx, e.Kind, funding)
+	}
+	return []*lnrpc.ChannelEventUpdate{m}, nil
+}
+
+// infoEvents are those that show the whole channel.
+func (s *Service) infoEvents(ctx context.Context, kind channel.NoticeKind, funding wire.OutPoint) ([]*lnrpc.ChannelEventUpdate, error) {
+	info, err := s.node.Channel(ctx, funding)
+	switch {
+	case errors.Is(err, node.ErrNoChannel):
+		return nil, nil // over before we could ask
+	case err != nil:
+		return nil, err
+	case kind == channel.NoticeOpen:
+		return []*lnrpc.ChannelEventUpdate{{
+			Type:    lnrpc.ChannelEventUpdate_OPEN_CHANNEL,
+			Channel: &lnrpc.ChannelEventUpdate_OpenChannel{OpenChannel: s.newView([]channel.Info{info}).channel(&info)},
+		}}, nil
+	case info.Core.Spend == nil || info.Core.Spend.Kind == channel.SpentByMutual:
+		return nil, nil // NoticeClosed follows
+	}
+	return []*lnrpc.ChannelEventUpdate{closedEvent(s.spentSummary(&info))}, nil
+}
+
+// fundingOf is the funding output of the event's channel.
+func (s *Service) fundingOf(ctx context.Context, e node.ChannelEvent) (op wire.OutPoint, ok bool, err error) {
+	if e.Link != nil {
+		return e.Link.Funding, true, nil
+	}
+	list, err := s.node.ListChannels(ctx)
+	for i := range list {
+		if list[i].Terms.ChanNum == e.ChanNum {
+			return list[i].Core.Funding, true, nil
+		}
+	}
+	return op, false, err
+}
+
+// closedEvents: with the end of a cooperative close nothing is left to resolve.
+func (s *Service) closedEvents(e node.ChannelEvent) ([]*lnrpc.ChannelEventUpdate, error) {
+	rows, err := s.node.ClosedChannels(e.ChanNum, 1)
+	if err != nil || len(rows) == 0 || rows[0].ChanNum != e.ChanNum {
+		return nil, err
+	}
+	return []*lnrpc.ChannelEventUpdate{closedEvent(s.summary(&rows[0])), {
+		Type:    lnrpc.ChannelEventUpdate_FULLY_RESOLVED_CHANNEL,
+		Channel: &lnrpc.ChannelEventUpdate_FullyResolvedChannel{FullyResolvedChannel: translate.Point(rows[0].Funding)},
+	}}, nil
+}
+
+func closedEvent(m *lnrpc.ChannelCloseSummary) *lnrpc.ChannelEventUpdate {
+	return &lnrpc.ChannelEventUpdate{
+		Type:    lnrpc.ChannelEventUpdate_CLOSED_CHANNEL,
+		Channel: &lnrpc.ChannelEventUpdate_ClosedChannel{ClosedChannel: m},
+	}
+}

@@ -1,0 +1,262 @@
+package lightning
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/status"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
+)
+
+// forwardPage is the size of a page of forwards if the caller does not say, and
+// maxForwards the largest.
+const (
+	forwardPage = 100
+	maxForwards = 50_000
+)
+
+// ForwardingHistory is a page of the forwards that were paid for, from old to new.
+func (s *Service) ForwardingHistory(ctx context.Context, req *lnrpc.ForwardingHistoryRequest) (*lnrpc.ForwardingHistoryResponse, error) {
+	if req.NumMaxEvents > maxForwards {
+		return nil, translate.Invalid("num_max_events", "%d is above the most of %d", req.NumMaxEvents, maxForwards)
+	}
+	q := channeldb.ForwardQuery{From: unixTime(req.StartTime), To: unixTime(req.EndTime), Limit: readPage}
+	if !q.To.IsZero() { // the whole second
+		q.To = q.To.Add(time.Second - 1)
+	}
+	limit := pageSize(uint64(req.NumMaxEvents), forwardPage)
+	out := &lnrpc.ForwardingHistoryResponse{LastOffsetIndex: req.IndexOffset}
+	filtered := len(req.IncomingChanIds)+len(req.OutgoingChanIds) > 0
+	if !filtered {
+		q.Skip, q.Limit = uint64(req.IndexOffset), limit
+	}
+	var aliases map[lnwire.ShortChannelID]string
+	if req.PeerAliasLookup {
+		var err error
+		if aliases, err = s.aliases(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for skip := req.IndexOffset; ; {
+		rows, err := s.node.Forwards(q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			f := &rows[i]
+			switch {
+			case filtered && (!passes(req.IncomingChanIds, f.InSCID) || !passes(req.OutgoingChanIds, f.OutSCID)):
+				continue
+			case filtered && skip > 0:
+				skip--
+				continue
+			}
+			m := forwardEvent(f)
+			m.PeerAliasIn, m.PeerAliasOut = aliases[f.InSCID], aliases[f.OutSCID]
+			out.ForwardingEvents = append(out.ForwardingEvents, m)
+			out.LastOffsetIndex++
+			if len(out.ForwardingEvents) == limit {
+				return out, nil
+			}
+		}
+		if len(rows) < q.Limit {
+			return out, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, status.FromContextError(err).Err()
+		}
+		q.After, q.Skip = rows[len(rows)-1].Cursor, 0
+	}
+}
+
+// passes: an empty filter lets everything through.
+func passes(filter []uint64, id lnwire.ShortChannelID) bool {
+	return len(filter) == 0 || slices.Contains(filter, uint64(id))
+}
+
+// unixTime reads seconds; 0 is no time.
+func unixTime(sec uint64) time.Time {
+	if sec == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(min(sec, math.MaxInt32*4)), 0)
+}
+
+func forwardEvent(f *channeldb.Forward) *lnrpc.ForwardingEvent {
+	in, out := f.In.ID, f.Out.ID
+	return &lnrpc.ForwardingEvent{
+		Timestamp: uint64(translate.Unix(f.SettledAt)), TimestampNs: uint64(translate.UnixNano(f.SettledAt)),
+		ChanIdIn: uint64(f.InSCID), ChanIdOut: uint64(f.OutSCID),
+		AmtIn: uint64(f.AmountIn.Sat()), AmtOut: uint64(f.AmountOut.Sat()), AmtInMsat: uint64(f.AmountIn), AmtOutMsat: uint64(f.AmountOut),
+		Fee: uint64(f.Fee().Sat()), FeeMsat: uint64(f.Fee()), IncomingHtlcId: &in, OutgoingHtlcId: &out,
+	}
+}
+
+// aliases are the names of the peers, by our channels with them.
+func (s *Service) aliases(ctx context.Context) (map[lnwire.ShortChannelID]string, error) {
+	list, err := s.node.ListChannels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[lnwire.ShortChannelID]string{}
+	for i := range list {
+		out[scid(&list[i])] = s.alias(list[i].Terms.Peer)
+	}
+	return out, nil
+}
+
+// FeeReport tells what we ask for forwarding, and what it brought.
+func (s *Service) FeeReport(ctx context.Context, _ *lnrpc.FeeReportRequest) (*lnrpc.FeeReportResponse, error) {
+	list, err := s.node.ListChannels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &lnrpc.FeeReportResponse{}
+	for i := range list {
+		c := &list[i]
+		if !listed(c) {
+			continue
+		}
+		p := c.Policy
+		out.ChannelFees = append(out.ChannelFees, &lnrpc.ChannelFeeReport{
+			ChanId: uint64(scid(c)), ChannelPoint: c.Core.Funding.String(), BaseFeeMsat: int64(p.FeeBase), FeePerMil: int64(p.FeePPM),
+			FeeRate: float64(p.FeePPM) / ppm, InboundBaseFeeMsat: p.InboundBase, InboundFeePerMil: p.InboundPPM,
+		})
+	}
+	err = s.earned(ctx, out)
+	return out, err
+}
+
+const ppm = 1_000_000
+
+// earned sums the fees of the last day, week and month.
+func (s *Service) earned(ctx context.Context, out *lnrpc.FeeReportResponse) error {
+	const day = 24 * time.Hour
+	now := time.Now()
+	q := channeldb.ForwardQuery{From: now.Add(-30 * day), Limit: readPage}
+	var sums [3]lnwire.MilliSat
+	for {
+		rows, err := s.node.Forwards(q)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			for j, span := range [3]time.Duration{day, 7 * day, 30 * day} {
+				if now.Sub(rows[i].SettledAt) <= span {
+					sums[j] += rows[i].Fee()
+				}
+			}
+		}
+		if len(rows) < readPage {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return status.FromContextError(err).Err()
+		}
+		q.After = rows[len(rows)-1].Cursor
+	}
+	out.DayFeeSum, out.WeekFeeSum, out.MonthFeeSum = uint64(sums[0].Sat()), uint64(sums[1].Sat()), uint64(sums[2].Sat())
+	return nil
+}
+
+// minDelta is the least cltv_expiry_delta that may be asked for.
+const minDelta = 18
+
+// UpdateChannelPolicy sets what we ask for forwarding.
+func (s *Service) UpdateChannelPolicy(ctx context.Context, req *lnrpc.PolicyUpdateRequest) (*lnrpc.PolicyUpdateResponse, error) {
+	change, err := policyChange(req)
+	if err != nil {
+		return nil, err
+	}
+	out := &lnrpc.PolicyUpdateResponse{}
+	switch scope := req.Scope.(type) {
+	case *lnrpc.PolicyUpdateRequest_Global:
+		if !scope.Global {
+			return nil, translate.Invalid("global", "must be true, or chan_point be set")
+		}
+		_, err := s.node.SetPolicy(ctx, nil, change)
+		return out, err
+	case *lnrpc.PolicyUpdateRequest_ChanPoint:
+		funding, err := translate.ChannelPoint("chan_point", scope.ChanPoint)
+		if err != nil {
+			return nil, err
+		}
+		if reason, ok := s.noPolicy(ctx, funding); ok {
+			out.FailedUpdates = append(out.FailedUpdates, &lnrpc.FailedUpdate{
+				Outpoint: translate.OutPoint(funding), Reason: reason, UpdateError: reasons[reason],
+			})
+			return out, nil
+		}
+		_, err = s.node.SetPolicy(ctx, &funding, change)
+		return out, err
+	}
+	return nil, errors.New("unknown scope: global or chan_point must be set")
+}
+
+var reasons = map[lnrpc.UpdateFailure]string{
+	lnrpc.UpdateFailure_UPDATE_FAILURE_NOT_FOUND: "not found",
+	lnrpc.UpdateFailure_UPDATE_FAILURE_PENDING:   "not yet confirmed",
+}
+
+// noPolicy says why a channel has no policy to change.
+func (s *Service) noPolicy(ctx context.Context, funding wire.OutPoint) (lnrpc.UpdateFailure, bool) {
+	c, err := s.node.Channel(ctx, funding)
+	switch {
+	case err != nil || c.Core.Phase > channel.Open:
+		return lnrpc.UpdateFailure_UPDATE_FAILURE_NOT_FOUND, true
+	case c.Core.Phase < channel.Open:
+		return lnrpc.UpdateFailure_UPDATE_FAILURE_PENDING, true
+	}
+	return 0, false
+}
+
+// policyChange reads the new policy as a change of a present one.
+func policyChange(req *lnrpc.PolicyUpdateRequest) (func(channel.LinkState) (channel.Policy, error), error) {
+	rate := float64(req.FeeRatePpm)
+	switch {
+	case req.FeeRate != 0 && req.FeeRatePpm != 0:
+		return nil, translate.Invalid("fee_rate", "cannot set both FeeRate and FeeRatePpm")
+	case req.FeeRate != 0:
+		rate = math.Round(req.FeeRate * ppm)
+	}
+	switch {
+	case math.IsNaN(rate) || rate < 0 || rate > math.MaxUint32:
+		return nil, translate.Invalid("fee_rate", "%v is out of range", req.FeeRate)
+	case req.BaseFeeMsat < 0 || req.BaseFeeMsat > math.MaxUint32:
+		return nil, translate.Invalid("base_fee_msat", "%d is out of range", req.BaseFeeMsat)
+	case req.TimeLockDelta < minDelta:
+		return nil, translate.Invalid("time_lock_delta", "time lock delta of %v is too small, minimum supported is %v", req.TimeLockDelta, minDelta)
+	case req.TimeLockDelta > math.MaxUint16:
+		return nil, translate.Invalid("time_lock_delta", "%d is above 65535", req.TimeLockDelta)
+	}
+	return func(l channel.LinkState) (channel.Policy, error) {
+		p := l.Policy
+		p.FeeBase, p.FeePPM, p.CLTVDelta = uint32(req.BaseFeeMsat), uint32(rate), uint16(req.TimeLockDelta)
+		if req.MaxHtlcMsat != 0 {
+			p.HTLCMaximum = lnwire.MilliSat(req.MaxHtlcMsat)
+		}
+		if req.MinHtlcMsatSpecified {
+			p.HTLCMinimum = lnwire.MilliSat(req.MinHtlcMsat)
+		}
+		if p.HTLCMaximum != 0 && p.HTLCMinimum > p.HTLCMaximum {
+			return p, translate.Invalid("min_htlc_msat", "%d is above max_htlc_msat, %d", p.HTLCMinimum, p.HTLCMaximum)
+		}
+		if p.HTLCMaximum > l.Capacity.MilliSat() {
+			return p, translate.Invalid("max_htlc_msat", "%d is above the capacity", p.HTLCMaximum)
+		}
+		if f := req.InboundFee; f != nil {
+			p.InboundBase, p.InboundPPM = f.BaseFeeMsat, f.FeeRatePpm
+		}
+		return p, nil
+	}, nil
+}

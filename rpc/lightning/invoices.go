@@ -1,0 +1,209 @@
+package lightning
+
+import (
+	"context"
+	"slices"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
+)
+
+// AddInvoice makes an invoice.
+func (s *Service) AddInvoice(ctx context.Context, req *lnrpc.Invoice) (*lnrpc.AddInvoiceResponse, error) {
+	switch {
+	case req.IsAmp:
+		return nil, translate.Invalid("is_amp", "atomic multi-path payments are not supported")
+	case req.IsBlinded || req.BlindedPathConfig != nil:
+		return nil, translate.Invalid("is_blinded", "blinded paths are not supported")
+	}
+	terms, err := translate.InvoiceTerms(req)
+	if err != nil {
+		return nil, err
+	}
+	if len(req.RPreimage) > 0 {
+		p, err := translate.Array[lnwire.Preimage]("r_preimage", req.RPreimage)
+		if err != nil {
+			return nil, err
+		}
+		terms.Preimage = &p
+	}
+	inv, err := s.node.AddInvoice(ctx, terms)
+	if err != nil {
+		return nil, err
+	}
+	return &lnrpc.AddInvoiceResponse{
+		RHash: inv.Hash[:], PaymentRequest: inv.Request, AddIndex: inv.AddIndex, PaymentAddr: inv.Secret[:],
+	}, nil
+}
+
+// LookupInvoice finds an invoice by its hash.
+func (s *Service) LookupInvoice(_ context.Context, req *lnrpc.PaymentHash) (*lnrpc.Invoice, error) {
+	var hash lnwire.Hash
+	var err error
+	if req.RHashStr != "" {
+		hash, err = translate.HashHex("r_hash_str", req.RHashStr)
+	} else {
+		hash, err = translate.Hash("r_hash", req.RHash)
+	}
+	if err != nil {
+		return nil, err
+	}
+	inv, err := s.node.Invoice(hash)
+	if err != nil {
+		return nil, translate.InvoiceError(err)
+	}
+	return translate.Invoice(&inv), nil
+}
+
+// invoicePage is the size of a page of invoices if the caller does not say.
+const invoicePage = 100
+
+// readPage is how many rows are read at a time when most are passed over.
+const readPage = 1000
+
+// ListInvoices is a page of invoices, from old to new.
+func (s *Service) ListInvoices(ctx context.Context, req *lnrpc.ListInvoiceRequest) (*lnrpc.ListInvoiceResponse, error) {
+	if err := dates(req.CreationDateStart, req.CreationDateEnd); err != nil {
+		return nil, err
+	}
+	limit := pageSize(req.NumMaxInvoices, invoicePage)
+	keep := func(i *invoice.Invoice) bool {
+		return (!req.PendingOnly || !i.State.Final()) &&
+			within(translate.Unix(i.CreatedAt), req.CreationDateStart, req.CreationDateEnd)
+	}
+	index := func(i *invoice.Invoice) uint64 { return i.AddIndex }
+	list, err := page(ctx, s.node.InvoicesAdded, req.IndexOffset, limit, req.Reversed, keep, index)
+	if err != nil {
+		return nil, err
+	}
+	out := &lnrpc.ListInvoiceResponse{}
+	for _, i := range list {
+		out.Invoices = append(out.Invoices, translate.Invoice(i))
+	}
+	if len(list) > 0 {
+		out.FirstIndexOffset, out.LastIndexOffset = list[0].AddIndex, list[len(list)-1].AddIndex
+	}
+	return out, nil
+}
+
+// pageSize reads the size of a page; 0 stands for the default, 0 as a default for all.
+func pageSize(asked uint64, byDefault int) int {
+	const all = 1 << 30
+	switch {
+	case asked == 0 && byDefault == 0:
+		return all
+	case asked == 0:
+		return byDefault
+	}
+	return int(min(asked, all))
+}
+
+func dates(start, end uint64) error {
+	if end != 0 && start > end {
+		return translate.Invalid("creation_date_start", "start date(%v) must be before end date(%v)", start, end)
+	}
+	return nil
+}
+
+func within(at int64, start, end uint64) bool {
+	return at >= 0 && uint64(at) >= start && (end == 0 || uint64(at) <= end)
+}
+
+// page reads rows behind an index, or before it if reversed, and keeps the first limit
+// of them that pass. They come in rising order either way.
+func page[T any](ctx context.Context, read func(channeldb.PageQuery) ([]*T, error), after uint64, limit int, reversed bool,
+	keep func(*T) bool, index func(*T) uint64) ([]*T, error) {
+	var out []*T
+	for len(out) < limit {
+		if err := ctx.Err(); err != nil {
+			return nil, status.FromContextError(err).Err()
+		}
+		size := min(readPage, limit)
+		rows, err := read(channeldb.PageQuery{After: after, Limit: size, Reverse: reversed})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			after = index(r)
+			if len(out) < limit && keep(r) {
+				out = append(out, r)
+			}
+		}
+		if len(rows) < size || reversed && after <= 1 {
+			break
+		}
+	}
+	if reversed {
+		slices.Reverse(out)
+	}
+	return out, nil
+}
+
+// SubscribeInvoices delivers invoices as they are added and settled, first those that
+// the caller has missed.
+func (s *Service) SubscribeInvoices(req *lnrpc.InvoiceSubscription, out lnrpc.Lightning_SubscribeInvoicesServer) error {
+	events := s.node.InvoiceEvents() // before the backlog, so that nothing falls between
+	added, settled, err := s.backlog(req, out)
+	if err != nil {
+		events.Cancel()
+		return err
+	}
+	return translate.Follow(out.Context(), events, func(e invoice.Notice) error {
+		switch {
+		case e.Kind == invoice.WasAdded && e.Invoice.AddIndex > added:
+		case e.Kind == invoice.WasSettled && e.Invoice.SettleIndex > settled:
+		default:
+			return nil
+		}
+		return out.Send(translate.Invoice(&e.Invoice))
+	})
+}
+
+// backlog sends what was added and settled after the caller's indexes, and returns the
+// last ones.
+func (s *Service) backlog(req *lnrpc.InvoiceSubscription, out lnrpc.Lightning_SubscribeInvoicesServer) (added, settled uint64, err error) {
+	added, settled = req.AddIndex, req.SettleIndex
+	send := func(read func(channeldb.PageQuery) ([]*invoice.Invoice, error), at *uint64, index func(*invoice.Invoice) uint64) error {
+		if *at == 0 {
+			return nil
+		}
+		for {
+			rows, err := read(channeldb.PageQuery{After: *at, Limit: readPage})
+			if err != nil {
+				return err
+			}
+			for _, i := range rows {
+				*at = index(i)
+				if err := out.Send(translate.Invoice(i)); err != nil {
+					return err
+				}
+			}
+			if len(rows) < readPage {
+				return nil
+			}
+		}
+	}
+	if err = send(s.node.InvoicesAdded, &added, func(i *invoice.Invoice) uint64 { return i.AddIndex }); err != nil {
+		return 0, 0, err
+	}
+	err = send(s.node.InvoicesSettled, &settled, func(i *invoice.Invoice) uint64 { return i.SettleIndex })
+	return added, settled, err
+}
+
+// DecodePayReq reads an invoice.
+func (s *Service) DecodePayReq(_ context.Context, req *lnrpc.PayReqString) (*lnrpc.PayReq, error) {
+	r, err := invoice.Decode(req.PayReq)
+	if err != nil {
+		return nil, err
+	}
+	if network, ok := invoice.NetworkOf(s.node.Net()); !ok || r.Network != network {
+		return nil, status.Error(codes.Unknown, "invoice not for current active network '"+s.node.Net().Name+"'")
+	}
+	return translate.PayReq(r), nil
+}

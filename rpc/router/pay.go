@@ -1,0 +1,183 @@
+package router
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/routing"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
+)
+
+// SendPaymentV2 pays and reports how it goes.
+func (s *Service) SendPaymentV2(req *routerrpc.SendPaymentRequest, out routerrpc.Router_SendPaymentV2Server) error {
+	b, err := s.begin(req)
+	if err != nil {
+		return err
+	}
+	w, err := s.node.Pay(out.Context(), b)
+	if err != nil {
+		return payError(err)
+	}
+	defer w.Close()
+	err = s.follow(out.Context(), w, req.NoInflightUpdates, out.Send)
+	if req.Cancelable && out.Context().Err() != nil {
+		s.node.CancelPayment(b.Terms.Hash)
+	}
+	return err
+}
+
+// TrackPaymentV2 reports how a payment goes that was begun before.
+func (s *Service) TrackPaymentV2(req *routerrpc.TrackPaymentRequest, out routerrpc.Router_TrackPaymentV2Server) error {
+	hash, err := translate.Hash("payment_hash", req.PaymentHash)
+	if err != nil {
+		return err
+	}
+	w, err := s.node.TrackPayment(hash)
+	if err != nil {
+		return payError(err)
+	}
+	defer w.Close()
+	return s.follow(out.Context(), w, req.NoInflightUpdates, out.Send)
+}
+
+// TrackPayments reports on all payments.
+func (s *Service) TrackPayments(req *routerrpc.TrackPaymentsRequest, out routerrpc.Router_TrackPaymentsServer) error {
+	w := s.node.TrackPayments()
+	defer w.Close()
+	for {
+		p, err := w.Next(out.Context())
+		if err != nil {
+			return endError(err)
+		}
+		if req.NoInflightUpdates && !ended(&p) {
+			continue
+		}
+		m, err := s.message(&p, 0)
+		if err != nil {
+			return err
+		}
+		if err := out.Send(m); err != nil {
+			return err
+		}
+	}
+}
+
+// follow sends every progress of one payment until it has ended.
+func (s *Service) follow(ctx context.Context, w Watch, onlyEnd bool, send func(*lnrpc.Payment) error) error {
+	index := uint64(0)
+	for {
+		p, err := w.Next(ctx)
+		if err != nil {
+			return endError(err)
+		}
+		end := ended(&p)
+		if onlyEnd && !end {
+			continue
+		}
+		m, err := s.message(&p, index)
+		if err != nil {
+			return err
+		}
+		index = m.PaymentIndex
+		if err := send(m); err != nil || end {
+			return err
+		}
+	}
+}
+
+// ended: nothing more will come of the payment. One that has failed may still have
+// attempts under way; the last progress has none.
+func ended(p *routing.Progress) bool {
+	if p.Payment.Status == routing.InFlight {
+		return false
+	}
+	for i := range p.Attempts {
+		if p.Attempts[i].Status == routing.InFlight && p.Payment.Status == routing.Failed {
+			return false
+		}
+	}
+	return true
+}
+
+// message is a progress with the payment's number, which is looked up when it is not
+// known yet.
+func (s *Service) message(p *routing.Progress, index uint64) (*lnrpc.Payment, error) {
+	if index == 0 {
+		row, err := s.node.PaymentRow(p.Payment.Terms.Hash)
+		switch {
+		case errors.Is(err, node.ErrUnknownPayment): // deleted meanwhile
+		case err != nil:
+			return nil, err
+		default:
+			index = row.Index
+		}
+	}
+	return translate.Payment(&p.Payment, p.Attempts, index), nil
+}
+
+// payError gives the errors of beginnings their codes.
+func payError(err error) error {
+	switch {
+	case errors.Is(err, routing.ErrPaymentInFlight), errors.Is(err, routing.ErrAlreadyPaid):
+		return status.Error(codes.AlreadyExists, err.Error())
+	case errors.Is(err, node.ErrUnknownPayment):
+		return status.Error(codes.NotFound, err.Error())
+	}
+	return err
+}
+
+func endError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return status.FromContextError(err).Err()
+	}
+	return err
+}
+
+// SendToRouteV2 makes one attempt along a route.
+func (s *Service) SendToRouteV2(ctx context.Context, req *routerrpc.SendToRouteRequest) (*lnrpc.HTLCAttempt, error) {
+	if len(req.FirstHopCustomRecords) > 0 {
+		return nil, translate.Invalid("first_hop_custom_records", "not supported")
+	}
+	hash, err := translate.Hash("payment_hash", req.PaymentHash)
+	if err != nil {
+		return nil, err
+	}
+	route, terms, err := translate.ReadRoute("route", req.Route)
+	if err != nil {
+		return nil, err
+	}
+	route.Source, terms.Hash = s.node.ID(), hash
+	if err := route.Check(); err != nil {
+		return nil, translate.Invalid("route", "%v", err)
+	}
+	w, err := s.node.Pay(ctx, routing.Begin{Terms: terms, Route: &route, Limits: routing.Limits{Parts: 1}})
+	if err != nil {
+		return nil, payError(err)
+	}
+	defer w.Close()
+	return attemptOf(ctx, w, hash)
+}
+
+// attemptOf waits for the end of a payment with one attempt.
+func attemptOf(ctx context.Context, w Watch, hash lnwire.Hash) (*lnrpc.HTLCAttempt, error) {
+	for {
+		p, err := w.Next(ctx)
+		if err != nil {
+			return nil, endError(err)
+		}
+		if !ended(&p) {
+			continue
+		}
+		if len(p.Attempts) == 0 {
+			return nil, errors.New("payment " + hash.String() + " failed: " + p.Payment.Text)
+		}
+		return translate.Attempt(&p.Attempts[len(p.Attempts)-1], &p.Payment.Terms), nil
+	}
+}

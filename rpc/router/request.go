@@ -1,0 +1,180 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/routing"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
+)
+
+const (
+	// defaultParts is how many parts a payment may have if the caller does not say.
+	defaultParts = 16
+	// defaultFinalDelta is what the last HTLC must have left in a payment without
+	// invoice, if the caller does not say.
+	defaultFinalDelta = 80
+)
+
+// begin reads what is to be paid, and how.
+func (s *Service) begin(req *routerrpc.SendPaymentRequest) (b routing.Begin, err error) {
+	if err := unsupported(req); err != nil {
+		return b, err
+	}
+	if b.Limits, err = limits(req); err != nil {
+		return b, err
+	}
+	amount, err := translate.Amount("amt", req.Amt, req.AmtMsat)
+	if err != nil {
+		return b, err
+	}
+	if req.PaymentRequest != "" {
+		b.Terms, err = s.fromInvoice(req, amount)
+	} else {
+		b.Terms, err = direct(req, amount)
+	}
+	if err != nil {
+		return b, err
+	}
+	if b.Terms.Payee == s.node.ID() {
+		return b, errors.New("self-payments not allowed")
+	}
+	hints, err := translate.ReadHints("route_hints", req.RouteHints)
+	if err != nil {
+		return b, err
+	}
+	b.Terms.Hints = append(b.Terms.Hints, translate.HintHops(hints)...)
+	if b.Terms.Custom, err = translate.Records("dest_custom_records", req.DestCustomRecords); err != nil {
+		return b, err
+	}
+	b.Limits.Parts = req.MaxParts
+	switch mpp := b.Terms.Features.HasEither(lnwire.BasicMPPOptional) && b.Terms.Secret != nil; {
+	case !mpp:
+		b.Limits.Parts = 1
+	case req.MaxParts == 0:
+		b.Limits.Parts = defaultParts
+	}
+	return b, nil
+}
+
+// unsupported names what cannot be asked for.
+func unsupported(req *routerrpc.SendPaymentRequest) error {
+	switch {
+	case req.Amp:
+		return translate.Invalid("amp", "atomic multi-path payments are not supported")
+	case req.AllowSelfPayment:
+		return translate.Invalid("allow_self_payment", "payments to ourselves are not supported")
+	case req.MaxShardSizeMsat != 0:
+		return translate.Invalid("max_shard_size_msat", "not supported: the size of parts is chosen by what the channels carry")
+	case req.TimePref != 0:
+		return translate.Invalid("time_pref", "not supported")
+	case len(req.FirstHopCustomRecords) > 0:
+		return translate.Invalid("first_hop_custom_records", "not supported")
+	}
+	return nil
+}
+
+func limits(req *routerrpc.SendPaymentRequest) (l routing.Limits, err error) {
+	if l.Fee, err = translate.Limit("fee_limit", req.FeeLimitSat, req.FeeLimitMsat); err != nil {
+		return l, err
+	}
+	switch {
+	case req.TimeoutSeconds < 0:
+		return l, translate.Invalid("timeout_seconds", "must not be negative")
+	case req.CltvLimit < 0:
+		return l, translate.Invalid("cltv_limit", "must not be negative")
+	}
+	l.Timeout, l.CLTV = time.Duration(req.TimeoutSeconds)*time.Second, uint32(req.CltvLimit)
+	l.Outgoing = translate.SCIDs(req.OutgoingChanIds)
+	if len(req.LastHopPubkey) > 0 {
+		last, err := translate.PubKey("last_hop_pubkey", req.LastHopPubkey)
+		if err != nil {
+			return l, err
+		}
+		l.LastHop = &last
+	}
+	return l, nil
+}
+
+// fromInvoice takes the terms from an invoice.
+func (s *Service) fromInvoice(req *routerrpc.SendPaymentRequest, amount lnwire.MilliSat) (t routing.Terms, err error) {
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{
+		{len(req.Dest) > 0, "dest"}, {len(req.PaymentHash) > 0, "payment_hash"},
+		{req.FinalCltvDelta != 0, "final_cltv_delta"}, {len(req.PaymentAddr) > 0, "payment_addr"},
+		{len(req.DestFeatures) > 0, "dest_features"},
+	} {
+		if f.set {
+			return t, translate.Invalid(f.name, "%s and payment_request cannot appear together", f.name)
+		}
+	}
+	r, err := invoice.Decode(req.PaymentRequest)
+	if err != nil {
+		return t, translate.Invalid("payment_request", "%v", err)
+	}
+	if network, ok := invoice.NetworkOf(s.node.Net()); !ok || r.Network != network {
+		return t, translate.Invalid("payment_request", "invoice not for current active network '%s'", s.node.Net().Name)
+	}
+	if until := r.ExpiresAt(); s.now().After(until) {
+		return t, fmt.Errorf("invoice expired. Valid until %v", until.UTC())
+	}
+	switch {
+	case r.Amount != 0 && amount != 0:
+		return t, errors.New("amount must not be specified when paying a non-zero amount invoice")
+	case r.Amount == 0 && amount == 0:
+		return t, errors.New("amount must be specified when paying a zero amount invoice")
+	case r.Amount != 0:
+		amount = r.Amount
+	}
+	if r.FinalDelta > math.MaxUint16 {
+		return t, translate.Invalid("payment_request", "min_final_cltv_expiry_delta of %d is out of range", r.FinalDelta)
+	}
+	text := strings.TrimSpace(req.PaymentRequest)
+	if len(text) > 10 && strings.EqualFold(text[:10], "lightning:") {
+		text = text[10:]
+	}
+	secret := r.Secret
+	return routing.Terms{
+		Hash: r.Hash, Amount: amount, Payee: r.Payee, FinalDelta: uint16(r.FinalDelta), Secret: &secret, Metadata: r.Metadata,
+		Features: r.Features, Hints: translate.HintHops(r.Hints), Request: text,
+	}, nil
+}
+
+// direct takes the terms from the request itself.
+func direct(req *routerrpc.SendPaymentRequest, amount lnwire.MilliSat) (t routing.Terms, err error) {
+	if t.Payee, err = translate.PubKey("dest", req.Dest); err != nil {
+		return t, err
+	}
+	if t.Hash, err = translate.Hash("payment_hash", req.PaymentHash); err != nil {
+		return t, err
+	}
+	switch {
+	case amount == 0:
+		return t, errors.New("amount must be specified")
+	case req.FinalCltvDelta < 0 || req.FinalCltvDelta > math.MaxUint16:
+		return t, translate.Invalid("final_cltv_delta", "%d is out of range", req.FinalCltvDelta)
+	}
+	t.Amount, t.FinalDelta = amount, uint16(req.FinalCltvDelta)
+	if t.FinalDelta == 0 {
+		t.FinalDelta = defaultFinalDelta
+	}
+	if len(req.PaymentAddr) > 0 {
+		secret, err := translate.Array[lnwire.Secret]("payment_addr", req.PaymentAddr)
+		if err != nil {
+			return t, err
+		}
+		t.Secret = &secret
+	}
+	if len(req.DestFeatures) > 0 {
+		t.Features, err = translate.Bits("dest_features", req.DestFeatures)
+	}
+	return t, err
+}

@@ -1,0 +1,69 @@
+package router
+
+import (
+	"context"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/routing"
+)
+
+// Node is what the service needs of the node. Of makes one.
+type Node interface {
+	ID() lnwire.PubKey
+	Net() *chaincfg.Params
+	Pay(context.Context, routing.Begin) (Watch, error)
+	TrackPayment(lnwire.Hash) (Watch, error)
+	TrackPayments() Watch
+	CancelPayment(lnwire.Hash)
+	PaymentRow(lnwire.Hash) (*channeldb.Payment, error)
+	HTLCEvents() *node.Subscription[forward.Notice]
+	InvoiceEvents() *node.Subscription[invoice.Notice]
+}
+
+// Watch follows payments.
+type Watch interface {
+	// Next waits for the next progress.
+	Next(context.Context) (routing.Progress, error)
+	Close()
+}
+
+// Of is a node as the service needs it.
+func Of(n *node.Node) Node { return wrapped{n} }
+
+type wrapped struct{ *node.Node }
+
+func (w wrapped) Pay(ctx context.Context, b routing.Begin) (Watch, error) {
+	p, err := w.Node.Pay(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (w wrapped) TrackPayment(h lnwire.Hash) (Watch, error) {
+	p, err := w.Node.TrackPayment(h)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (w wrapped) TrackPayments() Watch { return w.Node.TrackPayments() }
+
+// Service is the service. Use New.
+type Service struct {
+	routerrpc.UnimplementedRouterServer
+	node Node
+	now  func() time.Time
+}
+
+// New makes the service of a node.
+func New(n Node) *Service { return &Service{node: n, now: time.Now} }

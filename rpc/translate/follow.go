@@ -1,0 +1,32 @@
+package translate
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fulgur-ln/fulgur/node"
+)
+
+// ErrLagged ends a stream whose reader could not keep up.
+var ErrLagged = status.Error(codes.ResourceExhausted, "subscriber is too slow, events were lost")
+
+// Follow gives every event to each until an error or the end of the call, and ends the
+// subscription.
+func Follow[T any](ctx context.Context, s *node.Subscription[T], each func(T) error) error {
+	defer s.Cancel()
+	for {
+		select {
+		case v, ok := <-s.C:
+			if !ok {
+				return ErrLagged
+			}
+			if err := each(v); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}

@@ -1,0 +1,153 @@
+// Package walletkit is the service WalletKit: single coins, addresses, fees, and what
+// is being swept.
+//
+// It owns the translation. It must never know how coins are chosen or swept; a Node
+// does.
+//
+//	err := server.Provide(&walletrpc.WalletKit_ServiceDesc, walletkit.New(node))
+package walletkit
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
+	"github.com/fulgur-ln/fulgur/proto/walletrpc"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
+	"github.com/fulgur-ln/fulgur/wallet"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+// Node is what the service needs of the node; node.Node is one.
+type Node interface {
+	Unspent(minConfs, maxConfs uint32) []wallet.Unspent
+	NewAddress(kind keys.AccountKind, change, unused bool) (wallet.Address, error)
+	EstimateFee(target uint32) (lnwire.SatPerKW, error)
+	Sweeps() []wallet.PendingSweep
+}
+
+var _ Node = (*node.Node)(nil)
+
+// Service is the service. Use New.
+type Service struct {
+	walletrpc.UnimplementedWalletKitServer
+	node Node
+}
+
+// New makes the service of a node.
+func New(n Node) *Service { return &Service{node: n} }
+
+func checkAccount(name string) error {
+	if name != "" && name != "default" {
+		return fmt.Errorf("account %q not found", name)
+	}
+	return nil
+}
+
+// ListUnspent lists coins.
+func (s *Service) ListUnspent(_ context.Context, req *walletrpc.ListUnspentRequest) (*walletrpc.ListUnspentResponse, error) {
+	if err := checkAccount(req.Account); err != nil {
+		return nil, err
+	}
+	low, high, err := translate.ConfRange(req.MinConfs, req.MaxConfs)
+	if err != nil {
+		return nil, err
+	}
+	if req.UnconfirmedOnly {
+		if req.MinConfs != 0 || req.MaxConfs != 0 {
+			return nil, translate.Invalid("min_confs", "min_confs and max_confs must be 0 with unconfirmed_only")
+		}
+		low, high = 0, 0
+	}
+	out := &walletrpc.ListUnspentResponse{}
+	for _, u := range s.node.Unspent(low, high) {
+		out.Utxos = append(out.Utxos, translate.Utxo(&u))
+	}
+	return out, nil
+}
+
+// NextAddr gives an address.
+func (s *Service) NextAddr(_ context.Context, req *walletrpc.AddrRequest) (*walletrpc.AddrResponse, error) {
+	if err := checkAccount(req.Account); err != nil {
+		return nil, err
+	}
+	kind := keys.P2WKH
+	switch req.Type {
+	case walletrpc.AddressType_UNKNOWN, walletrpc.AddressType_WITNESS_PUBKEY_HASH:
+	case walletrpc.AddressType_HYBRID_NESTED_WITNESS_PUBKEY_HASH:
+		kind = keys.NestedP2WKH
+	case walletrpc.AddressType_NESTED_WITNESS_PUBKEY_HASH:
+		if req.Change {
+			return nil, translate.Invalid("type", "change of nested addresses is native segwit here, ask for a hybrid one")
+		}
+		kind = keys.NestedP2WKH
+	case walletrpc.AddressType_TAPROOT_PUBKEY:
+		kind = keys.P2TR
+	default:
+		return nil, translate.Invalid("type", "unknown address type: %v", req.Type)
+	}
+	a, err := s.node.NewAddress(kind, req.Change, false)
+	if err != nil {
+		return nil, err
+	}
+	return &walletrpc.AddrResponse{Addr: a.Text}, nil
+}
+
+// EstimateFee tells the feerate for a number of blocks.
+func (s *Service) EstimateFee(_ context.Context, req *walletrpc.EstimateFeeRequest) (*walletrpc.EstimateFeeResponse, error) {
+	if req.ConfTarget < 2 {
+		return nil, translate.Invalid("conf_target", "confirmation target must be greater than 1")
+	}
+	rate, err := s.node.EstimateFee(uint32(req.ConfTarget))
+	if err != nil {
+		return nil, err
+	}
+	return &walletrpc.EstimateFeeResponse{SatPerKw: int64(rate), MinRelayFeeSatPerKw: int64(lnwire.FeeFloor)}, nil
+}
+
+// PendingSweeps lists the outputs on their way home.
+func (s *Service) PendingSweeps(context.Context, *walletrpc.PendingSweepsRequest) (*walletrpc.PendingSweepsResponse, error) {
+	out := &walletrpc.PendingSweepsResponse{}
+	for _, sw := range s.node.Sweeps() {
+		perVByte := sw.Rate.SatPerVByte()
+		out.PendingSweeps = append(out.PendingSweeps, &walletrpc.PendingSweep{
+			Outpoint: translate.OutPoint(sw.OutPoint), WitnessType: witnessType(sw.Kind), AmountSat: uint32(min(sw.Value, math.MaxUint32)),
+			SatPerByte: uint32(perVByte), SatPerVbyte: perVByte, BroadcastAttempts: uint32(sw.Attempts), Immediate: sw.Immediate,
+			Force: sw.Immediate, Budget: uint64(sw.Budget), DeadlineHeight: uint32(sw.Deadline), MaturityHeight: uint32(sw.Maturity),
+		})
+	}
+	return out, nil
+}
+
+// witnessType is lnrpc's word for how an output is spent. Seen from us: the owner of
+// our commitment are we, of the peer's we are the other.
+func witnessType(k commitment.SpendKind) walletrpc.WitnessType {
+	switch k {
+	case commitment.SpendOwnerMain:
+		return walletrpc.WitnessType_COMMITMENT_TIME_LOCK
+	case commitment.SpendOwnerTimeout:
+		return walletrpc.WitnessType_HTLC_OFFERED_TIMEOUT_SECOND_LEVEL_INPUT_CONFIRMED
+	case commitment.SpendOwnerSuccess:
+		return walletrpc.WitnessType_HTLC_ACCEPTED_SUCCESS_SECOND_LEVEL_INPUT_CONFIRMED
+	case commitment.SpendOwnerSecond:
+		return walletrpc.WitnessType_HTLC_OFFERED_TIMEOUT_SECOND_LEVEL
+	case commitment.SpendOwnerAnchor, commitment.SpendOtherAnchor, commitment.SpendAnyAnchor:
+		return walletrpc.WitnessType_COMMITMENT_ANCHOR
+	case commitment.SpendOtherMain:
+		return walletrpc.WitnessType_COMMITMENT_TO_REMOTE_CONFIRMED
+	case commitment.SpendOtherTimeout:
+		return walletrpc.WitnessType_HTLC_OFFERED_REMOTE_TIMEOUT
+	case commitment.SpendOtherPreimage:
+		return walletrpc.WitnessType_HTLC_ACCEPTED_REMOTE_SUCCESS
+	case commitment.SpendPunishMain:
+		return walletrpc.WitnessType_COMMITMENT_REVOKE
+	case commitment.SpendPunishHTLC:
+		return walletrpc.WitnessType_HTLC_OFFERED_REVOKE
+	case commitment.SpendPunishSecond:
+		return walletrpc.WitnessType_HTLC_SECOND_LEVEL_REVOKE
+	}
+	return walletrpc.WitnessType_UNKNOWN_WITNESS
+}
