@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/channel"
@@ -20,40 +21,77 @@ func (n *Node) startChain() error {
 	n.spawn(func() { n.publisher.run(n.ctx, n.purse.rejected) })
 	n.spawn(func() { n.chain.Run(n.ctx, n.chainNotices, n.purse.seen) })
 	n.spawn(func() { n.gossip.walkChain(n.ctx) })
-	walker, err := n.walker()
-	if err != nil {
-		return err
-	}
-	n.spawn(func() { chain.Walk(n.ctx, n.backend, walker, n.log, n.blockStep, n.atTip) })
+	n.spawn(func() {
+		if w := n.walker(); w != nil {
+			chain.Walk(n.ctx, n.backend, w, n.log, n.blockStep, n.atTip)
+		}
+	})
 	return nil
 }
 
-// walker stands on the wallet's last block, or for a new wallet on the tip: no coin
-// can be ours before the wallet was made. Restored ones have a tip row that says
-// where to begin.
-func (n *Node) walker() (*chainntnfs.Walker, error) {
+// walker stands on the wallet's last block. A new wallet begins at the tip, since no
+// coin can be its own before; a restored one at its birthday. Nil when the node stops
+// before the backend could tell.
+func (n *Node) walker() *chainntnfs.Walker {
 	genesis := lnwire.BlockRef{Hash: *n.net.GenesisHash}
-	var at lnwire.BlockRef
-	var known []lnwire.BlockRef
 	n.purse.mu.Lock()
-	tip, ok := n.purse.wallet.Tip()
-	if ok {
-		at, known = tip, n.purse.wallet.Known()
-	}
+	at, ok := n.purse.wallet.Tip()
+	known := n.purse.wallet.Known()
 	n.purse.mu.Unlock()
-	if !ok {
-		at = genesis
-		ctx, cancel := context.WithTimeout(n.ctx, feeTimeout)
-		defer cancel()
-		tip, err := n.backend.Tip(ctx)
-		if err != nil && !errors.Is(err, chainntnfs.ErrUnavailable) {
-			return nil, fmt.Errorf("find the tip: %w", err)
+	for !ok {
+		state, changed := n.backend.State()
+		var again <-chan time.Time
+		if state.Up {
+			var err error
+			if at, err = n.firstBlock(); err == nil {
+				break
+			}
+			n.log.Warn("cannot find the block to begin at", "err", err)
+			again = time.After(feeTimeout)
 		}
-		if err == nil && tip.Height > 0 {
-			at = tip
+		select {
+		case <-changed:
+		case <-again:
+		case <-n.ctx.Done():
+			return nil
 		}
 	}
-	return chainntnfs.NewWalker(n.backend, at, append([]lnwire.BlockRef{genesis}, known...)...), nil
+	return chainntnfs.NewWalker(n.backend, at, append([]lnwire.BlockRef{genesis}, known...)...)
+}
+
+// firstBlock is where a wallet without a tip begins to look.
+func (n *Node) firstBlock() (lnwire.BlockRef, error) {
+	ctx, cancel := context.WithTimeout(n.ctx, time.Minute)
+	defer cancel()
+	tip, err := n.backend.Tip(ctx)
+	if err != nil || n.cfg.Window == 0 {
+		return tip, err
+	}
+	return blockBefore(ctx, n.backend, tip, n.cfg.Birthday.Add(-48*time.Hour))
+}
+
+// blockBefore finds the last block whose header is older than at, by halving: headers'
+// times may be two hours out of order, which the caller's margin covers.
+func blockBefore(ctx context.Context, b chainntnfs.Source, tip lnwire.BlockRef, at time.Time) (ref lnwire.BlockRef, err error) {
+	low, high := lnwire.Height(0), tip.Height+1 // low is older, or the genesis block
+	for high-low > 1 {
+		middle := low + (high-low)/2
+		hash, err := b.BlockHash(ctx, middle)
+		if err != nil {
+			return ref, err
+		}
+		header, err := b.Header(ctx, hash)
+		if err != nil {
+			return ref, err
+		}
+		if header.Timestamp.Before(at) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	hash, err := b.BlockHash(ctx, low)
+	return lnwire.BlockRef{Height: low, Hash: hash}, err
 }
 
 // chainNotices passes on what the follower tells.
@@ -128,6 +166,9 @@ func (n *Node) SyncedToChain() bool {
 	return state.Up && state.Stale == "" && at != nil && at.Hash == state.Tip.Hash
 }
 
+// errLowDisk says that no new work is taken.
+var errLowDisk = errors.New("the disk is nearly full: free some room first")
+
 // readyForMoney refuses new risk while the chain is out of sight, and says why.
 func (n *Node) readyForMoney() error {
 	state, _ := n.backend.State()
@@ -136,6 +177,8 @@ func (n *Node) readyForMoney() error {
 		return fmt.Errorf("chain backend is away: %v", state.Why)
 	case state.Stale != "":
 		return fmt.Errorf("the chain looks stale: %s", state.Stale)
+	case n.db.Low():
+		return errLowDisk
 	case !n.SyncedToChain():
 		return errors.New("channels cannot be created before the wallet is fully synced")
 	}

@@ -81,6 +81,7 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	if err != nil {
 		return nil, err
 	}
+	e.anchors.Store(ev.Format == commitment.Anchors) // counts for the reserve from here on (V-39)
 	o := &opening{req: req, updates: make(chan OpenUpdate, 4)}
 	n.opens.mu.Lock()
 	n.opens.waits[e.num] = o
@@ -295,7 +296,11 @@ func (n *Node) answer(e *entry, q channel.Question) channel.Answer {
 		}
 		return channel.Free{}
 	case channel.AskShutdownScript:
-		a, err := n.purse.address(keys.P2WKH, keys.External, false)
+		kind := keys.P2WKH
+		if q.AnySegwit {
+			kind = keys.P2TR
+		}
+		a, err := n.purse.address(kind, keys.External, false)
 		if err != nil {
 			return channel.Declined{Text: err.Error()}
 		}

@@ -54,9 +54,7 @@ func (p *purse) queue(fx wallet.Effects, done func()) {
 	delta := p.held
 	delta.Append(fx.Delta)
 	p.held = wallet.Delta{}
-	if len(fx.Watch) > 0 {
-		p.n.backend.WatchMempool(chainntnfs.MempoolFilter{Scripts: fx.Watch})
-	}
+	p.watch(fx.Watch)
 	batch := channeldb.Batch{}
 	if !delta.Empty() {
 		batch.Wallet = []*wallet.Delta{&delta}
@@ -75,6 +73,13 @@ func (p *purse) queue(fx wallet.Effects, done func()) {
 			done()
 		}
 	})
+}
+
+// watch looks out for unconfirmed payments to scripts.
+func (p *purse) watch(scripts [][]byte) {
+	if len(scripts) > 0 {
+		p.n.backend.WatchMempool(chainntnfs.MempoolFilter{Scripts: scripts})
+	}
 }
 
 func (p *purse) height() lnwire.Height {
@@ -119,6 +124,7 @@ func (p *purse) fund(num uint64, ask channel.AskFund, req *OpenRequest) channel.
 		return channel.Declined{Text: err.Error()}
 	}
 	p.held.Append(fx.Delta)
+	p.watch(fx.Watch)
 	return channel.Funded{Tx: f.Tx, Output: f.Outputs[0]}
 }
 

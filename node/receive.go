@@ -16,6 +16,9 @@ import (
 // AddInvoice makes an invoice. A zero Hash with no Preimage asks for a random one. With
 // Private, hops over private channels are added to the hints.
 func (n *Node) AddInvoice(ctx context.Context, t invoice.Terms) (invoice.Invoice, error) {
+	if n.db.Low() {
+		return invoice.Invoice{}, errLowDisk
+	}
 	network, ok := invoice.NetworkOf(n.net)
 	if !ok {
 		return invoice.Invoice{}, fmt.Errorf("network %s has no invoices", n.net.Name)

@@ -72,7 +72,7 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 	if fx.Wake != 0 {
 		n.wake(e, fx.Wake)
 	}
-	if fx.Delta.Forget {
+	if fx.Over {
 		n.forget(e)
 	}
 }

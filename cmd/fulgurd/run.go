@@ -317,7 +317,7 @@ func (d *daemon) nodeConfig(ring *keys.Ring, u unsealed) (node.Config, error) {
 	}
 	cfg := node.Config{
 		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.log,
-		Alias: name, Color: color, Window: u.window, RejectForwards: c.RejectHTLC,
+		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
 		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
 		DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
 		Policy: c.policies(),

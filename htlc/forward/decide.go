@@ -27,6 +27,11 @@ func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
 		}})
 	case !s.tags.claim(in.Opened.Secret, in.HTLC, fx):
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "the onion was used before", fx) // B4.replay.1
+	case in.Unfit == htlc.UnfitDust:
+		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryChannelFailure, Update: s.links.update(in.HTLC.Ref.ChanNum)},
+			"too much dust in its channel", fx) // V-20
+	case in.Unfit == htlc.UnfitFar:
+		s.refuse(in, nil, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx) // V-37
 	case in.Opened.Invalid != nil:
 		s.refuse(in, nil, *in.Opened.Invalid, "the onion's payload is invalid", fx)
 	case in.HTLC.Expiry > s.height+s.cfg.MaxExpiry:

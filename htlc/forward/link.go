@@ -129,6 +129,14 @@ func (ls *links) scid(num uint64) lnwire.ShortChannelID {
 	return 0
 }
 
+// update is our newest channel_update for a channel; nil when there is none.
+func (ls *links) update(num uint64) *lnwire.ChannelUpdate {
+	if l := ls.byNum[num]; l != nil {
+		return l.Update
+	}
+	return nil
+}
+
 // candidates are the channels to peer that might take amount, the wanted one
 // first, then the emptiest that fit, so that large ones are kept for large
 // payments (non-strict forwarding, BOLT 4).

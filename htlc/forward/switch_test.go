@@ -239,6 +239,21 @@ func TestUnreadableOnions(t *testing.T) {
 	require.Equal(t, onion.InvalidOnionPayload, failureOf(t, s.Step(t0, LockedIn{l}), l).Code)
 }
 
+// TestUnfit: what the channel calls unfit is failed, whatever its onion says.
+func TestUnfit(t *testing.T) {
+	for unfit, code := range map[htlc.Unfit]onion.Code{
+		htlc.UnfitDust: onion.TemporaryChannelFailure, htlc.UnfitFar: onion.ExpiryTooFar,
+	} {
+		for _, final := range []bool{true, false} {
+			l := good(1)
+			l.Unfit, l.Opened.Final = unfit, final
+			fx := world().Step(t0, LockedIn{l})
+			require.Empty(t, fx.Receive)
+			require.Equal(t, code, failureOf(t, fx, l).Code)
+		}
+	}
+}
+
 func TestFinalGoesToInvoices(t *testing.T) {
 	s := world()
 	l := good(1)
