@@ -58,9 +58,11 @@ func TestForceClose(t *testing.T) {
 	got = alice.swept(aliceHas)
 	require.Greater(t, got, lnwire.Sat(680_000))
 	require.Less(t, got, lnwire.Sat(700_000))
-	rows, err := alice.ClosedChannels(0, 10)
-	require.NoError(t, err)
-	require.Len(t, rows, 1)
+	var rows []channel.ClosedRow
+	alice.until("reported", func() bool {
+		rows, err = alice.ClosedChannels(0, 10)
+		return err == nil && len(rows) == 1
+	})
 	require.Equal(t, channel.ClosedByUs, rows[0].Kind)
 	require.Positive(t, rows[0].TimeLock)
 }

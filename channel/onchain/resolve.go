@@ -35,7 +35,7 @@ func Resolve(c *Close) Result {
 	}
 	switch {
 	case c.Whose == Unknown || c.Commitment == nil:
-		r.toRemote(commitment.OtherMainOf(c.Params, c.Tx, c.Keys))
+		r.toRemote(commitment.OtherMainOf(c.Params, c.Tx, c.Keys)) // B5.lost.1
 	case c.Whose == Ours:
 		r.ours()
 	case c.Whose == Theirs:
