@@ -24,7 +24,9 @@ type invoices struct {
 }
 
 func (n *Node) startInvoices() error {
-	v := &invoices{n: n, reg: invoice.New(invoice.DefaultConfig), replies: map[uint64]chan invoice.Reply{}}
+	cfg := invoice.DefaultConfig
+	cfg.AcceptKeysend = n.cfg.AcceptKeysend
+	v := &invoices{n: n, reg: invoice.New(cfg), replies: map[uint64]chan invoice.Reply{}}
 	v.alarm = newAlarm(func() { v.step(invoice.Tick{}) })
 	n.invoices = v
 	rows, counters, err := n.db.OpenInvoices()

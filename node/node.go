@@ -51,6 +51,7 @@ type Config struct {
 	Window       uint32        // addresses looked for beyond the last used one; 0: the wallet's default
 
 	RejectForwards bool
+	AcceptKeysend  bool // take payments that nobody made an invoice for
 }
 
 // Policies are the operator's terms for channels.

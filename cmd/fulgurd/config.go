@@ -61,11 +61,12 @@ type options struct {
 	RejectHTLC         bool          `long:"rejecthtlc" description:"do not forward for others"`
 	RequireInterceptor bool          `long:"requireinterceptor" description:"refused: HTLC interception is not there yet"`
 	DebugLevel         string        `short:"d" long:"debuglevel" default:"info" description:"trace, debug, info, warn or error, or SUBSYSTEM=LEVEL,..."`
-	AcceptKeysend      bool          `long:"accept-keysend" description:"refused: keysend is not there yet"`
+	AcceptKeysend      bool          `long:"accept-keysend" description:"accept payments that nobody made an invoice for"`
 	TrickleDelay       int           `long:"trickledelay" default:"90000" description:"milliseconds between batches of relayed gossip"`
 	ChanEnableTimeout  time.Duration `long:"chan-enable-timeout" default:"19m" description:"how long a peer must be back before its channels are announced as enabled"`
 	ChanDisableTimeout time.Duration `long:"chan-disable-timeout" default:"20m" description:"how long a peer must be away before its channels are announced as disabled"`
 	Profile            string        `long:"profile" description:"host:port to serve pprof on, loopback only"`
+	PprofProfile       string        `long:"pprof.profile" description:"the same as --profile"`
 
 	Bitcoin  bitcoinOptions  `group:"Bitcoin" namespace:"bitcoin"`
 	Btcd     btcdOptions     `group:"btcd" namespace:"btcd"`
@@ -246,8 +247,6 @@ func (c *config) finish(parser *flags.Parser) error {
 		return fmt.Errorf("--dev.testprofile=%s: lnd-regtest is the only one", c.Dev.TestProfile)
 	case c.RequireInterceptor:
 		return errors.New("--requireinterceptor: HTLC interception is not there yet")
-	case c.AcceptKeysend:
-		return errors.New("--accept-keysend: keysend is not there yet")
 	case c.NoSeedBackup && c.network == "mainnet":
 		return errors.New("--noseedbackup: refused on mainnet, where a lost seed is lost money")
 	case len(c.Alias) > 32:

@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string) error {
 // run opens everything, then waits for the end.
 func (d *daemon) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.openStore, d.openServer, d.openBackend, d.openNode,
+		d.openProfile, d.openStore, d.openServer, d.openBackend, d.openNode,
 	} {
 		if err := step(ctx); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -318,8 +318,8 @@ func (d *daemon) nodeConfig(ring *keys.Ring, u unsealed) (node.Config, error) {
 	cfg := node.Config{
 		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.log,
 		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
-		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
-		DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
+		TrickleDelay:  time.Duration(c.TrickleDelay) * time.Millisecond,
+		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
 		Policy: c.policies(),
 	}
 	cfg.PeerDelay.Min, cfg.PeerDelay.Max = c.MinBackoff, c.MaxBackoff
@@ -350,7 +350,8 @@ func (c *config) policies() node.Policies {
 		MinCapacity: lnwire.Sat(c.MinChanSize), MaxCapacity: lnwire.Sat(c.MaxChanSize),
 		MaxPending: c.MaxPendingChannels, Confs: uint32(c.Bitcoin.Confs), RemoteDelay: uint16(c.Bitcoin.RemoteDelay),
 		MinHTLC: lnwire.MilliSat(c.Bitcoin.MinHTLC), NoAnchors: c.Protocol.NoAnchors,
-		MaxAnchor: lnwire.SatPerKW(c.MaxCommitFeeRate * 250),
+		MaxAnchor:  lnwire.SatPerKW(c.MaxCommitFeeRate * 250),
+		StaticOnly: c.Dev.TestProfile != "" && !c.Protocol.Anchors,
 	}
 	if p.MaxCapacity == 0 {
 		p.MaxCapacity = node.MaxSmallChannel

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+func load(t *testing.T, args ...string) (*config, error) {
+	t.Helper()
+	return loadConfig(append([]string{"--fulgurdir=" + t.TempDir()}, args...), os.Stdout)
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := load(t, "--bitcoin.regtest")
+	require.NoError(t, err)
+	require.Equal(t, "regtest", c.network)
+	require.Equal(t, []string{":9735"}, c.Listeners)
+	require.Equal(t, []string{"localhost:10009"}, c.RPCListeners)
+	require.Equal(t, filepath.Join(c.dir, "tls.cert"), c.TLSCert)
+	require.Equal(t, filepath.Join(c.dir, "data", "chain", "bitcoin", "regtest", "admin.macaroon"), c.AdminMacaroon)
+	require.Equal(t, uint16(80), c.Bitcoin.TimeLockDelta)
+	require.Empty(t, c.warnings)
+}
+
+// TestRefusals: every refusal names the option and says what to do.
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "no network"},
+		{[]string{"--bitcoin.regtest", "--bitcoin.simnet"}, "choose one network"},
+		{[]string{"--bitcoin.regtest", "--bitcoin.node=bitcoind"}, "btcd is the only chain backend"},
+		{[]string{"--bitcoin.regtest", "--bitcoin.node=abacus"}, "bitcoin.node"},
+		{[]string{"--bitcoin.mainnet", "--noseedbackup"}, "--noseedbackup: refused on mainnet"},
+		{[]string{"--bitcoin.regtest", "--alias=" + strings.Repeat("x", 33)}, "--alias: 33 bytes"},
+		{[]string{"--bitcoin.regtest", "--color=red"}, "--color=red: want #rrggbb"},
+		{[]string{"--bitcoin.regtest", "--bitcoin.timelockdelta=17"}, "timelockdelta"},
+		{[]string{"--bitcoin.regtest", "--minbackoff=2h"}, "--minbackoff is above --maxbackoff"},
+		{[]string{"--bitcoin.regtest", "--requireinterceptor"}, "--requireinterceptor"},
+		{[]string{"--bitcoin.regtest", "--dev.channeldir=x"}, "tag dev"},
+		{[]string{"--bitcoin.regtest", "--autopilot.active"}, "autopilot.active"},
+		{[]string{"--bitcoin.regtest", "--configfile=/nowhere/at.all"}, "/nowhere/at.all"},
+	} {
+		if devBuild && strings.Contains(tt.want, "tag dev") {
+			continue
+		}
+		_, err := load(t, tt.args...)
+		require.ErrorContains(t, err, tt.want, "%v", tt.args)
+	}
+}
+
+func TestOptionsWithoutEffectAreNamed(t *testing.T) {
+	c, err := load(t, "--bitcoin.regtest", "--channel-commit-interval=10ms")
+	require.NoError(t, err)
+	require.Equal(t, []string{"--channel-commit-interval has no effect here"}, c.warnings)
+}
+
+// TestConfigFile: lnd's file is read from lnd's directory; the command line counts
+// more.
+func TestConfigFile(t *testing.T) {
+	dir := t.TempDir()
+	text := "[Application Options]\nalias=from file\nlisten=127.0.0.1:1\n[Bitcoin]\nbitcoin.active=1\nbitcoin.simnet=1\nbitcoin.basefee=7\n[btcd]\nbtcd.rpcuser=me\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "lnd.conf"), []byte(text), 0o600))
+	c, err := loadConfig([]string{"--lnddir=" + dir, "--alias=from line"}, os.Stdout)
+	require.NoError(t, err)
+	require.Equal(t, "simnet", c.network)
+	require.Equal(t, "from line", c.Alias)
+	require.Equal(t, uint32(7), c.Bitcoin.BaseFee)
+	require.Equal(t, "me", c.Btcd.User)
+	require.Equal(t, []string{"127.0.0.1:1"}, c.Listeners)
+}
+
+func TestForeignDatabasesAreRefused(t *testing.T) {
+	c, err := load(t, "--bitcoin.regtest")
+	require.NoError(t, err)
+	require.NoError(t, refuseForeign(c))
+	for _, path := range foreign(c) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.ErrorContains(t, refuseForeign(c), path)
+		require.NoError(t, os.Remove(path))
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for text, ok := range map[string]bool{"info": true, "debug": true, "HSWC=debug,PEER=info": true, "off": true, "loud": false, "": false} {
+		_, err := parseLevel(text)
+		require.Equal(t, ok, err == nil, text)
+	}
+}
+
+func TestSplitPeer(t *testing.T) {
+	key := "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+	id, addr, err := splitPeer(key + "@host:1")
+	require.NoError(t, err)
+	require.Equal(t, key, id.String())
+	require.Equal(t, "host:1", addr)
+	for _, bad := range []string{key, "@host", "00@host", strings.Repeat("0", 66) + "@host"} {
+		_, _, err := splitPeer(bad)
+		require.Error(t, err, bad)
+	}
+}
+
+func vaultOf(t *testing.T, dir string) *vault {
+	t.Helper()
+	db, err := channeldb.Open(filepath.Join(dir, "fulgur.db"), channeldb.Options{Fatal: func(err error) { panic(err) }})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := macaroons.Open(filepath.Join(dir, "macaroons.db"), macaroons.Options{ScryptLogN: 4})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = store.Close() })
+	return newVault(db, store, macaroons.NewBakery(store), macaroons.Files(dir))
+}
+
+func TestVault(t *testing.T) {
+	dir := t.TempDir()
+	v := vaultOf(t, dir)
+	_, err := v.Unlock([]byte("password"), 0, false)
+	require.ErrorIs(t, err, errNoWallet)
+	_, _, err = v.GenSeed(nil, make([]byte, 15))
+	require.ErrorContains(t, err, "incorrect entropy length")
+	words, enciphered, err := v.GenSeed([]byte("phrase"), make([]byte, 16))
+	require.NoError(t, err)
+	require.Len(t, words, keys.NumWords)
+	require.Len(t, enciphered, 33)
+	_, err = v.Init([]byte("short"), words, []byte("phrase"), 0, false)
+	require.ErrorIs(t, err, errShortPassword)
+	_, err = v.Init([]byte("password"), words[1:], []byte("phrase"), 0, false)
+	require.Error(t, err)
+	_, err = v.Init([]byte("password"), words, []byte("wrong"), 0, false)
+	require.ErrorIs(t, err, keys.ErrSeedPassphrase)
+	admin, err := v.Init([]byte("password"), words, []byte("phrase"), 5, true)
+	require.NoError(t, err)
+	require.NotEmpty(t, admin)
+	require.NoFileExists(t, filepath.Join(dir, "admin.macaroon"), "stateless")
+	u := <-v.opened
+	require.Equal(t, [16]byte{}, u.seed.Entropy)
+	require.Equal(t, uint32(5), u.window)
+	_, err = v.Init([]byte("password"), words, []byte("phrase"), 0, false)
+	require.ErrorIs(t, err, errHasWallet)
+	_, err = v.Unlock([]byte("password"), 0, false)
+	require.ErrorIs(t, err, errOpened)
+
+	require.NoError(t, v.store.Close())
+	require.NoError(t, v.db.Close())
+	v = vaultOf(t, dir)
+	_, err = v.Unlock([]byte("passw0rd"), 0, false)
+	require.ErrorIs(t, err, keys.ErrPassword)
+	_, err = v.Unlock([]byte("password"), 0, false)
+	require.NoError(t, err)
+	require.Equal(t, [16]byte{}, (<-v.opened).seed.Entropy)
+	st, err := os.Stat(filepath.Join(dir, "admin.macaroon"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), st.Mode().Perm())
+}
+
+func TestNoSeedBackupOpensTheSameWalletAgain(t *testing.T) {
+	dir := t.TempDir()
+	v := vaultOf(t, dir)
+	require.NoError(t, v.noSeedBackup())
+	first := <-v.opened
+	require.NoError(t, v.store.Close())
+	require.NoError(t, v.db.Close())
+	v = vaultOf(t, dir)
+	require.NoError(t, v.noSeedBackup())
+	require.Equal(t, first.seed, (<-v.opened).seed)
+}
