@@ -3,13 +3,16 @@ package lightning
 import (
 	"context"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // ClosedChannels lists the channels that are over.
-func (s *Service) ClosedChannels(_ context.Context, req *lnrpc.ClosedChannelsRequest) (*lnrpc.ClosedChannelsResponse, error) {
+func (s *Service) ClosedChannels(ctx context.Context, req *lnrpc.ClosedChannelsRequest) (*lnrpc.ClosedChannelsResponse, error) {
 	wanted := map[lnrpc.ChannelCloseSummary_ClosureType]bool{
 		lnrpc.ChannelCloseSummary_COOPERATIVE_CLOSE:  req.Cooperative,
 		lnrpc.ChannelCloseSummary_LOCAL_FORCE_CLOSE:  req.LocalForce,
@@ -22,6 +25,10 @@ func (s *Service) ClosedChannels(_ context.Context, req *lnrpc.ClosedChannelsReq
 	for _, on := range wanted {
 		all = all && !on
 	}
+	pending, err := s.unsettled(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := &lnrpc.ClosedChannelsResponse{}
 	for from := uint64(0); ; {
 		rows, err := s.node.ClosedChannels(from, readPage)
@@ -30,7 +37,7 @@ func (s *Service) ClosedChannels(_ context.Context, req *lnrpc.ClosedChannelsReq
 		}
 		for i := range rows {
 			from = rows[i].ChanNum + 1
-			if m := s.summary(&rows[i]); all || wanted[m.CloseType] {
+			if m := s.summary(&rows[i]); !pending[rows[i].ChanNum] && (all || wanted[m.CloseType]) {
 				out.Channels = append(out.Channels, m)
 			}
 		}
@@ -38,6 +45,21 @@ func (s *Service) ClosedChannels(_ context.Context, req *lnrpc.ClosedChannelsReq
 			return out, nil
 		}
 	}
+}
+
+// unsettled are the forced closes of which PendingChannels tells.
+func (s *Service) unsettled(ctx context.Context) (map[uint64]bool, error) {
+	list, err := s.node.ListChannels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, sweeps := map[uint64]bool{}, s.node.Sweeps()
+	for i := range list {
+		if c := &list[i]; forced(c) && !s.settled(c, sweeps) {
+			out[c.Terms.ChanNum] = true
+		}
+	}
+	return out, nil
 }
 
 func (s *Service) summary(r *channel.ClosedRow) *lnrpc.ChannelCloseSummary {
@@ -61,6 +83,36 @@ func (s *Service) summary(r *channel.ClosedRow) *lnrpc.ChannelCloseSummary {
 		out.CloseType = lnrpc.ChannelCloseSummary_FUNDING_CANCELED
 		out.CloseInitiator = lnrpc.Initiator_INITIATOR_UNKNOWN
 	}
+	for i := range r.Resolutions {
+		out.Resolutions = append(out.Resolutions, resolution(&r.Resolutions[i]))
+	}
+	return out
+}
+
+// resolution is what became of an output of a commitment.
+func resolution(r *channel.Resolution) *lnrpc.Resolution {
+	out := &lnrpc.Resolution{Outpoint: translate.OutPoint(r.OutPoint), AmountSat: uint64(r.Value)}
+	switch r.Kind {
+	case channel.ResolvedBalance:
+		out.ResolutionType = lnrpc.ResolutionType_COMMIT
+	case channel.ResolvedIncoming:
+		out.ResolutionType = lnrpc.ResolutionType_INCOMING_HTLC
+	case channel.ResolvedOutgoing:
+		out.ResolutionType = lnrpc.ResolutionType_OUTGOING_HTLC
+	}
+	switch r.End {
+	case channel.EndClaimed:
+		out.Outcome = lnrpc.ResolutionOutcome_CLAIMED
+	case channel.EndFirstStage:
+		out.Outcome = lnrpc.ResolutionOutcome_FIRST_STAGE
+	case channel.EndLost:
+		out.Outcome = lnrpc.ResolutionOutcome_UNCLAIMED
+	case channel.EndOpen:
+		out.Outcome = lnrpc.ResolutionOutcome_OUTCOME_UNKNOWN
+	}
+	if r.Txid != (chainhash.Hash{}) {
+		out.SweepTxid = r.Txid.String()
+	}
 	return out
 }
 
@@ -74,8 +126,12 @@ func (s *Service) spentSummary(c *channel.Info) *lnrpc.ChannelCloseSummary {
 	}
 	ours, _ := balances(c)
 	row.Settled = ours
-	if spend.Kind == channel.SpentByUs {
+	switch spend.Kind {
+	case channel.SpentByUs:
 		row.Kind, row.Settled, row.TimeLock = channel.ClosedByUs, lnwire.Sat(0), ours
+	case channel.SpentByRevoked:
+		row.Kind = channel.ClosedBreach
+	case channel.SpentByThem, channel.SpentByUnknown, channel.SpentByMutual:
 	}
 	return s.summary(&row)
 }

@@ -32,7 +32,7 @@ func (s *Service) SubscribeChannelEvents(_ *lnrpc.ChannelEventSubscription, out 
 // for.
 func (s *Service) channelEvents(ctx context.Context, e node.ChannelEvent) ([]*lnrpc.ChannelEventUpdate, error) {
 	switch e.Kind {
-	case channel.NoticeClosed:
+	case channel.NoticeClosed, channel.NoticeForgotten:
 		return s.closedEvents(e)
 	case channel.NoticeOpening, channel.NoticeOpen, channel.NoticeActive, channel.NoticeInactive, channel.NoticeSpent:
 	default:
@@ -94,16 +94,25 @@ func (s *Service) fundingOf(ctx context.Context, e node.ChannelEvent) (op wire.O
 	return op, false, err
 }
 
-// closedEvents: with the end of a cooperative close nothing is left to resolve.
+// closedEvents: with the end of a cooperative close nothing is left to resolve. Of a
+// forced one the spend was told before; it is resolved when the channel is forgotten.
 func (s *Service) closedEvents(e node.ChannelEvent) ([]*lnrpc.ChannelEventUpdate, error) {
 	rows, err := s.node.ClosedChannels(e.ChanNum, 1)
 	if err != nil || len(rows) == 0 || rows[0].ChanNum != e.ChanNum {
 		return nil, err
 	}
-	return []*lnrpc.ChannelEventUpdate{closedEvent(s.summary(&rows[0])), {
+	row := &rows[0]
+	resolved := &lnrpc.ChannelEventUpdate{
 		Type:    lnrpc.ChannelEventUpdate_FULLY_RESOLVED_CHANNEL,
-		Channel: &lnrpc.ChannelEventUpdate_FullyResolvedChannel{FullyResolvedChannel: translate.Point(rows[0].Funding)},
-	}}, nil
+		Channel: &lnrpc.ChannelEventUpdate_FullyResolvedChannel{FullyResolvedChannel: translate.Point(row.Funding)},
+	}
+	switch gone := e.Kind == channel.NoticeForgotten; {
+	case row.Kind == channel.ClosedMutual && !gone:
+		return []*lnrpc.ChannelEventUpdate{closedEvent(s.summary(row)), resolved}, nil
+	case row.Kind == channel.ClosedMutual || row.Kind == channel.ClosedUnfunded || !gone:
+		return nil, nil
+	}
+	return []*lnrpc.ChannelEventUpdate{resolved}, nil
 }
 
 func closedEvent(m *lnrpc.ChannelCloseSummary) *lnrpc.ChannelEventUpdate {

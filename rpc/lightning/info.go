@@ -30,13 +30,14 @@ func (s *Service) GetInfo(ctx context.Context, _ *lnrpc.GetInfoRequest) (*lnrpc.
 	for _, a := range addrs {
 		out.Uris = append(out.Uris, id.String()+"@"+a.String())
 	}
+	sweeps := n.Sweeps()
 	for i := range list {
 		switch c := &list[i]; {
 		case listed(c) && c.Active:
 			out.NumActiveChannels++
 		case listed(c):
 			out.NumInactiveChannels++
-		case !over(c):
+		case !over(c) && !(forced(c) && s.settled(c, sweeps)):
 			out.NumPendingChannels++
 		}
 	}
@@ -49,9 +50,15 @@ func listed(c *channel.Info) bool {
 	return c.Core.Phase == channel.Open || c.Core.Phase == channel.ShuttingDown
 }
 
-// over: ClosedChannels shows it.
+// forced: a commitment is in the chain.
+func forced(c *channel.Info) bool {
+	return c.Core.Spend != nil && c.Core.Spend.Kind != channel.SpentByMutual
+}
+
+// over: ClosedChannels shows it. What is left of a forced close is shown as pending
+// until all of it is home.
 func over(c *channel.Info) bool {
-	return c.Core.Phase == channel.Closed || c.Core.Spend != nil && c.Core.Spend.Reported
+	return c.Core.Phase == channel.Closed || c.Core.Spend != nil && c.Core.Spend.Reported && !forced(c)
 }
 
 // networkName is lnrpc's name of a network.

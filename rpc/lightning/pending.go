@@ -33,7 +33,8 @@ func (s *Service) PendingChannels(ctx context.Context, req *lnrpc.PendingChannel
 		case listed(c) || over(c) || c.Core.Phase < channel.AwaitReady:
 		case c.Core.Phase == channel.AwaitReady:
 			out.PendingOpenChannels = append(out.PendingOpenChannels, pendingOpen(c, tip))
-		case c.Core.Spend != nil && c.Core.Spend.Kind != channel.SpentByMutual:
+		case forced(c) && s.settled(c, sweeps):
+		case forced(c):
 			f := s.forceClosed(c, tip, sweeps)
 			out.PendingForceClosingChannels = append(out.PendingForceClosingChannels, f)
 			out.TotalLimboBalance += f.LimboBalance
@@ -122,47 +123,72 @@ func (s *Service) forceClosed(c *channel.Info, tip lnwire.Height, sweeps []walle
 			})
 		}
 	}
-	home, anchor := s.home(spend, id)
+	home, anchor := s.home(spend)
 	out.RecoveredBalance = int64(home)
 	if anchor {
 		out.Anchor = lnrpc.PendingChannelsResponse_ForceClosedChannel_RECOVERED
 	}
+	waits, ids := false, chainIDs(spend)
 	for _, sw := range sweeps {
-		if sw.OutPoint.Hash != id || sw.Value == commitment.AnchorValue {
+		if !ids[sw.OutPoint.Hash] || sw.Value == commitment.AnchorValue {
 			continue
 		}
 		if sw.Kind == commitment.SpendOwnerMain || sw.Kind == commitment.SpendOtherMain {
 			out.MaturityHeight, out.BlocksTilMaturity = uint32(sw.Maturity), blocksTil(sw.Maturity, tip)
 		}
 		out.LimboBalance += int64(sw.Value)
+		waits = true
 	}
-	if ours, _ := balances(c); out.LimboBalance == 0 && ours > home {
-		out.LimboBalance = int64(ours - home) // nobody is on it yet
+	if ours, _ := balances(c); !waits && home == 0 {
+		out.LimboBalance = int64(ours) // nobody is on it yet
 	}
 	return out
 }
 
-// home is what the wallet got from the outputs of a commitment, and whether the anchor
-// was among them.
-func (s *Service) home(spend *channel.Spend, id chainhash.Hash) (sum lnwire.Sat, anchor bool) {
+// settled: a forced close has been reported, and nothing of it is on its way any more.
+func (s *Service) settled(c *channel.Info, sweeps []wallet.PendingSweep) bool {
+	ids := chainIDs(c.Core.Spend)
+	for _, sw := range sweeps {
+		if ids[sw.OutPoint.Hash] && sw.Value != commitment.AnchorValue {
+			return false
+		}
+	}
+	for i := range c.HTLCs {
+		if !c.HTLCs[i].State.Gone() && !c.HTLCs[i].Told && c.HTLCs[i].Ref.Dir == htlc.Outgoing {
+			return false
+		}
+	}
+	return c.Core.Spend.Reported
+}
+
+// chainIDs are the transactions of a forced close: the commitment, and what spends the
+// outputs that we follow.
+func chainIDs(spend *channel.Spend) map[chainhash.Hash]bool {
+	ids := map[chainhash.Hash]bool{spend.Tx.TxHash(): true}
+	for _, m := range spend.Resolving {
+		ids[m.Tx.TxHash()] = true
+	}
+	return ids
+}
+
+// home is what the wallet got from the outputs of a forced close, and whether the
+// anchor was among them.
+func (s *Service) home(spend *channel.Spend) (sum lnwire.Sat, anchor bool) {
+	id, ids := spend.Tx.TxHash(), chainIDs(spend)
 	for _, row := range s.node.Txs(spend.Place.At.Height, math.MaxInt32, false) {
 		if row.Tx == nil || row.Debit >= row.Credit {
 			continue
 		}
 		claims := false
 		for _, in := range row.Tx.TxIn {
-			if op := in.PreviousOutPoint; op.Hash == id && int(op.Index) < len(spend.Tx.TxOut) {
-				claims = true
+			op := in.PreviousOutPoint
+			claims = claims || ids[op.Hash]
+			if op.Hash == id && int(op.Index) < len(spend.Tx.TxOut) {
 				anchor = anchor || spend.Tx.TxOut[op.Index].Value == int64(commitment.AnchorValue)
 			}
 		}
 		if claims {
 			sum += row.Credit - row.Debit
-		}
-	}
-	for _, out := range spend.Tx.TxOut { // without anchors, the peer's commitment pays us directly
-		if s.node.OwnScript(out.PkScript) {
-			sum += lnwire.Sat(out.Value)
 		}
 	}
 	return sum, anchor
