@@ -13,9 +13,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 
+	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/bench"
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/command"
+	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/demo"
 )
 
 func main() {
@@ -24,6 +27,7 @@ func main() {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTerm: isTerminal(os.Stdin), Term: isTerminal(os.Stdout), ErrTerm: isTerminal(os.Stderr),
 	}
+	app.Local = []*cli.Command{demo.Command(app.Out, app.Term), bench.Command(app.Out, app.Term)}
 	if app.InTerm {
 		app.Secret = secret
 	}
