@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -28,14 +30,33 @@ func (p *purse) sweep(gone []wire.OutPoint, claims []onchain.Claim) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var fx wallet.Effects
-	for _, op := range gone {
-		p.sweeps.Cancel(op)
-	}
+	fx.Append(p.unsweep(gone))
 	for _, c := range claims {
 		fx.Append(p.sweeps.Request(sweepRequest(c)))
 	}
 	fx.Append(p.sweeps.Decide(fees, p.n.now()))
 	p.queue(fx, nil)
+}
+
+// unsweep forgets requests for outputs that left the chain. What was published for
+// them rests on nothing; others that were in it go again.
+func (p *purse) unsweep(gone []wire.OutPoint) (fx wallet.Effects) {
+	if len(gone) == 0 {
+		return fx
+	}
+	pending := p.sweeps.Pending()
+	for _, op := range gone {
+		p.sweeps.Cancel(op)
+	}
+	for _, s := range pending {
+		if !slices.Contains(gone, s.OutPoint) {
+			continue
+		}
+		if more, err := p.wallet.Abandon(s.Txid); err == nil {
+			fx.Append(more)
+		}
+	}
+	return fx
 }
 
 // sweepRequest is a claim as the sweeper takes it. How much of it may go to the
