@@ -111,6 +111,13 @@ func (c *Channel) buried() {
 	case s.Kind == SpentByMutual:
 		row := c.mutualRow()
 		c.report(row)
+		if c.depthOf(&s.Place) >= lostDepth {
+			c.each(func(e *entry) {
+				if e.Ref.Dir == htlc.Outgoing { // the spend was none of ours, and took them along
+					c.outcome(e, htlc.Resolution{Kind: htlc.TimedOut})
+				}
+			})
+		}
 		if c.depthOf(&s.Place) >= buriedDepth {
 			c.forget(row)
 		}

@@ -51,6 +51,9 @@ const (
 	// buriedDepth is the depth at which no reorg is expected any more: rows stay
 	// until then.
 	buriedDepth uint32 = 100
+	// lostDepth is the depth at which an HTLC is given up that a spend of the funding
+	// left nothing of.
+	lostDepth uint32 = 6
 	// maxExpiryAhead bounds the expiry of HTLCs, in and out (V-37).
 	maxExpiryAhead lnwire.Height = 2016
 	// expiryIsTime is the least cltv_expiry that Bitcoin reads as seconds.

@@ -682,4 +682,8 @@ func TestRogueSpend(t *testing.T) {
 	rogue.LockTime, rogue.TxIn[0].Sequence = 0, 0xffffffff
 	l.step(l.w.a, Spent{OutPoint: l.w.a.ch.core.Funding, Tx: rogue, At: l.ref(l.height())})
 	require.True(t, slices.ContainsFunc(l.w.a.notices, func(n Notice) bool { return n.Kind == NoticeBug }))
+	l.step(l.w.a, Block{At: l.ref(l.height() + 4)})
+	require.Empty(t, l.w.a.outcomes)
+	l.step(l.w.a, Block{At: l.ref(l.height() + 5)})
+	require.Len(t, l.w.a.outcomes, 4) // nobody upstream waits for ever
 }

@@ -27,8 +27,14 @@ func (r *resolver) result() Result {
 	}
 	res.Watch = r.others()
 	for i := range r.HTLCs {
-		if v, ok := r.verdict(&r.HTLCs[i]); ok {
+		h := &r.HTLCs[i]
+		if h.Ref.Dir != htlc.Outgoing {
+			continue
+		}
+		if v, ok := r.verdict(h); ok {
 			res.Verdicts = append(res.Verdicts, v)
+		} else {
+			res.Done = false // nobody else would end it
 		}
 	}
 	return res
@@ -72,7 +78,7 @@ func (r *resolver) others() (list []Output) {
 // verdict is the end of an outgoing HTLC; false while it is open. It looks at the
 // HTLC's own output, not at others of the same hash (V-10, V-11).
 func (r *resolver) verdict(h *HTLC) (Verdict, bool) {
-	if h.Ref.Dir != htlc.Outgoing || r.blind() && h.Preimage == nil && !r.revealed(h) {
+	if r.blind() && h.Preimage == nil && !r.revealed(h) {
 		return Verdict{}, false
 	}
 	for i := range r.out {
