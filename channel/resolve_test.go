@@ -687,3 +687,123 @@ func TestRogueSpend(t *testing.T) {
 	l.step(l.w.a, Block{At: l.ref(l.height() + 5)})
 	require.Len(t, l.w.a.outcomes, 4) // nobody upstream waits for ever
 }
+
+// failedOff is a channel in which b has failed the HTLC of a, and has not yet revoked
+// the commitment that holds it, which is held.
+func failedOff(t *testing.T) (l *ledger, held *wire.MsgTx) {
+	w := newWorld(t)
+	w.useReal()
+	w.open(usual)
+	w.a.add(30_000_000, 1)
+	w.settle()
+	w.b.fail(0)
+	w.b.step(Flush{})
+	w.a.deliver(-1)
+	w.a.step(Flush{})
+	held, ok := w.b.ch.signedCommitment()
+	require.True(t, ok)
+	require.Equal(t, htlc.SentRemoveAckCommit, w.a.ch.out[0].State)
+	l = newLedger(t, w)
+	l.deaf[w.b] = true
+	w.disconnect()
+	return l, held
+}
+
+// TestFailedThenTaken: V-08: an HTLC that the peer failed, and then takes in a
+// commitment that it has not revoked, is fulfilled upstream.
+func TestFailedThenTaken(t *testing.T) {
+	l, held := failedOff(t)
+	a, b := l.w.a, l.w.b
+	com := a.ch.theirCommitment(a.ch.core.RemoteRevoked)
+	require.Equal(t, held.TxHash(), com.Txid)
+	own, err := b.ch.localCommitment()
+	require.NoError(t, err)
+	l.mine(held)
+	require.Equal(t, SpentByThem, a.ch.core.Spend.Kind)
+	l.mine()
+	l.crash(a)
+	l.mine(l.moveOn(b, own, 1, false))
+	require.Equal(t, map[htlc.Ref]htlc.ResolutionKind{{ChanNum: 1, Dir: htlc.Outgoing, ID: 0}: htlc.Fulfilled}, outcomesOf(t, a))
+	l.end(func() {})
+}
+
+// TestFailedAndGone: an HTLC that the peer failed, and that our own commitment does not
+// hold any more, fails upstream with the peer's reason once that is deep (V-06).
+func TestFailedAndGone(t *testing.T) {
+	l, _ := failedOff(t)
+	a := l.w.a
+	l.step(a, CloseAsked{Force: true})
+	l.mine()
+	for range 4 {
+		l.mine()
+	}
+	require.Equal(t, SpentByUs, a.ch.core.Spend.Kind)
+	require.Empty(t, a.outcomes)
+	l.crash(a)
+	l.mine()
+	require.Len(t, a.outcomes, 1)
+	require.Equal(t, htlc.Resolution{Kind: htlc.Failed, Reason: []byte("no")}, a.outcomes[0].Resolution)
+	l.end(func() {})
+	require.Len(t, a.outcomes, 1)
+}
+
+// TestFulfilledStays: V-05: a preimage that was learnt before the close stays told, in
+// whatever commitment the peer goes to the chain.
+func TestFulfilledStays(t *testing.T) {
+	w := newWorld(t)
+	w.useReal()
+	w.open(usual)
+	w.a.add(30_000_000, 1)
+	w.settle()
+	held, _ := w.b.ch.signedCommitment()
+	w.b.fulfill(0, 1)
+	w.b.step(Flush{})
+	w.a.deliver(-1)
+	w.a.step(Flush{})
+	require.Len(t, w.a.outcomes, 1)
+	l := newLedger(t, w)
+	l.deaf[w.b] = true
+	w.disconnect()
+	l.mine(held)
+	l.crash(w.a)
+	l.end(func() {}) // b does not take it: it times out, and is ours
+	require.Equal(t, map[htlc.Ref]htlc.ResolutionKind{{ChanNum: 1, Dir: htlc.Outgoing, ID: 0}: htlc.Fulfilled}, outcomesOf(t, w.a))
+}
+
+// TestBreachReorg: V-14: a mutual close leaves the chain and a revoked commitment takes
+// its place: it is punished. The breach leaves the chain too: nothing is claimed.
+func TestBreachReorg(t *testing.T) {
+	l, tx, _ := breach(t, commitment.Anchors)
+	a := l.w.a
+	mutual := wire.NewMsgTx(2)
+	mutual.AddTxIn(&wire.TxIn{PreviousOutPoint: a.ch.core.Funding, Sequence: 0xffffffff})
+	mutual.AddTxOut(&wire.TxOut{Value: 1, PkScript: a.script()})
+	at := l.ref(l.height() + 1)
+	l.step(a, Spent{OutPoint: a.ch.core.Funding, Tx: mutual, At: at})
+	require.Equal(t, SpentByMutual, a.ch.core.Spend.Kind)
+	l.step(a, Block{At: lnwire.BlockRef{Height: at.Height + 50}})
+	require.NotNil(t, a.rows.Secrets)
+	l.step(a, Unconfirmed{Txid: mutual.TxHash()})
+	l.mine(tx)
+	require.Equal(t, 7, len(l.claims[a]))
+	l.reorg(1, false)
+	require.Empty(t, l.claims[a])
+	require.Equal(t, Failed, a.ch.Phase())
+	l.taken[a] = len(a.published)
+	l.mine(tx)
+	l.end(func() {})
+	require.Equal(t, ClosedBreach, a.rows.Closed.Kind)
+}
+
+// TestOwnRevoked: our own old commitment in the chain, from a copy of this node, is
+// taken for no breach of the peer.
+func TestOwnRevoked(t *testing.T) {
+	l, tx, _ := breach(t, commitment.Anchors)
+	b := l.w.b
+	l.deaf[b] = false
+	l.mine(tx)
+	require.Equal(t, SpentByUnknown, b.ch.core.Spend.Kind)
+	require.True(t, slices.ContainsFunc(b.notices, func(n Notice) bool { return n.Kind == NoticeDataLost }))
+	require.Empty(t, l.claims[b])
+	l.step(b, Loaded{Revoked: Revoked{}}) // nobody waits for it any more
+}
