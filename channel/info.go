@@ -3,6 +3,7 @@ package channel
 import (
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/htlc"
@@ -58,6 +59,7 @@ type Info struct {
 	Rate                     lnwire.SatPerKW // of our commitment
 	CommitFee                lnwire.Sat      // of our commitment
 	CommitWeight             int64
+	CommitTxid               chainhash.Hash // of our commitment; zero when there is none
 	Spendable, Receivable    lnwire.MilliSat
 	HTLCs                    []htlc.HTLC // every one in the table, incoming first
 	FundingTx                *wire.MsgTx // when known

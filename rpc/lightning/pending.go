@@ -95,7 +95,17 @@ func waitingClose(c *channel.Info, tip lnwire.Height, raw bool) *waitingChannel 
 			out.BlocksTilCloseConfirmed -= min(out.BlocksTilCloseConfirmed, depth)
 		}
 	}
-	if tx == nil {
+	if c.CommitTxid != (chainhash.Hash{}) {
+		out.Commitments = &lnrpc.PendingChannelsResponse_Commitments{
+			LocalTxid: c.CommitTxid.String(), LocalCommitFeeSat: uint64(commitFee(c)),
+		}
+	}
+	switch {
+	case tx != nil:
+	case c.Core.Phase == channel.Failed && !c.Core.DataLost && c.CommitTxid != (chainhash.Hash{}):
+		out.ClosingTxid = c.CommitTxid.String()
+		return out
+	default:
 		return out
 	}
 	out.ClosingTxid = tx.TxHash().String()

@@ -1,0 +1,148 @@
+package lightning_test
+
+import (
+	"encoding/hex"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/proto/walletrpc"
+)
+
+// open opens a channel and waits until both sides can use it.
+func open(t *testing.T, from, to *client, sat int64) *lnrpc.ChannelPoint {
+	t.Helper()
+	ctx := t.Context()
+	to.synced()
+	_, err := from.ConnectPeer(ctx, &lnrpc.ConnectPeerRequest{Addr: &lnrpc.LightningAddress{Pubkey: to.id, Host: to.addr}})
+	require.NoError(t, err)
+	point, err := from.OpenChannelSync(ctx, &lnrpc.OpenChannelRequest{NodePubkeyString: to.id, LocalFundingAmount: sat})
+	require.NoError(t, err)
+	from.until("funding is on its way", func() bool {
+		mempool, err := from.btcd.Mempool(ctx)
+		return err == nil && len(mempool) == 1
+	})
+	from.mine(6)
+	key, err := hex.DecodeString(to.id)
+	require.NoError(t, err)
+	from.until("active", func() bool {
+		list, err := from.ListChannels(ctx, &lnrpc.ListChannelsRequest{ActiveOnly: true, Peer: key})
+		return err == nil && len(list.Channels) == 1
+	})
+	return point
+}
+
+func fund(t *testing.T, c *client) {
+	t.Helper()
+	ctx := t.Context()
+	address, err := c.NewAddress(ctx, &lnrpc.NewAddressRequest{Type: lnrpc.AddressType_TAPROOT_PUBKEY})
+	require.NoError(t, err)
+	require.NoError(t, c.btcd.Miner().Mature(ctx))
+	_, err = c.btcd.Miner().PayAddress(ctx, address.Address, 10_000_000)
+	require.NoError(t, err)
+	c.mine(1)
+}
+
+// TestForwardAndForce: a payment over a node in the middle stands in its history; then
+// the first channel is closed by force and comes home.
+func TestForwardAndForce(t *testing.T) {
+	b := chainOf(t)
+	alice, bob, carol := clientOf(t, b, "alice"), clientOf(t, b, "bob"), clientOf(t, b, "carol")
+	ctx := t.Context()
+	fund(t, alice)
+	bob.synced()
+	fund(t, bob)
+	alice.synced()
+	ab := open(t, alice, bob, 1_000_000)
+	open(t, bob, carol, 1_000_000)
+	alice.synced()
+	alice.until("the way to carol is known", func() bool {
+		_, err := alice.QueryRoutes(ctx, &lnrpc.QueryRoutesRequest{PubKey: carol.id, Amt: 10_000})
+		return err == nil
+	})
+	htlcs, err := bob.router.SubscribeHtlcEvents(ctx, &routerrpc.SubscribeHtlcEventsRequest{})
+	require.NoError(t, err)
+	ev, err := htlcs.Recv()
+	require.NoError(t, err)
+	require.NotNil(t, ev.GetSubscribedEvent())
+	pay(t, alice, carol, 10_000)
+	ev, err = htlcs.Recv()
+	require.NoError(t, err)
+	require.Equal(t, routerrpc.HtlcEvent_FORWARD, ev.EventType)
+	require.EqualValues(t, 10_000_000, ev.GetForwardEvent().GetInfo().GetOutgoingAmtMsat())
+	ev, err = htlcs.Recv()
+	require.NoError(t, err)
+	require.NotNil(t, ev.GetSettleEvent())
+
+	var history *lnrpc.ForwardingHistoryResponse
+	bob.until("history", func() bool {
+		history, err = bob.ForwardingHistory(ctx, &lnrpc.ForwardingHistoryRequest{})
+		return err == nil && len(history.ForwardingEvents) == 1
+	})
+	e := history.ForwardingEvents[0]
+	require.EqualValues(t, 10_000_000, e.AmtOutMsat)
+	require.EqualValues(t, 1010, e.FeeMsat)
+	require.EqualValues(t, 1, history.LastOffsetIndex)
+	history, err = bob.ForwardingHistory(ctx, &lnrpc.ForwardingHistoryRequest{IndexOffset: 1})
+	require.NoError(t, err)
+	require.Empty(t, history.ForwardingEvents)
+	history, err = bob.ForwardingHistory(ctx, &lnrpc.ForwardingHistoryRequest{OutgoingChanIds: []uint64{e.ChanIdOut}})
+	require.NoError(t, err)
+	require.Len(t, history.ForwardingEvents, 1)
+
+	forceIt(t, alice, ab)
+}
+
+func forceIt(t *testing.T, c *client, point *lnrpc.ChannelPoint) {
+	t.Helper()
+	ctx := t.Context()
+	closing, err := c.CloseChannel(ctx, &lnrpc.CloseChannelRequest{ChannelPoint: point, Force: true})
+	require.NoError(t, err)
+	u, err := closing.Recv()
+	require.NoError(t, err)
+	require.NotNil(t, u.GetClosePending())
+	c.until("commitment is on its way", func() bool {
+		mempool, err := c.btcd.Mempool(ctx)
+		return err == nil && len(mempool) >= 1
+	})
+	list, err := c.PendingChannels(ctx, &lnrpc.PendingChannelsRequest{})
+	require.NoError(t, err)
+	require.Len(t, list.WaitingCloseChannels, 1)
+	require.Contains(t, list.WaitingCloseChannels[0].Channel.ChanStatusFlags, "ChanStatusCommitBroadcasted|ChanStatusLocalCloseInitiator")
+	require.NotEmpty(t, list.WaitingCloseChannels[0].ClosingTxid)
+	c.mine(1)
+	var f *lnrpc.PendingChannelsResponse_ForceClosedChannel
+	c.until("forced", func() bool {
+		list, err = c.PendingChannels(ctx, &lnrpc.PendingChannelsRequest{})
+		require.NoError(t, err)
+		if len(list.PendingForceClosingChannels) == 1 {
+			f = list.PendingForceClosingChannels[0]
+		}
+		return f != nil && f.MaturityHeight > 0
+	})
+	require.Greater(t, f.LimboBalance, int64(900_000))
+	require.Zero(t, f.RecoveredBalance)
+	require.Positive(t, f.BlocksTilMaturity)
+	sweeps, err := c.kit.PendingSweeps(ctx, &walletrpc.PendingSweepsRequest{})
+	require.NoError(t, err)
+	require.NotEmpty(t, sweeps.PendingSweeps)
+	var kinds []walletrpc.WitnessType
+	for _, s := range sweeps.PendingSweeps {
+		kinds = append(kinds, s.WitnessType)
+	}
+	require.Contains(t, kinds, walletrpc.WitnessType_COMMITMENT_TIME_LOCK)
+	c.mine(int(f.BlocksTilMaturity))
+	c.until("home", func() bool {
+		if mempool, err := c.btcd.Mempool(ctx); err == nil && len(mempool) > 0 {
+			c.mine(1)
+		}
+		list, err = c.PendingChannels(ctx, &lnrpc.PendingChannelsRequest{})
+		return err == nil && len(list.PendingForceClosingChannels) == 0
+	})
+	closed, err := c.ClosedChannels(ctx, &lnrpc.ClosedChannelsRequest{LocalForce: true})
+	require.NoError(t, err)
+	require.Len(t, closed.Channels, 1)
+	require.Greater(t, closed.Channels[0].TimeLockedBalance, int64(900_000))
+}
