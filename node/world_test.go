@@ -29,7 +29,7 @@ import (
 const patience = 60 * time.Second
 
 // chainOf starts a private btcd.
-func chainOf(t *testing.T) *btcdtest.Node {
+func chainOf(t testing.TB) *btcdtest.Node {
 	t.Helper()
 	bin, err := btcdtest.Find(t.Context(), "")
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func chainOf(t *testing.T) *btcdtest.Node {
 // resident is a node in a test, which can be stopped and started again.
 type resident struct {
 	*Node
-	t     *testing.T
+	t     testing.TB
 	name  string
 	dir   string
 	chain *btcdtest.Node
@@ -52,7 +52,7 @@ type resident struct {
 	back  *btcd.Backend
 }
 
-func residentOf(t *testing.T, chain *btcdtest.Node, name string) *resident {
+func residentOf(t testing.TB, chain *btcdtest.Node, name string) *resident {
 	t.Helper()
 	r := &resident{t: t, name: name, dir: t.TempDir(), chain: chain}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -129,7 +129,7 @@ func (r *resident) until(what string, ok func() bool) {
 	waitUntil(r.t, r.name+": "+what, ok)
 }
 
-func waitUntil(t *testing.T, what string, ok func() bool) {
+func waitUntil(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	require.Eventually(t, ok, patience, 5*time.Millisecond, what)
 }
