@@ -45,9 +45,7 @@ func (m *model) mine(txs ...*wire.MsgTx) lnwire.BlockRef {
 	coinbase := wire.NewMsgTx(1)
 	script := binary.BigEndian.AppendUint32(nil, m.nonce)
 	coinbase.AddTxIn(wire.NewTxIn(&wire.OutPoint{Index: ^uint32(0)}, script, nil))
-	for _, tx := range append([]*wire.MsgTx{coinbase}, txs...) {
-		block.Transactions = append(block.Transactions, tx)
-	}
+	block.Transactions = append([]*wire.MsgTx{coinbase}, txs...)
 	hash := block.BlockHash()
 	m.blocks[hash] = block
 	m.main = append(m.main, hash)

@@ -62,9 +62,8 @@ func (r *Route) expiryTo(i int) lnwire.Height {
 }
 
 type world struct {
-	g        *Graph
-	n        int
-	channels []Channel
+	g *Graph
+	n int
 }
 
 func drawWorld(t *rapid.T, ppm bool) world {

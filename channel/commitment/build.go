@@ -221,11 +221,6 @@ func (c *Commitment) draftHTLCs(outputs []output, s Spec) []output {
 	return outputs
 }
 
-// otherWitnessScript is the witness script of to_remote; nil where it pays to a key.
-func (c *Commitment) otherWitnessScript() []byte {
-	return otherMainScript(c.Params.Format, c.Params.Other.Payment)
-}
-
 func (c *Commitment) otherPkScript() []byte {
 	return otherMainPkScript(c.Params.Format, c.Params.Other.Payment)
 }
