@@ -29,9 +29,11 @@ func (n *Node) startChain() error {
 	return nil
 }
 
-// walker stands on the wallet's last block. A new wallet begins at the tip, since no
-// coin can be its own before; a restored one at its birthday. Nil when the node stops
-// before the backend could tell.
+// walker stands on the wallet's last block. A new wallet begins below the tip, since
+// no coin can be its own before; a restored one at its birthday. In both the first
+// step is taken at once, so that where the wallet began is stored: what is mined while
+// the node is away must not be missed. Nil when the node stops before the backend
+// could tell.
 func (n *Node) walker() *chainntnfs.Walker {
 	genesis := lnwire.BlockRef{Hash: *n.net.GenesisHash}
 	n.purse.mu.Lock()
@@ -64,10 +66,25 @@ func (n *Node) firstBlock() (lnwire.BlockRef, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, time.Minute)
 	defer cancel()
 	tip, err := n.backend.Tip(ctx)
-	if err != nil || n.cfg.Window == 0 {
+	if err != nil {
 		return tip, err
 	}
+	if n.cfg.Window == 0 {
+		return parent(ctx, n.backend, tip)
+	}
 	return blockBefore(ctx, n.backend, tip, n.cfg.Birthday.Add(-48*time.Hour))
+}
+
+// parent is the block below at; the genesis block is its own.
+func parent(ctx context.Context, b chainntnfs.Source, at lnwire.BlockRef) (lnwire.BlockRef, error) {
+	if at.Height == 0 {
+		return at, nil
+	}
+	header, err := b.Header(ctx, at.Hash)
+	if err != nil {
+		return at, err
+	}
+	return lnwire.BlockRef{Height: at.Height - 1, Hash: header.PrevBlock}, nil
 }
 
 // blockBefore finds the last block whose header is older than at, by halving: headers'
@@ -140,6 +157,7 @@ func (n *Node) blockStep(s chainntnfs.Step) {
 
 // atTip: nothing is left to catch up with.
 func (n *Node) atTip(at lnwire.BlockRef) {
+	n.seen.Store(&at)
 	n.synced.Store(&at)
 	if rate, err := n.feeRate(0, commitTarget); err == nil {
 		for _, e := range n.channels.all() {
