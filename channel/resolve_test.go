@@ -270,6 +270,25 @@ func (l *ledger) lead() {
 		l.step(n, Block{At: l.ref(l.height())})
 		l.step(n, Flush{})
 		l.catchUp(n)
+		l.grounded(n)
+	}
+}
+
+// grounded: what a machine claims and what it holds for resolved is in the chain.
+func (l *ledger) grounded(n *node) {
+	there := map[chainhash.Hash]bool{}
+	for _, b := range l.blocks {
+		for _, tx := range b {
+			there[tx.TxHash()] = true
+		}
+	}
+	for op := range l.claims[n] {
+		require.True(l.t, there[op.Hash], "claim of an output that is not in the chain")
+	}
+	if s := n.ch.core.Spend; s != nil {
+		for _, m := range s.Resolving {
+			require.True(l.t, there[m.Tx.TxHash()])
+		}
 	}
 }
 
@@ -308,12 +327,19 @@ func (l *ledger) crash(n *node) {
 	if n.ch.Phase() == Closed {
 		return
 	}
+	before := l.claims[n]
 	n.watches, l.claims[n], l.told[n] = nil, map[wire.OutPoint]onchain.Claim{}, map[sighting]bool{}
 	published := len(n.published)
 	n.ch = Load(n.cfg, n.crypto, n.rows)
 	n.restore(n.rows)
 	l.taken[n] = published
 	l.step(n, Resumed{})
+	outs, _ := l.unspent()
+	for op := range before {
+		if outs[op] != nil {
+			require.Equal(l.t, before[op], l.claims[n][op]) // it needs no block to claim again
+		}
+	}
 	l.catchUp(n)
 }
 
@@ -457,7 +483,11 @@ func resolveOne(t *testing.T, format commitment.Format, who which, trouble strin
 		for range 10 {
 			l.mine()
 		}
+		had := len(l.claims[a]) + len(a.published)
 		know()
+		if format == commitment.Anchors || who != ofA {
+			require.Equal(t, had+1, len(l.claims[a])+len(a.published)) // at once
+		}
 	}
 	rounds := 0
 	l.end(func() {

@@ -176,6 +176,12 @@ func TestBlind(t *testing.T) {
 		require.False(t, r.Done)
 		if whose == onchain.Unknown {
 			require.Len(t, r.Verdicts, 2)
+			c.HTLCs[2].Expiry = mined + 2000 // nobody else would end it
+			c.Spends = append(c.Spends, spendOf(mined+1, nil, r.Claims[0].OutPoint))
+			c.Tip = mined + 300
+			require.False(t, onchain.Resolve(c).Done)
+			c.Tip = mined + 2005
+			require.True(t, onchain.Resolve(c).Done)
 		}
 	}
 }
