@@ -2,13 +2,14 @@
 
 GO      ?= go
 BIN     := bin
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 PKGS    := ./...
 RACE    := ./peer/... ./chainntnfs/... ./node/... ./channeldb/... ./rpc/... ./cmd/...
 
 .PHONY: build demo test race itest lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
-	$(GO) build -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
+	$(GO) build -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
 
 # btcd's version is the one that go.mod pins; built again only when that changes.
 $(BIN)/btcd: go.mod

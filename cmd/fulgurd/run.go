@@ -178,7 +178,6 @@ func (d *daemon) openServer(ctx context.Context) error {
 		return err
 	}
 	d.later(d.stopServer)
-	d.log.Info("API listens", "grpc", d.server.RPCAddrs(), "rest", d.server.RESTAddrs())
 	return d.firstState()
 }
 
