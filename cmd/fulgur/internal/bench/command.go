@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/command"
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/local"
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
 )
@@ -67,24 +67,24 @@ func read(c *cli.Command) (o options, err error) {
 	for _, text := range strings.Split(c.String("concurrency"), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil || n < 1 || n > maxConcurrency {
-			return o, fmt.Errorf("--concurrency=%s: numbers from 1 to %d, with commas between them", c.String("concurrency"), maxConcurrency)
+			return o, command.Usage("--concurrency=%s: numbers from 1 to %d, with commas between them", c.String("concurrency"), maxConcurrency)
 		}
 		o.concurrency = append(o.concurrency, n)
 	}
 	if o.amount, err = show.ParseMsat(c.String("amount"), 1000); err != nil {
-		return o, fmt.Errorf("--amount: %w", err)
+		return o, command.Usage("--amount: %v", err)
 	}
 	switch {
 	case c.NArg() > 0:
-		err = fmt.Errorf("bench takes no arguments, %q is too much", c.Args().First())
+		err = command.Usage("bench takes no arguments, %q is too much", c.Args().First())
 	case o.hops != 1 && o.hops != 2:
-		err = fmt.Errorf("--hops=%d: 1 or 2", o.hops)
+		err = command.Usage("--hops=%d: 1 or 2", o.hops)
 	case o.payments < 1 || o.warmup < 0:
-		err = fmt.Errorf("--payments=%d --warmup=%d: there have to be some", o.payments, o.warmup)
+		err = command.Usage("--payments=%d --warmup=%d: there have to be some", o.payments, o.warmup)
 	case o.amount < 1:
-		err = fmt.Errorf("--amount=%s: more than nothing", c.String("amount"))
+		err = command.Usage("--amount=%s: more than nothing", c.String("amount"))
 	case o.need() > maxChannel:
-		err = fmt.Errorf("%s would have to go over a channel, %s fit: choose a smaller --amount or fewer --payments",
+		err = command.Usage("%s would have to go over a channel, %s fit: choose a smaller --amount or fewer --payments",
 			show.Sat(o.need()), show.Sat(int64(maxChannel)))
 	}
 	return o, err

@@ -159,6 +159,10 @@ func verifyMessage(ctx context.Context, c *call) error {
 			fmt.Fprintln(w, "signed by node "+answer.Pubkey)
 			return
 		}
-		fmt.Fprintln(w, "not signed by a node of the graph; the key would be "+answer.Pubkey)
+		text := "not signed by a node of the graph"
+		if answer.Pubkey != "" {
+			text += "; the key would be " + answer.Pubkey
+		}
+		fmt.Fprintln(w, text)
 	})
 }

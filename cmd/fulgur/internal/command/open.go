@@ -129,8 +129,8 @@ func openStep(ctx context.Context, c *call, ln lnrpc.LightningClient, update *ln
 		}{hashText(p.Txid), p.OutputIndex}
 		err := c.result(out, func(w io.Writer) { fmt.Fprintf(w, "funding transaction published: %s:%d\n", out.Txid, out.Index) })
 		if block {
-			go c.countConfirmations(ctx, ln, fmt.Sprintf("%s:%d", out.Txid, out.Index))
 			c.step("waiting for confirmations")
+			go countConfirmations(ctx, ln, c.told, fmt.Sprintf("%s:%d", out.Txid, out.Index))
 		}
 		return !block, err
 	case *lnrpc.OpenStatusUpdate_ChanOpen:
@@ -143,8 +143,7 @@ func openStep(ctx context.Context, c *call, ln lnrpc.LightningClient, update *ln
 }
 
 // countConfirmations tells how many confirmations are missing, with every block.
-func (c *call) countConfirmations(ctx context.Context, ln lnrpc.LightningClient, point string) {
-	told := c.told
+func countConfirmations(ctx context.Context, ln lnrpc.LightningClient, told *show.Progress, point string) {
 	for ctx.Err() == nil {
 		pending, err := ln.PendingChannels(ctx, &lnrpc.PendingChannelsRequest{})
 		if err != nil {

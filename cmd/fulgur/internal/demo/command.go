@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/command"
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/local"
 )
 
@@ -28,7 +29,7 @@ func Command(out io.Writer, term bool) *cli.Command {
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.NArg() > 0 {
-				return fmt.Errorf("demo takes no arguments, %q is too much", c.Args().First())
+				return command.Usage("demo takes no arguments, %q is too much", c.Args().First())
 			}
 			if c.Bool("keep") && !c.Bool("in-background") {
 				return detach(ctx, out, c)

@@ -273,7 +273,7 @@ func (s *story) payThere(ctx context.Context) error {
 
 func (s *story) payBack(ctx context.Context) error {
 	s.t.chapter("Carol pays back:")
-	if err := s.pay(ctx, s.carol, s.alice, back, "half of the bicycle"); err != nil {
+	if err := s.pay(ctx, s.carol, s.alice, back, "the bicycle, secondhand"); err != nil {
 		return err
 	}
 	if err := s.earned(ctx, bobs.fee(there*1000), bobs.fee(back*1000)); err != nil {
