@@ -25,6 +25,7 @@ type ledger struct {
 	w       *world
 	base    lnwire.Height // below the first of blocks
 	blocks  [][]*wire.MsgTx
+	refs    []lnwire.BlockRef // of blocks
 	fork    int
 	unseen  [][]*wire.MsgTx // taken away by a reorg: mined again first
 	claims  map[*node]map[wire.OutPoint]onchain.Claim
@@ -152,7 +153,7 @@ func (l *ledger) catchUp(n *node) {
 	for again := true; again; {
 		again = false
 		for i, b := range l.blocks {
-			at := l.ref2(i)
+			at := l.refs[i]
 			for _, tx := range b {
 				for _, in := range tx.TxIn {
 					s := sighting{in.PreviousOutPoint, tx.TxHash(), at}
@@ -166,9 +167,6 @@ func (l *ledger) catchUp(n *node) {
 		}
 	}
 }
-
-// ref2 is the block at index i; its hash is that of the fork it was mined in.
-func (l *ledger) ref2(i int) lnwire.BlockRef { return l.ref(l.base + lnwire.Height(i) + 1) }
 
 // sweep is a transaction for a claim, signed.
 func (l *ledger) sweep(n *node, c onchain.Claim) *wire.MsgTx {
@@ -239,6 +237,7 @@ func (l *ledger) mine(txs ...*wire.MsgTx) {
 		}
 	}
 	l.blocks[len(l.blocks)-1] = block
+	l.refs = append(l.refs, l.ref(l.height()))
 	l.outs = nil
 	for _, n := range l.w.nodes() { // empty blocks come by the hundred: the reload law rests
 		if n.quietLaw = len(block) == 0; !n.quietLaw {
@@ -267,7 +266,7 @@ func (l *ledger) lead() {
 			continue
 		}
 		l.catchUp(n)
-		l.step(n, Block{At: l.ref(l.height())})
+		l.step(n, Block{At: l.refs[len(l.refs)-1]})
 		l.step(n, Flush{})
 		l.catchUp(n)
 		l.grounded(n)
@@ -296,7 +295,7 @@ func (l *ledger) grounded(n *node) {
 // same order, when again is set.
 func (l *ledger) reorg(k int, again bool) {
 	gone := slices.Clone(l.blocks[len(l.blocks)-k:])
-	l.blocks = l.blocks[:len(l.blocks)-k]
+	l.blocks, l.refs = l.blocks[:len(l.blocks)-k], l.refs[:len(l.refs)-k]
 	l.outs = nil
 	for i := len(gone) - 1; i >= 0; i-- {
 		for j := len(gone[i]) - 1; j >= 0; j-- {
@@ -316,7 +315,6 @@ func (l *ledger) reorg(k int, again bool) {
 		}
 	}
 	l.fork++
-	l.told = map[*node]map[sighting]bool{l.w.a: {}, l.w.b: {}} // blocks have other hashes in this model
 	if again {
 		l.unseen = gone
 	}
