@@ -32,7 +32,7 @@ var routeCommands = []spec{{
 	flags: []cli.Flag{
 		flagText("payment_hash", "hash to pay to"), flagText("routes", "the routes"), flagBool("skip_temp_err", "a failure that another try may mend does not end the payment"),
 	},
-	example: "queryroutes 02ab... 1500 | fulgur sendtoroute --payment_hash=5c3b... -", do: sendToRoute,
+	example: "sendtoroute --payment_hash=5c3b... - < routes.json", do: sendToRoute,
 }}
 
 func queryRoutes(ctx context.Context, c *call) error {

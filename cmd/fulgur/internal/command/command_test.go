@@ -1,0 +1,591 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/urfave/cli/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fulgur-ln/fulgur/proto/chainrpc"
+	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/proto/verrpc"
+	"github.com/fulgur-ln/fulgur/proto/walletrpc"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files of testdata anew")
+
+const (
+	key1 = "02aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	key2 = "03bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	hash = "00000000000000000000000000000000000000000000000000000000000000ff"
+	scid = 110<<40 | 2<<16 | 1
+)
+
+// wireHash is hash in the order of the wire.
+func wireHash() []byte {
+	b := make([]byte, 32)
+	b[0] = 0xff
+	return b
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *rewrite {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+// TestMain fixes the zone in which times are shown.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Setenv("TZ", "UTC")
+	os.Exit(m.Run())
+}
+
+var route = &lnrpc.Route{TotalTimeLock: 200, TotalAmtMsat: 1_500_250, TotalFeesMsat: 250, Hops: []*lnrpc.Hop{
+	{ChanId: scid, PubKey: key1, AmtToForwardMsat: 1_500_000, FeeMsat: 250, Expiry: 190},
+	{ChanId: scid + 1, PubKey: key2, AmtToForwardMsat: 1_500_000, Expiry: 190},
+}}
+
+// conversations are commands with an answer; each is printed as a table and as JSON.
+var conversations = []struct {
+	name    string
+	args    []string
+	method  string
+	answers []proto.Message
+	want    proto.Message // what the daemon must have been asked
+}{{
+	"getinfo", []string{"getinfo"}, lnrpc.Lightning_GetInfo_FullMethodName,
+	[]proto.Message{&lnrpc.GetInfoResponse{
+		IdentityPubkey: key1, Alias: "alice\x1b[2J", Version: "0.21.0-beta", BlockHeight: 123456, BlockHash: hash, NumPeers: 3, NumActiveChannels: 2,
+		SyncedToChain: true, Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: "regtest"}}, Uris: []string{key1 + "@127.0.0.1:9735"},
+		Features: map[uint32]*lnrpc.Feature{9: {Name: "tlv-onion", IsKnown: true}, 10: {}, 0: {IsRequired: true}},
+	}},
+	&lnrpc.GetInfoRequest{},
+}, {
+	"version", []string{"version"}, verrpc.Versioner_GetVersion_FullMethodName,
+	[]proto.Message{&verrpc.Version{Version: "0.21.0-beta", GoVersion: "go1.26.8"}}, &verrpc.VersionRequest{},
+}, {
+	"state", []string{"state"}, lnrpc.State_GetState_FullMethodName,
+	[]proto.Message{&lnrpc.GetStateResponse{State: lnrpc.WalletState_LOCKED}}, &lnrpc.GetStateRequest{},
+}, {
+	"signmessage", []string{"signmessage", "hello"}, lnrpc.Lightning_SignMessage_FullMethodName,
+	[]proto.Message{&lnrpc.SignMessageResponse{Signature: "rb8m"}}, &lnrpc.SignMessageRequest{Msg: []byte("hello")},
+}, {
+	"verifymessage", []string{"verifymessage", "hello", "rb8m"}, lnrpc.Lightning_VerifyMessage_FullMethodName,
+	[]proto.Message{&lnrpc.VerifyMessageResponse{Valid: true, Pubkey: key1}}, &lnrpc.VerifyMessageRequest{Msg: []byte("hello"), Signature: "rb8m"},
+}, {
+	"newaddress", []string{"newaddress", "p2tr", "--unused"}, lnrpc.Lightning_NewAddress_FullMethodName,
+	[]proto.Message{&lnrpc.NewAddressResponse{Address: "bcrt1p"}}, &lnrpc.NewAddressRequest{Type: lnrpc.AddressType_UNUSED_TAPROOT_PUBKEY},
+}, {
+	"walletbalance", []string{"walletbalance"}, lnrpc.Lightning_WalletBalance_FullMethodName,
+	[]proto.Message{&lnrpc.WalletBalanceResponse{
+		TotalBalance: 1_500_000, ConfirmedBalance: 1_000_000, UnconfirmedBalance: 500_000, ReservedBalanceAnchorChan: 10_000,
+		AccountBalance: map[string]*lnrpc.WalletAccountBalance{"default": {ConfirmedBalance: 1_000_000}},
+	}}, &lnrpc.WalletBalanceRequest{},
+}, {
+	"sendcoins", []string{"sendcoins", "--sat_per_vbyte=2", "--min_confs=0", "--utxo=" + hash + ":1", "bcrt1q", "0.001btc"}, lnrpc.Lightning_SendCoins_FullMethodName,
+	[]proto.Message{&lnrpc.SendCoinsResponse{Txid: hash}},
+	&lnrpc.SendCoinsRequest{Addr: "bcrt1q", Amount: 100_000, SatPerVbyte: 2, SpendUnconfirmed: true, Outpoints: []*lnrpc.OutPoint{{TxidStr: hash, OutputIndex: 1}}},
+}, {
+	"sendmany", []string{"sendmany", `{"a": 5}`}, lnrpc.Lightning_SendMany_FullMethodName,
+	[]proto.Message{&lnrpc.SendManyResponse{Txid: hash}}, &lnrpc.SendManyRequest{AddrToAmount: map[string]int64{"a": 5}},
+}, {
+	"estimatefee", []string{"estimatefee", "--conf_target=6", `{"a": 5}`}, lnrpc.Lightning_EstimateFee_FullMethodName,
+	[]proto.Message{&lnrpc.EstimateFeeResponse{FeeSat: 1410, SatPerVbyte: 10}}, &lnrpc.EstimateFeeRequest{AddrToAmount: map[string]int64{"a": 5}, TargetConf: 6},
+}, {
+	"listchaintxns", []string{"listchaintxns"}, lnrpc.Lightning_GetTransactions_FullMethodName,
+	[]proto.Message{&lnrpc.TransactionDetails{Transactions: []*lnrpc.Transaction{
+		{TxHash: hash, Amount: -5000, TotalFees: 141}, {TxHash: hash, Amount: 1_000_000, BlockHeight: 110, NumConfirmations: 3, TimeStamp: 1_700_000_000, Label: "wages"},
+	}}}, &lnrpc.GetTransactionsRequest{EndHeight: -1},
+}, {
+	"listunspent", []string{"listunspent", "1", "9"}, lnrpc.Lightning_ListUnspent_FullMethodName,
+	[]proto.Message{&lnrpc.ListUnspentResponse{Utxos: []*lnrpc.Utxo{
+		{AmountSat: 5, Address: "a", Outpoint: &lnrpc.OutPoint{TxidStr: hash}}, {AmountSat: 1000, Address: "b", Confirmations: 7},
+	}}}, &lnrpc.ListUnspentRequest{MinConfs: 1, MaxConfs: 9},
+}, {
+	"pendingsweeps", []string{"wallet", "pendingsweeps"}, walletrpc.WalletKit_PendingSweeps_FullMethodName,
+	[]proto.Message{&walletrpc.PendingSweepsResponse{PendingSweeps: []*walletrpc.PendingSweep{{AmountSat: 9000, WitnessType: walletrpc.WitnessType_COMMITMENT_TIME_LOCK, MaturityHeight: 200}}}},
+	&walletrpc.PendingSweepsRequest{},
+}, {
+	"estimatefeerate", []string{"wallet", "estimatefeerate", "6"}, walletrpc.WalletKit_EstimateFee_FullMethodName,
+	[]proto.Message{&walletrpc.EstimateFeeResponse{SatPerKw: 12500}}, &walletrpc.EstimateFeeRequest{ConfTarget: 6},
+}, {
+	"connect", []string{"connect", "--perm", key1 + "@127.0.0.1:9735"}, lnrpc.Lightning_ConnectPeer_FullMethodName,
+	[]proto.Message{&lnrpc.ConnectPeerResponse{}}, &lnrpc.ConnectPeerRequest{Addr: &lnrpc.LightningAddress{Pubkey: key1, Host: "127.0.0.1:9735"}, Perm: true},
+}, {
+	"disconnect", []string{"disconnect", key1}, lnrpc.Lightning_DisconnectPeer_FullMethodName,
+	[]proto.Message{&lnrpc.DisconnectPeerResponse{}}, &lnrpc.DisconnectPeerRequest{PubKey: key1},
+}, {
+	"listpeers", []string{"listpeers"}, lnrpc.Lightning_ListPeers_FullMethodName,
+	[]proto.Message{&lnrpc.ListPeersResponse{Peers: []*lnrpc.Peer{{PubKey: key1, Address: "h:1", BytesSent: 1234, PingTime: 1500, Errors: []*lnrpc.TimestampedError{{Timestamp: 1_700_000_000, Error: "no"}}}, {PubKey: key2, Inbound: true}}}},
+	&lnrpc.ListPeersRequest{LatestError: true},
+}, {
+	"openchannel", []string{"openchannel", "--block", "--base_fee_msat=0", key1, "0.01btc", "5000"}, lnrpc.Lightning_OpenChannel_FullMethodName,
+	[]proto.Message{
+		&lnrpc.OpenStatusUpdate{Update: &lnrpc.OpenStatusUpdate_ChanPending{ChanPending: &lnrpc.PendingUpdate{Txid: wireHash(), OutputIndex: 1}}},
+		&lnrpc.OpenStatusUpdate{Update: &lnrpc.OpenStatusUpdate_ChanOpen{ChanOpen: &lnrpc.ChannelOpenUpdate{ChannelPoint: &lnrpc.ChannelPoint{
+			FundingTxid: &lnrpc.ChannelPoint_FundingTxidBytes{FundingTxidBytes: wireHash()}, OutputIndex: 1,
+		}}}},
+	},
+	&lnrpc.OpenChannelRequest{NodePubkey: append([]byte{2}, repeat(0xaa, 32)...), LocalFundingAmount: 1_000_000, PushSat: 5000, UseBaseFee: true},
+}, {
+	"closechannel", []string{"closechannel", "--block", "--sat_per_vbyte=3", hash + ":1"}, lnrpc.Lightning_CloseChannel_FullMethodName,
+	[]proto.Message{
+		&lnrpc.CloseStatusUpdate{Update: &lnrpc.CloseStatusUpdate_ClosePending{ClosePending: &lnrpc.PendingUpdate{Txid: wireHash()}}},
+		&lnrpc.CloseStatusUpdate{Update: &lnrpc.CloseStatusUpdate_ChanClose{ChanClose: &lnrpc.ChannelCloseUpdate{ClosingTxid: wireHash(), Success: true}}},
+	},
+	&lnrpc.CloseChannelRequest{ChannelPoint: channelPoint(hash, 1), SatPerVbyte: 3},
+}, {
+	"listchannels", []string{"listchannels", "--active_only", "--peer=" + key1}, lnrpc.Lightning_ListChannels_FullMethodName,
+	[]proto.Message{&lnrpc.ListChannelsResponse{Channels: []*lnrpc.Channel{
+		{Active: true, RemotePubkey: key1, PeerAlias: "bob", ChannelPoint: hash + ":1", ChanId: scid, Capacity: 1_000_000, LocalBalance: 600_000, RemoteBalance: 396_530},
+		{RemotePubkey: key2, ChanId: scid + 1, Private: true, Capacity: 20_000},
+	}}},
+	&lnrpc.ListChannelsRequest{ActiveOnly: true, PeerAliasLookup: true, Peer: append([]byte{2}, repeat(0xaa, 32)...)},
+}, {
+	"pendingchannels", []string{"pendingchannels"}, lnrpc.Lightning_PendingChannels_FullMethodName,
+	[]proto.Message{&lnrpc.PendingChannelsResponse{
+		PendingOpenChannels: []*lnrpc.PendingChannelsResponse_PendingOpenChannel{{
+			Channel: &lnrpc.PendingChannelsResponse_PendingChannel{RemoteNodePub: key1, Capacity: 5000, LocalBalance: 4000, ChannelPoint: hash + ":0"}, ConfirmationsUntilActive: 3,
+		}},
+		WaitingCloseChannels: []*lnrpc.PendingChannelsResponse_WaitingCloseChannel{{
+			Channel: &lnrpc.PendingChannelsResponse_PendingChannel{RemoteNodePub: key1, Capacity: 5000}, LimboBalance: 3000, ClosingTxid: hash, BlocksTilCloseConfirmed: 2,
+		}, {}},
+		PendingForceClosingChannels: []*lnrpc.PendingChannelsResponse_ForceClosedChannel{{BlocksTilMaturity: 144, LimboBalance: 77}, {}},
+	}}, &lnrpc.PendingChannelsRequest{},
+}, {
+	"closedchannels", []string{"closedchannels", "--breach"}, lnrpc.Lightning_ClosedChannels_FullMethodName,
+	[]proto.Message{&lnrpc.ClosedChannelsResponse{Channels: []*lnrpc.ChannelCloseSummary{{
+		ChanId: scid, RemotePubkey: key1, Capacity: 5000, SettledBalance: 1000, TimeLockedBalance: 500, CloseType: lnrpc.ChannelCloseSummary_BREACH_CLOSE, CloseHeight: 200, ClosingTxHash: hash,
+	}}}}, &lnrpc.ClosedChannelsRequest{Breach: true},
+}, {
+	"channelbalance", []string{"channelbalance"}, lnrpc.Lightning_ChannelBalance_FullMethodName,
+	[]proto.Message{&lnrpc.ChannelBalanceResponse{LocalBalance: &lnrpc.Amount{Sat: 5, Msat: 5250}, RemoteBalance: &lnrpc.Amount{Sat: 1000, Msat: 1_000_000}}},
+	&lnrpc.ChannelBalanceRequest{},
+}, {
+	"addinvoice", []string{"addinvoice", "--memo=tea", "--private", "1500500msat"}, lnrpc.Lightning_AddInvoice_FullMethodName,
+	[]proto.Message{&lnrpc.AddInvoiceResponse{RHash: wireHash(), PaymentRequest: "lnbcrt1"}}, &lnrpc.Invoice{Memo: "tea", Private: true, ValueMsat: 1_500_500},
+}, {
+	"addholdinvoice", []string{"addholdinvoice", hash, "15"}, invoicesrpc.Invoices_AddHoldInvoice_FullMethodName,
+	[]proto.Message{&invoicesrpc.AddHoldInvoiceResp{PaymentRequest: "lnbcrt1"}}, &invoicesrpc.AddHoldInvoiceRequest{Hash: append(repeat(0, 31), 0xff), Value: 15},
+}, {
+	"settleinvoice", []string{"settleinvoice", hash}, invoicesrpc.Invoices_SettleInvoice_FullMethodName,
+	[]proto.Message{&invoicesrpc.SettleInvoiceResp{}}, &invoicesrpc.SettleInvoiceMsg{Preimage: append(repeat(0, 31), 0xff)},
+}, {
+	"cancelinvoice", []string{"cancelinvoice", hash}, invoicesrpc.Invoices_CancelInvoice_FullMethodName,
+	[]proto.Message{&invoicesrpc.CancelInvoiceResp{}}, &invoicesrpc.CancelInvoiceMsg{PaymentHash: append(repeat(0, 31), 0xff)},
+}, {
+	"lookupinvoice", []string{"lookupinvoice", hash}, lnrpc.Lightning_LookupInvoice_FullMethodName,
+	[]proto.Message{&lnrpc.Invoice{Memo: "tea", State: lnrpc.Invoice_SETTLED, ValueMsat: 1_500_000, Value: 1500, AmtPaidMsat: 1_500_000, CreationDate: 1_700_000_000, SettleDate: 1_700_000_060, Expiry: 3600, RHash: wireHash()}},
+	&lnrpc.PaymentHash{RHash: append(repeat(0, 31), 0xff)},
+}, {
+	"listinvoices", []string{"listinvoices", "--max_invoices=2"}, lnrpc.Lightning_ListInvoices_FullMethodName,
+	[]proto.Message{&lnrpc.ListInvoiceResponse{Invoices: []*lnrpc.Invoice{{AddIndex: 1, Memo: "x"}, {AddIndex: 2, State: lnrpc.Invoice_ACCEPTED, Value: 12_000}}}},
+	&lnrpc.ListInvoiceRequest{NumMaxInvoices: 2, Reversed: true},
+}, {
+	"decodepayreq", []string{"decodepayreq", "LIGHTNING:lnbcrt1"}, lnrpc.Lightning_DecodePayReq_FullMethodName,
+	[]proto.Message{&lnrpc.PayReq{Destination: key1, NumMsat: 1_500_000, Description: "tea", Expiry: 86400, PaymentHash: hash, RouteHints: []*lnrpc.RouteHint{{}}}},
+	&lnrpc.PayReqString{PayReq: "lnbcrt1"},
+}, {
+	"trackpayment", []string{"trackpayment", hash}, routerrpc.Router_TrackPaymentV2_FullMethodName,
+	[]proto.Message{
+		&lnrpc.Payment{Status: lnrpc.Payment_IN_FLIGHT, Htlcs: []*lnrpc.HTLCAttempt{{Status: lnrpc.HTLCAttempt_FAILED}, {}}},
+		&lnrpc.Payment{Status: lnrpc.Payment_SUCCEEDED, ValueMsat: 1_500_000, FeeMsat: 250, PaymentHash: hash, PaymentPreimage: hash, Htlcs: []*lnrpc.HTLCAttempt{{Status: lnrpc.HTLCAttempt_SUCCEEDED, Route: route}}},
+	}, &routerrpc.TrackPaymentRequest{PaymentHash: append(repeat(0, 31), 0xff)},
+}, {
+	"sendpayment", []string{"sendpayment", "--force", "--fee_limit_percent=10", "--outgoing_chan_id=110x2x1", key1, "1500", hash, "40"}, routerrpc.Router_SendPaymentV2_FullMethodName,
+	[]proto.Message{&lnrpc.Payment{Status: lnrpc.Payment_SUCCEEDED, ValueMsat: 1_500_000, PaymentHash: hash}},
+	&routerrpc.SendPaymentRequest{
+		Dest: append([]byte{2}, repeat(0xaa, 32)...), AmtMsat: 1_500_000, PaymentHash: append(repeat(0, 31), 0xff), FinalCltvDelta: 40,
+		FeeLimitMsat: 150_000, TimeoutSeconds: 60, MaxParts: 16, OutgoingChanIds: []uint64{scid},
+	},
+}, {
+	"listpayments", []string{"listpayments", "--paginate-forwards"}, lnrpc.Lightning_ListPayments_FullMethodName,
+	[]proto.Message{&lnrpc.ListPaymentsResponse{Payments: []*lnrpc.Payment{{PaymentIndex: 1, Status: lnrpc.Payment_IN_FLIGHT, ValueMsat: 1_000_500, CreationTimeNs: 1_700_000_000e9, PaymentHash: hash}}}},
+	&lnrpc.ListPaymentsRequest{},
+}, {
+	"deletepayments", []string{"deletepayments", "--all", "--include_non_failed"}, lnrpc.Lightning_DeleteAllPayments_FullMethodName,
+	[]proto.Message{&lnrpc.DeleteAllPaymentsResponse{Status: "3 payments deleted"}}, &lnrpc.DeleteAllPaymentsRequest{AllPayments: true},
+}, {
+	"queryroutes", []string{"queryroutes", "--fee_limit=5", "--ignore_pair=" + key1 + ":" + key2, key2, "1500"}, lnrpc.Lightning_QueryRoutes_FullMethodName,
+	[]proto.Message{&lnrpc.QueryRoutesResponse{Routes: []*lnrpc.Route{route}, SuccessProb: 0.75}},
+	&lnrpc.QueryRoutesRequest{
+		PubKey: key2, AmtMsat: 1_500_000, FeeLimit: &lnrpc.FeeLimit{Limit: &lnrpc.FeeLimit_FixedMsat{FixedMsat: 5000}},
+		IgnoredPairs: []*lnrpc.NodePair{{From: append([]byte{2}, repeat(0xaa, 32)...), To: append([]byte{3}, repeat(0xbb, 32)...)}},
+	},
+}, {
+	"sendtoroute", []string{"sendtoroute", "--payment_hash=" + hash, `{"routes": [{"hops": [{"chan_id": "5", "metadata": "ff"}]}]}`}, routerrpc.Router_SendToRouteV2_FullMethodName,
+	[]proto.Message{&lnrpc.HTLCAttempt{Status: lnrpc.HTLCAttempt_SUCCEEDED, Preimage: []byte{1}, Route: route}},
+	&routerrpc.SendToRouteRequest{PaymentHash: append(repeat(0, 31), 0xff), Route: &lnrpc.Route{Hops: []*lnrpc.Hop{{ChanId: 5, Metadata: []byte{0xff}}}}},
+}, {
+	"fwdinghistory", []string{"fwdinghistory", "5", "9", "1", "20"}, lnrpc.Lightning_ForwardingHistory_FullMethodName,
+	[]proto.Message{&lnrpc.ForwardingHistoryResponse{ForwardingEvents: []*lnrpc.ForwardingEvent{
+		{ChanIdIn: scid, ChanIdOut: scid + 1, AmtInMsat: 250_026_000, AmtOutMsat: 250_000_000, FeeMsat: 26_000, PeerAliasIn: "alice", TimestampNs: 1_700_000_000e9}, {FeeMsat: 1},
+	}}}, &lnrpc.ForwardingHistoryRequest{StartTime: 5, EndTime: 9, IndexOffset: 1, NumMaxEvents: 20, PeerAliasLookup: true},
+}, {
+	"feereport", []string{"feereport"}, lnrpc.Lightning_FeeReport_FullMethodName,
+	[]proto.Message{&lnrpc.FeeReportResponse{ChannelFees: []*lnrpc.ChannelFeeReport{{ChanId: scid, BaseFeeMsat: 1000, FeePerMil: 100, FeeRate: 0.0001, ChannelPoint: hash + ":1"}}, DayFeeSum: 37}},
+	&lnrpc.FeeReportRequest{},
+}, {
+	"updatechanpolicy", []string{"updatechanpolicy", "--min_htlc_msat=0", "1000", "0.0001", "40", hash + ":1"}, lnrpc.Lightning_UpdateChannelPolicy_FullMethodName,
+	[]proto.Message{&lnrpc.PolicyUpdateResponse{}},
+	&lnrpc.PolicyUpdateRequest{Scope: &lnrpc.PolicyUpdateRequest_ChanPoint{ChanPoint: channelPoint(hash, 1)}, BaseFeeMsat: 1000, FeeRate: 0.0001, TimeLockDelta: 40, MinHtlcMsatSpecified: true},
+}, {
+	"describegraph", []string{"describegraph"}, lnrpc.Lightning_DescribeGraph_FullMethodName,
+	[]proto.Message{&lnrpc.ChannelGraph{
+		Nodes: []*lnrpc.LightningNode{{PubKey: key1, Alias: "bob", Addresses: []*lnrpc.NodeAddress{{Network: "tcp", Addr: "h:1"}}}},
+		Edges: []*lnrpc.ChannelEdge{{ChannelId: scid, Node1Pub: key1, Node2Pub: key2, Capacity: 1_000_000, Node1Policy: &lnrpc.RoutingPolicy{FeeBaseMsat: 1000, FeeRateMilliMsat: 2500, Disabled: true}}},
+	}}, &lnrpc.ChannelGraphRequest{},
+}, {
+	"getchaninfo", []string{"getchaninfo", "110x2x1"}, lnrpc.Lightning_GetChanInfo_FullMethodName,
+	[]proto.Message{&lnrpc.ChannelEdge{ChannelId: scid, Node1Pub: key1, Node2Pub: key2, Capacity: 1_000_000, Node2Policy: &lnrpc.RoutingPolicy{FeeBaseMsat: 1, MinHtlc: 1000, MaxHtlcMsat: 990_000_000, TimeLockDelta: 80}}},
+	&lnrpc.ChanInfoRequest{ChanId: scid},
+}, {
+	"getnodeinfo", []string{"getnodeinfo", "--include_channels", key1}, lnrpc.Lightning_GetNodeInfo_FullMethodName,
+	[]proto.Message{&lnrpc.NodeInfo{Node: &lnrpc.LightningNode{PubKey: key1, Alias: "bob"}, NumChannels: 1, TotalCapacity: 5000}}, &lnrpc.NodeInfoRequest{PubKey: key1, IncludeChannels: true},
+}, {
+	"getnetworkinfo", []string{"getnetworkinfo"}, lnrpc.Lightning_GetNetworkInfo_FullMethodName,
+	[]proto.Message{&lnrpc.NetworkInfo{NumNodes: 12_345, AvgOutDegree: 2.5, AvgChannelSize: 1e6}}, &lnrpc.NetworkInfoRequest{},
+}, {
+	"stop", []string{"stop"}, lnrpc.Lightning_StopDaemon_FullMethodName,
+	[]proto.Message{&lnrpc.StopResponse{Status: "ok"}}, &lnrpc.StopRequest{},
+}, {
+	"subscribeinvoices", []string{"subscribeinvoices", "--add_index=3"}, lnrpc.Lightning_SubscribeInvoices_FullMethodName,
+	[]proto.Message{&lnrpc.Invoice{RHash: wireHash(), State: lnrpc.Invoice_SETTLED, Value: 5, AmtPaidMsat: 5000, Memo: "tea"}}, &lnrpc.InvoiceSubscription{AddIndex: 3},
+}, {
+	"subscribechannelevents", []string{"subscribechannelevents"}, lnrpc.Lightning_SubscribeChannelEvents_FullMethodName,
+	[]proto.Message{
+		&lnrpc.ChannelEventUpdate{Type: lnrpc.ChannelEventUpdate_PENDING_OPEN_CHANNEL, Channel: &lnrpc.ChannelEventUpdate_PendingOpenChannel{PendingOpenChannel: &lnrpc.PendingUpdate{Txid: wireHash()}}},
+		&lnrpc.ChannelEventUpdate{Type: lnrpc.ChannelEventUpdate_ACTIVE_CHANNEL, Channel: &lnrpc.ChannelEventUpdate_ActiveChannel{ActiveChannel: channelPoint(hash, 1)}},
+	}, &lnrpc.ChannelEventSubscription{},
+}, {
+	"subscribehtlcevents", []string{"subscribehtlcevents"}, routerrpc.Router_SubscribeHtlcEvents_FullMethodName,
+	[]proto.Message{
+		&routerrpc.HtlcEvent{Event: &routerrpc.HtlcEvent_SubscribedEvent{}},
+		&routerrpc.HtlcEvent{EventType: routerrpc.HtlcEvent_FORWARD, IncomingChannelId: scid, OutgoingChannelId: scid + 1, OutgoingHtlcId: 4, Event: &routerrpc.HtlcEvent_ForwardEvent{ForwardEvent: &routerrpc.ForwardEvent{Info: &routerrpc.HtlcInfo{OutgoingAmtMsat: 1500}}}},
+	}, &routerrpc.SubscribeHtlcEventsRequest{},
+}, {
+	"subscribepeerevents", []string{"subscribepeerevents"}, lnrpc.Lightning_SubscribePeerEvents_FullMethodName,
+	[]proto.Message{&lnrpc.PeerEvent{PubKey: key1}, &lnrpc.PeerEvent{PubKey: key1, Type: lnrpc.PeerEvent_PEER_OFFLINE}}, &lnrpc.PeerEventSubscription{},
+}, {
+	"subscribetransactions", []string{"subscribetransactions"}, lnrpc.Lightning_SubscribeTransactions_FullMethodName,
+	[]proto.Message{&lnrpc.Transaction{TxHash: hash, Amount: 5}}, &lnrpc.GetTransactionsRequest{},
+}, {
+	"subscribegraph", []string{"subscribegraph"}, lnrpc.Lightning_SubscribeChannelGraph_FullMethodName,
+	[]proto.Message{&lnrpc.GraphTopologyUpdate{
+		NodeUpdates: []*lnrpc.NodeUpdate{{IdentityKey: key1, Alias: "bob"}}, ClosedChans: []*lnrpc.ClosedChannelUpdate{{ChanId: scid, ClosedHeight: 9}},
+		ChannelUpdates: []*lnrpc.ChannelEdgeUpdate{{ChanId: scid, AdvertisingNode: key1}},
+	}}, &lnrpc.GraphTopologySubscription{},
+}, {
+	"subscribeblocks", []string{"subscribeblocks"}, chainrpc.ChainNotifier_RegisterBlockEpochNtfn_FullMethodName,
+	[]proto.Message{&chainrpc.BlockEpoch{Hash: wireHash(), Height: 110}}, &chainrpc.BlockEpoch{},
+}}
+
+func repeat(b byte, n int) []byte {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = b
+	}
+	return out
+}
+
+func TestConversations(t *testing.T) {
+	d := startDaemon(t)
+	for _, c := range conversations {
+		t.Run(c.name, func(t *testing.T) {
+			d.answer(c.method, c.answers...)
+			table := typist{d: d, term: true}.types(c.args...)
+			require.Equal(t, exitOK, table.code, table.err)
+			golden(t, c.name+".txt", table.out)
+			require.True(t, proto.Equal(c.want, d.request(c.method)), "asked: %v", d.request(c.method))
+
+			piped := typist{d: d}.types(c.args...)
+			require.Equal(t, exitOK, piped.code, piped.err)
+			golden(t, c.name+".json", piped.out)
+			forced := typist{d: d, term: true}.types(append([]string{"--json"}, c.args...)...)
+			require.Equal(t, piped.out, forced.out)
+			after := typist{d: d, term: true}.types(append(c.args, "--json")...)
+			require.Equal(t, piped.out, after.out)
+		})
+	}
+}
+
+// TestEveryCommandIsTried keeps the list above complete.
+func TestEveryCommandIsTried(t *testing.T) {
+	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true}
+	tried := map[string]bool{}
+	for _, c := range conversations {
+		tried[c.name] = true
+	}
+	for _, c := range (&App{}).root().Commands {
+		require.True(t, tried[c.Name] || elsewhere[c.Name], "no test types %s", c.Name)
+	}
+}
+
+func TestEveryCommandExplainsItself(t *testing.T) {
+	var walk func(c *cli.Command, path string)
+	walk = func(c *cli.Command, path string) {
+		require.NotEmpty(t, c.Usage, path)
+		if len(c.Commands) > 0 {
+			for _, sub := range c.Commands {
+				walk(sub, path+" "+sub.Name)
+			}
+			return
+		}
+		require.Contains(t, c.Description, "Example: fulgur "+strings.TrimSpace(path), path)
+	}
+	for _, c := range (&App{}).root().Commands {
+		require.NotEmpty(t, c.Category, c.Name)
+		walk(c, c.Name)
+	}
+	help := typist{}.types("--help")
+	require.Equal(t, exitOK, help.code)
+	golden(t, "help.txt", strings.ReplaceAll(help.out, homeDir(t), "HOME"))
+}
+
+func homeDir(t *testing.T) string {
+	home, err := os.UserHomeDir()
+	require.NoError(t, err)
+	return home
+}
+
+func TestUsageErrors(t *testing.T) {
+	d := startDaemon(t)
+	for _, args := range [][]string{
+		{"getinf"}, {"getinfo", "--nonsense"}, {"getinfo", "more"}, {"wallet", "nothing"}, {"--network=moonnet", "getinfo"},
+		{"newaddress", "p2pk"}, {"sendcoins"}, {"sendcoins", "addr"}, {"sendcoins", "addr", "10k"}, {"sendcoins", "addr", "-5"}, {"sendcoins", "--sweepall", "addr", "5"},
+		{"sendcoins", "--utxo=xyz", "addr", "5"}, {"sendcoins", "--conf_target=2", "--sat_per_vbyte=2", "a", "5"}, {"sendmany", "nonsense"},
+		{"listunspent", "x"}, {"wallet", "estimatefeerate"}, {"connect"}, {"connect", "02aa"}, {"connect", "02aa@host"}, {"connect", key1 + "@"},
+		{"openchannel"}, {"openchannel", key1}, {"openchannel", "02", "5"}, {"openchannel", key1, "5", "x"}, {"openchannel", "--channel_type=odd", key1, "5"}, {"openchannel", key1, "5", "6", "7"},
+		{"closechannel"}, {"closechannel", "nonsense"}, {"closechannel", hash + ":x"}, {"closechannel", "--chan_point=x"}, {"closeallchannels", "--inactive_only"},
+		{"addinvoice", "x"}, {"addinvoice", "5", "00"}, {"addinvoice", "--amt_msat=5", "5"}, {"addinvoice", "--description_hash=00"}, {"addholdinvoice"},
+		{"settleinvoice", "00"}, {"cancelinvoice"}, {"lookupinvoice", "zz"}, {"decodepayreq"},
+		{"sendpayment", key1, "5"}, {"sendpayment", key1, "5", hash}, {"sendpayment", "--pay_req=x", "more"}, {"payinvoice"}, {"payinvoice", "--timeout=0s", "x"},
+		{"payinvoice", "--last_hop=1", "x"}, {"payinvoice", "--outgoing_chan_id=x", "x"}, {"sendpayment", "-f", "--fee_limit=1", "--fee_limit_percent=1", key1, "5", hash},
+		{"sendpayment", "-f", "--fee_limit_percent=101", key1, "5", hash}, {"trackpayment", "0"}, {"deletepayments"}, {"deletepayments", "--all", "--payment_hash=" + hash},
+		{"queryroutes", key1}, {"queryroutes", "--ignore_pair=x", key1, "5"}, {"sendtoroute"}, {"sendtoroute", "--payment_hash=" + hash, "{"}, {"sendtoroute", "--payment_hash=" + hash, `{"routes":[]}`},
+		{"fwdinghistory", "--start_time=-5y"}, {"fwdinghistory", "--start_time=-"}, {"fwdinghistory", "x"}, {"updatechanpolicy"}, {"updatechanpolicy", "1", "x", "40"},
+		{"updatechanpolicy", "--fee_rate=1", "--fee_rate_ppm=5", "1", "40"}, {"getchaninfo"}, {"getchaninfo", "x"}, {"getchaninfo", "x:1"}, {"getnodeinfo"},
+	} {
+		got := typist{d: d, term: true}.types(args...)
+		require.Equal(t, exitUsage, got.code, "%v: %s", args, got.err)
+		require.Contains(t, got.err, "see: fulgur", "%v", args)
+		require.Empty(t, got.out, "%v", args)
+	}
+	require.Empty(t, d.asked, "what was typed wrong must not reach the daemon")
+}
+
+func TestFailures(t *testing.T) {
+	d := startDaemon(t)
+	d.fail(lnrpc.Lightning_GetInfo_FullMethodName, errors.New("permission denied"))
+	got := typist{d: d}.types("getinfo")
+	require.Equal(t, exitError, got.code)
+	require.Equal(t, "fulgur: permission denied\n        this macaroon does not allow it: use admin.macaroon, or another one with --macaroonpath\n", got.err)
+
+	got = typist{d: d}.types("walletbalance")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.err, "unknown method")
+
+	require.Contains(t, typist{d: d}.types("--no-macaroons", "getinfo").err, "expected 1 macaroon")
+	require.Contains(t, typist{d: d}.types("--macaroontimeout=0", "getinfo").err, "not limited in time")
+
+	d.writeMacaroon([]byte("another key"))
+	got = typist{d: d}.types("getinfo")
+	require.Contains(t, got.err, "verification failed")
+	require.Contains(t, got.err, "--macaroonpath")
+
+	require.NoError(t, os.Remove(d.macaroonPath()))
+	for state, want := range map[lnrpc.WalletState]string{
+		lnrpc.WalletState_NON_EXISTING: "fulgur create", lnrpc.WalletState_LOCKED: "fulgur unlock", lnrpc.WalletState_SERVER_ACTIVE: "--macaroonpath",
+	} {
+		d.answer(lnrpc.State_GetState_FullMethodName, &lnrpc.GetStateResponse{State: state})
+		got = typist{d: d}.types("getinfo")
+		require.Equal(t, exitError, got.code)
+		require.Contains(t, got.err, want)
+	}
+	d.addr = "127.0.0.1:1"
+	got = typist{d: d}.types("state")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.err, "no daemon answers at 127.0.0.1:1")
+	require.Contains(t, got.err, "fulgurd --bitcoin.regtest")
+}
+
+func TestPayInvoice(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(lnrpc.Lightning_DecodePayReq_FullMethodName, &lnrpc.PayReq{NumMsat: 100_000_000, Destination: key1})
+	d.answer(routerrpc.Router_SendPaymentV2_FullMethodName, &lnrpc.Payment{Status: lnrpc.Payment_SUCCEEDED, ValueMsat: 100_000_000})
+	send := routerrpc.Router_SendPaymentV2_FullMethodName
+
+	got := typist{d: d}.types("payinvoice", "lnbcrt1")
+	require.Equal(t, exitUsage, got.code)
+	require.Contains(t, got.err, "--force")
+	got = typist{d: d, term: true, ask: true, in: "no\n"}.types("payinvoice", "lnbcrt1")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.err, "Pay 100,000 sat, and at most 5,000 sat for the way?")
+	require.Nil(t, d.request(send), "paid without consent")
+
+	got = typist{d: d, term: true, ask: true, in: "yes\n"}.types("payinvoice", "lnbcrt1")
+	require.Equal(t, exitOK, got.code, got.err)
+	require.Contains(t, got.out, "paid         100,000 sat")
+	require.EqualValues(t, 5_000_000, d.request(send).(*routerrpc.SendPaymentRequest).FeeLimitMsat)
+	require.Equal(t, "lnbcrt1", d.request(send).(*routerrpc.SendPaymentRequest).PaymentRequest)
+
+	got = typist{d: d}.types("payinvoice", "-f", "--amt=5", "lnbcrt1")
+	require.Equal(t, exitUsage, got.code, "the invoice says its amount")
+
+	d.answer(lnrpc.Lightning_DecodePayReq_FullMethodName, &lnrpc.PayReq{})
+	require.Equal(t, exitUsage, typist{d: d}.types("payinvoice", "-f", "lnbcrt1").code, "no amount")
+	got = typist{d: d}.types("sendpayment", "-f", "--pay_req=lnbcrt1", "--amt=700")
+	require.Equal(t, exitOK, got.code, got.err)
+	req := d.request(send).(*routerrpc.SendPaymentRequest)
+	require.EqualValues(t, 700_000, req.AmtMsat)
+	require.EqualValues(t, 700_000, req.FeeLimitMsat, "small payments may cost as much again")
+}
+
+func TestFailedPayment(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(routerrpc.Router_TrackPaymentV2_FullMethodName, &lnrpc.Payment{Status: lnrpc.Payment_FAILED, FailureReason: lnrpc.PaymentFailureReason_FAILURE_REASON_NO_ROUTE})
+	got := typist{d: d}.types("trackpayment", hash)
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.out, "FAILURE_REASON_NO_ROUTE")
+	require.Contains(t, got.err, "there is no way to the payee")
+	require.Len(t, failureWords, len(lnrpc.PaymentFailureReason_name), "a word for every reason")
+
+	d.answer(routerrpc.Router_TrackPaymentV2_FullMethodName, []proto.Message{}...)
+	d.fail(routerrpc.Router_TrackPaymentV2_FullMethodName, status.Error(codes.NotFound, "payment isn't initiated"))
+	require.Equal(t, exitError, typist{d: d}.types("trackpayment", hash).code)
+
+	d.answer(routerrpc.Router_SendToRouteV2_FullMethodName, &lnrpc.HTLCAttempt{Status: lnrpc.HTLCAttempt_FAILED, Failure: &lnrpc.Failure{Code: lnrpc.Failure_UNKNOWN_NEXT_PEER}, Route: route})
+	got = typist{d: d, in: `{"hops":[]}`}.types("sendtoroute", "--payment_hash="+hash, "-")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.err, "UNKNOWN_NEXT_PEER")
+}
+
+func TestChannelByShortID(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(lnrpc.Lightning_ListChannels_FullMethodName, &lnrpc.ListChannelsResponse{Channels: []*lnrpc.Channel{{ChanId: scid, ChannelPoint: hash + ":7"}}})
+	d.answer(lnrpc.Lightning_CloseChannel_FullMethodName, &lnrpc.CloseStatusUpdate{Update: &lnrpc.CloseStatusUpdate_ClosePending{ClosePending: &lnrpc.PendingUpdate{Txid: wireHash()}}})
+	for _, args := range [][]string{{"110x2x1"}, {hash, "7"}, {"--funding_txid=" + hash, "--output_index=7"}, {"--chan_point=" + hash + ":7"}} {
+		got := typist{d: d}.types(append([]string{"closechannel", "--force"}, args...)...)
+		require.Equal(t, exitOK, got.code, got.err)
+		require.JSONEq(t, `{"closing_txid": "`+hash+`"}`, got.out)
+		want := &lnrpc.CloseChannelRequest{ChannelPoint: channelPoint(hash, 7), Force: true}
+		require.True(t, proto.Equal(want, d.request(lnrpc.Lightning_CloseChannel_FullMethodName)))
+	}
+	got := typist{d: d}.types("closechannel", "1x1x1")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.err, "there is no open channel 1x1x1")
+}
+
+func TestCloseAllChannels(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(lnrpc.Lightning_ListChannels_FullMethodName, &lnrpc.ListChannelsResponse{Channels: []*lnrpc.Channel{{ChannelPoint: hash + ":0", RemotePubkey: key1}, {ChannelPoint: "odd"}}})
+	d.answer(lnrpc.Lightning_CloseChannel_FullMethodName, &lnrpc.CloseStatusUpdate{Update: &lnrpc.CloseStatusUpdate_ClosePending{ClosePending: &lnrpc.PendingUpdate{Txid: wireHash()}}})
+	require.Equal(t, exitUsage, typist{d: d}.types("closeallchannels").code, "nobody confirmed")
+	require.Equal(t, exitError, typist{d: d, ask: true, in: "n\n"}.types("closeallchannels").code)
+	require.Nil(t, d.request(lnrpc.Lightning_CloseChannel_FullMethodName))
+	got := typist{d: d, ask: true, in: "y\n"}.types("closeallchannels")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.err, "1 of 2 channels could not be closed")
+	require.Contains(t, got.out, `"closing_txid": "`+hash+`"`)
+}
+
+func TestRefusedPolicy(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(lnrpc.Lightning_UpdateChannelPolicy_FullMethodName, &lnrpc.PolicyUpdateResponse{FailedUpdates: []*lnrpc.FailedUpdate{{UpdateError: "not found"}}})
+	got := typist{d: d, term: true}.types("updatechanpolicy", "--fee_rate_ppm=7", "1", "40")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.out, "not found")
+	want := &lnrpc.PolicyUpdateRequest{Scope: &lnrpc.PolicyUpdateRequest_Global{Global: true}, BaseFeeMsat: 1, FeeRatePpm: 7, TimeLockDelta: 40}
+	require.True(t, proto.Equal(want, d.request(lnrpc.Lightning_UpdateChannelPolicy_FullMethodName)))
+}
+
+func TestCreateAndUnlock(t *testing.T) {
+	d := startDaemon(t)
+	require.NoError(t, os.Remove(d.macaroonPath()))
+	words := strings.Fields(strings.Repeat("abandon ", 24))
+	d.answer(lnrpc.WalletUnlocker_GenSeed_FullMethodName, &lnrpc.GenSeedResponse{CipherSeedMnemonic: words})
+	d.answer(lnrpc.WalletUnlocker_InitWallet_FullMethodName, &lnrpc.InitWalletResponse{AdminMacaroon: []byte{0xab}})
+	d.answer(lnrpc.WalletUnlocker_UnlockWallet_FullMethodName, &lnrpc.UnlockWalletResponse{})
+	asked := func() *lnrpc.InitWalletRequest {
+		return d.request(lnrpc.WalletUnlocker_InitWallet_FullMethodName).(*lnrpc.InitWalletRequest)
+	}
+
+	got := typist{d: d, in: "password\npassword\nno\nsalt\nyes\n"}.types("create")
+	require.Equal(t, exitOK, got.code, got.err)
+	require.Contains(t, got.err, "24. abandon")
+	require.NotContains(t, got.out, "abandon")
+	require.True(t, proto.Equal(&lnrpc.InitWalletRequest{WalletPassword: []byte("password"), CipherSeedMnemonic: words, AezeedPassphrase: []byte("salt")}, asked()))
+
+	got = typist{d: d, in: "password\npassword\nyes\n" + strings.Join(words, "  ") + "\n\n\n"}.types("create", "--stateless_init")
+	require.Equal(t, exitOK, got.code, got.err)
+	require.JSONEq(t, `{"admin_macaroon": "ab"}`, got.out)
+	require.True(t, proto.Equal(&lnrpc.InitWalletRequest{WalletPassword: []byte("password"), CipherSeedMnemonic: words, RecoveryWindow: 2500, StatelessInit: true}, asked()))
+
+	for _, in := range []string{"", "short\nshort\n", "password\npassword2\n", "password\npassword\nyes\nonly three words\n", "password\npassword\nno\n\nno\n"} {
+		require.Equal(t, exitError, typist{d: d, in: in}.types("create").code, "%q", in)
+	}
+
+	got = typist{d: d, in: "password\nrest"}.types("unlock", "--stdin", "--recovery_window=5")
+	require.Equal(t, exitOK, got.code, got.err)
+	want := &lnrpc.UnlockWalletRequest{WalletPassword: []byte("password"), RecoveryWindow: 5}
+	require.True(t, proto.Equal(want, d.request(lnrpc.WalletUnlocker_UnlockWallet_FullMethodName)))
+	require.Equal(t, exitError, typist{d: d}.types("unlock").code, "no password")
+}
+
+func TestQRIsForEyes(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(lnrpc.Lightning_NewAddress_FullMethodName, &lnrpc.NewAddressResponse{Address: "bcrt1q"})
+	require.Contains(t, typist{d: d, term: true}.types("newaddress", "--qr").out, "█")
+	piped := typist{d: d}.types("newaddress", "--qr")
+	require.NotContains(t, piped.out, "█")
+	require.Contains(t, piped.err, "█")
+}
+
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		got := typist{}.types("completion", shell)
+		require.Equal(t, exitOK, got.code, got.err)
+		require.Contains(t, got.out, "fulgur")
+		require.Contains(t, got.out, "--generate-shell-completion")
+	}
+	require.NotEqual(t, exitOK, typist{}.types("completion", "tcsh").code)
+	// The library looks at the process's own arguments to find the word to complete.
+	old := os.Args
+	defer func() { os.Args = old }()
+	for want, args := range map[string][]string{"closechannel:": nil, "--force:": {"closechannel", "--f"}} {
+		args = append(args, "--generate-shell-completion")
+		os.Args = append([]string{"fulgur"}, args...)
+		require.Contains(t, typist{}.types(args...).out, want)
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(lnrpc.Lightning_GetInfo_FullMethodName, &lnrpc.GetInfoResponse{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var errs strings.Builder
+	app := &App{In: strings.NewReader(""), Out: io.Discard, Err: &errs}
+	code := app.Run(ctx, []string{"fulgur", "--rpcserver=" + d.addr, "--fulgurdir=" + d.dir, "getinfo"})
+	require.Equal(t, exitError, code)
+	require.Contains(t, errs.String(), "interrupted")
+}
