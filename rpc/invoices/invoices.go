@@ -13,7 +13,6 @@ import (
 
 	"google.golang.org/grpc/status"
 
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
@@ -28,7 +27,7 @@ type Node interface {
 	SettleInvoice(context.Context, lnwire.Preimage) (invoice.Invoice, error)
 	CancelInvoice(context.Context, lnwire.Hash) (invoice.Invoice, error)
 	Invoice(lnwire.Hash) (invoice.Invoice, error)
-	InvoicesAdded(channeldb.PageQuery) ([]*invoice.Invoice, error)
+	InvoicesAdded(node.PageQuery) ([]*invoice.Invoice, error)
 	InvoiceEvents() *node.Subscription[invoice.Notice]
 }
 
@@ -159,7 +158,7 @@ const addressPage = 1000
 // have no index, since this is the only call that asks for one.
 func (s *Service) byAddress(ctx context.Context, secret lnwire.Secret) (invoice.Invoice, error) {
 	for after := uint64(0); ; {
-		rows, err := s.node.InvoicesAdded(channeldb.PageQuery{After: after, Limit: addressPage, Reverse: true})
+		rows, err := s.node.InvoicesAdded(node.PageQuery{After: after, Limit: addressPage, Reverse: true})
 		if err != nil {
 			return invoice.Invoice{}, err
 		}

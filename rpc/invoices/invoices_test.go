@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
@@ -37,7 +36,7 @@ func (f *fake) CancelInvoice(context.Context, lnwire.Hash) (invoice.Invoice, err
 }
 func (f *fake) Invoice(lnwire.Hash) (invoice.Invoice, error)      { return f.inv, f.err }
 func (f *fake) InvoiceEvents() *node.Subscription[invoice.Notice] { return f.feed.Subscribe() }
-func (f *fake) InvoicesAdded(channeldb.PageQuery) ([]*invoice.Invoice, error) {
+func (f *fake) InvoicesAdded(node.PageQuery) ([]*invoice.Invoice, error) {
 	return []*invoice.Invoice{&f.inv}, nil
 }
 

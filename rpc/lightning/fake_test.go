@@ -11,7 +11,6 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/commitment"
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/gossip"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -33,16 +32,16 @@ func (f *fake) Net() *chaincfg.Params                             { return &chai
 func (f *fake) InvoiceEvents() *node.Subscription[invoice.Notice] { return f.events.Subscribe() }
 func (f *fake) Graph() *routing.Snapshot                          { return f.graph }
 
-func (f *fake) InvoicesAdded(q channeldb.PageQuery) ([]*invoice.Invoice, error) {
+func (f *fake) InvoicesAdded(q node.PageQuery) ([]*invoice.Invoice, error) {
 	return f.rows(q, func(i *invoice.Invoice) uint64 { return i.AddIndex })
 }
 
-func (f *fake) InvoicesSettled(q channeldb.PageQuery) ([]*invoice.Invoice, error) {
+func (f *fake) InvoicesSettled(q node.PageQuery) ([]*invoice.Invoice, error) {
 	return f.rows(q, func(i *invoice.Invoice) uint64 { return i.SettleIndex })
 }
 
 // rows is a page of the invoices, which are in the order of the index.
-func (f *fake) rows(q channeldb.PageQuery, index func(*invoice.Invoice) uint64) (out []*invoice.Invoice, err error) {
+func (f *fake) rows(q node.PageQuery, index func(*invoice.Invoice) uint64) (out []*invoice.Invoice, err error) {
 	for n := range f.invoices {
 		i := f.invoices[n]
 		if q.Reverse {

@@ -12,8 +12,8 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel"
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
@@ -30,7 +30,7 @@ func (s *Service) ForwardingHistory(ctx context.Context, req *lnrpc.ForwardingHi
 	if req.NumMaxEvents > maxForwards {
 		return nil, translate.Invalid("num_max_events", "%d is above the most of %d", req.NumMaxEvents, maxForwards)
 	}
-	q := channeldb.ForwardQuery{From: unixTime(req.StartTime), To: unixTime(req.EndTime), Limit: readPage}
+	q := node.ForwardQuery{From: unixTime(req.StartTime), To: unixTime(req.EndTime), Limit: readPage}
 	if !q.To.IsZero() { // the whole second
 		q.To = q.To.Add(time.Second - 1)
 	}
@@ -92,7 +92,7 @@ func unixTime(sec uint64) time.Time {
 	return time.Unix(int64(min(sec, math.MaxInt32*4)), 0)
 }
 
-func forwardEvent(f *channeldb.Forward) *lnrpc.ForwardingEvent {
+func forwardEvent(f *node.Forward) *lnrpc.ForwardingEvent {
 	in, out := f.In.ID, f.Out.ID
 	return &lnrpc.ForwardingEvent{
 		Timestamp: uint64(translate.Unix(f.SettledAt)), TimestampNs: uint64(translate.UnixNano(f.SettledAt)),
@@ -143,7 +143,7 @@ const ppm = 1_000_000
 func (s *Service) earned(ctx context.Context, out *lnrpc.FeeReportResponse) error {
 	const day = 24 * time.Hour
 	now := time.Now()
-	q := channeldb.ForwardQuery{From: now.Add(-30 * day), Limit: readPage}
+	q := node.ForwardQuery{From: now.Add(-30 * day), Limit: readPage}
 	var sums [3]lnwire.MilliSat
 	for {
 		rows, err := s.node.Forwards(q)

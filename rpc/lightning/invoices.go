@@ -7,9 +7,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
@@ -117,7 +117,7 @@ func within(at int64, start, end uint64) bool {
 
 // page reads rows behind an index, or before it if reversed, and keeps the first limit
 // of them that pass. They come in rising order either way.
-func page[T any](ctx context.Context, read func(channeldb.PageQuery) ([]*T, error), after uint64, limit int, reversed bool,
+func page[T any](ctx context.Context, read func(node.PageQuery) ([]*T, error), after uint64, limit int, reversed bool,
 	keep func(*T) bool, index func(*T) uint64) ([]*T, error) {
 	var out []*T
 	for len(out) < limit {
@@ -125,7 +125,7 @@ func page[T any](ctx context.Context, read func(channeldb.PageQuery) ([]*T, erro
 			return nil, status.FromContextError(err).Err()
 		}
 		size := min(readPage, limit)
-		rows, err := read(channeldb.PageQuery{After: after, Limit: size, Reverse: reversed})
+		rows, err := read(node.PageQuery{After: after, Limit: size, Reverse: reversed})
 		if err != nil {
 			return nil, err
 		}
@@ -169,12 +169,12 @@ func (s *Service) SubscribeInvoices(req *lnrpc.InvoiceSubscription, out lnrpc.Li
 // last ones.
 func (s *Service) backlog(req *lnrpc.InvoiceSubscription, out lnrpc.Lightning_SubscribeInvoicesServer) (added, settled uint64, err error) {
 	added, settled = req.AddIndex, req.SettleIndex
-	send := func(read func(channeldb.PageQuery) ([]*invoice.Invoice, error), at *uint64, index func(*invoice.Invoice) uint64) error {
+	send := func(read func(node.PageQuery) ([]*invoice.Invoice, error), at *uint64, index func(*invoice.Invoice) uint64) error {
 		if *at == 0 {
 			return nil
 		}
 		for {
-			rows, err := read(channeldb.PageQuery{After: *at, Limit: readPage})
+			rows, err := read(node.PageQuery{After: *at, Limit: readPage})
 			if err != nil {
 				return err
 			}

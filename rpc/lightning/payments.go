@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
@@ -21,11 +20,11 @@ func (s *Service) ListPayments(ctx context.Context, req *lnrpc.ListPaymentsReque
 	if err := dates(req.CreationDateStart, req.CreationDateEnd); err != nil {
 		return nil, err
 	}
-	keep := func(p *channeldb.Payment) bool {
+	keep := func(p *node.Payment) bool {
 		return (req.IncludeIncomplete || p.Status == routing.Succeeded) &&
 			within(translate.Unix(p.CreatedAt), req.CreationDateStart, req.CreationDateEnd)
 	}
-	index := func(p *channeldb.Payment) uint64 { return p.Index }
+	index := func(p *node.Payment) uint64 { return p.Index }
 	list, err := page(ctx, s.node.Payments, req.IndexOffset, pageSize(req.MaxPayments, 0), req.Reversed, keep, index)
 	if err != nil {
 		return nil, err
@@ -50,12 +49,12 @@ func (s *Service) ListPayments(ctx context.Context, req *lnrpc.ListPaymentsReque
 }
 
 // eachPayment goes through all payments.
-func (s *Service) eachPayment(ctx context.Context, f func(*channeldb.Payment)) error {
+func (s *Service) eachPayment(ctx context.Context, f func(*node.Payment)) error {
 	for after := uint64(0); ; {
 		if err := ctx.Err(); err != nil {
 			return status.FromContextError(err).Err()
 		}
-		rows, err := s.node.Payments(channeldb.PageQuery{After: after, Limit: readPage})
+		rows, err := s.node.Payments(node.PageQuery{After: after, Limit: readPage})
 		if err != nil {
 			return err
 		}
@@ -70,7 +69,7 @@ func (s *Service) eachPayment(ctx context.Context, f func(*channeldb.Payment)) e
 }
 
 func (s *Service) countPayments(ctx context.Context) (n uint64, err error) {
-	err = s.eachPayment(ctx, func(*channeldb.Payment) { n++ })
+	err = s.eachPayment(ctx, func(*node.Payment) { n++ })
 	return n, err
 }
 
@@ -108,7 +107,7 @@ func (s *Service) DeleteAllPayments(ctx context.Context, req *lnrpc.DeleteAllPay
 		return nil, translate.Invalid("all_payments", "cannot be set together with failed_payments_only")
 	}
 	var gone []lnwire.Hash
-	err := s.eachPayment(ctx, func(p *channeldb.Payment) {
+	err := s.eachPayment(ctx, func(p *node.Payment) {
 		if p.Status == routing.Failed || req.AllPayments && p.Status == routing.Succeeded {
 			gone = append(gone, p.Terms.Hash)
 		}

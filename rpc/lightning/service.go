@@ -9,7 +9,6 @@ import (
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/channel"
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/gossip"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -73,7 +72,7 @@ type Channels interface {
 	CloseChannel(context.Context, node.CloseRequest) (<-chan node.CloseUpdate, error)
 	ChannelEvents() *node.Subscription[node.ChannelEvent]
 	SetPolicy(context.Context, *wire.OutPoint, func(channel.LinkState) (channel.Policy, error)) ([]wire.OutPoint, error)
-	Forwards(channeldb.ForwardQuery) ([]channeldb.Forward, error)
+	Forwards(node.ForwardQuery) ([]node.Forward, error)
 	Sweeps() []wallet.PendingSweep
 }
 
@@ -81,15 +80,15 @@ type Channels interface {
 type Invoices interface {
 	AddInvoice(context.Context, invoice.Terms) (invoice.Invoice, error)
 	Invoice(lnwire.Hash) (invoice.Invoice, error)
-	InvoicesAdded(channeldb.PageQuery) ([]*invoice.Invoice, error)
-	InvoicesSettled(channeldb.PageQuery) ([]*invoice.Invoice, error)
+	InvoicesAdded(node.PageQuery) ([]*invoice.Invoice, error)
+	InvoicesSettled(node.PageQuery) ([]*invoice.Invoice, error)
 	InvoiceEvents() *node.Subscription[invoice.Notice]
 }
 
 // Payments are what we pay.
 type Payments interface {
-	Payments(channeldb.PageQuery) ([]*channeldb.Payment, error)
-	PaymentRow(lnwire.Hash) (*channeldb.Payment, error)
+	Payments(node.PageQuery) ([]*node.Payment, error)
+	PaymentRow(lnwire.Hash) (*node.Payment, error)
 	DeletePayments(...lnwire.Hash) error
 	FindRoute(routing.Query) (routing.Route, error)
 	Probability(routing.Route) float64

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -48,8 +47,8 @@ func (f *fake) CancelPayment(h lnwire.Hash)                       { f.canceled =
 func (f *fake) HTLCEvents() *node.Subscription[forward.Notice]    { return f.forwards.Subscribe() }
 func (f *fake) InvoiceEvents() *node.Subscription[invoice.Notice] { return f.invoices.Subscribe() }
 func (f *fake) Close()                                            {}
-func (f *fake) PaymentRow(lnwire.Hash) (*channeldb.Payment, error) {
-	return &channeldb.Payment{Index: 5}, nil
+func (f *fake) PaymentRow(lnwire.Hash) (*node.Payment, error) {
+	return &node.Payment{Index: 5}, nil
 }
 
 func (f *fake) Next(ctx context.Context) (routing.Progress, error) {

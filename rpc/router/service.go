@@ -6,7 +6,6 @@ import (
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
-	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -23,7 +22,7 @@ type Node interface {
 	TrackPayment(lnwire.Hash) (Watch, error)
 	TrackPayments() Watch
 	CancelPayment(lnwire.Hash)
-	PaymentRow(lnwire.Hash) (*channeldb.Payment, error)
+	PaymentRow(lnwire.Hash) (*node.Payment, error)
 	HTLCEvents() *node.Subscription[forward.Notice]
 	InvoiceEvents() *node.Subscription[invoice.Notice]
 }
