@@ -96,6 +96,9 @@ func (c *Channel) unspent(ev Unconfirmed) {
 // reportDepth is how deep a close must be before it is reported: three blocks, up to
 // six for large channels, as lnd does.
 func (c *Channel) reportDepth() uint32 {
+	if c.cfg.ReportDepth > 0 {
+		return c.cfg.ReportDepth
+	}
 	return 3 + uint32(min(3, 3*c.terms.Capacity/largeChannel))
 }
 

@@ -18,6 +18,9 @@ type Config struct {
 	// MaxAnchorRate bounds the fee rate that we set, as funder, for commitments
 	// with anchors; 0: DefaultAnchorRate. Their fee can be bumped later.
 	MaxAnchorRate lnwire.SatPerKW
+	// ReportDepth is how deep a close is when it is reported; 0: by the capacity. It
+	// is for test benches: nothing is forgotten earlier because of it.
+	ReportDepth uint32
 }
 
 // Figures of policy, and of the protocol.

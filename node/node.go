@@ -66,6 +66,7 @@ type Policies struct {
 	NoAnchors   bool
 	StaticOnly  bool // offer channels without anchors, accept both
 	MaxAnchor   lnwire.SatPerKW
+	ReportDepth uint32 // how deep a close is when it is reported; 0: by the capacity
 	Upfront     []byte // upfront_shutdown_script of new channels; nil: none
 }
 
@@ -131,6 +132,7 @@ func New(cfg Config) (*Node, error) {
 	n.features = ourFeatures(&cfg.Policy)
 	n.chanConfig = channel.Config{
 		Chain: *cfg.Net.GenesisHash, NodeID: n.id, NodeKey: keys.KeyLoc{Family: keys.FamilyNode}, MaxAnchorRate: cfg.Policy.MaxAnchor,
+		ReportDepth: cfg.Policy.ReportDepth,
 	}
 	n.publisher = newPublisher(cfg.Backend, cfg.Log)
 	n.purse = &purse{n: n}
@@ -222,6 +224,34 @@ func (n *Node) write(b channeldb.Batch, done func()) {
 		return
 	}
 	n.db.Queue(b, func(channeldb.Receipt) { done() })
+}
+
+// pen writes in the course of a channel's turn, for the channel and for whatever its
+// effects reach: the batches wait for the end of the turn, to be written together. A
+// nil pen belongs to no turn.
+type pen struct{ due bool }
+
+// writeWith is write by p.
+func (n *Node) writeWith(p *pen, b channeldb.Batch, done func()) {
+	if p == nil {
+		n.write(b, done)
+		return
+	}
+	var told func(channeldb.Receipt)
+	if done != nil {
+		told = func(channeldb.Receipt) { done() }
+	}
+	if n.db.Gather(b, told) {
+		p.due = true
+	}
+}
+
+// lift ends the turn: what p has written is for the disk.
+func (n *Node) lift(p *pen) {
+	if p.due {
+		p.due = false
+		n.db.Wake()
+	}
 }
 
 func (n *Node) now() time.Time { return time.Now() }

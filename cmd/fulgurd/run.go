@@ -352,6 +352,9 @@ func (c *config) policies() node.Policies {
 		MaxAnchor:  lnwire.SatPerKW(c.MaxCommitFeeRate * 250),
 		StaticOnly: c.Dev.TestProfile != "" && !c.Protocol.Anchors,
 	}
+	if c.Dev.TestProfile != "" {
+		p.ReportDepth = 1
+	}
 	if p.MaxCapacity == 0 {
 		p.MaxCapacity = node.MaxSmallChannel
 		if c.Protocol.Wumbo {
