@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
@@ -32,7 +34,8 @@ type node struct {
 	options        []string
 	id             string // hex; known after the first start
 	proc           *process
-	expectEnd      bool // the test has ended the process itself
+	expectEnd      bool       // the test has ended the process itself
+	mu             sync.Mutex // held when the clients change
 	conn           *grpc.ClientConn
 	ln             lnrpc.LightningClient
 	router         routerrpc.RouterClient
@@ -121,6 +124,10 @@ func (n *node) dial(macaroon []byte) *grpc.ClientConn {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(n.certificate(), "")),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64 << 20)),
+		grpc.WithConnectParams(grpc.ConnectParams{ // the daemon is just starting
+			Backoff:           backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.5, MaxDelay: 100 * time.Millisecond},
+			MinConnectTimeout: atOnce,
+		}),
 	}
 	if macaroon != nil {
 		options = append(options, grpc.WithPerRPCCredentials(bearer(macaroon)))
@@ -177,10 +184,19 @@ func (n *node) chainDir() string {
 // connectAPI connects the clients with the admin macaroon.
 func (n *node) connectAPI() {
 	n.t.Helper()
+	n.mu.Lock()
 	n.conn = n.dial(n.macaroon("admin"))
 	n.ln, n.router = lnrpc.NewLightningClient(n.conn), routerrpc.NewRouterClient(n.conn)
 	n.invoices, n.kit = invoicesrpc.NewInvoicesClient(n.conn), walletrpc.NewWalletKitClient(n.conn)
+	n.mu.Unlock()
 	n.id = n.info().IdentityPubkey
+}
+
+// clients are the clients of the latest start, for goroutines other than the test's.
+func (n *node) clients() (lnrpc.LightningClient, routerrpc.RouterClient) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ln, n.router
 }
 
 func (n *node) info() *lnrpc.GetInfoResponse {

@@ -1,0 +1,282 @@
+package itest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+)
+
+// TestKillForwarder kills bob again and again while alice pays carol through him.
+func TestKillForwarder(t *testing.T) {
+	t.Parallel()
+	killed(t, 20, 900_000, "bob")
+}
+
+// TestKillPayerAndReceiver does the same to those at the ends, and to all in turn.
+func TestKillPayerAndReceiver(t *testing.T) {
+	t.Parallel()
+	killed(t, 9, 300_000, "alice", "carol", "bob")
+}
+
+// killed lets alice pay carol through bob without a pause, while the named nodes are
+// killed in turn. Then everything must be as if nothing had happened: no channel is
+// closed, no payment is stuck, none was paid twice, every figure agrees to the
+// millisatoshi, and every forward is in bob's history. The first payment is of that
+// many millisatoshis; below 354,000 no commitment shows them.
+func killed(t *testing.T, times int, amount int64, names ...string) {
+	w := newWorld(t)
+	nodes, points := w.line(5_000_000, "alice", "bob", "carol")
+	s := &siege{t: t, alice: nodes[0], bob: nodes[1], carol: nodes[2], points: points}
+	s.amount.Store(amount)
+	start := []int64{s.alice.inChannels(), s.bob.inChannels(), s.carol.inChannels()}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { s.payer(t.Context()) })
+	}
+	for i := range times {
+		victim := w.named(names[i%len(names)])
+		s.progress(1 + rand.Int64N(6))
+		time.Sleep(rand.N(10 * time.Millisecond)) // no wait for anything: any moment will do
+		victim.kill()
+		victim.start()
+		for _, p := range points {
+			for _, n := range nodes {
+				if n.channel(p) != nil {
+					n.active(p)
+				}
+			}
+		}
+	}
+	s.progress(4)
+	s.over.Store(true)
+	all.Wait()
+	settled(nodes...)
+	s.check(start)
+	for _, n := range nodes { // and it is all on the disk
+		n.restart()
+	}
+	for i, n := range nodes {
+		n.active(points[min(i, 1)])
+	}
+	s.check(start)
+	s.alice.pay(s.carol.invoice(1_000_000))
+	s.carol.pay(s.alice.invoice(1_000_000))
+}
+
+func (w *world) named(name string) *node {
+	w.t.Helper()
+	for _, n := range w.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	w.t.Fatalf("no node %s", name)
+	return nil
+}
+
+// siege is what is known from outside of payments that go on while nodes die.
+type siege struct {
+	t                 *testing.T
+	alice, bob, carol *node
+	points            []chanPoint
+	amount            atomic.Int64 // of the latest payment
+	succeeded         atomic.Int64
+	over              atomic.Bool // no new payments
+
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+// progress waits until so many more payments have succeeded.
+func (s *siege) progress(more int64) {
+	s.t.Helper()
+	goal := s.succeeded.Load() + more
+	eventually(s.t, "payments go on", func() bool { return s.succeeded.Load() >= goal })
+}
+
+// payer pays invoices one after the other. Whatever happens to the nodes meanwhile, it
+// behaves as a careful program should: it asks what became of a payment before it
+// forgets it.
+func (s *siege) payer(ctx context.Context) {
+	for ctx.Err() == nil && !s.over.Load() {
+		// No two are alike, and each is smaller than the one before: of a smaller amount
+		// the payer does not believe that it must fail because a larger one did.
+		amount := s.amount.Add(-25)
+		var made *lnrpc.AddInvoiceResponse
+		if !s.insist(ctx, func(ctx context.Context) (err error) {
+			ln, _ := s.carol.clients()
+			made, err = ln.AddInvoice(ctx, &lnrpc.Invoice{ValueMsat: amount})
+			return err
+		}) {
+			return
+		}
+		switch p := s.pay(ctx, made); {
+		case p == nil:
+		case p.Status == lnrpc.Payment_SUCCEEDED:
+			s.succeeded.Add(1)
+		default:
+			time.Sleep(20 * time.Millisecond) // somebody is down, and will be a little longer
+		}
+	}
+}
+
+// insist repeats a call while the node that it is for is down.
+func (s *siege) insist(ctx context.Context, call func(context.Context) error) bool {
+	for ctx.Err() == nil {
+		err := call(ctx)
+		if err == nil {
+			return true
+		}
+		if !away(err) && ctx.Err() == nil {
+			s.t.Errorf("a call is refused: %v", err)
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// away: the node did not answer, as opposed to: it refused.
+func away(err error) bool {
+	code := status.Code(err)
+	return code == codes.Unavailable || code == codes.Canceled
+}
+
+// pay begins a payment and follows it to its end over all restarts of the payer.
+func (s *siege) pay(ctx context.Context, made *lnrpc.AddInvoiceResponse) (end *lnrpc.Payment) {
+	begun := false
+	s.insist(ctx, func(ctx context.Context) error {
+		_, router := s.alice.clients()
+		if begun {
+			stream, err := router.TrackPaymentV2(ctx, &routerrpc.TrackPaymentRequest{PaymentHash: made.RHash, NoInflightUpdates: true})
+			if err == nil {
+				end, err = lastPayment(stream)
+			}
+			if status.Code(err) != codes.NotFound {
+				return err
+			} // it was not begun: nothing of it had become durable
+		}
+		begun = true // it may have begun, whatever the answer
+		stream, err := router.SendPaymentV2(ctx, payRequest(made.PaymentRequest))
+		if err == nil {
+			end, err = lastPayment(stream)
+		}
+		return err
+	})
+	if end != nil && end.Status == lnrpc.Payment_FAILED {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.seen == nil {
+			s.seen = map[string]int{}
+		}
+		s.seen[end.FailureReason.String()]++
+		for _, a := range end.Htlcs {
+			s.seen[a.Failure.GetCode().String()+fmt.Sprint(a.Failure.GetFailureSourceIndex())]++
+		}
+	}
+	return end
+}
+
+// check compares what all three say.
+func (s *siege) check(start []int64) {
+	t := s.t
+	t.Helper()
+	paid := s.paid()
+	received := s.received()
+	carried := map[int64]int{}
+	var fees int64
+	for _, e := range s.bob.forwards() {
+		carried[int64(e.AmtOutMsat)]++
+		fees += int64(e.FeeMsat)
+		require.Equal(t, feeOf(int64(e.AmtOutMsat)), int64(e.FeeMsat))
+	}
+	var sum int64
+	want := map[int64]int{}
+	for hash, amount := range received {
+		require.Equal(t, amount, paid[hash], "carol was paid what alice has not paid")
+		sum += amount
+		want[amount]++
+	}
+	require.Len(t, paid, len(received), "alice has paid what carol has not got")
+	require.Equal(t, want, carried, "bob's history")
+	require.Equal(t, []int64{start[0] - sum - fees, start[1] + fees, start[2] + sum},
+		[]int64{s.alice.inChannels(), s.bob.inChannels(), s.carol.inChannels()})
+	for _, n := range []*node{s.alice, s.bob, s.carol} {
+		require.Empty(t, n.closed(), n.name)
+		p := n.pending()
+		require.Empty(t, p.WaitingCloseChannels, n.name)
+		require.Empty(t, p.PendingForceClosingChannels, n.name)
+	}
+	require.Len(t, s.bob.channels(), 2)
+	t.Logf("%d payments arrived, failures: %v", len(received), s.seen)
+}
+
+// paid are the payments that succeeded, by hash; none may be open, and none may have
+// been paid by two attempts.
+func (s *siege) paid() map[string]int64 {
+	s.t.Helper()
+	list, err := s.alice.ln.ListPayments(soon(s.t), &lnrpc.ListPaymentsRequest{IncludeIncomplete: true})
+	require.NoError(s.t, err)
+	out := map[string]int64{}
+	for _, p := range list.Payments {
+		require.Contains(s.t, []lnrpc.Payment_PaymentStatus{lnrpc.Payment_SUCCEEDED, lnrpc.Payment_FAILED}, p.Status, "payment is stuck")
+		good := 0
+		for _, a := range p.Htlcs {
+			require.NotEqual(s.t, lnrpc.HTLCAttempt_IN_FLIGHT, a.Status)
+			if a.Status == lnrpc.HTLCAttempt_SUCCEEDED {
+				good++
+			}
+		}
+		if p.Status == lnrpc.Payment_SUCCEEDED {
+			require.Equal(s.t, 1, good, "one attempt paid")
+			require.Equal(s.t, feeOf(p.ValueMsat), p.FeeMsat)
+			out[p.PaymentHash] = p.ValueMsat
+		} else {
+			require.Zero(s.t, good)
+		}
+	}
+	return out
+}
+
+// received are carol's settled invoices, by hash.
+func (s *siege) received() map[string]int64 {
+	s.t.Helper()
+	list, err := s.carol.ln.ListInvoices(soon(s.t), &lnrpc.ListInvoiceRequest{NumMaxInvoices: 100_000})
+	require.NoError(s.t, err)
+	out := map[string]int64{}
+	for _, inv := range list.Invoices {
+		switch inv.State {
+		case lnrpc.Invoice_SETTLED:
+			require.Equal(s.t, inv.ValueMsat, inv.AmtPaidMsat)
+			got := int64(0)
+			for _, h := range inv.Htlcs {
+				if h.State == lnrpc.InvoiceHTLCState_SETTLED {
+					got += int64(h.AmtMsat)
+				}
+			}
+			require.Equal(s.t, inv.ValueMsat, got)
+			out[fmt.Sprintf("%x", inv.RHash)] = inv.AmtPaidMsat
+		default:
+			require.Equal(s.t, lnrpc.Invoice_OPEN, inv.State)
+		}
+	}
+	return out
+}
+
+func (n *node) channels() []*lnrpc.Channel {
+	n.t.Helper()
+	list, err := n.ln.ListChannels(soon(n.t), &lnrpc.ListChannelsRequest{})
+	require.NoError(n.t, err)
+	return list.Channels
+}
