@@ -60,7 +60,6 @@ func (m *Machine) addChannel(c *channel, ids [2]lnwire.PubKey) {
 	}
 	m.channels[c.id] = c
 	m.outpoints[c.op] = c.id
-	m.capacity += c.capacity
 	at, _ := slices.BinarySearch(m.order, c.id)
 	m.order = slices.Insert(m.order, at, c.id)
 }
@@ -74,7 +73,6 @@ func (m *Machine) removeChannel(c *channel) {
 	m.erase(channelKey(c.id))
 	delete(m.channels, c.id)
 	delete(m.outpoints, c.op)
-	m.capacity -= c.capacity
 	if at, ok := slices.BinarySearch(m.order, c.id); ok {
 		m.order = slices.Delete(m.order, at, at+1)
 	}

@@ -26,8 +26,7 @@ type Machine struct {
 	outpoints map[wire.OutPoint]lnwire.ShortChannelID
 	nodes     map[lnwire.PubKey]*node
 	nodeOrder []*node // by id
-	capacity  lnwire.Sat
-	newest    uint32 // timestamp of any update
+	newest    uint32  // timestamp of any update
 	spent     []lnwire.ShortChannelID
 	zombies   fifoSet[lnwire.ShortChannelID] // forgotten as stale
 	gone      fifoSet[lnwire.ShortChannelID] // whose funding is spent

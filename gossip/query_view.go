@@ -100,20 +100,24 @@ func (m *Machine) Nodes(after lnwire.PubKey, limit int) (list []*Node) {
 	return list
 }
 
-// Info counts the map.
+// Info counts the map; channels that are spent are no longer counted.
 func (m *Machine) Info() Info {
-	i := Info{Nodes: len(m.nodeOrder), Channels: len(m.order), TotalCapacity: m.capacity, Zombies: m.zombies.len()}
+	i := Info{Nodes: len(m.nodeOrder), Zombies: m.zombies.len()}
 	for _, n := range m.nodeOrder {
 		i.MaxOutDegree = max(i.MaxOutDegree, len(n.channels))
 	}
-	if len(m.order) == 0 {
-		return i
-	}
 	all := make([]lnwire.Sat, 0, len(m.order))
 	for _, id := range m.order {
-		all = append(all, m.channels[id].capacity)
+		if c := m.channels[id]; c.spentAt == 0 {
+			all = append(all, c.capacity)
+			i.TotalCapacity += c.capacity
+		}
+	}
+	if len(all) == 0 {
+		return i
 	}
 	slices.Sort(all)
+	i.Channels = len(all)
 	i.MinCapacity, i.MaxCapacity, i.MedianCapacity = all[0], all[len(all)-1], all[len(all)/2]
 	return i
 }

@@ -136,7 +136,6 @@ func Route(r *routing.Route, t *routing.Terms) *lnrpc.Route {
 		hop := &lnrpc.Hop{
 			ChanId: uint64(h.SCID), AmtToForward: int64(h.Forward.Sat()), AmtToForwardMsat: int64(h.Forward),
 			Fee: int64(h.Fee.Sat()), FeeMsat: int64(h.Fee), Expiry: uint32(h.Expiry), PubKey: h.Node.String(), TlvPayload: true,
-			ChanCapacity: int64(h.Forward.Sat()),
 		}
 		if last := i == len(r.Hops)-1; last && t != nil {
 			if t.Secret != nil {
