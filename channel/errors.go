@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -118,15 +119,28 @@ func (c *Channel) publish() {
 	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeClosePublished, Tx: tx})
 }
 
-// peerError is an error message: the peer has given the channel up.
+// passing are the errors with which lnd does not mean what BOLT 1 says an error
+// means. It sends the first when it stops while an update is under way, or trips over
+// itself, the second (until 0.18) instead of waiting until a channel that is to be
+// closed has no HTLCs; and it keeps the channel. A forced close would cost both sides
+// money that neither wants to spend, so the channel starts over on a new connection.
+var passing = []string{"internal error", "link failed to shutdown"}
+
+// peerError is an error message: the peer has given the channel up, unless it is a
+// passing one.
 func (c *Channel) peerError(m *lnwire.Error) {
 	text := printable(m.Data)
 	switch c.core.Phase {
 	case Opening, Funding:
 		c.giveUp("the peer says: " + text)
 	case AwaitReady, Open, ShuttingDown: // B2.error.1
-		c.tell(NoticeError, text)
 		c.conn.broken = true
+		if slices.Contains(passing, text) {
+			c.tell(NoticeWarning, "error from the peer, which keeps the channel: "+text)
+			c.fx.Disconnect = true
+			return
+		}
+		c.tell(NoticeError, text)
 		c.broke("the peer says: " + text)
 	case MutualClose, Failed, Closing, Closed: // the peer may have forgotten it
 		c.tell(NoticeError, text)

@@ -211,6 +211,29 @@ func TestPeerError(t *testing.T) {
 	require.True(t, fx.Disconnect)
 }
 
+// TestPassingError: what lnd says when it stops in the middle of an update is no end of
+// the channel: it goes on over a new connection, and nothing in flight is lost.
+func TestPassingError(t *testing.T) {
+	for _, text := range passing {
+		w := opened(t, nil)
+		w.a.add(5_000_000, 1)
+		w.a.step(Flush{})
+		w.b.deliver(1)
+		w.a.step(Received{Msg: &lnwire.Error{ChannelID: w.a.ch.id(), Data: []byte(text)}})
+		require.Equal(t, Open, w.a.ch.Phase())
+		require.True(t, w.a.last.Disconnect)
+		require.Empty(t, w.a.last.Publish)
+		require.Equal(t, NoticeWarning, w.a.last.Tell[0].Kind)
+		require.Empty(t, w.a.step(Received{Msg: &lnwire.RevokeAndAck{ChannelID: w.a.ch.id()}}).Send) // too late
+		w.disconnect()
+		w.connect()
+		w.settle()
+		w.b.fulfill(0, 1)
+		w.settle()
+		require.Empty(t, w.a.ch.Info().HTLCs)
+	}
+}
+
 // TestToldOnce: V-05: a preimage that came before the cut was told; what the peer
 // says afterwards changes nothing upstream.
 func TestToldOnce(t *testing.T) {
