@@ -28,6 +28,7 @@ func (s sink) Closed(c *peer.Conn, err error) {
 		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}})
 	}
 	s.n.gossip.closed(c)
+	s.n.nuisances.gone(c)
 	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: false})
 }
 
@@ -35,13 +36,13 @@ func (s sink) Closed(c *peer.Conn, err error) {
 func (s sink) Message(c *peer.Conn, m lnwire.Message) {
 	switch m := m.(type) {
 	case *lnwire.Error:
-		s.n.log.Warn("error from peer", "peer", c.PubKey(), "channel", m.ChannelID, "text", peer.Text(m))
 		s.toChannels(c, m)
 	case *lnwire.Warning:
-		s.n.log.Warn("warning from peer", "peer", c.PubKey(), "channel", m.ChannelID, "text", peer.Text(m))
 		s.toChannels(c, m)
 	case *lnwire.OpenChannel:
-		s.n.fundee(c, m)
+		if s.n.bears(c, openingCost) {
+			s.n.fundee(c, m)
+		}
 	case lnwire.ChannelMessage:
 		s.toChannel(c, m)
 	case *lnwire.Unknown, *lnwire.PeerStorage, *lnwire.PeerStorageRetrieval:
@@ -52,8 +53,11 @@ func (s sink) Message(c *peer.Conn, m lnwire.Message) {
 }
 
 // toChannels delivers an error or warning, which may be about all channels with
-// the peer.
+// the peer. It is logged by those, and by the connection.
 func (s sink) toChannels(c *peer.Conn, m lnwire.ChannelMessage) {
+	if !s.n.bears(c, 1) {
+		return
+	}
 	if !m.Channel().IsZero() {
 		if e := s.n.channels.key(c.PubKey(), m.Channel()); e != nil {
 			e.runner.Inbox.PutSlow(turn.Item{Event: channel.Received{Msg: m}})
@@ -70,7 +74,9 @@ func (s sink) toChannel(c *peer.Conn, m lnwire.ChannelMessage) {
 	if e == nil {
 		// BOLT 1 and 2: the peer must learn that we do not have it, and it will not
 		// learn it from silence.
-		c.Send(peer.Channel, &lnwire.Error{ChannelID: m.Channel(), Data: []byte("no such channel")})
+		if s.n.bears(c, 1) {
+			complain(c, m.Channel(), "no such channel")
+		}
 		return
 	}
 	item := turn.Item{Event: channel.Received{Msg: m}}

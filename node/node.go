@@ -101,6 +101,7 @@ type Node struct {
 	seen       atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
 	synced     atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
 	closes     closes
+	nuisances  nuisances
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -283,7 +284,7 @@ func (n *Node) startWallet() error {
 // startHost makes the host of the connections; nobody is let in before openDoors.
 func (n *Node) startHost() (err error) {
 	n.host, err = peer.NewHost(peer.Config{
-		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Sink: sink{n}, Log: n.log,
+		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Sink: sink{n}, Log: n.log, Admit: n.admit,
 		Limits: peer.Limits{MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
 	})
 	return err

@@ -215,9 +215,7 @@ func (n *Node) newChannel(id lnwire.PubKey) (*entry, error) {
 
 // fundee makes the machine for a channel that a peer asks for.
 func (n *Node) fundee(c *peer.Conn, m *lnwire.OpenChannel) {
-	refuse := func(text string) {
-		c.Send(peer.Channel, &lnwire.Error{ChannelID: m.TemporaryChannelID, Data: []byte(text)})
-	}
+	refuse := func(text string) { complain(c, m.TemporaryChannelID, text) }
 	if err := n.admitOpening(c.PubKey()); err != nil {
 		refuse(err.Error())
 		return

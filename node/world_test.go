@@ -150,9 +150,9 @@ func (r *resident) fund(amount lnwire.Sat) {
 
 func (r *resident) mine(n int) {
 	r.t.Helper()
-	_, err := r.chain.Generate(r.t.Context(), n)
+	hashes, err := r.chain.Generate(r.t.Context(), n)
 	require.NoError(r.t, err)
-	r.until("synced", r.SyncedToChain)
+	r.until("synced", func() bool { return r.Tip().Hash == hashes[n-1] && r.SyncedToChain() })
 }
 
 // unconfirmed waits until btcd knows a transaction.
