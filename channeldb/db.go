@@ -131,8 +131,11 @@ func openFile(path string, noSync bool) (*bolt.DB, error) {
 		NoSync: noSync,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag, mode)
+			if err != nil {
+				return nil, err
+			}
 			file = f
-			return f, err
+			return f, checkWhole(f)
 		},
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
