@@ -260,7 +260,7 @@ func signedBy(n *node, fee lnwire.Sat, r *lnwire.FeeRange) *lnwire.ClosingSigned
 func TestClosingWithoutRange(t *testing.T) {
 	start := func() *world {
 		w := opened(t, nil)
-		w.a.step(CloseAsked{FeeRate: 1000, MaxFeeRate: 1100})
+		w.a.step(CloseAsked{FeeRate: 1000, MaxFeeRate: 12_000})
 		w.a.step(Flush{})
 		w.b.deliver(-1)
 		w.b.step(Flush{})
@@ -284,11 +284,18 @@ func TestClosingWithoutRange(t *testing.T) {
 	require.Equal(t, MutualClose, w.a.ch.Phase())
 	require.Equal(t, first+10, w.a.last.Send[0][0].(*lnwire.ClosingSigned).Fee)
 
-	w = start() // one apart, with nothing between
-	w.a.ch.conn.offers.max = first
-	w.a.step(Received{Msg: signedBy(w.b, first+1, nil)})
-	w.a.step(Received{Msg: signedBy(w.b, first+1, nil)})
-	require.Equal(t, MutualClose, w.a.ch.Phase())
+	w = start() // half way, but never above what we are ready to pay
+	most := w.a.ch.conn.offers.max
+	for fee := lnwire.Sat(600_000); ; fee -= 1000 {
+		w.a.step(Received{Msg: signedBy(w.b, fee, nil)})
+		m, ok := w.a.last.Send[0][0].(*lnwire.ClosingSigned)
+		if !ok {
+			break
+		}
+		require.LessOrEqual(t, m.Fee, most)
+	}
+	requireWarned(t, w.a, "out of the")
+	require.Equal(t, ShuttingDown, w.a.ch.Phase())
 }
 
 // TestClosingDust: B2.closing.8: an output that does not relay fails the channel.

@@ -216,7 +216,8 @@ func (c *Channel) offerWithin(m *lnwire.ClosingSigned, p *commitment.Closing, tx
 }
 
 // offerBetween answers an offer in the old way: take what is in our own range, else
-// meet half way.
+// meet half way, but never outside that range: a peer that asks for all we have must
+// not get us to sign half of it away, nor a fee that does not relay.
 func (c *Channel) offerBetween(m *lnwire.ClosingSigned, p *commitment.Closing, tx *commitment.ClosingTx) {
 	o := &c.conn.offers
 	if !o.sent {
@@ -226,15 +227,16 @@ func (c *Channel) offerBetween(m *lnwire.ClosingSigned, p *commitment.Closing, t
 			return
 		}
 	}
-	half := (m.Fee + o.fee) / 2
-	switch {
-	case m.Fee >= o.min && m.Fee <= o.max, half == m.Fee: // B2.closing.5
+	if m.Fee >= o.min && m.Fee <= o.max { // B2.closing.5
 		c.agreeOn(m, tx)
-	case half == o.fee:
-		c.counter(m, p, m.Fee) // one apart: nothing lies between
-	default:
-		c.counter(m, p, half) // B2.closing.11
+		return
 	}
+	next := min(max((m.Fee+o.fee)/2, o.min), o.max)
+	if next == o.fee {
+		c.warn(fmt.Sprintf("closing_signed: %v is out of the %v to %v that we accept", m.Fee, o.min, o.max))
+		return
+	}
+	c.counter(m, p, next) // B2.closing.11
 }
 
 // counter makes another offer than the peer's.
