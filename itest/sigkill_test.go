@@ -40,27 +40,23 @@ func killed(t *testing.T, times int, amount int64, names ...string) {
 	s := &siege{t: t, alice: nodes[0], bob: nodes[1], carol: nodes[2], points: points}
 	s.amount.Store(amount)
 	start := []int64{s.alice.inChannels(), s.bob.inChannels(), s.carol.inChannels()}
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() { s.payer(t.Context()) })
-	}
-	for i := range times {
-		victim := w.named(names[i%len(names)])
-		s.progress(1 + rand.Int64N(6))
-		time.Sleep(rand.N(10 * time.Millisecond)) // no wait for anything: any moment will do
-		victim.kill()
-		victim.start()
-		for _, p := range points {
-			for _, n := range nodes {
-				if n.channel(p) != nil {
-					n.active(p)
+	s.pays(4, func() {
+		for i := range times {
+			victim := w.named(names[i%len(names)])
+			s.progress(1 + rand.Int64N(6))
+			time.Sleep(rand.N(10 * time.Millisecond)) // no wait for anything: any moment will do
+			victim.kill()
+			victim.start()
+			for _, p := range points {
+				for _, n := range nodes {
+					if n.channel(p) != nil {
+						n.active(p)
+					}
 				}
 			}
 		}
-	}
-	s.progress(4)
-	s.over.Store(true)
-	all.Wait()
+		s.progress(4)
+	})
 	settled(nodes...)
 	s.check(start)
 	for _, n := range nodes { // and it is all on the disk
@@ -96,6 +92,19 @@ type siege struct {
 
 	mu   sync.Mutex
 	seen map[string]int
+}
+
+// pays lets so many payers pay while meanwhile runs, and waits for the end of every
+// payment that was begun.
+func (s *siege) pays(payers int, meanwhile func()) {
+	var all sync.WaitGroup
+	s.over.Store(false)
+	for range payers {
+		all.Go(func() { s.payer(s.t.Context()) })
+	}
+	defer all.Wait()
+	defer s.over.Store(true)
+	meanwhile()
 }
 
 // progress waits until so many more payments have succeeded.
