@@ -118,6 +118,9 @@ const (
 	UnfitDust
 	// UnfitFar: it expires too far in the future (V-37); answer expiry_too_far.
 	UnfitFar
+	// UnfitClosed: its channel lives in the chain only, where it may be worth nothing;
+	// answer permanent_channel_failure, which nobody will hear.
+	UnfitClosed
 )
 
 // ResolutionKind is how an HTLC ends.

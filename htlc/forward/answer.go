@@ -75,7 +75,7 @@ func (s *Switch) ended(o htlc.Outcome, fx *Effects) {
 // (V-05, V-12). A failure never overtakes anything.
 func (s *Switch) late(o htlc.Outcome, fx *Effects) {
 	if o.Resolution.Kind == htlc.Fulfilled {
-		fx.Resolve = append(fx.Resolve, Resolve{Ref: o.Origin.Ref, Resolution: o.Resolution})
+		s.resolve(Resolve{Ref: o.Origin.Ref, Resolution: o.Resolution}, fx)
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *Switch) answer(f *forward, o htlc.Outcome, fx *Effects) {
 		r.Resolution = htlc.Resolution{Kind: htlc.Failed, Reason: onion.EncryptFailure(f.in.Opened.Secret,
 			onion.Failure{Code: onion.PermanentChannelFailure})}
 	}
-	fx.Resolve = append(fx.Resolve, r)
+	s.resolve(r, fx)
 	f.out.now = o.Ref.ChanNum
 	s.tell(kind, f, fx)
 	n := &fx.Tell[len(fx.Tell)-1]

@@ -8,7 +8,7 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
-// lockedIn decides what becomes of an incoming HTLC.
+// lockedIn takes up an incoming HTLC. What was decided before stays decided.
 func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
 	ref := in.HTLC.Ref
 	if f, ok := s.forwards[ref]; ok { // told again: it is on its way
@@ -20,24 +20,40 @@ func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
 		s.answer(&forward{in: in, known: true, out: route{now: o.Ref.ChanNum, amount: o.Amount}}, o, fx)
 		return
 	}
+	if r, ok := s.answered.byRef[ref]; ok {
+		fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Resolution: r})
+		return
+	}
+	if s.blind {
+		s.hold(in)
+		return
+	}
+	s.decide(in, fx)
+}
+
+// decide says what becomes of an incoming HTLC.
+func (s *Switch) decide(in htlc.Locked, fx *Effects) {
+	ref := in.HTLC.Ref
 	switch {
 	case in.Opened.Bad != nil:
-		fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Resolution: htlc.Resolution{
+		s.resolve(Resolve{Ref: ref, Resolution: htlc.Resolution{
 			Kind: htlc.Malformed, OnionSHA256: in.Opened.Bad.SHA256, Code: uint16(in.Opened.Bad.Code),
-		}})
+		}}, fx)
 	case !s.tags.claim(in.Opened.Secret, in.HTLC, fx):
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "the onion was used before", fx) // B4.replay.1
+	case in.Opened.Invalid != nil:
+		s.refuse(in, nil, *in.Opened.Invalid, "the onion's payload is invalid", fx)
+	case in.Opened.Final: // unfit or not: the invoices may have accepted it before a restart
+		fx.Receive = append(fx.Receive, in)
 	case in.Unfit == htlc.UnfitDust:
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryChannelFailure, Update: s.links.update(in.HTLC.Ref.ChanNum)},
 			"too much dust in its channel", fx) // V-20
 	case in.Unfit == htlc.UnfitFar:
 		s.refuse(in, nil, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx) // V-37
-	case in.Opened.Invalid != nil:
-		s.refuse(in, nil, *in.Opened.Invalid, "the onion's payload is invalid", fx)
+	case in.Unfit == htlc.UnfitClosed:
+		s.refuse(in, nil, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
 	case in.HTLC.Expiry > s.height+s.cfg.MaxExpiry:
 		s.refuse(in, nil, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx) // V-37
-	case in.Opened.Final:
-		fx.Receive = append(fx.Receive, in)
 	default:
 		s.carry(in, fx)
 	}
@@ -125,9 +141,9 @@ func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy) (*onion.Fai
 
 // refuse fails an incoming HTLC ourselves.
 func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why string, fx *Effects) {
-	fx.Resolve = append(fx.Resolve, Resolve{Ref: in.HTLC.Ref, Resolution: htlc.Resolution{
+	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: htlc.Resolution{
 		Kind: htlc.Failed, Reason: onion.EncryptFailure(in.Opened.Secret, fail),
-	}})
+	}}, fx)
 	n := Notice{
 		Kind: RefusedHere, In: in.HTLC.Ref, InSCID: s.links.scid(in.HTLC.Ref.ChanNum),
 		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why,

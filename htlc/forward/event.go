@@ -46,6 +46,11 @@ type Launch struct {
 // Block: the chain has a new tip.
 type Block struct{ Height lnwire.Height }
 
+// Chain tells whether the tip is the network's, as far as anybody can know: it is not
+// while the node catches up, and while its backend is away. HTLCs that come in then
+// are not decided before it is again (V-27): how much time they leave is unknown.
+type Chain struct{ Current bool }
+
 // Restarted tells once, before anything else, what the store held.
 type Restarted struct {
 	Height lnwire.Height
@@ -70,6 +75,7 @@ func (Ended) isEvent()       {}
 func (Refused) isEvent()     {}
 func (Launch) isEvent()      {}
 func (Block) isEvent()       {}
+func (Chain) isEvent()       {}
 func (Restarted) isEvent()   {}
 
 // Effects is what one step wants from the world. Delta must be queued for writing

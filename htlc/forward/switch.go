@@ -37,6 +37,11 @@ type Switch struct {
 	// restart.
 	orphans map[htlc.Ref]htlc.Outcome
 	tags    tags
+	// answered are the last answers; waiting are HTLCs that are decided when the chain
+	// is in sight again.
+	answered answers
+	blind    bool
+	waiting  []htlc.Locked
 }
 
 // forward is an incoming HTLC on its way out.
@@ -75,6 +80,7 @@ func New(cfg Config) *Switch {
 		launches: map[uint64]*launch{},
 		orphans:  map[htlc.Ref]htlc.Outcome{},
 		tags:     newTags(),
+		answered: newAnswers(),
 	}
 }
 
@@ -89,10 +95,12 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 	case LinkChanged:
 		s.links.set(ev.Link)
 	case LinkGone:
-		s.links.drop(ev.ChanNum)
+		s.linkGone(ev.ChanNum, &fx)
 	case Block:
 		s.height = ev.Height
 		s.tags.forget(ev.Height, &fx)
+	case Chain:
+		s.sight(ev.Current, &fx)
 	case LockedIn:
 		s.lockedIn(ev.HTLC, &fx)
 	case Refused:

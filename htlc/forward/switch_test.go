@@ -239,18 +239,21 @@ func TestUnreadableOnions(t *testing.T) {
 	require.Equal(t, onion.InvalidOnionPayload, failureOf(t, s.Step(t0, LockedIn{l}), l).Code)
 }
 
-// TestUnfit: what the channel calls unfit is failed, whatever its onion says.
+// TestUnfit: what the channel calls unfit is not carried on, whatever its onion says.
+// One for us is a matter of the invoices: before a restart, when it was not unfit yet,
+// they may have accepted it.
 func TestUnfit(t *testing.T) {
 	for unfit, code := range map[htlc.Unfit]onion.Code{
 		htlc.UnfitDust: onion.TemporaryChannelFailure, htlc.UnfitFar: onion.ExpiryTooFar,
+		htlc.UnfitClosed: onion.PermanentChannelFailure,
 	} {
-		for _, final := range []bool{true, false} {
-			l := good(1)
-			l.Unfit, l.Opened.Final = unfit, final
-			fx := world().Step(t0, LockedIn{l})
-			require.Empty(t, fx.Receive)
-			require.Equal(t, code, failureOf(t, fx, l).Code)
-		}
+		l := good(1)
+		l.Unfit = unfit
+		require.Equal(t, code, failureOf(t, world().Step(t0, LockedIn{l}), l).Code)
+		l.Opened.Final = true
+		fx := world().Step(t0, LockedIn{l})
+		require.Empty(t, fx.Resolve)
+		require.Equal(t, unfit, fx.Receive[0].Unfit)
 	}
 }
 
@@ -328,4 +331,73 @@ func TestLatePreimage(t *testing.T) {
 func TestFeeSaturates(t *testing.T) {
 	require.Equal(t, ^lnwire.MilliSat(0), Policy{PPM: ^uint32(0)}.Fee(^lnwire.MilliSat(0)))
 	require.Equal(t, lnwire.MilliSat(1001), Policy{Base: 1000, PPM: 1}.Fee(1_999_999))
+}
+
+// TestToldAgain: an HTLC that was answered is answered in the same way when it is told
+// again, by a channel that lost its memory while the answer was under way: it is not
+// carried on a second time (V-29), nor carried on after it was failed.
+func TestToldAgain(t *testing.T) {
+	s := world()
+	l := good(1)
+	add := s.Step(t0, LockedIn{l}).Add[0]
+	paid := htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: lnwire.Preimage{1}}}
+	first := s.Step(t0, Ended{paid}).Resolve[0]
+	again := s.Step(t0, LockedIn{l})
+	require.Empty(t, again.Add)
+	require.Equal(t, []Resolve{{Ref: first.Ref, Resolution: first.Resolution}}, again.Resolve)
+	require.Nil(t, again.Resolve[0].Record, "it earns its fee once")
+
+	down := *s.links.byNum[2]
+	down.Up = false
+	other := *s.links.byNum[3]
+	other.Up = false
+	s.Step(t0, LinkChanged{down})
+	s.Step(t0, LinkChanged{other})
+	l = good(2)
+	first = s.Step(t0, LockedIn{l}).Resolve[0]
+	down.Up = true
+	s.Step(t0, LinkChanged{down})
+	again = s.Step(t0, LockedIn{l})
+	require.Empty(t, again.Add)
+	require.Equal(t, first, again.Resolve[0])
+
+	for id := uint64(10); id < 2*maxAnswers; id++ { // what is remembered is bounded
+		s.Step(t0, LockedIn{locked(id, 999, 1_001_100, 1_000_000, height+100, height+60)})
+	}
+	require.Len(t, s.answered.byRef, maxAnswers)
+	require.Len(t, s.answered.ring, maxAnswers)
+}
+
+// TestBlind: while the chain is out of sight nothing is decided (V-27); what is decided
+// then knows the true height. What was decided before goes on.
+func TestBlind(t *testing.T) {
+	s := world()
+	before := good(1)
+	add := s.Step(t0, LockedIn{before}).Add[0]
+	s.Step(t0, Chain{})
+	require.Empty(t, s.Step(t0, LockedIn{before}))
+	fails := htlc.Resolution{Kind: htlc.TimedOut}
+	require.Len(t, s.Step(t0, Ended{htlc.Outcome{Origin: add.Origin, Resolution: fails}}).Resolve, 1)
+
+	for id := uint64(2); id < 5; id++ {
+		require.Empty(t, s.Step(t0, LockedIn{good(id)}))
+		require.Empty(t, s.Step(t0, LockedIn{good(id)}))
+	}
+	final := good(5)
+	final.Opened.Final = true
+	require.Empty(t, s.Step(t0, LockedIn{final}))
+	s.Step(t0, Block{Height: height + 57})
+	fx := s.Step(t0, Chain{Current: true})
+	require.Empty(t, fx.Add)
+	require.Len(t, fx.Resolve, 3)
+	require.Equal(t, onion.ExpiryTooSoon, fx.Tell[0].Code)
+	require.Len(t, fx.Receive, 1)
+	require.Len(t, s.Step(t0, LockedIn{locked(6, 102, 1_001_100, 1_000_000, height+157, height+117)}).Add, 1)
+	require.Empty(t, s.Step(t0, Chain{Current: true}))
+
+	s.Step(t0, Chain{})
+	require.Empty(t, s.Step(t0, LockedIn{locked(7, 102, 1_001_100, 1_000_000, height+157, height+117)}))
+	require.Empty(t, s.Step(t0, LinkGone{2}))
+	require.Len(t, s.Step(t0, LinkGone{1}).Resolve, 1, "it came by a channel that is closed now")
+	require.Empty(t, s.Step(t0, Chain{Current: true}))
 }

@@ -1,0 +1,89 @@
+package forward
+
+import (
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+)
+
+// maxAnswers is how many answers are remembered: more than can be on their way to the
+// channels at any time.
+const maxAnswers = 4096
+
+// answers remember how the last HTLCs were answered. A channel that picks itself up
+// from its stored state tells its HTLCs again while our answer is still on its way to
+// it. To decide anew then would carry an HTLC on a second time that was paid for
+// already, or that is failed in the next moment (V-29). Across a restart nothing need
+// be remembered: what was carried on has a row, and a refusal that is in no row was
+// never given.
+type answers struct {
+	byRef map[htlc.Ref]htlc.Resolution
+	ring  []htlc.Ref
+	next  int // in ring, once that is full
+}
+
+func newAnswers() answers { return answers{byRef: map[htlc.Ref]htlc.Resolution{}} }
+
+// add remembers an answer. Of two a preimage stays (V-05).
+func (a *answers) add(ref htlc.Ref, r htlc.Resolution) {
+	if old, known := a.byRef[ref]; known {
+		if old.Kind != htlc.Fulfilled {
+			a.byRef[ref] = r
+		}
+		return
+	}
+	a.byRef[ref] = r
+	if len(a.ring) < maxAnswers {
+		a.ring = append(a.ring, ref)
+		return
+	}
+	delete(a.byRef, a.ring[a.next])
+	a.ring[a.next] = ref
+	a.next = (a.next + 1) % maxAnswers
+}
+
+// resolve answers an incoming HTLC.
+func (s *Switch) resolve(r Resolve, fx *Effects) {
+	s.answered.add(r.Ref, r.Resolution)
+	fx.Resolve = append(fx.Resolve, r)
+}
+
+// hold keeps an HTLC until the chain is in sight: what is left of its time cannot be
+// told before.
+func (s *Switch) hold(in htlc.Locked) {
+	for i := range s.waiting {
+		if s.waiting[i].HTLC.Ref == in.HTLC.Ref { // told again
+			s.waiting[i] = in
+			return
+		}
+	}
+	s.waiting = append(s.waiting, in)
+}
+
+// sight takes in whether the tip is the network's, and decides what has waited for it.
+func (s *Switch) sight(current bool, fx *Effects) {
+	s.blind = !current
+	if s.blind {
+		return
+	}
+	waiting := s.waiting
+	s.waiting = nil
+	for _, in := range waiting {
+		s.decide(in, fx)
+	}
+}
+
+// linkGone drops a channel. An HTLC that came in by it and was not decided yet would
+// have to be claimed in the chain, where it may be nothing: it is not carried on. One
+// for us waits: the invoices may know it.
+func (s *Switch) linkGone(num uint64, fx *Effects) {
+	s.links.drop(num)
+	kept := s.waiting[:0]
+	for _, in := range s.waiting {
+		if in.HTLC.Ref.ChanNum != num || in.Opened.Final {
+			kept = append(kept, in)
+			continue
+		}
+		s.refuse(in, nil, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
+	}
+	s.waiting = kept
+}
