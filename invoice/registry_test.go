@@ -293,6 +293,7 @@ func TestRefused(t *testing.T) {
 			o.change = func(in *htlc.Locked) { in.Opened.Invalid = &onion.Failure{Code: onion.InvalidOnionPayload} }
 		}, onion.InvalidOnionPayload},
 		"dust":           {func(o *offer) { o.change = func(in *htlc.Locked) { in.Unfit = htlc.UnfitDust } }, onion.TemporaryChannelFailure},
+		"closed":         {func(o *offer) { o.change = func(in *htlc.Locked) { in.Unfit = htlc.UnfitClosed } }, onion.PermanentChannelFailure},
 		"far":            {func(o *offer) { o.change = func(in *htlc.Locked) { in.Unfit = htlc.UnfitFar } }, onion.ExpiryTooFar},
 		"no total":       {func(o *offer) { o.change = func(in *htlc.Locked) { in.Opened.Payload.PaymentData.Total = 0 } }, details},
 		"amount missing": {func(o *offer) { o.change = func(in *htlc.Locked) { in.Opened.Payload.AmtToForward = nil } }, onion.InvalidOnionPayload},
@@ -563,6 +564,22 @@ func TestRefusedStaysRefused(t *testing.T) {
 
 // What was handed out does not change under the writer's hands, nor does what was
 // handed in.
+// TestAcceptedThoughUnfit: what was accepted stays accepted, though the channel calls
+// it unfit when it tells it again: the invoice counts on it.
+func TestAcceptedThoughUnfit(t *testing.T) {
+	w := newWorld(t)
+	w.addHold()
+	ref := w.arrive(part(10_000, 0))
+	w.state(Accepted)
+	in := w.locked[ref]
+	in.Unfit = htlc.UnfitDust
+	w.locked[ref] = in
+	w.restart()
+	w.waiting(ref)
+	require.NoError(t, w.ask(Settle{Preimage: tea}))
+	w.fulfilled(ref)
+}
+
 func TestDeltasAreCopies(t *testing.T) {
 	w := newWorld(t)
 	w.addTea()
