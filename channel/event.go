@@ -80,7 +80,8 @@ type Resolve struct {
 	Ref        htlc.Ref
 	Resolution htlc.Resolution
 	// With are rows of others (forward record, invoice settlement) that must be
-	// in the batch that records the answer.
+	// in the batch that records the answer. An answer that is none any more does not
+	// write them.
 	With []Rider
 }
 

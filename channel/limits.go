@@ -150,6 +150,9 @@ func (c *Channel) checkIncoming(h *htlc.HTLC) string {
 
 // unfit says why a locked-in HTLC must be failed whatever its onion says.
 func (c *Channel) unfit(e *entry) htlc.Unfit {
+	if c.core.Phase > ShuttingDown {
+		return htlc.UnfitClosed
+	}
 	if e.Expiry > c.core.Tip.Height+maxExpiryAhead { // V-37
 		return htlc.UnfitFar
 	}

@@ -56,7 +56,6 @@ func (c *Channel) sendAdd(e *entry) {
 // the peer is there: what is left over is sent on the next connection.
 func (c *Channel) resolve(ev Resolve) {
 	c.fx.Delta.OutboxDone = append(c.fx.Delta.OutboxDone, ev.Ref)
-	c.fx.Delta.Riders = append(c.fx.Delta.Riders, ev.With...)
 	e, ok := c.byRef(ev.Ref)
 	// B2.remove.1: nothing is removed before both sides are committed to it.
 	if !ok || e.Ref.Dir != htlc.Incoming || e.State != htlc.RcvdAddAckRevocation {
@@ -76,9 +75,10 @@ func (c *Channel) resolve(ev Resolve) {
 		return
 	}
 	if c.core.Phase == Closing || c.core.Phase == Failed {
-		c.resolveOnChain(e, answer)
+		c.resolveOnChain(e, answer, ev.With)
 		return
 	}
+	c.fx.Delta.Riders = append(c.fx.Delta.Riders, ev.With...)
 	e.State, e.Removal = htlc.SentRemove, &answer
 	e.opened = nil
 	c.dropOnion(e)
@@ -92,9 +92,10 @@ func (c *Channel) resolve(ev Resolve) {
 
 // resolveOnChain keeps the answer to an HTLC of a channel that lives in the chain
 // only: a preimage claims it there; a failure needs nothing from us.
-func (c *Channel) resolveOnChain(e *entry, answer htlc.Resolution) {
+func (c *Channel) resolveOnChain(e *entry, answer htlc.Resolution, with []Rider) {
 	if e.Removal == nil || e.Removal.Kind != htlc.Fulfilled {
 		e.Removal = &answer
+		c.fx.Delta.Riders = append(c.fx.Delta.Riders, with...)
 		c.touch(e)
 		c.follow()
 	}

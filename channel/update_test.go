@@ -156,6 +156,28 @@ func TestFarExpiry(t *testing.T) {
 	require.Equal(t, htlc.UnfitFar, w.b.ch.unfit(e))
 }
 
+// TestLockedInChannelThatClosed: an HTLC that nobody has decided about before a restart
+// is not worth carrying on when its channel went to the chain; one that was answered
+// is not told at all.
+func TestLockedInChannelThatClosed(t *testing.T) {
+	w := opened(t, nil)
+	w.a.add(5_000_000, 1)
+	w.a.add(5_000_000, 2)
+	w.settle()
+	w.b.crash()
+	require.Len(t, w.b.locked, 2)
+	require.Equal(t, htlc.Fit, w.b.locked[0].Unfit)
+	w.b.step(CloseAsked{Force: true})
+	rider := Rider{Kind: 3, Key: []byte("k")}
+	answer := Resolve{Ref: w.b.incoming(0), Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: preimage(1)}, With: []Rider{rider}}
+	require.Equal(t, []Rider{rider}, w.b.step(answer).Delta.Riders)
+	require.Empty(t, w.b.step(answer).Delta.Riders)
+	w.b.crash()
+	require.Len(t, w.b.locked, 1)
+	require.Equal(t, w.b.incoming(1), w.b.locked[0].HTLC.Ref)
+	require.Equal(t, htlc.UnfitClosed, w.b.locked[0].Unfit)
+}
+
 // TestRcvAddRefused: what the peer must not offer; it is warned.
 func TestRcvAddRefused(t *testing.T) {
 	for _, c := range []struct {
@@ -228,7 +250,8 @@ func TestAttemptRow(t *testing.T) {
 }
 
 // TestResolve: B2.remove.1 and V-30: an answer counts once and only for an HTLC that
-// is locked in; it always consumes its outbox row and carries its riders.
+// is locked in; it always consumes its outbox row, and its riders are written with
+// the answer, once.
 func TestResolve(t *testing.T) {
 	w := opened(t, nil)
 	w.a.add(5_000_000, 1)
@@ -247,6 +270,8 @@ func TestResolve(t *testing.T) {
 	again := w.b.fail(0) // V-05: once fulfilled, never failed
 	require.Empty(t, again.Send)
 	require.Equal(t, []htlc.Ref{w.b.incoming(0)}, again.Delta.OutboxDone)
+	again = w.b.step(Resolve{Ref: w.b.incoming(0), Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: preimage(1)}, With: []Rider{rider}})
+	require.Empty(t, again.Delta.Riders)
 	w.settle()
 	gone := w.b.fail(0)
 	require.Equal(t, []htlc.Ref{w.b.incoming(0)}, gone.Delta.OutboxDone)
