@@ -25,12 +25,29 @@ const maxLazy = 256
 // wait for another write; it may be nil. An empty batch is a place in the order.
 // After Close or a failed write, done is never called.
 func (db *DB) Queue(b Batch, done func(Receipt)) {
-	o := b.encode(db.now().UnixNano())
-	w := waiting{ops: o, done: done}
-	if len(o.list) == 0 && o.err == nil {
+	if db.Gather(b, done) {
+		db.Wake()
+	}
+}
+
+// Gather is Queue for one who queues more at once: the batch waits for company. When
+// it says that the batch is due, the caller must follow up with Wake.
+func (db *DB) Gather(b Batch, done func(Receipt)) (due bool) {
+	w := waiting{ops: b.encode(db.now().UnixNano()), done: done}
+	if len(w.ops.list) == 0 && w.ops.err == nil {
 		w.ops = nil
 	}
-	db.enqueue(w, w.ops != nil && b.lazy())
+	lazy := w.ops != nil && b.lazy()
+	db.enqueue(w, lazy)
+	return !lazy
+}
+
+// Wake has all that is queued written.
+func (db *DB) Wake() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.wanted = true
+	db.wake.Signal()
 }
 
 func (db *DB) enqueue(w waiting, lazy bool) bool {
@@ -43,7 +60,7 @@ func (db *DB) enqueue(w waiting, lazy bool) bool {
 	if lazy {
 		db.lazies++
 	}
-	if !lazy || db.lazies > maxLazy {
+	if db.lazies > maxLazy {
 		db.wanted = true
 		db.wake.Signal()
 	}
@@ -65,6 +82,7 @@ func (db *DB) wait(o *ops) (Receipt, error) {
 	if !db.enqueue(waiting{ops: o, done: func(r Receipt) { durable <- r }}, false) {
 		return Receipt{}, ErrClosed
 	}
+	db.Wake()
 	select {
 	case r := <-durable:
 		return r, nil

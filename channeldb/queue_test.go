@@ -105,6 +105,22 @@ func TestLazyBatchesWaitForCompany(t *testing.T) {
 	require.True(t, ok, "Close writes them")
 }
 
+func TestGatheredBatchesAreWrittenByOneWake(t *testing.T) {
+	db := open(t)
+	require.False(t, db.Gather(lazy(1, 0), nil), "a lazy batch is not due")
+	require.True(t, db.Gather(core(1), nil))
+	done := make(chan struct{})
+	require.True(t, db.Gather(Batch{}, func(Receipt) { close(done) }), "somebody waits for its place in the order")
+	require.Zero(t, db.Stats().Commits)
+	db.Wake()
+	<-done
+	require.Equal(t, uint64(1), db.Stats().Commits)
+	require.Equal(t, uint64(2), db.Stats().Batches)
+	db.Wake()
+	require.NoError(t, db.Barrier())
+	require.Equal(t, uint64(1), db.Stats().Commits, "nothing is left")
+}
+
 func TestQueueKeepsNothingOfItsArguments(t *testing.T) {
 	db := open(t)
 	began, through := gate(db)
