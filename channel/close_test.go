@@ -141,7 +141,8 @@ func TestShutdownOrder(t *testing.T) {
 	requireRefused(t, w.a, htlc.LinkDown, "being closed")
 	w.a.away = false
 	fx := w.a.step(Flush{})
-	require.Equal(t, lnwire.MsgCommitmentSigned, fx.Send[0][0].Type())
+	require.Equal(t, lnwire.MsgUpdateAddHTLC, fx.Send[0][0].Type())
+	require.Equal(t, lnwire.MsgCommitmentSigned, fx.Send[1][0].Type())
 	require.Len(t, fx.Ask, 1)
 	fx = w.a.last // the turn after the answer
 	require.Equal(t, lnwire.MsgShutdown, fx.Send[0][0].Type())

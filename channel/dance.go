@@ -30,8 +30,11 @@ func (c *Channel) flush() {
 	c.retrySigner()
 	if c.updating() {
 		c.adjustFee()
-		if !c.awaiting() && c.owes(htlc.SendCommit) {
-			c.sendCommit()
+		if !c.awaiting() {
+			c.review()
+			if c.owes(htlc.SendCommit) {
+				c.sendCommit()
+			}
 		}
 	}
 	c.shutdown()
@@ -80,6 +83,7 @@ func (c *Channel) sendCommit() {
 	for _, e := range c.advance(htlc.SendCommit) {
 		if e.State == htlc.SentAddCommit {
 			c.storeAdd(e)
+			c.sendAdd(e)
 		}
 	}
 	c.core.RemoteN++

@@ -19,9 +19,12 @@ func TestOneSignaturePerTurn(t *testing.T) {
 	}
 	w.a.add(1000, 6)
 	fx := w.a.step(Flush{})
-	require.Len(t, fx.Send, 1)
-	require.Len(t, fx.Send[0][0].(*lnwire.CommitmentSigned).HTLCSigs, 5)
-	w.a.add(5_000_000, 7)
+	require.Len(t, fx.Send, 7) // the adds go out with it, in the order of their ids
+	for id, g := range fx.Send[:6] {
+		require.Equal(t, uint64(id), g[0].(*lnwire.UpdateAddHTLC).ID)
+	}
+	require.Len(t, fx.Send[6][0].(*lnwire.CommitmentSigned).HTLCSigs, 5)
+	require.Empty(t, w.a.add(5_000_000, 7).Send)
 	require.Empty(t, w.a.step(Flush{}).Send) // a revocation is owed first
 }
 
@@ -202,6 +205,8 @@ func TestLazy(t *testing.T) {
 	fx := w.a.last
 	w.a.add(5_000_000, 2)
 	fx.Append(w.a.last)
+	require.True(t, fx.Delta.Lazy)
+	fx.Append(w.a.step(Flush{}))
 	require.False(t, fx.Delta.Lazy)
 	fx = Effects{}
 	fx.Append(w.b.ch.Step(Block{At: blockRef(500)}))

@@ -93,6 +93,51 @@ func (c *Channel) checkBalance(h *htlc.HTLC, ours bool) string {
 	return ""
 }
 
+// review gives back the newest HTLCs that we have not offered yet until what is left
+// can be paid for: the peer may have added some of its own since they were checked,
+// not knowing of them.
+func (c *Channel) review() {
+	for n := len(c.out) - 1; n >= 0 && c.out[n].State == htlc.SentAdd && !c.bearable(); n-- {
+		e := c.out[n]
+		c.out = c.out[:n]
+		c.stale = true
+		c.refuse(e.Origin, htlc.NoBalance, "the peer's HTLCs came first, the fee for both cannot be paid")
+	}
+}
+
+// bearable: with all HTLCs in either commitment we keep our reserve (B2.add.8), and
+// whoever pays the fee can, as far as it is for HTLCs that we have yet to offer
+// (B2.add.9, B2.add.11).
+func (c *Channel) bearable() bool {
+	for _, ours := range [2]bool{true, false} {
+		p, s := c.owner(ours), c.ahead(ours)
+		mine, theirs := s.ToOwner, s.ToOther
+		if !ours {
+			mine, theirs = theirs, mine
+		}
+		need, cost := c.terms.Theirs.Reserve, p.Cost(s)
+		if c.terms.Funder {
+			need += cost
+		}
+		if mine < need.MilliSat() {
+			return false
+		}
+		if c.terms.Funder || theirs >= (cost+c.terms.Ours.Reserve).MilliSat() {
+			continue
+		}
+		offered := s.HTLCs[:0]
+		for _, h := range s.HTLCs {
+			if e, ok := c.byRef(h.Ref); ok && e.State != htlc.SentAdd {
+				offered = append(offered, h)
+			}
+		}
+		if s.HTLCs = offered; cost > p.Cost(s) {
+			return false
+		}
+	}
+	return true
+}
+
 // spike is the fee spike buffer: what the commitment would cost at twice the rate
 // and with more HTLCs, anchors included.
 func spike(p *commitment.Params, s commitment.Spec, more int) lnwire.Sat {

@@ -7,7 +7,9 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
-// addHTLC offers an HTLC to the peer, or gives it back with the reason.
+// addHTLC takes up an HTLC for the peer, or gives it back with the reason. The peer
+// hears of it with the signature that covers it: before that it could do nothing with
+// it, and many go out in one piece.
 func (c *Channel) addHTLC(ev AddHTLC) {
 	if why := c.notUp(); why != "" {
 		c.refuse(ev.Origin, htlc.LinkDown, why)
@@ -24,7 +26,6 @@ func (c *Channel) addHTLC(ev AddHTLC) {
 	e := &entry{HTLC: h, onion: ev.Onion, attempt: ev.Attempt, riders: ev.With}
 	c.out = append(c.out, e)
 	c.stale = true
-	c.sendAdd(e)
 }
 
 // nextOut is the id of our next HTLC.

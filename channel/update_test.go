@@ -149,6 +149,7 @@ func TestDustExposure(t *testing.T) {
 func TestFarExpiry(t *testing.T) {
 	w := opened(t, nil)
 	w.a.step(AddHTLC{Amount: 5000, Expiry: w.tip.Height + 2016, Hash: lnwire.Hash{1}, Onion: &[lnwire.OnionLen]byte{}})
+	w.a.step(Flush{})
 	next[*lnwire.UpdateAddHTLC](t, w.b).Expiry++
 	w.b.deliver(1)
 	require.False(t, w.b.last.Disconnect)
@@ -198,6 +199,7 @@ func TestRcvAddRefused(t *testing.T) {
 			o.push = 395_000_000
 		})
 		w.a.add(5_000_000, 1)
+		w.a.step(Flush{})
 		c.spoil(next[*lnwire.UpdateAddHTLC](t, w.b))
 		w.b.deliver(1)
 		requireWarned(t, w.b, c.why)
@@ -208,10 +210,54 @@ func TestRcvAddRefused(t *testing.T) {
 	for k := range 7 {
 		w.a.add(5000, k)
 	}
+	w.a.step(Flush{})
 	w.b.deliver(6)
 	require.False(t, w.b.drop)
 	w.b.deliver(1)
 	requireWarned(t, w.b, "max_accepted_htlcs of 6")
+}
+
+// TestReview: B2.add.9, B2.add.11: HTLCs that wait for a signature meanwhile meet
+// those of the peer, which did not know of them: who has not offered its own gives
+// them back.
+func TestReview(t *testing.T) {
+	meet := func(w *world, from, to *node, adds func()) {
+		from.add(5_000_000, 1)
+		from.step(Flush{})
+		adds() // no more is signed before the peer revokes
+		require.Empty(t, from.refused)
+		require.Empty(t, to.refused)
+		to.step(Flush{})
+		w.settle()
+		require.False(t, w.a.drop || w.b.drop, "nobody is offended")
+		require.NotEmpty(t, from.refused)
+		for _, r := range from.refused {
+			require.Equal(t, htlc.NoBalance, r.Reason)
+		}
+		require.Equal(t, len(from.ch.out), len(to.ch.in))
+	}
+	t.Run("we pay the fee", func(t *testing.T) {
+		w := opened(t, func(_ *world, o *openOptions) { o.push = 600_000_000 })
+		meet(w, w.a, w.b, func() {
+			w.a.add(1_000_000, 2)
+			w.a.add(w.a.ch.spendable(), 3)
+			for k := range 25 {
+				w.b.add(1_000_000, 50+k)
+			}
+		})
+		require.Equal(t, htlc.Attempt(3), w.a.refused[0].Origin)
+		require.Len(t, w.a.ch.out, 2)
+	})
+	t.Run("the peer pays the fee", func(t *testing.T) {
+		w := opened(t, func(_ *world, o *openOptions) { o.push = 960_000_000 })
+		meet(w, w.b, w.a, func() {
+			for k := range 20 {
+				w.b.add(1_000_000, 50+k)
+			}
+			w.a.add(w.a.ch.spendable(), 2)
+		})
+		require.Greater(t, len(w.b.ch.out), 5)
+	})
 }
 
 // TestSameHash: B2.add.17: several HTLCs may share a hash and an amount; each keeps its id
