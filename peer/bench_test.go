@@ -17,6 +17,7 @@ type counter struct {
 
 func (s *counter) Opened(c *Conn)                    { s.opened <- c }
 func (s *counter) Message(c *Conn, m lnwire.Message) { s.do(c, m) }
+func (s *counter) Paused(*Conn)                      {}
 func (s *counter) Closed(*Conn, error)               {}
 
 // benchPair connects two hosts over loopback.

@@ -28,6 +28,9 @@ type Sink interface {
 	// Pings, pongs and init are not delivered, errors and warnings are. An unknown
 	// odd type comes as *lnwire.Unknown and may be ignored.
 	Message(c *Conn, m lnwire.Message)
+	// Paused follows a Message, or several that came together, when the next one has
+	// to be waited for. When the connection ends it may be left out.
+	Paused(c *Conn)
 	// Closed says why the connection ended; err is never nil.
 	Closed(c *Conn, err error)
 }

@@ -34,6 +34,7 @@ type Conn struct {
 	frame  []byte
 	pings  allowance
 	talk   allowance
+	passed bool  // a message was passed on, and no pause told
 	prev   *Conn // the connection that this one replaces
 
 	// Of the writing goroutine.

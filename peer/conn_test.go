@@ -323,6 +323,34 @@ func TestBackPressure(t *testing.T) {
 	})
 }
 
+// What comes in one piece is delivered together, before the pause.
+func TestPauseComesWhenAllThatCameIsDelivered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newMemNet()
+		h := newHost(t, 1, n, nil)
+		w := meetWire(t, n, 2, 1)
+		c := h.rec.awaitWhat(t, "opened").conn
+		synctest.Wait()
+		require.Empty(t, h.rec.pauses, "nothing was delivered yet")
+		var frames []byte
+		for _, text := range []string{"one", "two", "three"} {
+			var err error
+			frames, err = w.s.Sealer.Append(frames, must(lnwire.Marshal(custom(text))))
+			require.NoError(t, err)
+		}
+		_, err := w.nc.Write(frames[:len(frames)-1])
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, []int{3}, h.rec.pauses, "the third is not whole")
+		_, err = w.nc.Write(frames[len(frames)-1:])
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, []int{3, 4}, h.rec.pauses)
+		c.Close(nil)
+		h.rec.awaitClosed(t, c)
+	})
+}
+
 func TestText(t *testing.T) {
 	// B1.peer.2: what a peer writes is shown in printable ASCII, and not at length.
 	require.Equal(t, "funding too small", Text(&lnwire.Warning{Data: []byte("funding too small")}))

@@ -58,6 +58,7 @@ type recorder struct {
 	mu      sync.Mutex
 	events  []event
 	news    chan struct{} // one token when there is something new
+	pauses  []int         // how many events there were at each
 	onMsg   func(*Conn, lnwire.Message)
 	onOpen  func(*Conn)
 	perConn map[*Conn]string
@@ -110,6 +111,15 @@ func (r *recorder) Message(c *Conn, m lnwire.Message) {
 	if r.onMsg != nil {
 		r.onMsg(c, m)
 	}
+}
+
+func (r *recorder) Paused(c *Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.perConn[c] != "opened" {
+		r.broken = errors.New("paused after " + r.perConn[c])
+	}
+	r.pauses = append(r.pauses, len(r.events))
 }
 
 func (r *recorder) Closed(c *Conn, err error) { r.note(event{what: "closed", conn: c, err: err}) }

@@ -32,10 +32,15 @@ const (
 // errEnding stops the read loop of a connection that we end ourselves.
 var errEnding = errors.New("connection is ending")
 
-// meter reads from the socket and notes that the peer is alive.
+// meter reads from the socket, when all that was read before is used up, and notes
+// that the peer is alive.
 type meter struct{ c *Conn }
 
 func (m meter) Read(b []byte) (int, error) {
+	if m.c.passed {
+		m.c.passed = false
+		m.c.cfg.Sink.Paused(m.c)
+	}
 	n, err := m.c.nc.Read(b)
 	if n > 0 {
 		m.c.received.Add(uint64(n))
@@ -112,6 +117,7 @@ func (c *Conn) take(m lnwire.Message) error {
 		}
 	}
 	c.cfg.Sink.Message(c, m)
+	c.passed = true
 	return nil
 }
 
