@@ -150,8 +150,8 @@ func (n *Node) blockStep(s chainntnfs.Step) {
 		return
 	}
 	height := s.At.Height
-	n.toSwitch(forward.Block{Height: height})
-	n.invoices.step(invoice.Block{Height: height})
+	n.toSwitch(nil, forward.Block{Height: height})
+	n.invoices.step(nil, invoice.Block{Height: height})
 	n.Blocks.Publish(s.At)
 }
 

@@ -21,6 +21,7 @@ type entry struct {
 	link    atomic.Pointer[channel.LinkState]
 	anchors atomic.Bool // its close may need coins of the wallet
 	joined  bool        // the chain follower knows it; touched by its turns only
+	pen     pen         // of its turns; touched by them only
 	cursor  lnwire.BlockRef
 }
 

@@ -86,7 +86,14 @@ func (s sink) toChannel(c *peer.Conn, m lnwire.ChannelMessage) {
 			return &o
 		})
 	}
-	e.runner.Inbox.PutSlow(item)
+	e.runner.Inbox.PutWith(item)
+}
+
+// Paused begins the turns of the peer's channels, each over all that came for it.
+func (s sink) Paused(c *peer.Conn) {
+	for _, e := range s.n.channels.of(c.PubKey()) {
+		e.runner.Inbox.Start()
+	}
 }
 
 // negotiated are the features that both sides of a connection offer.

@@ -368,7 +368,7 @@ func (n *Node) PeerPolicy(num uint64) (gossip.Policy, bool) { return n.gossip.th
 func (n *Node) refreshLink(num uint64) {
 	if e := n.channels.num(num); e != nil {
 		if l := e.link.Load(); l != nil && !l.Ended {
-			n.toSwitch(n.linkEvent(e, l))
+			n.toSwitch(nil, n.linkEvent(e, l))
 		}
 	}
 }

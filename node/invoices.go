@@ -27,7 +27,7 @@ func (n *Node) startInvoices() error {
 	cfg := invoice.DefaultConfig
 	cfg.AcceptKeysend = n.cfg.AcceptKeysend
 	v := &invoices{n: n, reg: invoice.New(cfg), replies: map[uint64]chan invoice.Reply{}}
-	v.alarm = newAlarm(func() { v.step(invoice.Tick{}) })
+	v.alarm = newAlarm(func() { v.step(nil, invoice.Tick{}) })
 	n.invoices = v
 	rows, counters, err := n.db.OpenInvoices()
 	if err != nil {
@@ -37,13 +37,13 @@ func (n *Node) startInvoices() error {
 	for i, row := range rows {
 		live[i] = *row
 	}
-	v.step(invoice.Restarted{Height: n.purse.height(), Counters: counters, Live: live})
+	v.step(nil, invoice.Restarted{Height: n.purse.height(), Counters: counters, Live: live})
 	return nil
 }
 
-// step takes one step: the delta is queued first, then what stays inside is passed
+// step takes one step, writing with p: the delta is queued first, then what stays inside is passed
 // on, and what leaves waits until the delta is durable.
-func (v *invoices) step(ev invoice.Event) {
+func (v *invoices) step(p *pen, ev invoice.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	fx := v.reg.Step(v.n.now(), ev)
@@ -52,7 +52,7 @@ func (v *invoices) step(ev invoice.Event) {
 		batch.Invoices = []*invoice.Delta{&fx.Delta}
 	}
 	if !fx.Delta.Empty() || len(fx.Tell) > 0 || len(fx.Reply) > 0 || len(fx.Fetch) > 0 {
-		v.n.write(batch, func() { v.release(fx) })
+		v.n.writeWith(p, batch, func() { v.release(fx) })
 	}
 	for _, r := range fx.Resolve {
 		v.n.put(r.Ref.ChanNum, channel.Resolve{Ref: r.Ref, Resolution: r.Resolution})
@@ -85,19 +85,19 @@ func (v *invoices) fetch(hashes []lnwire.Hash) {
 		if err != nil {
 			v.n.log.Error("cannot read an invoice", "hash", h, "err", err)
 		}
-		v.step(invoice.Fetched{Hash: h, Invoice: inv})
+		v.step(nil, invoice.Fetched{Hash: h, Invoice: inv})
 	}
 }
 
 // arrived takes an HTLC of which we are the last hop.
-func (v *invoices) arrived(l htlc.Locked) {
+func (v *invoices) arrived(p *pen, l htlc.Locked) {
 	ev := invoice.Arrived{HTLC: l}
 	if e := v.n.channels.num(l.HTLC.Ref.ChanNum); e != nil {
 		if link := e.link.Load(); link != nil {
 			ev.SCID = link.SCID
 		}
 	}
-	v.step(ev)
+	v.step(p, ev)
 }
 
 // ask steps an event that is answered by a reply, and waits for the answer, which
@@ -109,7 +109,7 @@ func (v *invoices) ask(ctx context.Context, event func(id uint64) invoice.Event)
 	id := v.asked
 	v.replies[id] = c
 	v.mu.Unlock()
-	v.step(event(id))
+	v.step(nil, event(id))
 	select {
 	case r := <-c:
 		return r, nil

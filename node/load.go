@@ -23,7 +23,7 @@ func (n *Node) loadChannels() error {
 		}
 		e := &entry{num: num, peer: rows.Terms.Peer, cursor: rows.Core.Tip}
 		e.anchors.Store(rows.Terms.Format == commitment.Anchors)
-		e.runner = turn.NewRunner(num, m, shell{n}, n.spawn)
+		e.runner = turn.NewRunner(num, m, shell{n, e}, n.spawn)
 		n.channels.add(e)
 		n.channels.name(e, rows.Terms.TempID)
 		n.channels.name(e, rows.Core.ChannelID)

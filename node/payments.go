@@ -19,8 +19,7 @@ import (
 // payments drives our own payments: each is a machine with an inbox of its own, so
 // that the search for one route holds up no other payment.
 type payments struct {
-	n    *Node
-	Feed Feed[routing.Progress]
+	n *Node
 
 	finders sync.Pool // of *routing.Finder
 
@@ -28,6 +27,8 @@ type payments struct {
 	byHash    map[lnwire.Hash]*payRun
 	byAttempt map[uint64]*payRun
 	scores    *routing.Scores
+	watches   map[lnwire.Hash][]*PaymentWatch // of single payments
+	all       map[*PaymentWatch]struct{}
 }
 
 // payRun is a payment that is not over.
@@ -47,6 +48,7 @@ func (n *Node) startPayments() error {
 	ps := &payments{
 		n: n, byHash: map[lnwire.Hash]*payRun{}, byAttempt: map[uint64]*payRun{}, scores: routing.NewScores(),
 		finders: sync.Pool{New: func() any { return new(routing.Finder) }},
+		watches: map[lnwire.Hash][]*PaymentWatch{}, all: map[*PaymentWatch]struct{}{},
 	}
 	n.payments = ps
 	history, err := n.db.Scores()
@@ -71,7 +73,7 @@ func (n *Node) startPayments() error {
 	for _, o := range n.restored.outcomes {
 		if o.Origin.Kind == htlc.FromAttempt {
 			res := o.Resolution
-			ps.result(forward.Result{AttemptID: o.Origin.AttemptID, Resolution: &res})
+			ps.result(nil, forward.Result{AttemptID: o.Origin.AttemptID, Resolution: &res})
 		}
 	}
 	return nil
@@ -137,9 +139,18 @@ func (r *payRun) turn(events []routing.Event) {
 	for _, ev := range events {
 		env := r.ps.env()
 		env.Finder = finder
-		r.act(r.payer.Step(r.ps.n.now(), ev, env))
+		r.act(nil, r.payer.Step(r.ps.n.now(), ev, env))
 	}
 	r.ps.finders.Put(finder)
+}
+
+// paid takes in a preimage at once, in the turn of the channel that it came from, so
+// that the end of the payment is written with the end of the HTLC: after that there
+// is no route to look for. It is false when the payment is in a turn of its own.
+func (r *payRun) paid(p *pen, ev routing.Resolved) bool {
+	return p != nil && ev.Resolution.Kind == htlc.Fulfilled && ev.Resolution.Preimage.Hash() == r.hash && r.inbox.Aside(func() {
+		r.act(p, r.payer.Step(r.ps.n.now(), ev, routing.Env{}))
+	})
 }
 
 // env is the world as a payment sees it now.
@@ -187,8 +198,8 @@ func (n *Node) nextAttempt() uint64 {
 	return id
 }
 
-// act does what a step wants: write, then launch, then tell.
-func (r *payRun) act(fx routing.Effects) {
+// act does what a step wants: write with p, then launch, then tell.
+func (r *payRun) act(p *pen, fx routing.Effects) {
 	ps := r.ps
 	done := r.payer.Done()
 	ps.mu.Lock()
@@ -206,10 +217,10 @@ func (r *payRun) act(fx routing.Effects) {
 		batch.Payments = []*routing.Delta{&fx.Delta}
 	}
 	if !fx.Delta.IsEmpty() || fx.Tell != nil || done {
-		ps.n.write(batch, func() { r.release(fx.Tell, done) })
+		ps.n.writeWith(p, batch, func() { r.release(fx.Tell, done) })
 	}
 	for _, l := range fx.Launch {
-		ps.n.toSwitch(forward.Launch{
+		ps.n.toSwitch(nil, forward.Launch{
 			AttemptID: l.AttemptID, FirstHop: l.FirstHop, Amount: l.Amount, Expiry: l.Expiry, Hash: l.Hash,
 			Onion: l.Onion, Row: channeldb.EncodeAttempt(&l.Attempt),
 		})
@@ -223,7 +234,7 @@ func (r *payRun) release(tell *routing.Progress, done bool) {
 		r.mu.Lock()
 		r.last = tell
 		r.mu.Unlock()
-		r.ps.Feed.Publish(*tell)
+		r.ps.publish(tell)
 	}
 	if done {
 		r.alarm.stop()
@@ -237,16 +248,19 @@ func (r *payRun) release(tell *routing.Progress, done bool) {
 
 // result passes on what became of an attempt. One that belongs to no payment any more
 // only gives up its place in the outbox.
-func (ps *payments) result(res forward.Result) {
+func (ps *payments) result(p *pen, res forward.Result) {
 	ps.mu.Lock()
 	r := ps.byAttempt[res.AttemptID]
 	ps.mu.Unlock()
 	switch {
 	case r == nil && res.Resolution != nil:
-		ps.n.write(channeldb.Batch{Payments: []*routing.Delta{{Took: []uint64{res.AttemptID}}}}, nil)
+		ps.n.writeWith(p, channeldb.Batch{Payments: []*routing.Delta{{Took: []uint64{res.AttemptID}}}}, nil)
 	case r == nil:
 	case res.Resolution != nil:
-		r.inbox.Put(routing.Resolved{AttemptID: res.AttemptID, Resolution: *res.Resolution})
+		ev := routing.Resolved{AttemptID: res.AttemptID, Resolution: *res.Resolution}
+		if !r.paid(p, ev) {
+			r.inbox.Put(ev)
+		}
 	default:
 		r.inbox.Put(routing.Refused{AttemptID: res.AttemptID, Refusal: *res.Refusal})
 	}
@@ -274,7 +288,7 @@ func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) 
 	if n.db.Low() {
 		return nil, errLowDisk
 	}
-	w := n.watchPayments(b.Terms.Hash)
+	w := n.watchPayments(&b.Terms.Hash)
 	r, err := n.payments.begin(b)
 	if err != nil {
 		w.Close()
@@ -284,69 +298,18 @@ func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) 
 	return w, nil
 }
 
-// PaymentWatch follows payments.
-type PaymentWatch struct {
-	n    *Node
-	hash *lnwire.Hash // nil: all
-	sub  *Subscription[routing.Progress]
-	// first is told before anything else; nil: nothing.
-	first *routing.Progress
-}
-
-func (n *Node) watchPayments(hash lnwire.Hash) *PaymentWatch {
-	return &PaymentWatch{n: n, hash: &hash, sub: n.payments.Feed.Subscribe()}
-}
-
 // TrackPayment follows a payment that was begun before, from how it stands now. It
 // fails with ErrUnknownPayment.
 func (n *Node) TrackPayment(hash lnwire.Hash) (*PaymentWatch, error) {
-	w := n.watchPayments(hash)
+	w := n.watchPayments(&hash)
 	p, err := n.Payment(hash)
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
-	w.first = p
+	w.first(p)
 	return w, nil
 }
-
-// TrackPayments follows all payments, from now on.
-func (n *Node) TrackPayments() *PaymentWatch {
-	return &PaymentWatch{n: n, sub: n.payments.Feed.Subscribe()}
-}
-
-// Next waits for the next progress. io.EOF-like ends do not exist: stop when the
-// payment has ended. The error says that the reader was too slow, or is ctx's.
-func (w *PaymentWatch) Next(ctx context.Context) (routing.Progress, error) {
-	if w.first != nil {
-		p := *w.first
-		w.first = nil
-		return p, nil
-	}
-	for {
-		select {
-		case p, ok := <-w.sub.C:
-			if !ok {
-				return routing.Progress{}, errLagged
-			}
-			if w.hash == nil || *w.hash == p.Payment.Terms.Hash {
-				return p, nil
-			}
-		case <-ctx.Done():
-			return routing.Progress{}, ctx.Err()
-		case <-w.n.ctx.Done():
-			return routing.Progress{}, errStopping
-		}
-	}
-}
-
-// Close ends the following.
-func (w *PaymentWatch) Close() { w.sub.Cancel() }
-
-var (
-	errLagged   = errors.New("subscriber is too slow, events were lost")
-	errStopping = errors.New("server is shutting down")
-)
 
 // CancelPayment makes no further attempts for a payment.
 func (n *Node) CancelPayment(hash lnwire.Hash) {

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -18,8 +19,11 @@ import (
 	"github.com/fulgur-ln/fulgur/peer"
 )
 
-// shell is turn.Shell: what the channels' turns need of the node.
-type shell struct{ n *Node }
+// shell is turn.Shell: what a channel's turns need of the node.
+type shell struct {
+	n *Node
+	e *entry
+}
 
 // Commit is turn.Shell's.
 func (s shell) Commit(d *channel.Delta, release func()) {
@@ -27,19 +31,21 @@ func (s shell) Commit(d *channel.Delta, release func()) {
 	case d.Terms != nil:
 		s.n.purse.commitFirst(d, release)
 	case d.Empty():
-		s.n.write(channeldb.Batch{}, release)
+		s.n.writeWith(&s.e.pen, channeldb.Batch{}, release)
 	default:
-		s.n.write(channeldb.Batch{Channels: []*channel.Delta{d}}, release)
+		s.n.writeWith(&s.e.pen, channeldb.Batch{Channels: []*channel.Delta{d}}, release)
 	}
 }
+
+// Ended is turn.Shell's.
+func (s shell) Ended() { s.n.lift(&s.e.pen) }
 
 // Deliver is turn.Shell's. The order matters in one place: a link that went down
 // is told before the HTLCs that it gave back, so that they are not given to it again.
 func (s shell) Deliver(num uint64, fx *channel.Effects) {
-	n := s.n
-	e := n.channels.num(num)
-	if e == nil {
-		return
+	n, e := s.n, s.e
+	if n.channels.num(num) == nil {
+		return // it is forgotten
 	}
 	if c := fx.Delta.Core; c != nil && c.Funding != (wire.OutPoint{}) {
 		n.channels.name(e, c.ChannelID)
@@ -53,18 +59,18 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 		n.linkChanged(e, fx.Link)
 	}
 	for _, r := range fx.Refused {
-		n.toSwitch(forward.Refused{Refusal: r})
+		n.toSwitch(&e.pen, forward.Refused{Refusal: r})
 	}
 	for _, o := range fx.Outcomes {
-		n.toSwitch(forward.Ended{Outcome: o})
+		n.toSwitch(&e.pen, forward.Ended{Outcome: o})
 	}
 	for _, l := range fx.LockedIn {
-		n.lockedIn(l)
+		n.lockedIn(&e.pen, l)
 	}
 	for _, ask := range fx.Ask {
 		n.ask(e, ask)
 	}
-	s.follow(e, fx)
+	s.follow(fx)
 	n.claims(e, fx.Unclaim, fx.Claims)
 	for _, number := range fx.Load {
 		n.load(e, number)
@@ -78,7 +84,8 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 }
 
 // follow passes on what the channel wants to be told of the chain.
-func (s shell) follow(e *entry, fx *channel.Effects) {
+func (s shell) follow(fx *channel.Effects) {
+	e := s.e
 	if len(fx.Watch) == 0 {
 		return
 	}
@@ -105,10 +112,8 @@ func (s shell) follow(e *entry, fx *channel.Effects) {
 func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 	n := s.n
 	c, _ := conn.(*peer.Conn)
-	for _, group := range fx.Send {
-		if c != nil {
-			c.Send(peer.Channel, group...)
-		}
+	if c != nil && len(fx.Send) > 0 { // in one piece: what belongs together arrives together
+		c.Send(peer.Channel, slices.Concat(fx.Send...)...)
 	}
 	for _, tx := range fx.Publish {
 		n.purse.publish(tx)
@@ -145,11 +150,11 @@ func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
 
 // lockedIn hands an incoming HTLC to the switch. One that comes from the store has
 // its onion peeled first.
-func (n *Node) lockedIn(l htlc.Locked) {
+func (n *Node) lockedIn(p *pen, l htlc.Locked) {
 	if l.Onion != nil && l.Opened.Payload == nil && l.Opened.Bad == nil && l.Opened.Invalid == nil {
 		l.Opened = n.open(l.Onion, l.HTLC.Hash, l.HTLC.PathKey != nil)
 	}
-	n.toSwitch(forward.LockedIn{HTLC: l})
+	n.toSwitch(p, forward.LockedIn{HTLC: l})
 }
 
 // put puts an event into a channel's inbox; false when there is no such channel.
@@ -179,7 +184,7 @@ func (n *Node) load(e *entry, number uint64) {
 func (n *Node) forget(e *entry) {
 	n.chain.Leave(chainntnfs.Client(e.num))
 	n.channels.drop(e)
-	n.toSwitch(forward.LinkGone{ChanNum: e.num})
+	n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num})
 }
 
 // linkChanged tells the switch, the graph and the subscribers of a channel's state.
@@ -190,9 +195,9 @@ func (n *Node) linkChanged(e *entry, l *channel.LinkState) {
 		e.former.Store(&former{switchPolicy(was), n.now().Add(formerPolicyGrace)})
 	}
 	if l.Ended {
-		n.toSwitch(forward.LinkGone{ChanNum: e.num})
+		n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num})
 	} else {
-		n.toSwitch(n.linkEvent(e, l))
+		n.toSwitch(&e.pen, n.linkEvent(e, l))
 	}
 	n.gossip.ownLink(l)
 }

@@ -16,15 +16,23 @@ type switchboard struct {
 	sw *forward.Switch
 }
 
-// toSwitch steps the switch and passes on what it wants.
-func (n *Node) toSwitch(ev forward.Event) {
+// toSwitch steps the switch and passes on what it wants. What is written by that is
+// written with p.
+func (n *Node) toSwitch(p *pen, ev forward.Event) {
+	for _, r := range n.switchStep(p, ev) {
+		n.payments.result(p, r)
+	}
+}
+
+// switchStep is toSwitch but for the results of our own payments.
+func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 	b := &n.board
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fx := b.sw.Step(n.now(), ev)
 	if len(fx.Delta.Tags) > 0 || fx.Delta.ForgetTags > 0 || len(fx.Tell) > 0 {
 		notices := fx.Tell
-		n.write(channeldb.Batch{Switch: []forward.Delta{fx.Delta}}, func() {
+		n.writeWith(p, channeldb.Batch{Switch: []forward.Delta{fx.Delta}}, func() {
 			for _, t := range notices {
 				n.HTLCs.Publish(t)
 			}
@@ -37,11 +45,9 @@ func (n *Node) toSwitch(ev forward.Event) {
 		n.resolve(r)
 	}
 	for _, l := range fx.Receive {
-		n.invoices.arrived(l)
+		n.invoices.arrived(p, l)
 	}
-	for _, r := range fx.Results {
-		n.payments.result(r)
-	}
+	return fx.Results
 }
 
 // add puts an HTLC into a channel's inbox. A channel that is gone refuses it, which
@@ -54,7 +60,7 @@ func (n *Node) add(a forward.Add) {
 		ev.Attempt = &channel.AttemptRow{ID: a.Origin.AttemptID, Row: a.Row}
 	}
 	if !n.put(a.ChanNum, ev) {
-		go n.toSwitch(forward.Refused{Refusal: htlc.Refusal{
+		go n.toSwitch(nil, forward.Refused{Refusal: htlc.Refusal{
 			ChanNum: a.ChanNum, Origin: a.Origin, Reason: htlc.UnknownChannel, Text: "the channel is closed",
 		}})
 	}

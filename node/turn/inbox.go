@@ -48,6 +48,31 @@ func (b *Inbox[E]) PutSlow(e E) {
 	b.put(e)
 }
 
+// PutWith is PutSlow for one who puts more at once, and then calls Start: the item
+// waits for company.
+func (b *Inbox[E]) PutWith(e E) {
+	b.mu.Lock()
+	if len(b.items) < slowBound/2 && !b.closed {
+		b.items = append(b.items, e)
+		b.mu.Unlock()
+		return
+	}
+	b.mu.Unlock()
+	b.PutSlow(e)
+}
+
+// Start begins a turn if anything waits for one.
+func (b *Inbox[E]) Start() {
+	b.mu.Lock()
+	if len(b.items) == 0 || b.running || b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.running = true
+	b.mu.Unlock()
+	b.spawn(b.run)
+}
+
 // put finishes Put: it unlocks.
 func (b *Inbox[E]) put(e E) {
 	if b.closed {
@@ -86,6 +111,39 @@ func (b *Inbox[E]) run() {
 		b.spare = items
 		b.mu.Unlock()
 	}
+}
+
+// More gives a turn what has arrived since it began. Only the turn itself may ask.
+func (b *Inbox[E]) More() []E {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	items := b.items
+	b.items = nil
+	b.room.Broadcast()
+	return items
+}
+
+// Aside runs f, in the caller's goroutine, as a turn of its own if no other is under
+// way and nothing waits; false when it did not. f must be quick.
+func (b *Inbox[E]) Aside(f func()) bool {
+	b.mu.Lock()
+	if b.running || b.closed || len(b.items) > 0 {
+		b.mu.Unlock()
+		return false
+	}
+	b.running = true
+	b.mu.Unlock()
+	f()
+	b.mu.Lock()
+	if len(b.items) > 0 && !b.closed {
+		b.mu.Unlock()
+		b.spawn(b.run)
+		return true
+	}
+	b.running = false
+	b.idle.Broadcast()
+	b.mu.Unlock()
+	return true
 }
 
 // Close drops what is queued, lets a running turn finish, and refuses the rest.

@@ -80,3 +80,58 @@ func TestPutSlowWaitsForRoomAndCloseFreesIt(t *testing.T) {
 	b.Put(1)
 	require.Zero(t, b.Len())
 }
+
+func TestPutWithWaitsForCompany(t *testing.T) {
+	var later []func()
+	var turns [][]int
+	b := NewInbox(func(f func()) { later = append(later, f) }, func(items []int) {
+		turns = append(turns, append([]int(nil), items...))
+	})
+	b.Start()
+	b.PutWith(1)
+	b.PutWith(2)
+	require.Empty(t, later)
+	b.Start()
+	b.Start()
+	require.Len(t, later, 1)
+	later[0]()
+	require.Equal(t, [][]int{{1, 2}}, turns)
+	for i := range slowBound/2 + 1 {
+		b.PutWith(i)
+	}
+	require.Len(t, later, 2, "not without a bound")
+	later[1]()
+	b.PutWith(1)
+	b.Put(2)
+	later[2]()
+	require.Equal(t, []int{1, 2}, turns[2])
+	b.Close()
+	b.PutWith(3)
+	b.Start()
+	require.Len(t, later, 3)
+	require.Zero(t, b.Len())
+}
+
+func TestAsideRunsOnlyWhenNothingElseDoes(t *testing.T) {
+	var later []func()
+	var turns [][]int
+	b := NewInbox(func(f func()) { later = append(later, f) }, func(items []int) {
+		turns = append(turns, append([]int(nil), items...))
+	})
+	ran := 0
+	require.True(t, b.Aside(func() {
+		ran++
+		b.Put(1) // has to wait for its end
+		require.False(t, b.Aside(func() { ran++ }))
+		require.Empty(t, later)
+	}))
+	require.Equal(t, 1, ran)
+	require.Len(t, later, 1)
+	require.False(t, b.Aside(func() { ran++ }), "not before what waits")
+	later[0]()
+	require.Equal(t, [][]int{{1}}, turns)
+	require.True(t, b.Aside(func() { ran++ }))
+	require.Equal(t, 2, ran)
+	b.Close()
+	require.False(t, b.Aside(func() { ran++ }))
+}

@@ -40,6 +40,9 @@ type Shell interface {
 	// Deliver hands on what stays inside the process. It comes after Commit, so that
 	// every consequence is queued behind its cause.
 	Deliver(num uint64, fx *channel.Effects)
+	// Ended says that the turn has committed and delivered all that it will: what was
+	// queued in it, consequences too, may now be written together.
+	Ended()
 	// Release lets go of what leaves the process, on conn.
 	Release(num uint64, conn Conn, fx *channel.Effects)
 	// Broken tells that the machine panicked, and returns one loaded from what is
@@ -69,11 +72,28 @@ func NewRunner(num uint64, m Machine, shell Shell, spawn func(func())) *Runner {
 }
 
 // turn steps the machine over everything that has arrived and lets it sign once
-// for all of it. A change of connection ends a turn: what was said before it must
-// not go out after it.
+// for all of it. What that leads to inside the process may come back at once (the
+// answer to an HTLC that was just locked in): it is stepped too before the machine
+// signs, so that one commitment holds both.
 func (r *Runner) turn(items []Item) {
 	var fx channel.Effects
-	var seen []func()
+	seen := r.steps(items, &fx, nil)
+	if len(fx.LockedIn) > 0 || len(fx.Outcomes) > 0 {
+		r.finish(&fx)
+		fx = channel.Effects{}
+		seen = r.steps(r.Inbox.More(), &fx, seen)
+	}
+	r.step(channel.Flush{}, &fx)
+	r.finish(&fx)
+	for _, f := range seen {
+		r.shell.Commit(&channel.Delta{}, f)
+	}
+	r.shell.Ended()
+}
+
+// steps steps the machine over items. A change of connection comes between what was
+// said before it, which must not go out after it, and the rest.
+func (r *Runner) steps(items []Item, fx *channel.Effects, seen []func()) []func() {
 	for _, it := range items {
 		if it.Event == nil {
 			seen = append(seen, it.Look(r.machine))
@@ -81,21 +101,17 @@ func (r *Runner) turn(items []Item) {
 		}
 		switch it.Event.(type) {
 		case channel.Connected, channel.Disconnected:
-			r.finish(&fx)
-			fx = channel.Effects{}
+			r.finish(fx)
+			*fx = channel.Effects{}
 			r.conn = it.Conn
 		}
 		if rcv, ok := it.Event.(channel.Received); ok && it.Opened != nil {
 			rcv.Opened = it.Opened()
 			it.Event = rcv
 		}
-		r.step(it.Event, &fx)
+		r.step(it.Event, fx)
 	}
-	r.step(channel.Flush{}, &fx)
-	r.finish(&fx)
-	for _, f := range seen {
-		r.shell.Commit(&channel.Delta{}, f)
-	}
+	return seen
 }
 
 // finish queues the write and hands on the effects.

@@ -20,6 +20,12 @@ func (m scripted) Step(ev channel.Event) channel.Effects {
 	switch ev := ev.(type) {
 	case channel.PolicySet:
 		panic("invariant")
+	case channel.Tick:
+		return channel.Effects{
+			Delta: channel.Delta{ChanNum: 1, Core: &channel.Core{}}, LockedIn: []htlc.Locked{{}},
+		}
+	case channel.Resolve:
+		return channel.Effects{Delta: channel.Delta{ChanNum: 1, Core: &channel.Core{}}}
 	case channel.Received:
 		if ev.Opened != nil {
 			*m.log = append(*m.log, "opened")
@@ -37,13 +43,20 @@ type shell struct {
 	log      []string
 	releases []func()
 	reload   error
+	deliver  func()
 }
 
 func (s *shell) Commit(_ *channel.Delta, release func()) {
 	s.log = append(s.log, "commit")
 	s.releases = append(s.releases, release)
 }
-func (s *shell) Deliver(uint64, *channel.Effects) { s.log = append(s.log, "deliver") }
+func (s *shell) Deliver(uint64, *channel.Effects) {
+	s.log = append(s.log, "deliver")
+	if s.deliver != nil {
+		s.deliver()
+	}
+}
+func (s *shell) Ended() { s.log = append(s.log, "ended") }
 func (s *shell) Release(_ uint64, conn Conn, fx *channel.Effects) {
 	s.log = append(s.log, fmt.Sprintf("release %d on %v", len(fx.Send), conn))
 }
@@ -62,9 +75,28 @@ func TestTurnStepsAllThenFlushesThenWritesOnce(t *testing.T) {
 	r := NewRunner(1, scripted{&steps}, sh, inline)
 	r.turn([]Item{rcv(), rcv(), {Event: channel.Received{}, Opened: func() *htlc.Opened { return &htlc.Opened{} }}})
 	require.Equal(t, []string{"channel.Received", "channel.Received", "channel.Received", "opened", "channel.Flush"}, steps)
-	require.Equal(t, []string{"commit", "deliver"}, sh.log, "nothing left before the write")
+	require.Equal(t, []string{"commit", "deliver", "ended"}, sh.log, "nothing left before the write")
 	sh.releases[0]()
-	require.Equal(t, "release 3 on <nil>", sh.log[2])
+	require.Equal(t, "release 3 on <nil>", sh.log[3])
+}
+
+// TestAnswersThatComeBackAtOnceAreSignedWithTheRest: what a turn leads to is committed
+// behind it and stepped before the machine signs; the store may write both at once.
+func TestAnswersThatComeBackAtOnceAreSignedWithTheRest(t *testing.T) {
+	var steps []string
+	sh := &shell{}
+	var later []func()
+	r := NewRunner(1, scripted{&steps}, sh, func(f func()) { later = append(later, f) })
+	sh.deliver = func() {
+		sh.deliver = nil
+		r.Inbox.Put(Item{Event: channel.Resolve{}})
+	}
+	r.Inbox.Put(Item{Event: channel.Tick{}})
+	require.Len(t, later, 1)
+	later[0]()
+	require.Equal(t, []string{"channel.Tick", "channel.Resolve", "channel.Flush"}, steps)
+	require.Equal(t, []string{"commit", "deliver", "commit", "deliver", "ended"}, sh.log)
+	require.Len(t, later, 1, "no turn of its own")
 }
 
 func TestWhatWasSaidGoesOutOnTheConnectionOfThatTime(t *testing.T) {
@@ -97,9 +129,9 @@ func TestPanicIsAQuarantine(t *testing.T) {
 	sh := &shell{}
 	r := NewRunner(1, scripted{new([]string)}, sh, inline)
 	r.turn([]Item{rcv(), {Event: channel.PolicySet{}}})
-	require.Equal(t, []string{"broken", "commit", "deliver"}, sh.log)
+	require.Equal(t, []string{"broken", "commit", "deliver", "ended"}, sh.log)
 	sh.releases[0]()
-	require.Equal(t, "release 0 on <nil>", sh.log[3], "what the broken turn said is dropped")
+	require.Equal(t, "release 0 on <nil>", sh.log[4], "what the broken turn said is dropped")
 	require.False(t, r.quarantined)
 
 	r.turn([]Item{{Event: channel.PolicySet{}}})
