@@ -69,6 +69,9 @@ const (
 	// fulfilled must be out of the commitments; else we go to the chain while
 	// there is time: 2R+G+S of BOLT 2 with R=2, G=2, S=12.
 	FulfilMargin lnwire.Height = 18
+	// MinCLTVDelta is the least cltv_expiry_delta that leaves time to bring home what
+	// was paid on: 3R+2G+2S of BOLT 2 with the same figures.
+	MinCLTVDelta = 34
 
 	// maxFeeRate is an absolute bound on any fee rate a peer may set: 1000 sat/vbyte.
 	maxFeeRate lnwire.SatPerKW = 250_000

@@ -24,8 +24,9 @@ type Config struct {
 	AcceptKeysend bool
 }
 
-// DefaultConfig are lnd's figures.
-var DefaultConfig = Config{RejectDelta: 19, HoldDelta: 18, SetTimeout: 120 * time.Second}
+// DefaultConfig holds to the channel's margin of 18 blocks: two blocks to settle what was
+// held to the last without going on chain, one to be held at all.
+var DefaultConfig = Config{RejectDelta: 21, HoldDelta: 20, SetTimeout: 120 * time.Second}
 
 const (
 	// maxParts is how many HTLCs are ever accepted for one invoice: its row is

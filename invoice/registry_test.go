@@ -422,7 +422,7 @@ func TestSetNearExpiry(t *testing.T) {
 	w := newWorld(t)
 	w.addTea()
 	a := w.arrive(part(4_000, 10_000))
-	w.height += 81
+	w.height += 100 - DefaultConfig.HoldDelta - 1
 	w.step(Block{w.height})
 	w.waiting(a)
 	w.height++
@@ -494,7 +494,7 @@ func TestHoldDeadline(t *testing.T) {
 	w := newWorld(t)
 	w.addHold()
 	a, b := w.arrive(part(4_000, 10_000)), w.arrive(part(6_000, 10_000))
-	w.height += 81
+	w.height += 100 - DefaultConfig.HoldDelta - 1
 	w.step(Block{w.height})
 	w.waiting(a, b)
 	w.height++
@@ -658,7 +658,7 @@ func TestKeysend(t *testing.T) {
 	wrong.hash = lnwire.Preimage{}.Hash()
 	w.failed(details, w.arrive(wrong))
 	wrong = o
-	wrong.delta = 18
+	wrong.delta = DefaultConfig.RejectDelta - 1
 	w.failed(details, w.arrive(wrong))
 	wrong = o
 	wrong.noSecret, wrong.total = false, 1000

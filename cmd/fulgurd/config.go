@@ -11,6 +11,7 @@ import (
 
 	"github.com/jessevdk/go-flags"
 
+	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 )
 
@@ -253,8 +254,8 @@ func (c *config) finish(parser *flags.Parser) error {
 		return fmt.Errorf("--alias: %d bytes, at most 32 fit", len(c.Alias))
 	case c.MinBackoff > c.MaxBackoff:
 		return errors.New("--minbackoff is above --maxbackoff")
-	case c.Bitcoin.TimeLockDelta < 18:
-		return fmt.Errorf("--bitcoin.timelockdelta=%d: at least 18 blocks are needed to go on chain in time", c.Bitcoin.TimeLockDelta)
+	case c.Bitcoin.TimeLockDelta < channel.MinCLTVDelta:
+		return fmt.Errorf("--bitcoin.timelockdelta=%d: at least %d blocks are needed to go on chain in time", c.Bitcoin.TimeLockDelta, channel.MinCLTVDelta)
 	}
 	if _, err := parseColor(c.Color); err != nil {
 		return err

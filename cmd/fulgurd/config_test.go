@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--bitcoin.mainnet", "--noseedbackup"}, "--noseedbackup: refused on mainnet"},
 		{[]string{"--bitcoin.regtest", "--alias=" + strings.Repeat("x", 33)}, "--alias: 33 bytes"},
 		{[]string{"--bitcoin.regtest", "--color=red"}, "--color=red: want #rrggbb"},
-		{[]string{"--bitcoin.regtest", "--bitcoin.timelockdelta=17"}, "timelockdelta"},
+		{[]string{"--bitcoin.regtest", "--bitcoin.timelockdelta=33"}, "timelockdelta"},
 		{[]string{"--bitcoin.regtest", "--minbackoff=2h"}, "--minbackoff is above --maxbackoff"},
 		{[]string{"--bitcoin.regtest", "--requireinterceptor"}, "--requireinterceptor"},
 		{[]string{"--bitcoin.regtest", "--dev.channeldir=x"}, "tag dev"},

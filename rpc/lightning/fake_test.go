@@ -151,7 +151,7 @@ func TestOpenRequestMistakes(t *testing.T) {
 
 func TestPolicyChange(t *testing.T) {
 	for want, req := range map[string]*lnrpc.PolicyUpdateRequest{
-		"time_lock_delta": {TimeLockDelta: 17},
+		"time_lock_delta": {TimeLockDelta: 33},
 		"fee_rate":        {TimeLockDelta: 40, FeeRate: -1},
 		"base_fee_msat":   {TimeLockDelta: 40, BaseFeeMsat: -1},
 		"cannot set both": {TimeLockDelta: 40, FeeRate: 1, FeeRatePpm: 1},

@@ -169,8 +169,9 @@ func (s *Service) earned(ctx context.Context, out *lnrpc.FeeReportResponse) erro
 	return nil
 }
 
-// minDelta is the least cltv_expiry_delta that may be asked for.
-const minDelta = 18
+// minDelta is the least cltv_expiry_delta that may be asked for: more than lnd's 18, with
+// which an HTLC that is claimed downstream in the chain can be lost upstream.
+const minDelta = channel.MinCLTVDelta
 
 // UpdateChannelPolicy sets what we ask for forwarding.
 func (s *Service) UpdateChannelPolicy(ctx context.Context, req *lnrpc.PolicyUpdateRequest) (*lnrpc.PolicyUpdateResponse, error) {
