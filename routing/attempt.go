@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -112,7 +113,8 @@ func (s *turn) route(amount, fees lnwire.MilliSat, final onion.Final) (Route, er
 		return *p.row.Route, nil
 	}
 	t, l := &p.row.Terms, &p.row.Limits
-	final.Amount, final.Expiry = amount, s.env.Height+lnwire.Height(t.FinalDelta)
+	delta := paddedDelta(t, l)
+	final.Amount, final.Expiry = amount, s.env.Height+lnwire.Height(delta)
 	payload, err := final.Payload().Encode()
 	if err != nil {
 		return Route{}, err
@@ -122,9 +124,26 @@ func (s *turn) route(amount, fees lnwire.MilliSat, final onion.Final) (Route, er
 		finder = &Finder{}
 	}
 	return finder.Find(s.env.Graph, &Query{Source: s.env.Self, Target: t.Payee, Amount: amount, Height: s.env.Height,
-		FinalDelta: t.FinalDelta, FinalLen: len(payload), Features: t.Features, FeeLimit: fees, CLTV: l.CLTV, Ours: true, Locals: s.env.Locals,
+		FinalDelta: delta, FinalLen: len(payload), Features: t.Features, FeeLimit: fees, CLTV: l.CLTV, Ours: true, Locals: s.env.Locals,
 		Hints: t.Hints, Outgoing: l.Outgoing, LastHop: l.LastHop, IgnoreNodes: p.local.nodes, IgnorePairs: p.local.pairs(amount),
 		IgnoreEdges: p.local.edges, Updates: p.local.updates, Scores: s.env.Scores, Params: s.env.Params, Now: s.now})
+}
+
+// blockPadding is how many blocks may be found while an HTLC is under way, and by how many
+// the recipient may be ahead of us, without the payment being refused as expiring too
+// soon: which would end it. It is lnd's figure.
+const blockPadding = 3
+
+// paddedDelta is what the last HTLC gets, as far as the limit leaves room.
+func paddedDelta(t *Terms, l *Limits) uint16 {
+	most := l.CLTV
+	if most == 0 {
+		most = MaxCLTV
+	}
+	if uint32(t.FinalDelta)+blockPadding <= min(most, math.MaxUint16) {
+		return t.FinalDelta + blockPadding
+	}
+	return t.FinalDelta
 }
 
 // sessionKey derives the key of an attempt's onion. The seed is fresh after every

@@ -125,9 +125,9 @@ func TestPaymentSucceeds(t *testing.T) {
 		require.Nil(t, bad)
 		require.Equal(t, onion.Forward{Amount: h.Forward, Expiry: h.Expiry, SCID: l.Attempt.Route.Hops[i+1].SCID}, f)
 	}
-	final, bad := b.peeled[2].CheckFinal(1_000_000, 709)
+	final, bad := b.peeled[2].CheckFinal(1_000_000, 712) // three blocks may be found on the way
 	require.Nil(t, bad)
-	require.Equal(t, onion.Final{Amount: 1_000_000, Expiry: 709, Secret: &secret, Total: 1_000_000, Metadata: []byte{42}}, final)
+	require.Equal(t, onion.Final{Amount: 1_000_000, Expiry: 712, Secret: &secret, Total: 1_000_000, Metadata: []byte{42}}, final)
 
 	row := fx.Delta.Payment
 	require.Equal(t, Succeeded, row.Status)
@@ -437,5 +437,16 @@ func TestEveryFailureIsExplained(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPaddingStaysWithinTheLimits: blocks on the way are provided for where there is room.
+func TestPaddingStaysWithinTheLimits(t *testing.T) {
+	for _, c := range []struct {
+		delta uint16
+		cltv  uint32
+		want  uint16
+	}{{80, 0, 83}, {2013, 0, 2016}, {2014, 0, 2014}, {65_535, 0, 65_535}, {65_533, 1 << 20, 65_533}, {65_532, 1 << 20, 65_535}, {80, 83, 83}, {80, 82, 80}} {
+		require.Equal(t, c.want, paddedDelta(&Terms{FinalDelta: c.delta}, &Limits{CLTV: c.cltv}))
 	}
 }
