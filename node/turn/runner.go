@@ -3,6 +3,7 @@ package turn
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc"
@@ -62,6 +63,8 @@ type Runner struct {
 	// panics again from its durable state only follows the chain from then on.
 	strikes     int
 	quarantined bool
+	// adds are the HTLCs that the machine was asked for since the last write.
+	adds []htlc.Origin
 }
 
 // NewRunner makes the runner of channel num; spawn starts its turns.
@@ -118,6 +121,7 @@ func (r *Runner) steps(items []Item, fx *channel.Effects, seen []func()) []func(
 func (r *Runner) finish(fx *channel.Effects) {
 	done := *fx
 	conn := r.conn
+	r.adds = r.adds[:0]
 	if !done.Disconnect && !done.Delta.Empty() {
 		r.strikes = 0
 	}
@@ -136,7 +140,14 @@ func leaves(fx *channel.Effects) bool {
 // of the node: the effects of this turn are dropped, as if the process had died
 // before the write, and the machine goes on once from its durable state.
 func (r *Runner) step(ev channel.Event, fx *channel.Effects) {
-	if r.quarantined && !fromChain(ev) {
+	if add, ok := ev.(channel.AddHTLC); ok {
+		if r.quarantined {
+			fx.Refused = append(fx.Refused, r.refusal(add.Origin))
+			return
+		}
+		r.adds = append(r.adds, add.Origin)
+	}
+	if r.quarantined && !stillHeard(ev) {
 		return
 	}
 	if what, ok := r.try(ev, fx); !ok {
@@ -156,7 +167,7 @@ func (r *Runner) try(ev channel.Event, fx *channel.Effects) (what string, ok boo
 }
 
 func (r *Runner) broken(what string, fx *channel.Effects) {
-	*fx = channel.Effects{Disconnect: true}
+	*fx = channel.Effects{Disconnect: true, Refused: r.lost(fx.Refused)}
 	r.strikes++
 	m, err := r.shell.Broken(r.Num, what)
 	if err != nil || r.strikes > 1 {
@@ -174,12 +185,34 @@ func (r *Runner) broken(what string, fx *channel.Effects) {
 	fx.Append(again)
 }
 
-// fromChain reports the events that a quarantined channel still follows: nothing
-// that the peer or the switch says reaches it any more.
-func fromChain(ev channel.Event) bool {
+// lost are the HTLCs that the machine was asked for and that no signature covers: they
+// go with its memory, and whoever asked has to hear of it. told are those that the
+// dropped turn had refused.
+func (r *Runner) lost(told []htlc.Refusal) []htlc.Refusal {
+	list := slices.Clone(told)
+	var last channel.Effects
+	if _, ok := r.try(channel.Disconnected{}, &last); ok {
+		list = append(list, last.Refused...)
+	}
+	for _, o := range r.adds {
+		if !slices.ContainsFunc(list, func(f htlc.Refusal) bool { return f.Origin == o }) {
+			list = append(list, r.refusal(o))
+		}
+	}
+	return list
+}
+
+func (r *Runner) refusal(o htlc.Origin) htlc.Refusal {
+	return htlc.Refusal{ChanNum: r.Num, Origin: o, Reason: htlc.LinkDown, Text: "the channel has broken an invariant"}
+}
+
+// stillHeard reports the events that a quarantined channel follows: the chain's, the
+// operator's wish to end it, and answers to HTLCs, for which it may have to go to the
+// chain. Nothing that the peer says reaches it any more, and no new HTLC.
+func stillHeard(ev channel.Event) bool {
 	switch ev.(type) {
 	case channel.Block, channel.Confirmed, channel.Unconfirmed, channel.Spent, channel.Tick,
-		channel.PreimageSeen, channel.Loaded, channel.Answered, channel.Resumed:
+		channel.PreimageSeen, channel.Loaded, channel.Answered, channel.Resumed, channel.Resolve, channel.CloseAsked:
 		return true
 	}
 	return false

@@ -24,6 +24,8 @@ func (m scripted) Step(ev channel.Event) channel.Effects {
 		return channel.Effects{
 			Delta: channel.Delta{ChanNum: 1, Core: &channel.Core{}}, LockedIn: []htlc.Locked{{}},
 		}
+	case channel.Disconnected:
+		return channel.Effects{Refused: []htlc.Refusal{{ChanNum: 1, Origin: htlc.Attempt(1)}}}
 	case channel.Resolve:
 		return channel.Effects{Delta: channel.Delta{ChanNum: 1, Core: &channel.Core{}}}
 	case channel.Received:
@@ -44,14 +46,18 @@ type shell struct {
 	releases []func()
 	reload   error
 	deliver  func()
+	refused  *[]htlc.Refusal
 }
 
 func (s *shell) Commit(_ *channel.Delta, release func()) {
 	s.log = append(s.log, "commit")
 	s.releases = append(s.releases, release)
 }
-func (s *shell) Deliver(uint64, *channel.Effects) {
+func (s *shell) Deliver(_ uint64, fx *channel.Effects) {
 	s.log = append(s.log, "deliver")
+	if s.refused != nil {
+		*s.refused = append(*s.refused, fx.Refused...)
+	}
 	if s.deliver != nil {
 		s.deliver()
 	}
@@ -140,6 +146,37 @@ func TestPanicIsAQuarantine(t *testing.T) {
 	r.machine = scripted{&steps}
 	r.turn([]Item{rcv(), {Event: channel.Block{}}})
 	require.Equal(t, []string{"channel.Block"}, steps)
+}
+
+// TestPanicGivesBackWhatWasAsked: HTLCs that go down with a machine's memory are refused,
+// each once; in quarantine every new one is. The answer to an HTLC and the wish to close
+// are heard even there: money depends on them.
+func TestPanicGivesBackWhatWasAsked(t *testing.T) {
+	var refused []htlc.Refusal
+	sh := &shell{refused: &refused}
+	var steps []string
+	r := NewRunner(1, scripted{&steps}, sh, inline)
+	add := func(id uint64) Item { return Item{Event: channel.AddHTLC{Origin: htlc.Attempt(id)}} }
+	origins := func() (ids []uint64) {
+		for _, f := range refused {
+			require.Equal(t, uint64(1), f.ChanNum)
+			ids = append(ids, f.Origin.AttemptID)
+		}
+		refused = nil
+		return ids
+	}
+	r.turn([]Item{add(1)}) // the machine holds it: a Disconnected gives it back
+	require.Empty(t, origins())
+	r.turn([]Item{add(2), {Event: channel.PolicySet{}}, add(3)})
+	require.Equal(t, []uint64{1, 2}, origins(), "the third is with the new machine")
+	r.turn([]Item{add(4), {Event: channel.PolicySet{}}})
+	require.True(t, r.quarantined)
+	require.Equal(t, []uint64{1, 4}, origins())
+	steps = nil
+	r.machine = scripted{&steps}
+	r.turn([]Item{add(5), {Event: channel.Resolve{}}, {Event: channel.CloseAsked{}}, rcv()})
+	require.Equal(t, []uint64{5}, origins())
+	require.Equal(t, []string{"channel.Resolve", "channel.CloseAsked"}, steps)
 }
 
 func TestNoDurableStateIsAQuarantineAtOnce(t *testing.T) {
