@@ -23,7 +23,7 @@ func (n *Node) startChain() error {
 	n.spawn(func() { n.gossip.walkChain(n.ctx) })
 	n.spawn(func() {
 		if w := n.walker(); w != nil {
-			chain.Walk(n.ctx, n.backend, w, n.log, n.blockStep, n.atTip)
+			chain.Walk(n.ctx, n.backend, w, n.log, n.blockStep, n.atTip, func() { n.sight(false) })
 		}
 	})
 	return nil
@@ -150,15 +150,27 @@ func (n *Node) blockStep(s chainntnfs.Step) {
 		return
 	}
 	height := s.At.Height
+	if state, _ := n.backend.State(); state.Tip.Height > height+farBehind {
+		n.sight(false)
+	}
 	n.toSwitch(nil, forward.Block{Height: height})
 	n.invoices.step(nil, invoice.Block{Height: height})
 	n.Blocks.Publish(s.At)
 }
 
+// farBehind is how many blocks the node may have to catch up with and still know what
+// time is left to an HTLC.
+const farBehind = 2
+
+// sight tells the switch whether what is known of the chain can be decided upon (V-27).
+func (n *Node) sight(current bool) { n.toSwitch(nil, forward.Chain{Current: current}) }
+
 // atTip: nothing is left to catch up with.
 func (n *Node) atTip(at lnwire.BlockRef) {
 	n.seen.Store(&at)
 	n.synced.Store(&at)
+	state, _ := n.backend.State()
+	n.sight(state.Up && state.Stale == "")
 	if rate, err := n.feeRate(0, commitTarget); err == nil {
 		for _, e := range n.channels.all() {
 			e.runner.Inbox.Put(turn.Item{Event: channel.FeeRate{Rate: rate}})

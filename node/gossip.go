@@ -83,7 +83,7 @@ func (g *gossiper) walkChain(ctx context.Context) {
 		}
 	}
 	w := chainntnfs.NewWalker(g.n.backend, at, genesis)
-	chain.Walk(ctx, g.n.backend, w, g.n.log, g.block, func(lnwire.BlockRef) {})
+	chain.Walk(ctx, g.n.backend, w, g.n.log, g.block, func(lnwire.BlockRef) {}, func() {})
 }
 
 func (g *gossiper) block(s chainntnfs.Step) {

@@ -55,7 +55,7 @@ func (v *invoices) step(p *pen, ev invoice.Event) {
 		v.n.writeWith(p, batch, func() { v.release(fx) })
 	}
 	for _, r := range fx.Resolve {
-		v.n.put(r.Ref.ChanNum, channel.Resolve{Ref: r.Ref, Resolution: r.Resolution})
+		v.n.answerTo(channel.Resolve{Ref: r.Ref, Resolution: r.Resolution})
 	}
 	v.alarm.set(fx.Wake)
 }
@@ -83,7 +83,9 @@ func (v *invoices) fetch(hashes []lnwire.Hash) {
 	for _, h := range hashes {
 		inv, err := v.n.db.Invoice(h)
 		if err != nil {
-			v.n.log.Error("cannot read an invoice", "hash", h, "err", err)
+			// Not "there is none": an invoice that was settled must not be refused, nor made anew.
+			v.n.log.Error("cannot read an invoice: whatever concerns it has to wait", "hash", h, "err", err)
+			continue
 		}
 		v.step(nil, invoice.Fetched{Hash: h, Invoice: inv})
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -46,9 +47,24 @@ func (n *Node) loadChannels() error {
 	if err != nil {
 		return err
 	}
+	outcomes = slices.DeleteFunc(outcomes, func(o htlc.Outcome) bool {
+		return o.Origin.Kind == htlc.FromForward && n.nobody(o.Origin.Ref)
+	})
+	answers = slices.DeleteFunc(answers, func(a invoice.Answer) bool { return n.nobody(a.Ref) })
 	n.restored = restored{live: live, outcomes: outcomes, answers: answers}
 	n.board.sw.Step(n.now(), forward.Restarted{Height: n.tip().Height, Live: live, Outbox: outcomes, Tags: tags})
+	n.board.sw.Step(n.now(), forward.Chain{}) // out of sight until the node has caught up
 	return n.freeLeases()
+}
+
+// nobody: the incoming HTLC's channel is gone, and what waits for it in the outbox goes
+// as well.
+func (n *Node) nobody(ref htlc.Ref) bool {
+	if n.channels.num(ref.ChanNum) != nil {
+		return false
+	}
+	n.outboxDone(ref)
+	return true
 }
 
 // freeLeases ends the leases of fundings that no channel knows of: the process ended
@@ -68,9 +84,7 @@ func (n *Node) resume() error {
 		e.runner.Inbox.Put(turn.Item{Event: channel.Resumed{}})
 	}
 	for _, a := range n.restored.answers {
-		if !n.put(a.Ref.ChanNum, channel.Resolve{Ref: a.Ref, Resolution: a.Resolution}) {
-			n.log.Warn("an answer waits for a channel that is gone", "htlc", a.Ref)
-		}
+		n.answerTo(channel.Resolve{Ref: a.Ref, Resolution: a.Resolution})
 	}
 	n.restored = restored{}
 	n.purse.mu.Lock()

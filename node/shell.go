@@ -167,8 +167,13 @@ func (n *Node) put(num uint64, ev channel.Event) bool {
 	return true
 }
 
-// load fetches a revoked state for its channel.
+// load fetches a revoked state for its channel. Its row may be one of those that wait
+// for company on their way to the disk: it is read when all that was queued is there.
 func (n *Node) load(e *entry, number uint64) {
+	n.writeWith(&e.pen, channeldb.Batch{}, func() { n.spawn(func() { n.loaded(e, number) }) })
+}
+
+func (n *Node) loaded(e *entry, number uint64) {
 	rev, ok, err := n.db.Revoked(e.num, number)
 	switch {
 	case err != nil:

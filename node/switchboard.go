@@ -66,12 +66,28 @@ func (n *Node) add(a forward.Add) {
 	}
 }
 
-// resolve puts the answer to an incoming HTLC into its channel's inbox, together
-// with the record of a forward that earned a fee.
+// resolve answers an incoming HTLC, together with the record of a forward that earned a
+// fee.
 func (n *Node) resolve(r forward.Resolve) {
 	ev := channel.Resolve{Ref: r.Ref, Resolution: r.Resolution}
 	if r.Record != nil {
 		ev.With = channeldb.Riders(channeldb.Batch{Forwards: []forward.Record{*r.Record}})
 	}
-	n.put(r.Ref.ChanNum, ev)
+	n.answerTo(ev)
+}
+
+// answerTo puts the answer to an incoming HTLC into its channel's inbox. When the channel
+// is gone nobody can use the answer: it gives up its place in the outbox.
+func (n *Node) answerTo(ev channel.Resolve) {
+	if n.put(ev.Ref.ChanNum, ev) {
+		return
+	}
+	n.log.Warn("an HTLC is answered whose channel is gone", "htlc", ev.Ref, "fulfilled", ev.Resolution.Kind == htlc.Fulfilled)
+	n.outboxDone(ev.Ref)
+}
+
+// outboxDone deletes what waits in the outbox for an incoming HTLC.
+func (n *Node) outboxDone(ref htlc.Ref) {
+	d := &channel.Delta{ChanNum: ref.ChanNum, OutboxDone: []htlc.Ref{ref}}
+	n.write(channeldb.Batch{Channels: []*channel.Delta{d}}, nil)
 }

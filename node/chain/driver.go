@@ -107,18 +107,22 @@ func (d *Driver) advance(ctx context.Context, tell func([]chainntnfs.Notice)) (m
 
 // Walk hands every block that joins or leaves the chain to step, from where w
 // stands, until ctx ends. step must be done with the block when it returns; atTip
-// is called whenever nothing is left for now.
+// is called whenever nothing is left for now, away when the backend cannot be asked.
 func Walk(ctx context.Context, b chainntnfs.Backend, w *chainntnfs.Walker, log *slog.Logger,
-	step func(chainntnfs.Step), atTip func(lnwire.BlockRef)) {
+	step func(chainntnfs.Step), atTip func(lnwire.BlockRef), away func()) {
 	for ctx.Err() == nil {
 		state, changed := b.State()
 		var again <-chan time.Time
+		if !state.Up {
+			away()
+		}
 		for state.Up && ctx.Err() == nil {
 			s, ok, err := w.Next(ctx)
 			if err != nil {
 				if ctx.Err() == nil {
 					log.Warn("cannot walk the chain", "err", err)
 				}
+				away()
 				again = time.After(retry)
 				break
 			}
