@@ -190,6 +190,10 @@ func (c *Channel) checkIncoming(h *htlc.HTLC) string {
 	if s.ToOther < h.Amount || s.ToOther-h.Amount < need.MilliSat() { // B2.add.16
 		return fmt.Sprintf("amount_msat of %v is not affordable: of %v, %v have to stay for reserve and fees", h.Amount, s.ToOther, need)
 	}
+	// A commitment whose fee is cut short may not relay: with it go the HTLCs (V-22).
+	if c.terms.Funder && !p.Affordable(s, 0) {
+		return fmt.Sprintf("our %v do not pay for another htlc (%v)", s.ToOwner, p.Cost(s))
+	}
 	return ""
 }
 

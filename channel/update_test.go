@@ -217,6 +217,21 @@ func TestRcvAddRefused(t *testing.T) {
 	requireWarned(t, w.b, "max_accepted_htlcs of 6")
 }
 
+// TestPeerSpendsOurFee: V-22: a fundee that adds HTLCs until our fee is cut short is
+// stopped while our commitment still pays its way.
+func TestPeerSpendsOurFee(t *testing.T) {
+	w := opened(t, func(_ *world, o *openOptions) { o.push, o.rate = 970_000_000, 10_000 })
+	for id := uint64(0); ; id++ {
+		require.Less(t, id, uint64(30))
+		w.a.step(Received{Msg: &lnwire.UpdateAddHTLC{ChannelID: w.a.ch.id(), ID: id, Amount: 9_000_000, Expiry: w.tip.Height + 144}})
+		if w.a.last.Disconnect {
+			break
+		}
+		require.True(t, w.a.ch.owner(true).Affordable(w.a.ch.spec(true, holds(htlc.LocalNext)), 0))
+	}
+	requireWarned(t, w.a, "do not pay for another htlc")
+}
+
 // TestReview: B2.add.9, B2.add.11: HTLCs that wait for a signature meanwhile meet
 // those of the peer, which did not know of them: who has not offered its own gives
 // them back.
