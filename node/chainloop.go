@@ -199,6 +199,10 @@ func (n *Node) SyncedToChain() bool {
 // errLowDisk says that no new work is taken.
 var errLowDisk = errors.New("the disk is nearly full: free some room first")
 
+// lowDisk measures again before it says no: without new work nothing may have been
+// written since somebody made room.
+func (n *Node) lowDisk() bool { return n.db.Low() && n.db.CheckDisk() }
+
 // readyForMoney refuses new risk while the chain is out of sight, and says why.
 func (n *Node) readyForMoney() error {
 	state, _ := n.backend.State()
@@ -207,7 +211,7 @@ func (n *Node) readyForMoney() error {
 		return fmt.Errorf("chain backend is away: %v", state.Why)
 	case state.Stale != "":
 		return fmt.Errorf("the chain looks stale: %s", state.Stale)
-	case n.db.Low():
+	case n.lowDisk():
 		return errLowDisk
 	case !n.SyncedToChain():
 		return errors.New("channels cannot be created before the wallet is fully synced")

@@ -285,7 +285,7 @@ var ErrUnknownPayment = errors.New("payment isn't initiated")
 // Pay begins a payment and follows it. The first progress is the payment in flight,
 // the last one its end. Cancel of ctx ends only the following.
 func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) {
-	if n.db.Low() {
+	if n.lowDisk() {
 		return nil, errLowDisk
 	}
 	w := n.watchPayments(&b.Terms.Hash)

@@ -16,7 +16,7 @@ import (
 // AddInvoice makes an invoice. A zero Hash with no Preimage asks for a random one. With
 // Private, hops over private channels are added to the hints.
 func (n *Node) AddInvoice(ctx context.Context, t invoice.Terms) (invoice.Invoice, error) {
-	if n.db.Low() {
+	if n.lowDisk() {
 		return invoice.Invoice{}, errLowDisk
 	}
 	network, ok := invoice.NetworkOf(n.net)
