@@ -157,6 +157,23 @@ func TestFarExpiry(t *testing.T) {
 	require.Equal(t, htlc.UnfitFar, w.b.ch.unfit(e))
 }
 
+// TestLockedInWhileUnfunded: V-01: an HTLC that comes while a reorg has the funding out of
+// the chain is money that may never have been.
+func TestLockedInWhileUnfunded(t *testing.T) {
+	w := opened(t, nil)
+	w.a.add(5_000_000, 1)
+	w.settle()
+	require.Equal(t, htlc.Fit, w.b.locked[0].Unfit)
+	w.b.step(Unconfirmed{Txid: w.b.ch.core.Funding.Hash})
+	w.a.add(5_000_000, 2)
+	w.settle()
+	require.Equal(t, htlc.UnfitUnfunded, w.b.locked[1].Unfit)
+	w.confirm(3)
+	w.a.add(5_000_000, 3)
+	w.settle()
+	require.Equal(t, htlc.Fit, w.b.locked[2].Unfit)
+}
+
 // TestLockedInChannelThatClosed: an HTLC that nobody has decided about before a restart
 // is not worth carrying on when its channel went to the chain; one that was answered
 // is not told at all.

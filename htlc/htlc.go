@@ -121,6 +121,9 @@ const (
 	// UnfitClosed: its channel lives in the chain only, where it may be worth nothing;
 	// answer permanent_channel_failure, which nobody will hear.
 	UnfitClosed
+	// UnfitUnfunded: a reorg took its channel's funding out of the chain, and nobody knows
+	// whether it comes back; answer temporary_channel_failure.
+	UnfitUnfunded
 )
 
 // ResolutionKind is how an HTLC ends.

@@ -83,6 +83,9 @@ func (r *Registry) open(in htlc.Locked, fx *Effects) (onion.Final, bool) {
 	case htlc.UnfitFar:
 		r.fail(ref, o.Secret, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx)
 		return onion.Final{}, false
+	case htlc.UnfitUnfunded:
+		r.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryChannelFailure}, "the funding of its channel left the chain", fx)
+		return onion.Final{}, false
 	case htlc.UnfitClosed:
 		r.fail(ref, o.Secret, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
 		return onion.Final{}, false

@@ -293,6 +293,7 @@ func TestRefused(t *testing.T) {
 			o.change = func(in *htlc.Locked) { in.Opened.Invalid = &onion.Failure{Code: onion.InvalidOnionPayload} }
 		}, onion.InvalidOnionPayload},
 		"dust":           {func(o *offer) { o.change = func(in *htlc.Locked) { in.Unfit = htlc.UnfitDust } }, onion.TemporaryChannelFailure},
+		"unfunded":       {func(o *offer) { o.change = func(in *htlc.Locked) { in.Unfit = htlc.UnfitUnfunded } }, onion.TemporaryChannelFailure},
 		"closed":         {func(o *offer) { o.change = func(in *htlc.Locked) { in.Unfit = htlc.UnfitClosed } }, onion.PermanentChannelFailure},
 		"far":            {func(o *offer) { o.change = func(in *htlc.Locked) { in.Unfit = htlc.UnfitFar } }, onion.ExpiryTooFar},
 		"no total":       {func(o *offer) { o.change = func(in *htlc.Locked) { in.Opened.Payload.PaymentData.Total = 0 } }, details},

@@ -50,6 +50,9 @@ func (s *Switch) decide(in htlc.Locked, fx *Effects) {
 			"too much dust in its channel", fx) // V-20
 	case in.Unfit == htlc.UnfitFar:
 		s.refuse(in, nil, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx) // V-37
+	case in.Unfit == htlc.UnfitUnfunded:
+		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryChannelFailure, Update: s.links.update(in.HTLC.Ref.ChanNum)},
+			"the funding of its channel left the chain", fx)
 	case in.Unfit == htlc.UnfitClosed:
 		s.refuse(in, nil, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
 	case in.HTLC.Expiry > s.height+s.cfg.MaxExpiry:

@@ -245,7 +245,7 @@ func TestUnreadableOnions(t *testing.T) {
 func TestUnfit(t *testing.T) {
 	for unfit, code := range map[htlc.Unfit]onion.Code{
 		htlc.UnfitDust: onion.TemporaryChannelFailure, htlc.UnfitFar: onion.ExpiryTooFar,
-		htlc.UnfitClosed: onion.PermanentChannelFailure,
+		htlc.UnfitClosed: onion.PermanentChannelFailure, htlc.UnfitUnfunded: onion.TemporaryChannelFailure,
 	} {
 		l := good(1)
 		l.Unfit = unfit
