@@ -331,10 +331,11 @@ func (g *gossiper) theirPolicy(num uint64) (gossip.Policy, bool) {
 	return p, ok
 }
 
-// snapshot is the graph of paths as it is now.
+// snapshot is the graph of paths as it is now. The graph makes it, so it is changed by
+// that.
 func (g *gossiper) snapshot() *routing.Snapshot {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	return g.graph.Snapshot()
 }
 

@@ -30,7 +30,7 @@ func (n *Node) loadChannels() error {
 		n.channels.name(e, rows.Core.ChannelID)
 		n.channels.fund(e, rows.Core.Funding)
 		for _, h := range rows.HTLCs {
-			if h.Ref.Dir == htlc.Outgoing && !h.State.Gone() {
+			if h.Ref.Dir == htlc.Outgoing && !h.State.Gone() && !h.Told {
 				live = append(live, forward.Live{Ref: h.Ref, Origin: h.Origin, Amount: h.Amount})
 			}
 		}

@@ -50,6 +50,8 @@ type resident struct {
 	db    *channeldb.DB
 	graph *channeldb.GraphDB
 	back  *btcd.Backend
+	// crashed is closed when the store has failed, as a test wanted it to.
+	crashed chan struct{}
 }
 
 func residentOf(t testing.TB, chain *btcdtest.Node, name string) *resident {
@@ -72,7 +74,10 @@ func (r *resident) start(l net.Listener) {
 	require.NoError(t, err)
 	genesis := *chaincfg.RegressionNetParams.GenesisHash
 	r.db, err = channeldb.Open(filepath.Join(r.dir, "fulgur.db"), channeldb.Options{Genesis: genesis, Fatal: func(err error) {
-		panic(err)
+		if r.crashed == nil {
+			panic(err)
+		}
+		close(r.crashed)
 	}})
 	require.NoError(t, err)
 	r.graph, err = channeldb.OpenGraph(filepath.Join(r.dir, "graph.db"), genesis)
@@ -93,6 +98,7 @@ func (r *resident) start(l net.Listener) {
 	r.Node, err = New(Config{
 		Net: &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
+		PeerDelay: struct{ Min, Max time.Duration }{20 * time.Millisecond, time.Second},
 		Policy: Policies{
 			Forward:     channel.Policy{FeeBase: 1000, FeePPM: 1, CLTVDelta: 80, HTLCMinimum: 1000},
 			MinCapacity: 20_000, MaxCapacity: MaxSmallChannel, MaxPending: 3, MinHTLC: 1,
