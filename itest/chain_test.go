@@ -6,9 +6,12 @@ import (
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs/btcdtest"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 )
 
@@ -42,12 +45,10 @@ func TestChainAway(t *testing.T) {
 		answersAtOnce(t, n)
 	}
 	refusesChannels(t, alice, bob)
-	// What becomes of a payment is for the nodes to decide; that it ends is not.
-	p, err := alice.send(soon(t), payRequest(bob.invoice(5_000_000)))
-	require.NoError(t, err)
-	if p.Status == lnrpc.Payment_SUCCEEDED {
-		owned -= 5_000_000
-	}
+	// What becomes of a payment is for the nodes to decide: now, or when they see the
+	// chain again.
+	begun := bob.invoice(5_000_000)
+	alice.begin(begun)
 	// A node can also be started now; it knows what it knew.
 	bob.stop()
 	bob.launch()
@@ -67,9 +68,28 @@ func TestChainAway(t *testing.T) {
 	tx := transaction(alice, sent.Txid)
 	require.NotNil(t, tx)
 	require.Equal(t, height+1, tx.BlockHeight)
+	if fate(alice, begun) == lnrpc.Payment_SUCCEEDED {
+		owned -= 5_000_000
+	}
+	settled(alice, bob)
 	require.Equal(t, owned, alice.inChannels())
 	alice.pay(bob.invoice(1_000_000))
 	alice.open(bob, 500_000)
+}
+
+// fate waits for the end of a payment; one that was refused has failed.
+func fate(n *node, request string) lnrpc.Payment_PaymentStatus {
+	n.t.Helper()
+	stream, err := n.router.TrackPaymentV2(soon(n.t), &routerrpc.TrackPaymentRequest{
+		PaymentHash: unhex(n.t, n.decode(request).PaymentHash), NoInflightUpdates: true,
+	})
+	require.NoError(n.t, err)
+	p, err := lastPayment(stream)
+	if status.Code(err) == codes.NotFound {
+		return lnrpc.Payment_FAILED
+	}
+	require.NoError(n.t, err)
+	return p.Status
 }
 
 // share connects the other btcd with the nodes' and waits until both stand on one

@@ -1,6 +1,7 @@
 package itest
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -88,17 +89,32 @@ func TestDiskFull(t *testing.T) {
 	bob.pay(theirs)
 	settled(alice, bob)
 
+	var more []string
+	for range 300 {
+		more = append(more, alice.invoice(10_000))
+	}
 	owned, coins := alice.inChannels(), alice.wallet().ConfirmedBalance
 	free = alice.fill(0)
-	_, err := w.chain.Generate(t.Context(), 1)
-	require.NoError(t, err)
 	alice.expectEnd = true
+	tried := 0
+	for ; tried < len(more) && alice.up(); tried++ { // until a write does not find room any more
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-alice.proc.done; cancel() }()
+		_, _ = bob.send(ctx, payRequest(more[tried])) // what became of it is asked below
+		cancel()
+	}
 	require.NotZero(t, alice.proc.ended(t))
 	require.Contains(t, alice.log(), "no space left on device")
 	alice.hangUp()
 	free()
 	alice.start()
 	alice.active(point)
+	for _, request := range more[:tried] {
+		if fate(bob, request) == lnrpc.Payment_SUCCEEDED {
+			owned += 10_000
+		}
+	}
+	settled(alice, bob)
 	require.Equal(t, owned, alice.inChannels())
 	require.Equal(t, coins, alice.wallet().ConfirmedBalance)
 	alice.pay(bob.invoice(5_000_000))
