@@ -231,7 +231,7 @@ func TestClosingRefused(t *testing.T) {
 	requireWarned(t, w.b, "exceeds")
 
 	w = negotiate()
-	w.a.step(Received{Msg: signedBy(w.b, 200, &lnwire.FeeRange{Min: 150, Max: 201})})
+	w.a.step(Received{Msg: signedBy(w.b, 700, &lnwire.FeeRange{Min: 150, Max: 701})})
 	require.Equal(t, MutualClose, w.a.ch.Phase()) // the fundee chose within both ranges
 
 	w = negotiate()
@@ -297,6 +297,41 @@ func TestClosingWithoutRange(t *testing.T) {
 	}
 	requireWarned(t, w.a, "out of the")
 	require.Equal(t, ShuttingDown, w.a.ch.Phase())
+}
+
+// TestClosingWithLnd: a fundee that knows no fee_range, whose estimate is far below
+// the rate that the funder's operator asked for, and that bargains as lnd does: up by
+// a tenth each time, and yes to what is less than a third above its last offer. The
+// operator gets the rate, within a tenth.
+func TestClosingWithLnd(t *testing.T) {
+	for _, estimate := range []lnwire.SatPerKW{253, 500, 1000, 4000} {
+		w := opened(t, nil)
+		w.a.step(CloseAsked{FeeRate: 5000})
+		w.a.step(Flush{})
+		w.b.deliver(-1)
+		w.b.step(Flush{})
+		w.a.deliver(-1)
+		w.a.step(Flush{})
+		ours := next[*lnwire.ClosingSigned](t, w.b).Fee
+		weight := w.a.ch.closing().Weight()
+		asked := lnwire.SatPerKW(5000).Fee(weight)
+		require.Equal(t, asked, ours)
+		theirs := estimate.Fee(weight)
+		for rounds := 0; w.a.ch.Phase() != MutualClose; rounds++ {
+			require.Less(t, rounds, 60)
+			if rounds > 0 && ours <= theirs+3*theirs/10 {
+				theirs = ours
+			} else if rounds > 0 {
+				theirs += theirs / 10
+			}
+			w.a.step(Received{Msg: signedBy(w.b, theirs, nil)})
+			if w.a.ch.Phase() != MutualClose {
+				ours = w.a.last.Send[0][0].(*lnwire.ClosingSigned).Fee
+			}
+		}
+		require.GreaterOrEqual(t, w.a.ch.core.CloseFee, asked-asked/10)
+		require.LessOrEqual(t, w.a.ch.core.CloseFee, asked)
+	}
 }
 
 // TestClosingDust: B2.closing.8: an output that does not relay fails the channel.

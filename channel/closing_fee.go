@@ -69,10 +69,14 @@ func (c *Channel) idealFee(p *commitment.Closing) lnwire.Sat {
 	return min(max(rate, lnwire.FeeFloor), maxFeeRate).Fee(p.Weight())
 }
 
-// feeRange is what we accept: as funder from the relay minimum to three times the
-// ideal or what the operator allows; as fundee anything that relays (B2.closing.4).
+// feeRange is what we accept: as funder up to three times the ideal or what the
+// operator allows, and down to the relay minimum, or a tenth below the rate that the
+// operator wants; as fundee anything that relays (B2.closing.4).
 func (c *Channel) feeRange(p *commitment.Closing) (ideal, low, high lnwire.Sat) {
 	ideal, low = c.idealFee(p), lnwire.FeeFloor.Fee(p.Weight())+1
+	if c.terms.Funder && c.want.rate > 0 {
+		low = max(low, ideal-ideal/10)
+	}
 	high = 3 * ideal
 	if c.want.max > 0 {
 		high = min(c.want.max, maxFeeRate).Fee(p.Weight())
@@ -216,8 +220,10 @@ func (c *Channel) offerWithin(m *lnwire.ClosingSigned, p *commitment.Closing, tx
 }
 
 // offerBetween answers an offer in the old way: take what is in our own range, else
-// meet half way, but never outside that range: a peer that asks for all we have must
-// not get us to sign half of it away, nor a fee that does not relay.
+// go to meet it, but never outside that range: a peer that asks for all we have must
+// not get us to sign half of it away, nor a fee that does not relay. We go in small
+// steps: lnd comes nearer by a tenth of its last offer, whatever we offer, and takes
+// one that is less than a third away.
 func (c *Channel) offerBetween(m *lnwire.ClosingSigned, p *commitment.Closing, tx *commitment.ClosingTx) {
 	o := &c.conn.offers
 	if !o.sent {
@@ -231,13 +237,21 @@ func (c *Channel) offerBetween(m *lnwire.ClosingSigned, p *commitment.Closing, t
 		c.agreeOn(m, tx)
 		return
 	}
-	next := min(max((m.Fee+o.fee)/2, o.min), o.max)
+	next := o.fee
+	if m.Fee < o.fee {
+		next -= min((o.fee-m.Fee)/2, step(o.fee-o.min))
+	} else {
+		next += min((m.Fee-o.fee)/2, step(o.max-o.fee))
+	}
 	if next == o.fee {
 		c.warn(fmt.Sprintf("closing_signed: %v is out of the %v to %v that we accept", m.Fee, o.min, o.max))
 		return
 	}
 	c.counter(m, p, next) // B2.closing.11
 }
+
+// step is how far one offer goes, of the way that is left to the end of our range.
+func step(left lnwire.Sat) lnwire.Sat { return (left + 15) / 16 }
 
 // counter makes another offer than the peer's.
 func (c *Channel) counter(m *lnwire.ClosingSigned, p *commitment.Closing, fee lnwire.Sat) {
