@@ -29,6 +29,7 @@ func (s sink) Closed(c *peer.Conn, err error) {
 	}
 	s.n.gossip.closed(c)
 	s.n.nuisances.gone(c)
+	s.n.seek(c.PubKey())
 	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: false})
 }
 

@@ -88,6 +88,15 @@ func (n *Node) rememberPeer(id lnwire.PubKey) {
 	n.host.Keep(id, c.Addr())
 }
 
+// seek goes on looking for a peer that left while there are channels with it. One
+// that came to us is dialled where its announcement says that it listens: it may not
+// be the one that comes back (lnd does not after a disconnect by its operator).
+func (n *Node) seek(id lnwire.PubKey) {
+	if len(n.channels.of(id)) > 0 && !n.host.Kept(id) {
+		n.host.Keep(id, n.gossip.addresses(id)...)
+	}
+}
+
 // keepPeers dials the peers that were kept before, and those with which there are
 // channels, wherever they say that they are.
 func (n *Node) keepPeers() error {

@@ -95,8 +95,11 @@ func (r *resident) start(l net.Listener) {
 		out = os.Stderr
 	}
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", r.name)
+	announced, err := lnwire.ParseAddress(r.addr, 0)
+	require.NoError(t, err)
 	r.Node, err = New(Config{
-		Net: &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
+		Addresses: []lnwire.Address{announced},
+		Net:       &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
 		PeerDelay: struct{ Min, Max time.Duration }{20 * time.Millisecond, time.Second},
 		Policy: Policies{

@@ -27,6 +27,13 @@ func (h *Host) Forget(id lnwire.PubKey) {
 	h.kept.forget(id)
 }
 
+// Kept reports that the peer is persistent.
+func (h *Host) Kept(id lnwire.PubKey) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.kept.peers[id] != nil
+}
+
 // keep is the keeper's goroutine: it starts the attempts that are due.
 func (h *Host) keep() {
 	for {
