@@ -6,44 +6,51 @@ import (
 )
 
 // maxAnswers is how many answers are remembered: more than can be on their way to the
-// channels at any time.
-const maxAnswers = 4096
+// channels at any time. Of a reason maxReason bytes are remembered: what is longer is
+// not of BOLT 4's making, and nobody may fill our memory with it (V-44).
+const (
+	maxAnswers = 4096
+	maxReason  = 2048
+)
 
 // answers remember how the last HTLCs were answered. A channel that picks itself up
 // from its stored state tells its HTLCs again while our answer is still on its way to
 // it. To decide anew then would carry an HTLC on a second time that was paid for
 // already, or that is failed in the next moment (V-29). Across a restart nothing need
 // be remembered: what was carried on has a row, and a refusal that is in no row was
-// never given.
+// never given. The record of a forward comes again as well: the channel writes it once.
 type answers struct {
-	byRef map[htlc.Ref]htlc.Resolution
+	byRef map[htlc.Ref]Resolve
 	ring  []htlc.Ref
 	next  int // in ring, once that is full
 }
 
-func newAnswers() answers { return answers{byRef: map[htlc.Ref]htlc.Resolution{}} }
+func newAnswers() answers { return answers{byRef: map[htlc.Ref]Resolve{}} }
 
 // add remembers an answer. Of two a preimage stays (V-05).
-func (a *answers) add(ref htlc.Ref, r htlc.Resolution) {
-	if old, known := a.byRef[ref]; known {
-		if old.Kind != htlc.Fulfilled {
-			a.byRef[ref] = r
+func (a *answers) add(r Resolve) {
+	if reason := r.Resolution.Reason; len(reason) > maxReason {
+		r.Resolution.Reason = append([]byte(nil), reason[:maxReason]...)
+	}
+	if old, known := a.byRef[r.Ref]; known {
+		if old.Resolution.Kind != htlc.Fulfilled {
+			a.byRef[r.Ref] = r
 		}
 		return
 	}
-	a.byRef[ref] = r
+	a.byRef[r.Ref] = r
 	if len(a.ring) < maxAnswers {
-		a.ring = append(a.ring, ref)
+		a.ring = append(a.ring, r.Ref)
 		return
 	}
 	delete(a.byRef, a.ring[a.next])
-	a.ring[a.next] = ref
+	a.ring[a.next] = r.Ref
 	a.next = (a.next + 1) % maxAnswers
 }
 
 // resolve answers an incoming HTLC.
 func (s *Switch) resolve(r Resolve, fx *Effects) {
-	s.answered.add(r.Ref, r.Resolution)
+	s.answered.add(r)
 	fx.Resolve = append(fx.Resolve, r)
 }
 

@@ -21,7 +21,7 @@ func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
 		return
 	}
 	if r, ok := s.answered.byRef[ref]; ok {
-		fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Resolution: r})
+		fx.Resolve = append(fx.Resolve, r)
 		return
 	}
 	if s.blind {

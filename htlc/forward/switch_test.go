@@ -344,8 +344,7 @@ func TestToldAgain(t *testing.T) {
 	first := s.Step(t0, Ended{paid}).Resolve[0]
 	again := s.Step(t0, LockedIn{l})
 	require.Empty(t, again.Add)
-	require.Equal(t, []Resolve{{Ref: first.Ref, Resolution: first.Resolution}}, again.Resolve)
-	require.Nil(t, again.Resolve[0].Record, "it earns its fee once")
+	require.Equal(t, []Resolve{first}, again.Resolve, "with its record, which went with the memory: the channel writes it once")
 
 	down := *s.links.byNum[2]
 	down.Up = false
@@ -366,6 +365,17 @@ func TestToldAgain(t *testing.T) {
 	}
 	require.Len(t, s.answered.byRef, maxAnswers)
 	require.Len(t, s.answered.ring, maxAnswers)
+}
+
+// TestLongReasonsAreNotKept: what is remembered of a failure that a peer made as long as a
+// message is bounded (V-44); what is passed on is whole.
+func TestLongReasonsAreNotKept(t *testing.T) {
+	s := world()
+	l := good(1)
+	add := s.Step(t0, LockedIn{l}).Add[0]
+	failed := htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.Failed, Reason: make([]byte, 60_000)}}
+	require.Len(t, s.Step(t0, Ended{failed}).Resolve[0].Resolution.Reason, 60_000)
+	require.Len(t, s.Step(t0, LockedIn{l}).Resolve[0].Resolution.Reason, maxReason)
 }
 
 // TestBlind: while the chain is out of sight nothing is decided (V-27); what is decided
