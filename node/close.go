@@ -37,6 +37,28 @@ type closes struct {
 	waits map[uint64][]chan CloseUpdate
 }
 
+// tell passes u on to those whom a notice concerns; with last they are told nothing
+// more. A refusal is for the latest wish: those before it are under way.
+func (c *closes) tell(num uint64, kind channel.NoticeKind, u CloseUpdate, last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	waits := c.waits[num]
+	if n := len(waits) - 1; kind == channel.NoticeCloseRefused && n > 0 {
+		c.waits[num], waits = waits[:n:n], waits[n:]
+	} else if last {
+		delete(c.waits, num)
+	}
+	for _, w := range waits {
+		select {
+		case w <- u:
+		default:
+		}
+		if last {
+			close(w)
+		}
+	}
+}
+
 // ErrNoChannel says that no channel has the outpoint.
 var ErrNoChannel = errors.New("channel not found")
 
@@ -65,6 +87,9 @@ func (n *Node) CloseChannel(ctx context.Context, req CloseRequest) (<-chan Close
 	e.runner.Inbox.Put(turn.Item{Event: channel.CloseAsked{
 		Force: req.Force, Script: req.Script, FeeRate: rate, MaxFeeRate: req.MaxRate,
 	}})
+	if n.channels.num(e.num) == nil { // it went in this moment
+		n.closeNotice(channel.Notice{ChanNum: e.num, Kind: channel.NoticeForgotten})
+	}
 	return updates, nil
 }
 
@@ -79,22 +104,10 @@ func (n *Node) closeNotice(t channel.Notice) {
 		u.Closed = true
 	case channel.NoticeCloseRefused, channel.NoticeDataLost:
 		u.Err = errors.New(t.Text)
+	case channel.NoticeForgotten:
+		u.Err = errors.New("the channel is gone")
 	default:
 		return
 	}
-	n.closes.mu.Lock()
-	waits := n.closes.waits[t.ChanNum]
-	if last {
-		delete(n.closes.waits, t.ChanNum)
-	}
-	n.closes.mu.Unlock()
-	for _, c := range waits {
-		select {
-		case c <- u:
-		default:
-		}
-		if last {
-			close(c)
-		}
-	}
+	n.closes.tell(t.ChanNum, t.Kind, u, last)
 }

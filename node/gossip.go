@@ -316,6 +316,14 @@ func maximum(l *channel.LinkState) lnwire.MilliSat {
 	return min(l.Policy.HTLCMaximum, l.Maximum)
 }
 
+// forget drops what is known of a channel of ours that is gone.
+func (g *gossiper) forget(num uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.own, num)
+	delete(g.theirs, num)
+}
+
 // ourUpdate is our newest channel_update for a channel; nil when there is none.
 func (g *gossiper) ourUpdate(num uint64) *lnwire.ChannelUpdate {
 	g.mu.RLock()

@@ -117,5 +117,7 @@ func (v *invoices) ask(ctx context.Context, event func(id uint64) invoice.Event)
 		return r, nil
 	case <-ctx.Done():
 		return invoice.Reply{}, ctx.Err()
+	case <-v.n.ctx.Done():
+		return invoice.Reply{}, errStopping
 	}
 }

@@ -81,19 +81,24 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	if err != nil {
 		return nil, err
 	}
+	ev.Keys = keys.ChannelLocs(uint32(e.num))
+	if ev.Ours.Basepoints, err = n.ring.Basepoints(ev.Keys); err != nil {
+		n.channels.drop(e)
+		return nil, fmt.Errorf("open channel: %w", err)
+	}
 	e.anchors.Store(ev.Format == commitment.Anchors) // counts for the reserve from here on (V-39)
 	o := &opening{req: req, updates: make(chan OpenUpdate, 4)}
 	n.opens.mu.Lock()
 	n.opens.waits[e.num] = o
 	n.opens.mu.Unlock()
-	if ev.Ours.Basepoints, err = n.ring.Basepoints(keys.ChannelLocs(uint32(e.num))); err != nil {
-		return nil, fmt.Errorf("open channel: %w", err)
-	}
-	ev.Keys = keys.ChannelLocs(uint32(e.num))
 	n.channels.name(e, ev.TempID)
 	e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: features}, Conn: conn})
 	e.runner.Inbox.Put(turn.Item{Event: channel.PolicySet{Policy: n.firstPolicy(&req)}})
 	e.runner.Inbox.Put(turn.Item{Event: *ev})
+	if conn.Err() != nil { // it ended in this moment, perhaps before it knew of the channel
+		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}})
+	}
+	n.limitOpening(e)
 	return o.updates, nil
 }
 
@@ -237,6 +242,7 @@ func (n *Node) fundee(c *peer.Conn, m *lnwire.OpenChannel) {
 		e.runner.Inbox.Put(turn.Item{Event: channel.PolicySet{Policy: n.firstPolicy(&req)}})
 	}
 	e.runner.Inbox.PutSlow(turn.Item{Event: channel.Received{Msg: m, Features: features, At: n.tip(), Now: n.now()}})
+	n.limitOpening(e)
 }
 
 // admitOpening bounds what openings can cost us (V-40): a few unconfirmed ones for a
@@ -329,30 +335,42 @@ func (n *Node) accept(e *entry, q channel.AskAccept) channel.Answer {
 
 // openNotice tells whoever waits for an opening how it stands.
 func (n *Node) openNotice(t channel.Notice) {
-	n.opens.mu.Lock()
-	o := n.opens.waits[t.ChanNum]
-	last := t.Kind == channel.NoticeOpen || t.Kind == channel.NoticeOpenFailed
-	if last {
-		delete(n.opens.waits, t.ChanNum)
-	}
-	n.opens.mu.Unlock()
-	if o == nil {
+	u := OpenUpdate{}
+	last := true
+	switch t.Kind {
+	case channel.NoticeOpening:
+		u.Pending, last = true, false
+	case channel.NoticeOpen:
+		u.Open = true
+	case channel.NoticeOpenFailed:
+		u.Err = errors.New(t.Text)
+	case channel.NoticeClosed, channel.NoticeForgotten:
+		u.Err = errors.New("the channel was closed before it was open")
+	default:
 		return
 	}
-	u := OpenUpdate{Pending: t.Kind == channel.NoticeOpening, Open: t.Kind == channel.NoticeOpen}
 	if e := n.channels.num(t.ChanNum); e != nil {
 		if l := e.link.Load(); l != nil {
 			u.Funding = l.Funding
 		}
 	}
-	if t.Kind == channel.NoticeOpenFailed {
-		u.Err = errors.New(t.Text)
+	n.opens.tell(t.ChanNum, u, last)
+}
+
+// tell passes u on to whoever waits for an opening; with last it is told nothing more.
+func (w *opens) tell(num uint64, u OpenUpdate, last bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := w.waits[num]
+	if o == nil {
+		return
 	}
 	select {
 	case o.updates <- u:
 	default:
 	}
 	if last {
+		delete(w.waits, num)
 		close(o.updates)
 	}
 }

@@ -251,6 +251,9 @@ func (r *payRun) release(tell *routing.Progress, done bool) {
 func (ps *payments) result(p *pen, res forward.Result) {
 	ps.mu.Lock()
 	r := ps.byAttempt[res.AttemptID]
+	if res.Refusal != nil { // nothing more comes of it
+		delete(ps.byAttempt, res.AttemptID)
+	}
 	ps.mu.Unlock()
 	switch {
 	case r == nil && res.Resolution != nil:

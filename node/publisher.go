@@ -27,6 +27,9 @@ type publisher struct {
 	refused map[chainhash.Hash]string // why, so that it is told once
 }
 
+// maxRefused is how many refusals are remembered.
+const maxRefused = 1000
+
 func newPublisher(b chainntnfs.Backend, log *slog.Logger) *publisher {
 	return &publisher{
 		backend: b, log: log, kick: make(chan struct{}, 1),
@@ -96,6 +99,9 @@ func (p *publisher) done(txid chainhash.Hash, err error) {
 	case err == nil:
 		delete(p.refused, txid)
 	case p.refused[txid] != err.Error():
+		if len(p.refused) >= maxRefused {
+			clear(p.refused)
+		}
 		p.refused[txid] = err.Error()
 		p.log.Warn("transaction refused", "txid", txid, "err", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/peer"
 )
@@ -142,7 +143,9 @@ func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
 		return nil, fmt.Errorf("load channel %d: %w", num, err)
 	}
 	m := channel.Load(&n.chanConfig, n.crypto, rows)
-	if m == nil {
+	if m == nil { // it was being opened, and nothing binds anybody yet
+		n.openNotice(channel.Notice{ChanNum: num, Kind: channel.NoticeOpenFailed, Text: "internal error"})
+		n.forget(s.e)
 		return nil, fmt.Errorf("load channel %d: it has no rows", num)
 	}
 	return m, nil
@@ -151,8 +154,13 @@ func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
 // lockedIn hands an incoming HTLC to the switch. One that comes from the store has
 // its onion peeled first.
 func (n *Node) lockedIn(p *pen, l htlc.Locked) {
-	if l.Onion != nil && l.Opened.Payload == nil && l.Opened.Bad == nil && l.Opened.Invalid == nil {
-		l.Opened = n.open(l.Onion, l.HTLC.Hash, l.HTLC.PathKey != nil)
+	if l.Opened.Payload == nil && l.Opened.Bad == nil && l.Opened.Invalid == nil {
+		if l.Onion != nil {
+			l.Opened = n.open(l.Onion, l.HTLC.Hash, l.HTLC.PathKey != nil)
+		} else {
+			n.log.Error("an HTLC has lost its onion", "htlc", l.HTLC.Ref)
+			l.Opened.Invalid = &onion.Failure{Code: onion.TemporaryNodeFailure}
+		}
 	}
 	n.toSwitch(p, forward.LockedIn{HTLC: l})
 }
@@ -189,6 +197,8 @@ func (n *Node) loaded(e *entry, number uint64) {
 func (n *Node) forget(e *entry) {
 	n.chain.Leave(chainntnfs.Client(e.num))
 	n.channels.drop(e)
+	e.unlimit()
+	n.gossip.forget(e.num)
 	n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num})
 }
 

@@ -60,9 +60,11 @@ func (n *Node) add(a forward.Add) {
 		ev.Attempt = &channel.AttemptRow{ID: a.Origin.AttemptID, Row: a.Row}
 	}
 	if !n.put(a.ChanNum, ev) {
-		go n.toSwitch(nil, forward.Refused{Refusal: htlc.Refusal{
-			ChanNum: a.ChanNum, Origin: a.Origin, Reason: htlc.UnknownChannel, Text: "the channel is closed",
-		}})
+		n.spawn(func() {
+			n.toSwitch(nil, forward.Refused{Refusal: htlc.Refusal{
+				ChanNum: a.ChanNum, Origin: a.Origin, Reason: htlc.UnknownChannel, Text: "the channel is closed",
+			}})
+		})
 	}
 }
 
