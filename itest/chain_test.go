@@ -11,7 +11,6 @@ import (
 
 	"github.com/fulgur-ln/fulgur/chainntnfs/btcdtest"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
-	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 )
 
@@ -80,11 +79,7 @@ func TestChainAway(t *testing.T) {
 // fate waits for the end of a payment; one that was refused has failed.
 func fate(n *node, request string) lnrpc.Payment_PaymentStatus {
 	n.t.Helper()
-	stream, err := n.router.TrackPaymentV2(soon(n.t), &routerrpc.TrackPaymentRequest{
-		PaymentHash: unhex(n.t, n.decode(request).PaymentHash), NoInflightUpdates: true,
-	})
-	require.NoError(n.t, err)
-	p, err := lastPayment(stream)
+	p, err := n.trackOr(unhex(n.t, n.decode(request).PaymentHash))
 	if status.Code(err) == codes.NotFound {
 		return lnrpc.Payment_FAILED
 	}

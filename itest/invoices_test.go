@@ -203,11 +203,17 @@ func (n *node) begin(request string) grpc.ServerStreamingClient[lnrpc.Payment] {
 // track follows a payment that was begun before.
 func (n *node) track(hash []byte) *lnrpc.Payment {
 	n.t.Helper()
-	stream, err := n.router.TrackPaymentV2(soon(n.t), &routerrpc.TrackPaymentRequest{PaymentHash: hash, NoInflightUpdates: true})
-	require.NoError(n.t, err)
-	p, err := lastPayment(stream)
+	p, err := n.trackOr(hash)
 	require.NoError(n.t, err)
 	return p
+}
+
+// trackOr is track for a payment that may not be there.
+func (n *node) trackOr(hash []byte) (*lnrpc.Payment, error) {
+	n.t.Helper()
+	stream, err := n.router.TrackPaymentV2(soon(n.t), &routerrpc.TrackPaymentRequest{PaymentHash: hash, NoInflightUpdates: true})
+	require.NoError(n.t, err)
+	return lastPayment(stream)
 }
 
 // TestHoldInvoices holds payments, over restarts of everybody, and lets them go both
