@@ -27,7 +27,6 @@ func TestWhatClientsReadFirst(t *testing.T) {
 	i := n.info()
 	require.Regexp(t, `^\d+\.\d+\.\d+-`, i.Version)
 	require.Equal(t, "regtest", i.Chains[0].Network)
-	require.Equal(t, "bitcoin", i.Chains[0].Chain)
 	require.Equal(t, []string{"alice", "#123456", i.IdentityPubkey + "@203.0.113.7:9999"}, []string{i.Alias, i.Color, i.Uris[0]})
 	v, err := verrpc.NewVersionerClient(n.conn).GetVersion(soon(t), &verrpc.VersionRequest{})
 	require.NoError(t, err)
