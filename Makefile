@@ -4,9 +4,11 @@ GO      ?= go
 BIN     := bin
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 PKGS    := ./...
+# Packages with goroutines are tested under the race detector, the pure ones without.
 RACE    := ./peer/... ./chainntnfs/... ./node/... ./channeldb/... ./rpc/... ./cmd/...
+PURE     = $(shell $(GO) list ./... | grep -vE '/(peer|chainntnfs|node|channeldb|rpc|cmd)(/|$$)')
 
-.PHONY: build demo test race itest lint proto bench clean
+.PHONY: build demo test itest lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
 	$(GO) build -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
@@ -19,7 +21,7 @@ demo: build ## three nodes on a regtest chain: open, pay, forward for a fee, clo
 	$(BIN)/fulgur demo
 
 test: build lint ## every test there is
-	$(GO) test $(PKGS)
+	$(GO) test $(PURE)
 	$(GO) test -race $(RACE)
 
 itest: build ## only the scenarios on real processes, and the house test
