@@ -110,11 +110,14 @@ func TestPremature(t *testing.T) {
 	id := lnwire.NewShortChannelID(996, 1, 0)
 	b.got(1, b.announcement(id, 10, 11))
 	b.got(1, update(id, 0, 10, 0))
+	// lnd passes on what its peer told it alone before the announcement.
+	b.got(1, update(id, 1, 11, 0, func(u *lnwire.ChannelUpdate) { u.MessageFlags |= lnwire.UpdateDontForward }))
 	require.Zero(t, b.verified)
 	b.step(Block{Block: lnwire.BlockRef{Height: 1001}})
 	c, ok := b.m.Channel(id)
 	require.True(t, ok)
 	require.NotNil(t, c.Policies[0], "the update waited with it")
+	require.NotNil(t, c.Policies[1], "and so did what is not to be passed on")
 	require.Zero(t, b.m.Counts().RoomBytes)
 	require.Empty(t, b.m.held)
 }

@@ -69,7 +69,7 @@ func (m *Machine) lookUnknown(u *lnwire.ChannelUpdate, from lnwire.PubKey) (verd
 		return check, waitKey{}
 	}
 	fresh := u.Timestamp > m.ago(stale)
-	if u.MessageFlags&lnwire.UpdateDontForward != 0 || !fresh || m.gone.contains(u.SCID) {
+	if !fresh || m.gone.contains(u.SCID) {
 		return ignore, waitKey{}
 	}
 	if m.zombies.contains(u.SCID) {

@@ -231,6 +231,12 @@ func (m *Machine) wanted(o *own, public bool) *lnwire.ChannelUpdate {
 		u.HTLCMaximum = min(u.HTLCMaximum, p.Maximum)
 	}
 	u.HTLCMinimum = min(u.HTLCMinimum, u.HTLCMaximum)
+	if !public && !l.Private && u.HTLCMaximum > u.HTLCMinimum {
+		// lnd takes an update that differs in timestamp and dont_forward alone for a
+		// repetition: it would not take, nor pass on, the one that the announcement
+		// brings, and go on telling this one to others, who may not pass it on.
+		u.HTLCMaximum--
+	}
 	if o.disabled {
 		u.ChannelFlags |= lnwire.UpdateDisabled
 	}

@@ -109,8 +109,11 @@ func TestOwnPublic(t *testing.T) {
 		} else {
 			b.step(link())
 			require.Len(t, b.own, 1)
-			require.NotZero(t, b.own[0].Update.MessageFlags&lnwire.UpdateDontForward)
+			first := b.own[0].Update
+			require.NotZero(t, first.MessageFlags&lnwire.UpdateDontForward)
 			b.step(OwnChannel{a})
+			// or lnd keeps the first and does not pass the second on
+			require.NotEqual(t, first.HTLCMaximum, b.m.OwnUpdate(7).HTLCMaximum)
 		}
 		u := b.m.OwnUpdate(7)
 		verify(t, u)
