@@ -11,6 +11,10 @@ import (
 
 // TestMain gives every child of this run a mark by which it can be found, and fails
 // when one of them outlives the tests.
+//
+// FULGUR_BIN_DIR names a directory with fulgurd and fulgur to use instead of building
+// them (built with -race, for example), FULGUR_BTCD another btcd, FULGUR_ITEST_LOGS a
+// directory in which the whole logs of failed tests are kept.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == "2" {
