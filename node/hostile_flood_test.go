@@ -167,8 +167,12 @@ func TestHostileFloods(t *testing.T) {
 		}, func() {
 			require.LessOrEqual(t, len(crowd), maxGuests+maxStrangers, "those who are opening are no guests")
 			require.LessOrEqual(t, len(bob.channels.all()), maxStrangers+1)
+			was := bob.host.Conn(alice.ID())
 			require.NoError(t, alice.DisconnectPeer(bob.ID())) // who has a channel is let in among all those
-			waitUntil(t, "active again", func() bool { return alice.Links()[0].Up && bob.Links()[0].Up })
+			waitUntil(t, "active again", func() bool {
+				c := bob.host.Conn(alice.ID())
+				return c != nil && c != was && alice.active(0) && bob.active(0)
+			})
 			alice.pays(bob)
 			for _, g := range crowd {
 				g.nc.Close()
@@ -190,6 +194,14 @@ func freshOf(t *testing.T, to *resident, name string) *rogue {
 		return nil
 	}
 	return g
+}
+
+// active asks the machine of a channel, in the order in which it was opened.
+func (r *resident) active(i int) bool {
+	r.t.Helper()
+	info, err := r.look(r.t.Context(), r.channels.all()[i])
+	require.NoError(r.t, err)
+	return info.Active
 }
 
 // TestHostileFloodInChannel: a flood of updates in a channel costs what one costs, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -56,37 +57,46 @@ func (p *publisher) publish(tx *wire.MsgTx) {
 func (p *publisher) run(ctx context.Context, rejected func(chainhash.Hash, chainntnfs.RejectReason)) {
 	for ctx.Err() == nil {
 		state, changed := p.backend.State()
-		for state.Up && p.next(ctx, rejected) {
+		var again <-chan time.Time
+		if state.Up && !p.all(ctx, rejected) {
+			again = time.After(publishAgain) // it may say that it is up, and not answer
 		}
 		select {
 		case <-ctx.Done():
 		case <-p.kick:
 		case <-changed:
+		case <-again:
 		}
 	}
 }
 
-// next publishes the first in the queue. It is false when there is none, or the
-// backend is away.
-func (p *publisher) next(ctx context.Context, rejected func(chainhash.Hash, chainntnfs.RejectReason)) bool {
-	p.mu.Lock()
-	if len(p.waiting) == 0 {
-		p.mu.Unlock()
-		return false
-	}
-	tx := p.waiting[0]
-	p.mu.Unlock()
+// publishAgain is how long a backend is left alone that did not answer.
+const publishAgain = time.Second
 
-	err := p.backend.Publish(ctx, tx)
-	if err != nil && (ctx.Err() != nil || errors.Is(err, chainntnfs.ErrUnavailable)) {
-		return false
-	}
-	p.done(tx.TxHash(), err)
-	var refused *chainntnfs.RejectError
-	if errors.As(err, &refused) {
-		rejected(tx.TxHash(), refused.Reason)
+// all publishes what is queued; false when the backend did not take the next.
+func (p *publisher) all(ctx context.Context, rejected func(chainhash.Hash, chainntnfs.RejectReason)) bool {
+	for tx := p.first(); tx != nil; tx = p.first() {
+		err := p.backend.Publish(ctx, tx)
+		if err != nil && (ctx.Err() != nil || errors.Is(err, chainntnfs.ErrUnavailable)) {
+			return false
+		}
+		p.done(tx.TxHash(), err)
+		var refused *chainntnfs.RejectError
+		if errors.As(err, &refused) {
+			rejected(tx.TxHash(), refused.Reason)
+		}
 	}
 	return true
+}
+
+// first is the first in the queue; nil when there is none.
+func (p *publisher) first() *wire.MsgTx {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) == 0 {
+		return nil
+	}
+	return p.waiting[0]
 }
 
 // done takes the first off the queue.

@@ -1,0 +1,72 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs"
+)
+
+// fickle is a backend that says that it is up and does not always answer.
+type fickle struct {
+	chainntnfs.Backend
+	published chan error // the next answers
+	got       chan chainhash.Hash
+}
+
+func (f *fickle) State() (chainntnfs.State, <-chan struct{}) {
+	return chainntnfs.State{Up: true}, make(chan struct{})
+}
+
+func (f *fickle) Publish(_ context.Context, tx *wire.MsgTx) error {
+	f.got <- tx.TxHash()
+	return <-f.published
+}
+
+// TestPublisherTriesAgain: a transaction is not lost when the backend did not answer,
+// though it never went away.
+func TestPublisherTriesAgain(t *testing.T) {
+	f := &fickle{published: make(chan error, 3), got: make(chan chainhash.Hash, 3)}
+	p := newPublisher(f, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.run(ctx, func(chainhash.Hash, chainntnfs.RejectReason) {})
+	}()
+	f.published <- fmt.Errorf("no answer: %w", chainntnfs.ErrUnavailable)
+	f.published <- nil
+	tx := wire.NewMsgTx(2)
+	p.publish(tx)
+	for range 2 {
+		select {
+		case txid := <-f.got:
+			require.Equal(t, tx.TxHash(), txid)
+		case <-time.After(patience):
+			require.FailNow(t, "not tried again")
+		}
+	}
+	cancel()
+	<-ended
+}
+
+// TestRefusalsAreBounded: what is remembered of refusals does not grow for ever (V-40).
+func TestRefusalsAreBounded(t *testing.T) {
+	p := newPublisher(nil, slog.New(slog.DiscardHandler))
+	for i := range 3 * maxRefused {
+		tx := wire.NewMsgTx(2)
+		tx.LockTime = uint32(i)
+		p.publish(tx)
+		p.done(tx.TxHash(), fmt.Errorf("refused"))
+	}
+	require.LessOrEqual(t, len(p.refused), maxRefused)
+	require.Empty(t, p.waiting)
+	require.Empty(t, p.queued)
+}
