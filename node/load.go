@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -77,11 +78,23 @@ func (n *Node) freeLeases() error {
 	})
 }
 
-// resume lets every machine derive its effects again and replays what nobody took.
+// resume lets every machine derive its effects again and replays what nobody took. It
+// waits until each has told what link it is: an HTLC that is decided before would be
+// refused for good, as if the channel that it is to take next did not exist.
 func (n *Node) resume() error {
-	for _, e := range n.channels.all() {
+	all := n.channels.all()
+	told := make(chan struct{}, len(all))
+	for _, e := range all {
 		e.runner.Inbox.Put(turn.Item{Event: n.tick()})
 		e.runner.Inbox.Put(turn.Item{Event: channel.Resumed{}})
+		e.runner.Inbox.Put(turn.Item{Look: func(turn.Machine) func() { return func() { told <- struct{}{} } }})
+	}
+	for range all {
+		select {
+		case <-told:
+		case <-n.ctx.Done():
+			return context.Cause(n.ctx)
+		}
 	}
 	for _, a := range n.restored.answers {
 		n.answerTo(channel.Resolve{Ref: a.Ref, Resolution: a.Resolution})
