@@ -21,8 +21,8 @@ demo: build ## three nodes on a regtest chain: open, pay, forward for a fee, clo
 	$(BIN)/fulgur demo
 
 test: build lint ## every test there is
-	$(GO) test $(PURE)
-	$(GO) test -race $(RACE)
+	$(GO) test -timeout 15m $(PURE)
+	$(GO) test -timeout 15m -race $(RACE)
 
 itest: build ## only the scenarios on real processes, and the house test
 	$(GO) test -count=1 -v ./itest/...
