@@ -42,12 +42,14 @@ func TestForceClose(t *testing.T) {
 	ab := alice.open(bob, 1_000_000, 300_000_000)
 	bobHad, aliceHas := bob.confirmed(), alice.confirmed()
 
+	bob.stop() // who would publish as well, as soon as he is told
 	updates, err := alice.CloseChannel(t.Context(), CloseRequest{Funding: ab, Force: true})
 	require.NoError(t, err)
 	u := <-updates
 	require.NoError(t, u.Err)
 	alice.unconfirmed(u.Tx.TxHash())
 	alice.mine(1)
+	bob.restart()
 	got := bob.swept(bobHad)
 	require.Greater(t, got, lnwire.Sat(290_000))
 	require.LessOrEqual(t, got, lnwire.Sat(300_000))
@@ -124,7 +126,10 @@ func TestForceCloseWithHTLCs(t *testing.T) {
 			require.NoError(t, err)
 			u := <-updates
 			require.NoError(t, u.Err)
-			who.unconfirmed(u.Tx.TxHash())
+			who.until("a commitment in the mempool", func() bool { // the other one publishes as well, as soon as it is told
+				txs, err := chain.Mempool(t.Context())
+				return err == nil && len(txs) > 0
+			})
 			who.mine(1)
 			for _, r := range []*resident{alice, bob} {
 				r.until("closing", func() bool {
