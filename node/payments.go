@@ -27,8 +27,12 @@ type payments struct {
 	byHash    map[lnwire.Hash]*payRun
 	byAttempt map[uint64]*payRun
 	scores    *routing.Scores
-	watches   map[lnwire.Hash][]*PaymentWatch // of single payments
-	all       map[*PaymentWatch]struct{}
+
+	// The watches have a lock of their own: nobody who only follows a payment waits
+	// while another one is looked up in the store.
+	watchMu sync.Mutex
+	watches map[lnwire.Hash][]*PaymentWatch // of single payments
+	all     map[*PaymentWatch]struct{}
 }
 
 // payRun is a payment that is not over.

@@ -25,8 +25,8 @@ type PaymentWatch struct {
 func (n *Node) watchPayments(hash *lnwire.Hash) *PaymentWatch {
 	w := &PaymentWatch{n: n, hash: hash, more: make(chan struct{}, 1)}
 	ps := n.payments
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
+	ps.watchMu.Lock()
+	defer ps.watchMu.Unlock()
 	if hash == nil {
 		ps.all[w] = struct{}{}
 	} else {
@@ -37,8 +37,8 @@ func (n *Node) watchPayments(hash *lnwire.Hash) *PaymentWatch {
 
 // publish tells those who follow a payment how it stands. Nobody may change p.
 func (ps *payments) publish(p *routing.Progress) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
+	ps.watchMu.Lock()
+	defer ps.watchMu.Unlock()
 	for _, w := range ps.watches[p.Payment.Terms.Hash] {
 		w.tell(p)
 	}
@@ -106,8 +106,8 @@ func (w *PaymentWatch) Next(ctx context.Context) (routing.Progress, error) {
 // Close ends the following. It may be called more than once.
 func (w *PaymentWatch) Close() {
 	ps := w.n.payments
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
+	ps.watchMu.Lock()
+	defer ps.watchMu.Unlock()
 	delete(ps.all, w)
 	if w.hash == nil {
 		return
