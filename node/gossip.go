@@ -97,7 +97,7 @@ func (g *gossiper) block(s chainntnfs.Step) {
 			b.Spent = append(b.Spent, in.PreviousOutPoint)
 		}
 	}
-	g.inbox.Put(b)
+	g.inbox.PutSlow(b) // the walk may wait
 }
 
 // turn steps the machine over what has arrived.

@@ -254,8 +254,8 @@ func (n *Node) admitOpening(id lnwire.PubKey) error {
 	pending, strangers := 0, 0
 	for _, e := range n.channels.all() {
 		link := e.link.Load()
-		if link != nil && link.SCID != 0 {
-			continue
+		if link != nil && (link.SCID != 0 || link.Funder) || n.opens.has(e.num) {
+			continue // it is paid for
 		}
 		if e.peer == id {
 			pending++
@@ -355,6 +355,13 @@ func (n *Node) openNotice(t channel.Notice) {
 		}
 	}
 	n.opens.tell(t.ChanNum, u, last)
+}
+
+// has: the channel is one that we asked for and that is not open yet.
+func (w *opens) has(num uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waits[num] != nil
 }
 
 // tell passes u on to whoever waits for an opening; with last it is told nothing more.

@@ -99,7 +99,9 @@ func (r *Runner) turn(items []Item) {
 func (r *Runner) steps(items []Item, fx *channel.Effects, seen []func()) []func() {
 	for _, it := range items {
 		if it.Event == nil {
-			seen = append(seen, it.Look(r.machine))
+			if f := r.look(it.Look, fx); f != nil {
+				seen = append(seen, f)
+			}
 			continue
 		}
 		switch it.Event.(type) {
@@ -153,6 +155,18 @@ func (r *Runner) step(ev channel.Event, fx *channel.Effects) {
 	if what, ok := r.try(ev, fx); !ok {
 		r.broken(what, fx)
 	}
+}
+
+// look reads the machine. A panic there is one of the machine's; whoever asked is not
+// answered.
+func (r *Runner) look(read func(Machine) func(), fx *channel.Effects) (seen func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			seen = nil
+			r.broken(fmt.Sprintf("look: %v\n%s", p, debug.Stack()), fx)
+		}
+	}()
+	return read(r.machine)
 }
 
 func (r *Runner) try(ev channel.Event, fx *channel.Effects) (what string, ok bool) {

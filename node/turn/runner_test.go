@@ -130,6 +130,20 @@ func TestLookIsAnsweredWhenWhatItSawIsDurable(t *testing.T) {
 	require.True(t, answered)
 }
 
+func TestPanicOfALookIsTheMachines(t *testing.T) {
+	sh := &shell{}
+	r := NewRunner(1, scripted{new([]string)}, sh, inline)
+	answered := false
+	r.turn([]Item{
+		{Look: func(Machine) func() { panic("invariant") }},
+		{Look: func(Machine) func() { return func() { answered = true } }},
+	})
+	require.Equal(t, []string{"broken", "commit", "deliver", "commit", "ended"}, sh.log)
+	sh.releases[1]()
+	require.True(t, answered)
+	require.False(t, r.quarantined)
+}
+
 // TestPanicIsAQuarantine: once from the durable state, then only the chain (law 7).
 func TestPanicIsAQuarantine(t *testing.T) {
 	sh := &shell{}
