@@ -25,7 +25,7 @@ func (s sink) Opened(c *peer.Conn) {
 // Closed tells them that it is gone.
 func (s sink) Closed(c *peer.Conn, err error) {
 	for _, e := range s.n.channels.of(c.PubKey()) {
-		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}})
+		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}, Conn: c})
 	}
 	s.n.gossip.closed(c)
 	s.n.nuisances.gone(c)

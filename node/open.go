@@ -96,7 +96,7 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	e.runner.Inbox.Put(turn.Item{Event: channel.PolicySet{Policy: n.firstPolicy(&req)}})
 	e.runner.Inbox.Put(turn.Item{Event: *ev})
 	if conn.Err() != nil { // it ended in this moment, perhaps before it knew of the channel
-		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}})
+		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}, Conn: conn})
 	}
 	n.limitOpening(e)
 	return o.updates, nil

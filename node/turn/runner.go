@@ -22,7 +22,8 @@ type Conn interface{}
 // Item is an event for a channel, with what only the shell can know of it.
 type Item struct {
 	Event channel.Event
-	// Conn is the connection, of a channel.Connected.
+	// Conn is the connection, of a channel.Connected, and of a channel.Disconnected that
+	// is about that one only.
 	Conn Conn
 	// Opened waits for the peeled onion, of a received update_add_htlc. The pool has
 	// been at it since the message was read.
@@ -105,10 +106,14 @@ func (r *Runner) steps(items []Item, fx *channel.Effects, seen []func()) []func(
 			continue
 		}
 		switch it.Event.(type) {
-		case channel.Connected, channel.Disconnected:
-			r.finish(fx)
-			*fx = channel.Effects{}
-			r.conn = it.Conn
+		case channel.Disconnected:
+			if it.Conn != nil && it.Conn != r.conn {
+				continue // the end of one that this channel does not use any more
+			}
+			it.Conn = nil
+			r.connect(it, fx)
+		case channel.Connected:
+			r.connect(it, fx)
 		}
 		if rcv, ok := it.Event.(channel.Received); ok && it.Opened != nil {
 			rcv.Opened = it.Opened()
@@ -117,6 +122,13 @@ func (r *Runner) steps(items []Item, fx *channel.Effects, seen []func()) []func(
 		r.step(it.Event, fx)
 	}
 	return seen
+}
+
+// connect ends what was said on the connection before.
+func (r *Runner) connect(it Item, fx *channel.Effects) {
+	r.finish(fx)
+	*fx = channel.Effects{}
+	r.conn = it.Conn
 }
 
 // finish queues the write and hands on the effects.

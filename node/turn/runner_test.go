@@ -130,6 +130,19 @@ func TestLookIsAnsweredWhenWhatItSawIsDurable(t *testing.T) {
 	require.True(t, answered)
 }
 
+func TestTheEndOfAnotherConnectionIsNone(t *testing.T) {
+	var steps []string
+	r := NewRunner(1, scripted{&steps}, &shell{}, inline)
+	r.turn([]Item{{Event: channel.Connected{}, Conn: "new"}, {Event: channel.Disconnected{}, Conn: "old"}})
+	require.Equal(t, []string{"channel.Connected", "channel.Flush"}, steps)
+	require.Equal(t, "new", r.conn)
+	r.turn([]Item{{Event: channel.Disconnected{}, Conn: "new"}})
+	require.Equal(t, "channel.Disconnected", steps[2])
+	require.Nil(t, r.conn)
+	r.turn([]Item{{Event: channel.Connected{}, Conn: "next"}, {Event: channel.Disconnected{}}})
+	require.Nil(t, r.conn)
+}
+
 func TestPanicOfALookIsTheMachines(t *testing.T) {
 	sh := &shell{}
 	r := NewRunner(1, scripted{new([]string)}, sh, inline)
