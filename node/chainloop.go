@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
@@ -29,11 +27,11 @@ func (n *Node) startChain() error {
 	return nil
 }
 
-// walker stands on the wallet's last block. A new wallet begins below the tip, since
-// no coin can be its own before; a restored one at its birthday. In both the first
-// step is taken at once, so that where the wallet began is stored: what is mined while
-// the node is away must not be missed. Nil when the node stops before the backend
-// could tell.
+// walker stands on the wallet's last block. A wallet that never saw one begins at its
+// birthday, not at the tip: its addresses may have been paid before the backend came
+// into sight. The first step is taken at once, so that where the wallet began is
+// stored: what is mined while the node is away must not be missed. Nil when the node
+// stops before the backend could tell.
 func (n *Node) walker() *chainntnfs.Walker {
 	genesis := lnwire.BlockRef{Hash: *n.net.GenesisHash}
 	n.purse.mu.Lock()
@@ -69,11 +67,16 @@ func (n *Node) firstBlock() (lnwire.BlockRef, error) {
 	if err != nil {
 		return tip, err
 	}
-	if n.cfg.Window == 0 {
-		return parent(ctx, n.backend, tip)
+	at, err := blockBefore(ctx, n.backend, tip, n.cfg.Birthday.Add(-birthdayMargin))
+	if err != nil || at != tip {
+		return at, err
 	}
-	return blockBefore(ctx, n.backend, tip, n.cfg.Birthday.Add(-48*time.Hour))
+	return parent(ctx, n.backend, tip) // for a first step
 }
+
+// birthdayMargin covers that seeds count whole days, clocks that go wrong by less than
+// a day, and headers whose times are out of order.
+const birthdayMargin = 48 * time.Hour
 
 // parent is the block below at; the genesis block is its own.
 func parent(ctx context.Context, b chainntnfs.Source, at lnwire.BlockRef) (lnwire.BlockRef, error) {
@@ -194,27 +197,4 @@ func (n *Node) SyncedToChain() bool {
 	state, _ := n.backend.State()
 	at := n.synced.Load()
 	return state.Up && state.Stale == "" && at != nil && at.Hash == state.Tip.Hash
-}
-
-// errLowDisk says that no new work is taken.
-var errLowDisk = errors.New("the disk is nearly full: free some room first")
-
-// lowDisk measures again before it says no: without new work nothing may have been
-// written since somebody made room.
-func (n *Node) lowDisk() bool { return n.db.Low() && n.db.CheckDisk() }
-
-// readyForMoney refuses new risk while the chain is out of sight, and says why.
-func (n *Node) readyForMoney() error {
-	state, _ := n.backend.State()
-	switch {
-	case !state.Up:
-		return fmt.Errorf("chain backend is away: %v", state.Why)
-	case state.Stale != "":
-		return fmt.Errorf("the chain looks stale: %s", state.Stale)
-	case n.lowDisk():
-		return errLowDisk
-	case !n.SyncedToChain():
-		return errors.New("channels cannot be created before the wallet is fully synced")
-	}
-	return nil
 }

@@ -35,6 +35,9 @@ type SendRequest struct {
 // SendCoins makes, signs and publishes a transaction; it is durable when this
 // returns.
 func (n *Node) SendCoins(req SendRequest) (*wire.MsgTx, error) {
+	if err := n.inSight(); err != nil {
+		return nil, err
+	}
 	rate, err := n.feeRate(req.FeeRate, req.Target)
 	if err != nil {
 		return nil, err

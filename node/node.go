@@ -47,7 +47,7 @@ type Config struct {
 	TrickleDelay time.Duration // between batches of relayed gossip
 	DisableAfter time.Duration // a channel's peer is away, until it is announced as disabled
 	EnableAfter  time.Duration // it is back, until it is announced as enabled
-	Birthday     time.Time     // of the seed; where a restored wallet's coins are looked for from
+	Birthday     time.Time     // of the seed; the wallet's coins are looked for from there on. Zero: in the whole chain
 	Window       uint32        // addresses looked for beyond the last used one; 0: the wallet's default
 
 	RejectForwards bool

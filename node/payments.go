@@ -292,8 +292,8 @@ var ErrUnknownPayment = errors.New("payment isn't initiated")
 // Pay begins a payment and follows it. The first progress is the payment in flight,
 // the last one its end. Cancel of ctx ends only the following.
 func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) {
-	if n.lowDisk() {
-		return nil, errLowDisk
+	if err := n.inSight(); err != nil {
+		return nil, err
 	}
 	w := n.watchPayments(&b.Terms.Hash)
 	r, err := n.payments.begin(b)

@@ -100,6 +100,7 @@ func (r *resident) start(l net.Listener) {
 	r.Node, err = New(Config{
 		Addresses: []lnwire.Address{announced},
 		Net:       &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
+		Birthday:  time.Now(),
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
 		PeerDelay: struct{ Min, Max time.Duration }{20 * time.Millisecond, time.Second},
 		Policy: Policies{

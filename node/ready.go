@@ -1,0 +1,43 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+)
+
+// inSight refuses what takes a new risk while the node cannot see the chain, and says
+// why: it would not notice when what it promised or was promised has to be enforced
+// there. A block or two on their way to the wallet are no hindrance.
+func (n *Node) inSight() error {
+	state, _ := n.backend.State()
+	switch {
+	case !state.Up:
+		return fmt.Errorf("chain backend is away: %v", state.Why)
+	case state.Stale != "":
+		return fmt.Errorf("the chain looks stale: %s", state.Stale)
+	case n.synced.Load() == nil || state.Tip.Height > n.height()+farBehind:
+		return fmt.Errorf("the node is still catching up with the chain: it is at block %d of %d", n.height(), state.Tip.Height)
+	case n.lowDisk():
+		return errLowDisk
+	}
+	return nil
+}
+
+// readyForMoney is inSight for new channels: those need coins, and the wallet knows its
+// coins only when it has taken in the last block.
+func (n *Node) readyForMoney() error {
+	if err := n.inSight(); err != nil {
+		return err
+	}
+	if !n.SyncedToChain() {
+		return errors.New("channels cannot be created before the wallet is fully synced")
+	}
+	return nil
+}
+
+// errLowDisk says that no new work is taken.
+var errLowDisk = errors.New("the disk is nearly full: free some room first")
+
+// lowDisk measures again before it says no: without new work nothing may have been
+// written since somebody made room.
+func (n *Node) lowDisk() bool { return n.db.Low() && n.db.CheckDisk() }
