@@ -8,6 +8,14 @@ import (
 // OnionLen is the length of the onion packet in update_add_htlc (BOLT 4).
 const OnionLen = 1366
 
+// AttributionLen is the length of attribution_data: 20 hold times of 4 bytes, and
+// 210 message authentication codes cut to 4 bytes each.
+const AttributionLen = 20*4 + 210*4
+
+// Attribution is attribution_data (BOLT 4), as it stands in the messages that end an
+// HTLC.
+type Attribution [AttributionLen]byte
+
 // UpdateAddHTLC offers an HTLC (BOLT 2).
 type UpdateAddHTLC struct {
 	ChannelID ChannelID
@@ -22,19 +30,21 @@ type UpdateAddHTLC struct {
 
 // UpdateFulfillHTLC removes an HTLC that its sender received, with the preimage.
 type UpdateFulfillHTLC struct {
-	ChannelID ChannelID
-	ID        uint64
-	Preimage  Preimage
-	Extra     ExtraTLVs
+	ChannelID   ChannelID
+	ID          uint64
+	Preimage    Preimage
+	Attribution *Attribution // TLV 1
+	Extra       ExtraTLVs
 }
 
 // UpdateFailHTLC removes an HTLC that its sender received, with an error for the
 // origin, encrypted as BOLT 4 says.
 type UpdateFailHTLC struct {
-	ChannelID ChannelID
-	ID        uint64
-	Reason    []byte
-	Extra     ExtraTLVs
+	ChannelID   ChannelID
+	ID          uint64
+	Reason      []byte
+	Attribution *Attribution // TLV 1
+	Extra       ExtraTLVs
 }
 
 // UpdateFailMalformedHTLC removes an HTLC whose onion could not be read.
@@ -118,18 +128,41 @@ func (m *UpdateAddHTLC) readPayload(r *reader) {
 	})
 }
 
+func attributionRecord(a *Attribution) []TLV {
+	if a == nil {
+		return nil
+	}
+	return []TLV{{Type: 1, Value: a[:]}}
+}
+
+// readAttribution reads the one record of the messages that end an HTLC.
+//
+// B2.wire.13: attribution data is exactly 920 bytes.
+func readAttribution(to **Attribution) func(uint64, *reader) bool {
+	*to = nil
+	return func(typ uint64, v *reader) bool {
+		if typ != 1 {
+			return false
+		}
+		a := new(Attribution)
+		v.fixed(a[:], "attribution_data")
+		*to = a
+		return true
+	}
+}
+
 func (m *UpdateFulfillHTLC) appendPayload(b []byte) ([]byte, error) {
 	b = append(b, m.ChannelID[:]...)
 	b = appendU64(b, m.ID)
 	b = append(b, m.Preimage[:]...)
-	return appendExtension(b, nil, m.Extra)
+	return appendExtension(b, attributionRecord(m.Attribution), m.Extra)
 }
 
 func (m *UpdateFulfillHTLC) readPayload(r *reader) {
 	m.ChannelID = r.channelID("channel_id")
 	m.ID = r.u64("id")
 	r.fixed(m.Preimage[:], "payment_preimage")
-	r.extension(&m.Extra, noRecords)
+	r.extension(&m.Extra, readAttribution(&m.Attribution))
 }
 
 func (m *UpdateFailHTLC) appendPayload(b []byte) ([]byte, error) {
@@ -139,14 +172,14 @@ func (m *UpdateFailHTLC) appendPayload(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendExtension(b, nil, m.Extra)
+	return appendExtension(b, attributionRecord(m.Attribution), m.Extra)
 }
 
 func (m *UpdateFailHTLC) readPayload(r *reader) {
 	m.ChannelID = r.channelID("channel_id")
 	m.ID = r.u64("id")
 	m.Reason = r.blob("reason")
-	r.extension(&m.Extra, noRecords)
+	r.extension(&m.Extra, readAttribution(&m.Attribution))
 }
 
 func (m *UpdateFailMalformedHTLC) appendPayload(b []byte) ([]byte, error) {

@@ -34,6 +34,12 @@ func (m *Shutdown) Channel() ChannelID { return m.ChannelID }
 func (m *ClosingSigned) Channel() ChannelID { return m.ChannelID }
 
 // Channel is the channel's id.
+func (m *ClosingComplete) Channel() ChannelID { return m.ChannelID }
+
+// Channel is the channel's id.
+func (m *ClosingSig) Channel() ChannelID { return m.ChannelID }
+
+// Channel is the channel's id.
 func (m *UpdateAddHTLC) Channel() ChannelID { return m.ChannelID }
 
 // Channel is the channel's id.

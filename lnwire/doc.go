@@ -1,6 +1,6 @@
 // Package lnwire is the vocabulary of the house and the bytes of the Lightning
 // wire: units, identifiers and feature bits, and every peer message of BOLT 1,
-// 2 and 7 with its TLV stream.
+// 2, 4 and 7 with its TLV stream.
 //
 // It owns the mapping between bytes and messages, in both directions and without
 // loss: what a peer signed is re-encoded to the same bytes, unknown odd records
@@ -14,9 +14,10 @@
 // address.go and, for BOLT 9, features.go with features_table.go. bigsize.go and
 // tlv.go have the numbers and streams of BOLT 1, for other packages, too; codec.go
 // is the reader that our messages share. The messages stand in bolt1.go,
-// bolt2_open.go, bolt2_update.go, bolt2_close.go, bolt7.go and bolt7_query.go: each
-// is its struct, its append method and its read method, in the order of the spec.
-// message.go, msgtype.go and channelid.go are what all messages have in common.
+// bolt2_open.go, bolt2_update.go, bolt2_close.go, bolt2_simpleclose.go, bolt4.go,
+// bolt7.go and bolt7_query.go: each is its struct, its append method and its read
+// method, in the order of the spec. message.go, msgtype.go and channelid.go are what
+// all messages have in common.
 // For example:
 //
 //	m := &lnwire.UpdateFulfillHTLC{ChannelID: id, ID: 7, Preimage: p}

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// The feature bits of BOLT 9, and keysend (bLIP 3). Each feature has a pair: the
+// The feature bits of BOLT 9, keysend (bLIP 3) and blinded paths in invoices of
+// BOLT 11 (bLIP 39). Each feature has a pair: the
 // even bit requires it, the odd one offers it.
 const (
 	DataLossProtectRequired     Bit = 0 // assumed of everybody
@@ -56,6 +57,8 @@ const (
 	SimpleCloseOptional         Bit = 61
 	SpliceRequired              Bit = 62
 	SpliceOptional              Bit = 63
+	Bolt11BlindedPathsRequired  Bit = 262
+	Bolt11BlindedPathsOptional  Bit = 263
 )
 
 // Context is a place in which feature vectors stand; BOLT 9 says which feature
@@ -126,6 +129,7 @@ var features = []feature{
 	{bit: KeysendRequired, name: "keysend", in: InInit | InNode, older: []Bit{VarOnionRequired}},
 	{bit: SimpleCloseRequired, name: "rbf-coop-close", in: InInit | InNode, needs: []Bit{ShutdownAnySegwitRequired}},
 	{bit: SpliceRequired, name: "splice", in: InInit | InNode},
+	{bit: Bolt11BlindedPathsRequired, name: "bolt-11-blinded-paths", in: InInvoice, needs: []Bit{RouteBlindingRequired}},
 }
 
 // foreignNames are features that others have and we do not: good to show, but a
@@ -138,7 +142,6 @@ var foreignNames = map[Bit]string{
 	160:  "rbf-coop-close-x",
 	180:  "simple-taproot-chans-x",
 	260:  "accountable-x",
-	262:  "bolt-11-blinded-paths",
 	2022: "script-enforced-lease",
 }
 
@@ -162,7 +165,7 @@ func (b Bit) Name() string {
 	return "unknown"
 }
 
-// IsKnown reports a bit that is defined by BOLT 9, or keysend. It says nothing
+// IsKnown reports a bit that is defined by BOLT 9, or one of the two bLIPs. It says nothing
 // about whether this node supports it.
 func (b Bit) IsKnown() bool {
 	_, ok := lookup(b)

@@ -6,7 +6,7 @@ import "fmt"
 // must be understood, odd ones may be ignored.
 type MsgType uint16
 
-// The message types of BOLT 1, 2 and 7.
+// The message types of BOLT 1, 2, 4 and 7.
 const (
 	MsgWarning                 MsgType = 1
 	MsgStfu                    MsgType = 2
@@ -23,6 +23,8 @@ const (
 	MsgChannelReady            MsgType = 36
 	MsgShutdown                MsgType = 38
 	MsgClosingSigned           MsgType = 39
+	MsgClosingComplete         MsgType = 40
+	MsgClosingSig              MsgType = 41
 	MsgUpdateAddHTLC           MsgType = 128
 	MsgUpdateFulfillHTLC       MsgType = 130
 	MsgUpdateFailHTLC          MsgType = 131
@@ -40,6 +42,7 @@ const (
 	MsgQueryChannelRange       MsgType = 263
 	MsgReplyChannelRange       MsgType = 264
 	MsgGossipTimestampFilter   MsgType = 265
+	MsgOnionMessage            MsgType = 513
 )
 
 // MaxMessage is the largest message, type included, that BOLT 8 can carry.

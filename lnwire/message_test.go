@@ -60,6 +60,8 @@ var layouts = map[MsgType]string{
 	MsgChannelReady:            "ChannelID:32 SecondPoint:33",
 	MsgShutdown:                "ChannelID:32 Script:len",
 	MsgClosingSigned:           "ChannelID:32 Fee:8 Sig:64",
+	MsgClosingComplete:         "ChannelID:32 CloserScript:len CloseeScript:len Fee:8 LockTime:4",
+	MsgClosingSig:              "ChannelID:32 CloserScript:len CloseeScript:len Fee:8 LockTime:4",
 	MsgUpdateAddHTLC:           "ChannelID:32 ID:8 Amount:8 Hash:32 Expiry:4 Onion:1366",
 	MsgUpdateFulfillHTLC:       "ChannelID:32 ID:8 Preimage:32",
 	MsgUpdateFailHTLC:          "ChannelID:32 ID:8 Reason:len",
@@ -77,6 +79,7 @@ var layouts = map[MsgType]string{
 	MsgQueryChannelRange:       "ChainHash:32 FirstBlock:4 NumBlocks:4",
 	MsgReplyChannelRange:       "ChainHash:32 FirstBlock:4 NumBlocks:4 Complete:1 SCIDs:ids",
 	MsgGossipTimestampFilter:   "ChainHash:32 FirstTimestamp:4 TimestampRange:4",
+	MsgOnionMessage:            "PathKey:33 Packet:len",
 }
 
 // layOut writes a message as its line of layouts says, by reflection.
@@ -132,7 +135,8 @@ func fixedField(t require.TestingT, f reflect.Value, width int) []byte {
 // clearRecords takes away the extension of a message.
 func clearRecords(m Message) {
 	v := reflect.ValueOf(m).Elem()
-	for _, name := range []string{"Networks", "RemoteAddr", "UpfrontShutdown", "ChannelType", "Alias", "Range", "PathKey", "Flags", "Option", "Timestamps", "Checksums"} {
+	for _, name := range []string{"Networks", "RemoteAddr", "UpfrontShutdown", "ChannelType", "Alias", "Range", "PathKey", "Flags", "Option", "Timestamps", "Checksums",
+		"Attribution", "CloserOnly", "CloseeOnly", "BothOutputs"} {
 		if f := v.FieldByName(name); f.IsValid() && f.Kind() != reflect.Array {
 			f.SetZero()
 		}
@@ -142,7 +146,7 @@ func clearRecords(m Message) {
 	}
 }
 
-// B1.msg.1, B1.msg.6, B2.wire.1, B7.wire.21: type and fields stand where the spec
+// B1.msg.1, B1.msg.6, B2.wire.1, B4.msg.1, B7.wire.21: type and fields stand where the spec
 // puts them. B2.wire.12: a signature is 64 bytes.
 func TestLayout(t *testing.T) {
 	for _, typ := range allTypes() {
@@ -264,7 +268,7 @@ func TestChannelOf(t *testing.T) {
 		v.FieldByName(name).Set(reflect.ValueOf(id))
 		require.Equal(t, id, m.Channel(), typ)
 	}
-	require.Equal(t, 19, n)
+	require.Equal(t, 21, n)
 }
 
 // B2.wire.11: BOLT 2 xors the index, big-endian, into the last two bytes.
@@ -331,13 +335,18 @@ func TestChannelTypeRecord(t *testing.T) {
 
 // Each record of BOLT 2 and 7 with one byte too few and one too many (V-67).
 //
-// B2.wire.5, B2.wire.6, B2.wire.7.
+// B2.wire.5, B2.wire.6, B2.wire.7, B2.wire.13, B2.wire.14.
 func TestRecordLengths(t *testing.T) {
 	alias, option, key := ShortChannelID(5), uint64(3), PubKey(unhex(t, pointHex))
 	for _, m := range []Message{
 		&ChannelReady{Alias: &alias},
 		&ClosingSigned{Range: &FeeRange{Min: 1, Max: 2}},
 		&UpdateAddHTLC{PathKey: &key},
+		&UpdateFailHTLC{Attribution: &Attribution{1}},
+		&UpdateFulfillHTLC{Attribution: &Attribution{1}},
+		&ClosingComplete{ClosingTerms{CloserOnly: &Sig{1}}},
+		&ClosingComplete{ClosingTerms{CloseeOnly: &Sig{1}}},
+		&ClosingSig{ClosingTerms{BothOutputs: &Sig{1}}},
 		&QueryChannelRange{Option: &option},
 		&QueryShortChannelIDs{SCIDs: []ShortChannelID{1, 2}, Flags: []uint64{1, 2}},
 		&ReplyChannelRange{SCIDs: []ShortChannelID{1}, Timestamps: []ChannelTimestamps{{1, 2}}},
@@ -348,12 +357,16 @@ func TestRecordLengths(t *testing.T) {
 		clearRecords(m)
 		bare, err := Marshal(m)
 		require.NoError(t, err)
+		at := len(bare) + 1 // of the record's length, of one byte or behind 0xfd
+		if b[at] == 0xfd {
+			at += 2
+		}
 		longer := append(bytes.Clone(b), 1)
-		longer[len(bare)+1]++
+		longer[at]++
 		_, err = Unmarshal(longer)
 		require.ErrorContains(t, err, "tlv type", "%s", m.Type())
 		shorter := bytes.Clone(b[:len(b)-1])
-		shorter[len(bare)+1]--
+		shorter[at]--
 		_, err = Unmarshal(shorter)
 		require.ErrorContains(t, err, "tlv type", "%s", m.Type())
 	}
@@ -499,7 +512,7 @@ func FuzzUnmarshal(f *testing.F) {
 			require.Equal(t, b, again)
 		case *CommitmentSigned, *UpdateAddHTLC, *OpenChannel, *AcceptChannel, *FundingCreated, *FundingSigned,
 			*ChannelReady, *RevokeAndAck, *UpdateFee, *UpdateFulfillHTLC, *UpdateFailHTLC, *UpdateFailMalformedHTLC,
-			*Shutdown, *ClosingSigned, *ChannelReestablish, *AnnouncementSignatures, *QueryChannelRange, *GossipTimestampFilter:
+			*Shutdown, *ClosingSigned, *ClosingComplete, *ClosingSig, *OnionMessage, *ChannelReestablish, *AnnouncementSignatures, *QueryChannelRange, *GossipTimestampFilter:
 			require.Equal(t, b, again)
 		case *Init:
 			if m.Networks == nil || len(m.Networks) > 0 {

@@ -40,6 +40,10 @@ func (t MsgType) String() string {
 		return "shutdown"
 	case MsgClosingSigned:
 		return "closing_signed"
+	case MsgClosingComplete:
+		return "closing_complete"
+	case MsgClosingSig:
+		return "closing_sig"
 	case MsgUpdateAddHTLC:
 		return "update_add_htlc"
 	case MsgUpdateFulfillHTLC:
@@ -74,6 +78,8 @@ func (t MsgType) String() string {
 		return "reply_channel_range"
 	case MsgGossipTimestampFilter:
 		return "gossip_timestamp_filter"
+	case MsgOnionMessage:
+		return "onion_message"
 	}
 	return fmt.Sprintf("message type %d", uint16(t))
 }
@@ -111,6 +117,10 @@ func newMessage(t MsgType) Message {
 		return new(Shutdown)
 	case MsgClosingSigned:
 		return new(ClosingSigned)
+	case MsgClosingComplete:
+		return new(ClosingComplete)
+	case MsgClosingSig:
+		return new(ClosingSig)
 	case MsgUpdateAddHTLC:
 		return new(UpdateAddHTLC)
 	case MsgUpdateFulfillHTLC:
@@ -145,6 +155,8 @@ func newMessage(t MsgType) Message {
 		return new(ReplyChannelRange)
 	case MsgGossipTimestampFilter:
 		return new(GossipTimestampFilter)
+	case MsgOnionMessage:
+		return new(OnionMessage)
 	}
 	return &Unknown{MsgType: t}
 }
@@ -193,6 +205,12 @@ func (*Shutdown) Type() MsgType { return MsgShutdown }
 
 // Type is MsgClosingSigned.
 func (*ClosingSigned) Type() MsgType { return MsgClosingSigned }
+
+// Type is MsgClosingComplete.
+func (*ClosingComplete) Type() MsgType { return MsgClosingComplete }
+
+// Type is MsgClosingSig.
+func (*ClosingSig) Type() MsgType { return MsgClosingSig }
 
 // Type is MsgUpdateAddHTLC.
 func (*UpdateAddHTLC) Type() MsgType { return MsgUpdateAddHTLC }
@@ -244,6 +262,9 @@ func (*ReplyChannelRange) Type() MsgType { return MsgReplyChannelRange }
 
 // Type is MsgGossipTimestampFilter.
 func (*GossipTimestampFilter) Type() MsgType { return MsgGossipTimestampFilter }
+
+// Type is MsgOnionMessage.
+func (*OnionMessage) Type() MsgType { return MsgOnionMessage }
 
 // Type is the number that came or will go with the payload.
 func (m *Unknown) Type() MsgType { return m.MsgType }
