@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs/btcdtest"
+
+	"github.com/fulgur-ln/fulgur/itest/rig"
 )
 
 // demoMark is in the environment of every process that a demo starts.
@@ -19,25 +21,25 @@ const demoMark = "FULGUR_ITEST_DEMO"
 
 // demo starts `fulgur demo` with its own directory for temporary files, and gives what
 // it prints and the mark of its processes.
-func demo(t *testing.T, tmp string, args ...string) (*process, *output, string) {
+func demo(t *testing.T, tmp string, args ...string) (*rig.Process, *rig.Output, string) {
 	t.Helper()
 	btcd, err := btcdtest.Find(t.Context(), "")
 	require.NoError(t, err)
 	mark := rand.Text()
-	out := new(output)
-	cmd := exec.Command(binary(t, "fulgur"), append([]string{"demo", "--btcd=" + btcd}, args...)...)
+	out := new(rig.Output)
+	cmd := exec.Command(rig.Binary(t, "fulgur"), append([]string{"demo", "--btcd=" + btcd}, args...)...)
 	cmd.Env = append(os.Environ(), demoMark+"="+mark, "TMPDIR="+tmp)
 	cmd.Stdout, cmd.Stderr = out, out
-	p, err := spawn(cmd)
+	p, err := rig.Spawn(cmd)
 	require.NoError(t, err)
-	t.Cleanup(p.kill)
+	t.Cleanup(p.Kill)
 	return p, out, mark
 }
 
 // gone waits until none of a demo's processes is left.
 func gone(t *testing.T, mark string) {
 	t.Helper()
-	eventually(t, "nothing is left running", func() bool { return len(leftovers(demoMark, mark)) == 0 })
+	rig.Eventually(t, "nothing is left running", func() bool { return len(rig.Leftovers(demoMark, mark)) == 0 })
 }
 
 // empty: nothing was left on the disk.
@@ -52,10 +54,10 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
 	p, out, mark := demo(t, tmp)
-	code := p.ended(t)
+	code := p.Ended(t)
 	require.Zero(t, code, out)
 	require.Contains(t, out.String(), "Every figure is right")
-	require.Empty(t, leftovers(demoMark, mark), "what was started ended before the demo did")
+	require.Empty(t, rig.Leftovers(demoMark, mark), "what was started ended before the demo did")
 	empty(t, tmp)
 }
 
@@ -75,12 +77,12 @@ func TestDemoInterrupted(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			tmp := t.TempDir()
 			p, out, mark := demo(t, tmp)
-			eventually(t, "the demo gets so far", func() bool {
+			rig.Eventually(t, "the demo gets so far", func() bool {
 				begun, err := os.ReadDir(tmp)
 				return err == nil && len(begun) > 0 && strings.Contains(out.String(), end.at)
 			})
-			require.NoError(t, p.cmd.Process.Signal(end.signal))
-			require.NotZero(t, p.ended(t), out)
+			require.NoError(t, p.Cmd.Process.Signal(end.signal))
+			require.NotZero(t, p.Ended(t), out)
 			gone(t, mark)
 			if end.signal != syscall.SIGKILL { // which nobody can clean up after
 				empty(t, tmp)
@@ -95,15 +97,15 @@ func TestDemoKept(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
 	p, out, mark := demo(t, tmp, "--keep")
-	t.Cleanup(func() { end(leftovers(demoMark, mark)) })
-	require.Zero(t, p.ended(t), out) // the shell is free again
+	t.Cleanup(func() { end(rig.Leftovers(demoMark, mark)) })
+	require.Zero(t, p.Ended(t), out) // the shell is free again
 	var tried int
 	for line := range strings.Lines(out.String()) {
 		if line = strings.TrimSpace(line); !strings.HasSuffix(line, " getinfo") && !strings.HasPrefix(line, "curl ") {
 			continue
 		}
 		tried++
-		answer, err := exec.CommandContext(soon(t), "sh", "-c", line).CombinedOutput()
+		answer, err := exec.CommandContext(rig.Soon(t), "sh", "-c", line).CombinedOutput()
 		require.NoError(t, err, "%s\n%s", line, answer)
 		require.Contains(t, string(answer), "{")
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fulgur-ln/fulgur/itest/rig"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
@@ -13,45 +14,45 @@ import (
 // channel that stays open.
 func TestForwardIsClaimedOnChain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	nodes, points := w.line(1_000_000, "alice", "bob", "carol")
+	w := rig.NewWorld(t)
+	nodes, points := w.Line(1_000_000, "alice", "bob", "carol")
 	alice, bob, carol := nodes[0], nodes[1], nodes[2]
-	carol.fund(200_000)
-	start := []int64{alice.inChannels(), bob.share(points[0])}
-	h := carol.hold(heldSat * 1000)
-	alice.begin(h.request)
-	h.is(lnrpc.Invoice_ACCEPTED)
-	bob.kill() // it learns from the chain
-	stream, err := carol.ln.CloseChannel(soon(t), &lnrpc.CloseChannelRequest{ChannelPoint: points[1].proto(), Force: true})
+	carol.Fund(200_000)
+	start := []int64{alice.InChannels(), ownIn(bob, points[0])}
+	h := carol.Hold(heldSat * 1000)
+	alice.Begin(h.Request)
+	h.Is(lnrpc.Invoice_ACCEPTED)
+	bob.Kill() // it learns from the chain
+	stream, err := carol.LN.CloseChannel(rig.Soon(t), &lnrpc.CloseChannelRequest{ChannelPoint: points[1].Proto(), Force: true})
 	require.NoError(t, err)
 	_, err = stream.Recv()
 	require.NoError(t, err)
-	w.mempool(1)
-	w.mine(1)
-	h.settle()
-	w.mempool(1)
-	w.mine(1)
-	bob.start()
-	alice.active(points[0])
-	w.mineUntil("alice pays", func() bool { return len(alice.channel(points[0]).PendingHtlcs) == 0 })
-	p := alice.track(h.hash)
+	w.Mempool(1)
+	w.Mine(1)
+	h.Settle()
+	w.Mempool(1)
+	w.Mine(1)
+	bob.Start()
+	alice.Active(points[0])
+	w.MineUntil("alice pays", func() bool { return len(alice.Channel(points[0]).PendingHtlcs) == 0 })
+	p := alice.Track(h.Hash)
 	require.Equal(t, lnrpc.Payment_SUCCEEDED, p.Status)
-	require.Equal(t, h.preimage, unhex(t, p.PaymentPreimage))
-	settled(alice)
+	require.Equal(t, h.Preimage, rig.Unhex(t, p.PaymentPreimage))
+	rig.Settled(alice)
 	moved := heldSat*1000 + feeOf(heldSat*1000)
-	require.Equal(t, start[0]-moved, alice.inChannels())
-	require.Equal(t, start[1]+moved/1000, bob.share(points[0]))
-	require.Len(t, bob.forwards(), 1)
-	require.Equal(t, uint64(feeOf(heldSat*1000)), bob.forwards()[0].FeeMsat)
-	alice.active(points[0])
-	alice.pay(bob.invoice(5_000_000))
-	require.Empty(t, alice.closed())
+	require.Equal(t, start[0]-moved, alice.InChannels())
+	require.Equal(t, start[1]+moved/1000, ownIn(bob, points[0]))
+	require.Len(t, bob.Forwards(), 1)
+	require.Equal(t, uint64(feeOf(heldSat*1000)), bob.Forwards()[0].FeeMsat)
+	alice.Active(points[0])
+	alice.Pay(bob.Invoice(5_000_000))
+	require.Empty(t, alice.Closed())
 }
 
 // share is what the node has in one channel, in satoshis.
-func (n *node) share(point chanPoint) int64 {
-	n.t.Helper()
-	return n.channel(point).LocalBalance
+func ownIn(n *rig.Node, point rig.ChanPoint) int64 {
+	n.T.Helper()
+	return n.Channel(point).LocalBalance
 }
 
 // TestForwardExpires: carol goes away with a forwarded payment held. When it expires bob
@@ -60,31 +61,31 @@ func (n *node) share(point chanPoint) int64 {
 // chain cost.
 func TestForwardExpires(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	nodes, points := w.line(1_000_000, "alice", "bob", "carol")
+	w := rig.NewWorld(t)
+	nodes, points := w.Line(1_000_000, "alice", "bob", "carol")
 	alice, bob, carol := nodes[0], nodes[1], nodes[2]
-	start := []int64{alice.inChannels(), bob.share(points[0])}
-	h := carol.hold(heldSat * 1000)
-	alice.begin(h.request)
-	h.is(lnrpc.Invoice_ACCEPTED)
-	expiry := bob.channel(points[1]).PendingHtlcs[0].ExpirationHeight
-	carol.kill()
-	w.mineUntil("bob closes", func() bool { return bob.channel(points[1]) == nil })
-	require.GreaterOrEqual(t, bob.info().BlockHeight, expiry, "not before it has to be")
-	w.mineUntil("the payment is back", func() bool { return len(alice.channel(points[0]).PendingHtlcs) == 0 })
-	p := alice.track(h.hash)
+	start := []int64{alice.InChannels(), ownIn(bob, points[0])}
+	h := carol.Hold(heldSat * 1000)
+	alice.Begin(h.Request)
+	h.Is(lnrpc.Invoice_ACCEPTED)
+	expiry := bob.Channel(points[1]).PendingHtlcs[0].ExpirationHeight
+	carol.Kill()
+	w.MineUntil("bob closes", func() bool { return bob.Channel(points[1]) == nil })
+	require.GreaterOrEqual(t, bob.Info().BlockHeight, expiry, "not before it has to be")
+	w.MineUntil("the payment is back", func() bool { return len(alice.Channel(points[0]).PendingHtlcs) == 0 })
+	p := alice.Track(h.Hash)
 	require.Equal(t, lnrpc.Payment_FAILED, p.Status)
-	require.Equal(t, start, []int64{alice.inChannels(), bob.share(points[0])})
-	require.Empty(t, bob.forwards())
-	w.mineUntil("bob's share is home", func() bool {
-		p := bob.pending()
+	require.Equal(t, start, []int64{alice.InChannels(), ownIn(bob, points[0])})
+	require.Empty(t, bob.Forwards())
+	w.MineUntil("bob's share is home", func() bool {
+		p := bob.Pending()
 		return len(p.PendingForceClosingChannels)+len(p.WaitingCloseChannels) == 0
 	})
-	require.Empty(t, alice.closed())
-	alice.pay(bob.invoice(5_000_000))
+	require.Empty(t, alice.Closed())
+	alice.Pay(bob.Invoice(5_000_000))
 
-	carol.start() // and finds that it is over
-	eventually(t, "carol sees the close", func() bool { return carol.channel(points[1]) == nil })
-	w.mineUntil("carol's share is home", func() bool { return carol.wallet().ConfirmedBalance > 490_000 })
-	h.is(lnrpc.Invoice_CANCELED)
+	carol.Start() // and finds that it is over
+	rig.Eventually(t, "carol sees the close", func() bool { return carol.Channel(points[1]) == nil })
+	w.MineUntil("carol's share is home", func() bool { return carol.Wallet().ConfirmedBalance > 490_000 })
+	h.Is(lnrpc.Invoice_CANCELED)
 }

@@ -1,40 +1,10 @@
 package itest
 
 import (
-	"crypto/rand"
-	"flag"
-	"fmt"
 	"os"
 	"testing"
-	"time"
+
+	"github.com/fulgur-ln/fulgur/itest/rig"
 )
 
-// TestMain gives every child of this run a mark by which it can be found, and fails
-// when one of them outlives the tests.
-//
-// FULGUR_BIN_DIR names a directory with fulgurd and fulgur to use instead of building
-// them (built with -race, for example), FULGUR_BTCD another btcd, FULGUR_ITEST_LOGS a
-// directory in which the whole logs of failed tests are kept.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == "2" {
-		_ = f.Value.Set("4") // the scenarios wait more than they compute
-	}
-	mark := rand.Text()
-	os.Setenv(runMark, mark)
-	code := m.Run()
-	for range 100 { // the last may just be ending
-		if len(leftovers(runMark, mark)) == 0 {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	for _, p := range leftovers(runMark, mark) {
-		fmt.Fprintln(os.Stderr, "left running:", p)
-		code = 1
-	}
-	if buildDir != "" {
-		os.RemoveAll(buildDir)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }

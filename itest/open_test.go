@@ -5,18 +5,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fulgur-ln/fulgur/itest/rig"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
 // TestOpenRefused: what no channel can be made of, in words that say why.
 func TestOpenRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	alice, bob := w.node("alice"), w.node("bob", "--minchansize=100000", "--maxchansize=2000000", "--maxpendingchannels=1")
-	stranger := w.node("stranger")
-	alice.fund(700_000)
-	alice.fund(700_000)
-	alice.connect(bob)
+	w := rig.NewWorld(t)
+	alice, bob := w.Node("alice"), w.Node("bob", "--minchansize=100000", "--maxchansize=2000000", "--maxpendingchannels=1")
+	stranger := w.Node("stranger")
+	alice.Fund(700_000)
+	alice.Fund(700_000)
+	alice.Connect(bob)
 	for _, c := range []struct {
 		name   string
 		change func(*lnrpc.OpenChannelRequest)
@@ -24,8 +25,8 @@ func TestOpenRefused(t *testing.T) {
 	}{
 		{"no peer", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = nil }, "node_pubkey"},
 		{"no key", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = make([]byte, 33) }, "node_pubkey"},
-		{"not connected", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = unhex(t, stranger.id) }, "not"},
-		{"to itself", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = unhex(t, alice.id) }, "not online"},
+		{"not connected", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = rig.Unhex(t, stranger.ID) }, "not"},
+		{"to itself", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = rig.Unhex(t, alice.ID) }, "not online"},
 		{"nothing in it", func(r *lnrpc.OpenChannelRequest) { r.LocalFundingAmount = 0 }, "local_funding_amount"},
 		{"negative", func(r *lnrpc.OpenChannelRequest) { r.LocalFundingAmount = -1 }, "local_funding_amount"},
 		{"below what we allow", func(r *lnrpc.OpenChannelRequest) { r.LocalFundingAmount = 19_999 }, "20000"},
@@ -40,23 +41,23 @@ func TestOpenRefused(t *testing.T) {
 		{"a reserve of all", func(r *lnrpc.OpenChannelRequest) { r.RemoteChanReserveSat = uint64(r.LocalFundingAmount) }, "reserve"},
 		{"no confirmations at all", func(r *lnrpc.OpenChannelRequest) { r.ZeroConf = true }, "zero_conf"},
 	} {
-		req := alice.openRequest(bob, 500_000)
+		req := alice.OpenRequest(bob, 500_000)
 		c.change(req)
-		stream, err := alice.ln.OpenChannel(soon(t), req)
+		stream, err := alice.LN.OpenChannel(rig.Soon(t), req)
 		require.NoError(t, err)
 		_, err = stream.Recv()
 		require.ErrorContains(t, err, c.words, c.name)
 	}
-	require.Equal(t, int64(1_400_000), alice.wallet().ConfirmedBalance)
-	require.Zero(t, alice.wallet().LockedBalance, "the coins of openings that failed are free")
-	require.Empty(t, alice.pending().PendingOpenChannels)
-	require.Empty(t, bob.pending().PendingOpenChannels)
+	require.Equal(t, int64(1_400_000), alice.Wallet().ConfirmedBalance)
+	require.Zero(t, alice.Wallet().LockedBalance, "the coins of openings that failed are free")
+	require.Empty(t, alice.Pending().PendingOpenChannels)
+	require.Empty(t, bob.Pending().PendingOpenChannels)
 
-	one, err := alice.ln.OpenChannelSync(soon(t), alice.openRequest(bob, 500_000))
+	one, err := alice.LN.OpenChannelSync(rig.Soon(t), alice.OpenRequest(bob, 500_000))
 	require.NoError(t, err)
-	_, err = alice.ln.OpenChannelSync(soon(t), alice.openRequest(bob, 500_000))
+	_, err = alice.LN.OpenChannelSync(rig.Soon(t), alice.OpenRequest(bob, 500_000))
 	require.ErrorContains(t, err, "pending")
-	w.mempool(1)
-	w.mine(6)
-	alice.active(pointOf(one.GetFundingTxidBytes(), one.OutputIndex))
+	w.Mempool(1)
+	w.Mine(6)
+	alice.Active(rig.PointOf(one.GetFundingTxidBytes(), one.OutputIndex))
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/fulgur-ln/fulgur/itest/rig"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 )
@@ -35,57 +36,46 @@ func TestKillPayerAndReceiver(t *testing.T) {
 // millisatoshi, and every forward is in bob's history. The first payment is of that
 // many millisatoshis; below 354,000 no commitment shows them.
 func killed(t *testing.T, times int, amount int64, names ...string) {
-	w := newWorld(t)
-	nodes, points := w.line(5_000_000, "alice", "bob", "carol")
+	w := rig.NewWorld(t)
+	nodes, points := w.Line(5_000_000, "alice", "bob", "carol")
 	s := &siege{t: t, alice: nodes[0], bob: nodes[1], carol: nodes[2], points: points}
 	s.amount.Store(amount)
-	start := []int64{s.alice.inChannels(), s.bob.inChannels(), s.carol.inChannels()}
+	start := []int64{s.alice.InChannels(), s.bob.InChannels(), s.carol.InChannels()}
 	s.pays(4, func() {
 		for i := range times {
-			victim := w.named(names[i%len(names)])
+			victim := w.Named(names[i%len(names)])
 			s.progress(1 + rand.Int64N(6))
 			time.Sleep(rand.N(10 * time.Millisecond)) // no wait for anything: any moment will do
-			victim.kill()
-			victim.start()
+			victim.Kill()
+			victim.Start()
 			for _, p := range points {
 				for _, n := range nodes {
-					if n.channel(p) != nil {
-						n.active(p)
+					if n.Channel(p) != nil {
+						n.Active(p)
 					}
 				}
 			}
 		}
 		s.progress(4)
 	})
-	settled(nodes...)
+	rig.Settled(nodes...)
 	s.check(start)
 	for _, n := range nodes { // and it is all on the disk
-		n.restart()
+		n.Restart()
 	}
 	for i, n := range nodes {
-		n.active(points[min(i, 1)])
+		n.Active(points[min(i, 1)])
 	}
 	s.check(start)
-	s.alice.pay(s.carol.invoice(1_000_000))
-	s.carol.pay(s.alice.invoice(1_000_000))
-}
-
-func (w *world) named(name string) *node {
-	w.t.Helper()
-	for _, n := range w.nodes {
-		if n.name == name {
-			return n
-		}
-	}
-	w.t.Fatalf("no node %s", name)
-	return nil
+	s.alice.Pay(s.carol.Invoice(1_000_000))
+	s.carol.Pay(s.alice.Invoice(1_000_000))
 }
 
 // siege is what is known from outside of payments that go on while nodes die.
 type siege struct {
 	t                 *testing.T
-	alice, bob, carol *node
-	points            []chanPoint
+	alice, bob, carol *rig.Node
+	points            []rig.ChanPoint
 	amount            atomic.Int64 // of the latest payment
 	succeeded         atomic.Int64
 	over              atomic.Bool // no new payments
@@ -111,7 +101,7 @@ func (s *siege) pays(payers int, meanwhile func()) {
 func (s *siege) progress(more int64) {
 	s.t.Helper()
 	goal := s.succeeded.Load() + more
-	eventually(s.t, "payments go on", func() bool { return s.succeeded.Load() >= goal })
+	rig.Eventually(s.t, "payments go on", func() bool { return s.succeeded.Load() >= goal })
 }
 
 // payer pays invoices one after the other. Whatever happens to the nodes meanwhile, it
@@ -124,7 +114,7 @@ func (s *siege) payer(ctx context.Context) {
 		amount := s.amount.Add(-25)
 		var made *lnrpc.AddInvoiceResponse
 		if !s.insist(ctx, func(ctx context.Context) (err error) {
-			ln, _ := s.carol.clients()
+			ln, _ := s.carol.Clients()
 			made, err = ln.AddInvoice(ctx, &lnrpc.Invoice{ValueMsat: amount})
 			return err
 		}) {
@@ -147,7 +137,7 @@ func (s *siege) insist(ctx context.Context, call func(context.Context) error) bo
 		if err == nil {
 			return true
 		}
-		if !away(err) && ctx.Err() == nil {
+		if !rig.Away(err) && ctx.Err() == nil {
 			s.t.Errorf("a call is refused: %v", err)
 			return false
 		}
@@ -156,30 +146,24 @@ func (s *siege) insist(ctx context.Context, call func(context.Context) error) bo
 	return false
 }
 
-// away: the node did not answer, as opposed to: it refused.
-func away(err error) bool {
-	code := status.Code(err)
-	return code == codes.Unavailable || code == codes.Canceled
-}
-
 // pay begins a payment and follows it to its end over all restarts of the payer.
 func (s *siege) pay(ctx context.Context, made *lnrpc.AddInvoiceResponse) (end *lnrpc.Payment) {
 	begun := false
 	s.insist(ctx, func(ctx context.Context) error {
-		_, router := s.alice.clients()
+		_, router := s.alice.Clients()
 		if begun {
 			stream, err := router.TrackPaymentV2(ctx, &routerrpc.TrackPaymentRequest{PaymentHash: made.RHash, NoInflightUpdates: true})
 			if err == nil {
-				end, err = lastPayment(stream)
+				end, err = rig.LastPayment(stream)
 			}
 			if status.Code(err) != codes.NotFound {
 				return err
 			} // it was not begun: nothing of it had become durable
 		}
 		begun = true // it may have begun, whatever the answer
-		stream, err := router.SendPaymentV2(ctx, payRequest(made.PaymentRequest))
+		stream, err := router.SendPaymentV2(ctx, rig.PayRequest(made.PaymentRequest))
 		if err == nil {
-			end, err = lastPayment(stream)
+			end, err = rig.LastPayment(stream)
 		}
 		return err
 	})
@@ -205,7 +189,7 @@ func (s *siege) check(start []int64) {
 	received := s.received()
 	carried := map[int64]int{}
 	var fees int64
-	for _, e := range s.bob.forwards() {
+	for _, e := range s.bob.Forwards() {
 		carried[int64(e.AmtOutMsat)]++
 		fees += int64(e.FeeMsat)
 		require.Equal(t, feeOf(int64(e.AmtOutMsat)), int64(e.FeeMsat))
@@ -220,14 +204,14 @@ func (s *siege) check(start []int64) {
 	require.Len(t, paid, len(received), "alice has paid what carol has not got")
 	require.Equal(t, want, carried, "bob's history")
 	require.Equal(t, []int64{start[0] - sum - fees, start[1] + fees, start[2] + sum},
-		[]int64{s.alice.inChannels(), s.bob.inChannels(), s.carol.inChannels()})
-	for _, n := range []*node{s.alice, s.bob, s.carol} {
-		require.Empty(t, n.closed(), n.name)
-		p := n.pending()
-		require.Empty(t, p.WaitingCloseChannels, n.name)
-		require.Empty(t, p.PendingForceClosingChannels, n.name)
+		[]int64{s.alice.InChannels(), s.bob.InChannels(), s.carol.InChannels()})
+	for _, n := range []*rig.Node{s.alice, s.bob, s.carol} {
+		require.Empty(t, n.Closed(), n.Name)
+		p := n.Pending()
+		require.Empty(t, p.WaitingCloseChannels, n.Name)
+		require.Empty(t, p.PendingForceClosingChannels, n.Name)
 	}
-	require.Len(t, s.bob.channels(), 2)
+	require.Len(t, s.bob.Channels(), 2)
 	t.Logf("%d payments arrived, failures: %v", len(received), s.seen)
 	require.Zero(t, s.seen[lnrpc.Failure_UNKNOWN_NEXT_PEER.String()], "who restarts still has its channels")
 }
@@ -236,7 +220,7 @@ func (s *siege) check(start []int64) {
 // been paid by two attempts.
 func (s *siege) paid() map[string]int64 {
 	s.t.Helper()
-	list, err := s.alice.ln.ListPayments(soon(s.t), &lnrpc.ListPaymentsRequest{IncludeIncomplete: true})
+	list, err := s.alice.LN.ListPayments(rig.Soon(s.t), &lnrpc.ListPaymentsRequest{IncludeIncomplete: true})
 	require.NoError(s.t, err)
 	out := map[string]int64{}
 	for _, p := range list.Payments {
@@ -262,7 +246,7 @@ func (s *siege) paid() map[string]int64 {
 // received are carol's settled invoices, by hash.
 func (s *siege) received() map[string]int64 {
 	s.t.Helper()
-	list, err := s.carol.ln.ListInvoices(soon(s.t), &lnrpc.ListInvoiceRequest{NumMaxInvoices: 100_000})
+	list, err := s.carol.LN.ListInvoices(rig.Soon(s.t), &lnrpc.ListInvoiceRequest{NumMaxInvoices: 100_000})
 	require.NoError(s.t, err)
 	out := map[string]int64{}
 	for _, inv := range list.Invoices {
@@ -282,11 +266,4 @@ func (s *siege) received() map[string]int64 {
 		}
 	}
 	return out
-}
-
-func (n *node) channels() []*lnrpc.Channel {
-	n.t.Helper()
-	list, err := n.ln.ListChannels(soon(n.t), &lnrpc.ListChannelsRequest{})
-	require.NoError(n.t, err)
-	return list.Channels
 }

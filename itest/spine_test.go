@@ -1,13 +1,13 @@
 package itest
 
 import (
-	"encoding/hex"
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 
+	"github.com/fulgur-ln/fulgur/itest/rig"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
@@ -19,15 +19,15 @@ func feeOf(msat int64) int64 { return 1000 + msat/1_000_000 }
 // millisatoshi.
 func TestSpine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	nodes, points := w.line(1_000_000, "alice", "bob", "carol")
+	w := rig.NewWorld(t)
+	nodes, points := w.Line(1_000_000, "alice", "bob", "carol")
 	alice, bob, carol := nodes[0], nodes[1], nodes[2]
-	start := []int64{alice.inChannels(), bob.inChannels(), carol.inChannels()}
+	start := []int64{alice.InChannels(), bob.InChannels(), carol.InChannels()}
 
 	amounts := []int64{1, 999, 1000, 123_456, 1_000_000, 50_000_123, 200_000_001}
 	var fees, there, hops int64
 	for _, a := range amounts {
-		switch p, err := alice.send(soon(t), payRequest(carol.invoice(a))); {
+		switch p, err := alice.Send(rig.Soon(t), rig.PayRequest(carol.Invoice(a))); {
 		case a < 1000: // bob carries nothing below 1 sat, by the default policy
 			require.NoError(t, err)
 			require.Equal(t, lnrpc.PaymentFailureReason_FAILURE_REASON_NO_ROUTE, p.FailureReason)
@@ -39,18 +39,18 @@ func TestSpine(t *testing.T) {
 			fees, there, hops = fees+feeOf(a), there+a, hops+1
 		}
 	}
-	back := carol.pay(alice.invoice(77_000_007))
+	back := carol.Pay(alice.Invoice(77_000_007))
 	require.Equal(t, feeOf(77_000_007), back.FeeMsat)
-	settled(nodes...)
+	rig.Settled(nodes...)
 
-	require.Equal(t, start[0]-there-fees+77_000_007, alice.inChannels())
-	require.Equal(t, start[1]+fees+back.FeeMsat, bob.inChannels())
-	require.Equal(t, start[2]+there-77_000_007-back.FeeMsat, carol.inChannels())
+	require.Equal(t, start[0]-there-fees+77_000_007, alice.InChannels())
+	require.Equal(t, start[1]+fees+back.FeeMsat, bob.InChannels())
+	require.Equal(t, start[2]+there-77_000_007-back.FeeMsat, carol.InChannels())
 	checkForwards(t, bob, points, amounts[2:], back)
 
 	var sum int64
 	for _, n := range nodes {
-		report, err := n.ln.FeeReport(soon(t), &lnrpc.FeeReportRequest{})
+		report, err := n.LN.FeeReport(rig.Soon(t), &lnrpc.FeeReportRequest{})
 		require.NoError(t, err)
 		sum += int64(report.DayFeeSum)
 	}
@@ -59,10 +59,10 @@ func TestSpine(t *testing.T) {
 }
 
 // checkForwards compares bob's history with what he carried.
-func checkForwards(t *testing.T, bob *node, points []chanPoint, there []int64, back *lnrpc.Payment) {
+func checkForwards(t *testing.T, bob *rig.Node, points []rig.ChanPoint, there []int64, back *lnrpc.Payment) {
 	t.Helper()
-	ab, bc := bob.channel(points[0]).ChanId, bob.channel(points[1]).ChanId
-	events := bob.forwards()
+	ab, bc := bob.Channel(points[0]).ChanId, bob.Channel(points[1]).ChanId
+	events := bob.Forwards()
 	require.Len(t, events, len(there)+1)
 	for i, a := range there {
 		e := events[i]
@@ -76,11 +76,11 @@ func checkForwards(t *testing.T, bob *node, points []chanPoint, there []int64, b
 }
 
 // closeTogether closes a channel cooperatively and holds both wallets to the satoshi.
-func closeTogether(t *testing.T, w *world, opener, other *node, point chanPoint) {
+func closeTogether(t *testing.T, w *rig.World, opener, other *rig.Node, point rig.ChanPoint) {
 	t.Helper()
-	c := opener.channel(point)
-	before := []int64{opener.wallet().TotalBalance, other.wallet().TotalBalance}
-	stream, err := opener.ln.CloseChannel(soon(t), &lnrpc.CloseChannelRequest{ChannelPoint: point.proto(), SatPerVbyte: 3, NoWait: true})
+	c := opener.Channel(point)
+	before := []int64{opener.Wallet().TotalBalance, other.Wallet().TotalBalance}
+	stream, err := opener.LN.CloseChannel(rig.Soon(t), &lnrpc.CloseChannelRequest{ChannelPoint: point.Proto(), SatPerVbyte: 3, NoWait: true})
 	require.NoError(t, err)
 	u, err := stream.Recv()
 	require.NoError(t, err)
@@ -90,14 +90,14 @@ func closeTogether(t *testing.T, w *world, opener, other *node, point chanPoint)
 	require.NotNil(t, u.GetClosePending(), u)
 	txid, err := chainhash.NewHash(u.GetClosePending().Txid)
 	require.NoError(t, err)
-	w.inMempool(*txid)
-	fee := w.minersFee(*txid)
+	w.InMempool(*txid)
+	fee := w.MinersFee(*txid)
 
-	waiting := opener.pending().WaitingCloseChannels
+	waiting := opener.Pending().WaitingCloseChannels
 	require.Len(t, waiting, 1)
 	require.Equal(t, "ChanStatusCoopBroadcasted|ChanStatusLocalCloseInitiator", waiting[0].Channel.ChanStatusFlags)
 	require.Equal(t, txid.String(), waiting[0].ClosingTxid)
-	w.mine(6)
+	w.Mine(6)
 	u, err = stream.Recv()
 	require.NoError(t, err)
 	require.NotNil(t, u.GetChanClose(), u)
@@ -105,70 +105,70 @@ func closeTogether(t *testing.T, w *world, opener, other *node, point chanPoint)
 
 	// The opener pays for the close; what the commitment had cost comes back.
 	ours := c.Capacity - c.RemoteBalance - fee
-	require.Equal(t, before[0]+ours, opener.wallet().ConfirmedBalance)
-	eventually(t, other.name+"'s share", func() bool { return other.wallet().ConfirmedBalance == before[1]+c.RemoteBalance })
-	for _, n := range []*node{opener, other} {
-		eventually(t, n.name+" reports the close", func() bool { return len(n.closed()) == 1 })
-		s := n.closed()[0]
+	require.Equal(t, before[0]+ours, opener.Wallet().ConfirmedBalance)
+	rig.Eventually(t, other.Name+"'s share", func() bool { return other.Wallet().ConfirmedBalance == before[1]+c.RemoteBalance })
+	for _, n := range []*rig.Node{opener, other} {
+		rig.Eventually(t, n.Name+" reports the close", func() bool { return len(n.Closed()) == 1 })
+		s := n.Closed()[0]
 		require.Equal(t, lnrpc.ChannelCloseSummary_COOPERATIVE_CLOSE, s.CloseType)
 		require.Equal(t, string(point), s.ChannelPoint)
 		require.Equal(t, txid.String(), s.ClosingTxHash)
-		require.Nil(t, n.channel(point))
-		require.Empty(t, n.pending().WaitingCloseChannels)
+		require.Nil(t, n.Channel(point))
+		require.Empty(t, n.Pending().WaitingCloseChannels)
 	}
 }
 
 // TestSpineByCommandLine does the same as a person would: by fulgur, reading its JSON.
 func TestSpineByCommandLine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	alice, bob := w.node("alice"), w.node("bob")
+	w := rig.NewWorld(t)
+	alice, bob := w.Node("alice"), w.Node("bob")
 	var address struct{ Address string }
-	alice.ask(&address, "newaddress", "p2tr")
-	_, err := w.chain.Miner().PayAddress(t.Context(), address.Address, 3_000_000)
+	alice.Ask(&address, "newaddress", "p2tr")
+	_, err := w.Chain.Miner().PayAddress(t.Context(), address.Address, 3_000_000)
 	require.NoError(t, err)
-	w.mine(1)
+	w.Mine(1)
 	var purse struct {
 		Confirmed int64 `json:"confirmed_balance,string"`
 	}
-	alice.ask(&purse, "walletbalance")
+	alice.Ask(&purse, "walletbalance")
 	require.Equal(t, int64(3_000_000), purse.Confirmed)
 
-	alice.ask(nil, "connect", bob.id+"@"+bob.p2p)
+	alice.Ask(nil, "connect", bob.ID+"@"+bob.P2P)
 	var opened struct {
 		Txid  string `json:"funding_txid"`
 		Index uint32 `json:"output_index"`
 	}
-	alice.ask(&opened, "openchannel", "--sat_per_vbyte=2", bob.id, "0.01btc", "200000")
-	point := chanPoint(opened.Txid + ":0")
+	alice.Ask(&opened, "openchannel", "--sat_per_vbyte=2", bob.ID, "0.01btc", "200000")
+	point := rig.ChanPoint(opened.Txid + ":0")
 	if opened.Index == 1 {
-		point = chanPoint(opened.Txid + ":1")
+		point = rig.ChanPoint(opened.Txid + ":1")
 	}
-	w.inMempool(w.txid(opened.Txid))
-	w.mine(6)
-	alice.active(point)
-	bob.active(point)
+	w.InMempool(w.Txid(opened.Txid))
+	w.Mine(6)
+	alice.Active(point)
+	bob.Active(point)
 
-	start := []int64{alice.inChannels(), bob.inChannels()}
+	start := []int64{alice.InChannels(), bob.InChannels()}
 	cliPays(t, alice, bob, "1234567msat", 1_234_567)
 	cliPays(t, bob, alice, "1500", 1_500_000)
-	settled(alice, bob)
-	require.Equal(t, []int64{start[0] - 1_234_567 + 1_500_000, start[1] + 1_234_567 - 1_500_000}, []int64{alice.inChannels(), bob.inChannels()})
+	rig.Settled(alice, bob)
+	require.Equal(t, []int64{start[0] - 1_234_567 + 1_500_000, start[1] + 1_234_567 - 1_500_000}, []int64{alice.InChannels(), bob.InChannels()})
 
 	var closing struct {
 		Txid string `json:"closing_txid"`
 	}
-	alice.ask(&closing, "closechannel", "--sat_per_vbyte=2", string(point))
-	w.inMempool(w.txid(closing.Txid))
-	w.mine(6)
+	alice.Ask(&closing, "closechannel", "--sat_per_vbyte=2", string(point))
+	w.InMempool(w.Txid(closing.Txid))
+	w.Mine(6)
 	var over struct {
 		Channels []struct {
 			Type string `json:"close_type"`
 			Txid string `json:"closing_tx_hash"`
 		}
 	}
-	eventually(t, "the close is reported", func() bool {
-		alice.ask(&over, "closedchannels")
+	rig.Eventually(t, "the close is reported", func() bool {
+		alice.Ask(&over, "closedchannels")
 		return len(over.Channels) == 1
 	})
 	require.Equal(t, "COOPERATIVE_CLOSE", over.Channels[0].Type)
@@ -177,27 +177,27 @@ func TestSpineByCommandLine(t *testing.T) {
 }
 
 // cliPays makes an invoice at one node and pays it from the other.
-func cliPays(t *testing.T, from, to *node, amount string, msat int64) {
+func cliPays(t *testing.T, from, to *rig.Node, amount string, msat int64) {
 	t.Helper()
 	var made struct {
 		Request string `json:"payment_request"`
 		Hash    string `json:"r_hash"`
 	}
-	to.ask(&made, "addinvoice", "--memo=tea", amount)
+	to.Ask(&made, "addinvoice", "--memo=tea", amount)
 	var says struct {
 		Msat int64 `json:"num_msat,string"`
 		To   string
 		Dest string `json:"destination"`
 	}
-	from.ask(&says, "decodepayreq", made.Request)
+	from.Ask(&says, "decodepayreq", made.Request)
 	require.Equal(t, msat, says.Msat)
-	require.Equal(t, to.id, says.Dest)
+	require.Equal(t, to.ID, says.Dest)
 	var paid struct {
 		Status   string
 		Preimage string `json:"payment_preimage"`
 		Fee      int64  `json:"fee_msat,string"`
 	}
-	from.ask(&paid, "payinvoice", "--force", made.Request)
+	from.Ask(&paid, "payinvoice", "--force", made.Request)
 	require.Equal(t, "SUCCEEDED", paid.Status)
 	require.Zero(t, paid.Fee)
 	var inv struct {
@@ -205,43 +205,43 @@ func cliPays(t *testing.T, from, to *node, amount string, msat int64) {
 		Paid  int64  `json:"amt_paid_msat,string"`
 		Proof string `json:"r_preimage"`
 	}
-	to.ask(&inv, "lookupinvoice", made.Hash)
+	to.Ask(&inv, "lookupinvoice", made.Hash)
 	require.Equal(t, "SETTLED", inv.State)
 	require.Equal(t, msat, inv.Paid)
 	require.Equal(t, paid.Preimage, inv.Proof)
 }
 
 // cliTables: what goes wrong has its own exit status and words.
-func cliTables(t *testing.T, n *node) {
+func cliTables(t *testing.T, n *rig.Node) {
 	t.Helper()
-	c := n.fulgur("", "payinvoice", "--force", "lnbcrt1nonsense")
-	require.Equal(t, 1, c.code)
-	require.Contains(t, c.err, "decode invoice")
-	c = n.fulgur("", "payinvoice")
-	require.Equal(t, 2, c.code)
-	require.Contains(t, c.err, "pay_req is missing")
-	c = n.fulgur("", "pay")
-	require.Equal(t, 2, c.code)
-	require.Contains(t, c.err, "there is no command")
-	c = runCLI(t, "", "--rpcserver="+freeAddr(t), "--fulgurdir="+n.dir, "--network=regtest", "getinfo")
-	require.Equal(t, 1, c.code)
-	require.NotEmpty(t, c.err)
+	c := n.Fulgur("", "payinvoice", "--force", "lnbcrt1nonsense")
+	require.Equal(t, 1, c.Code)
+	require.Contains(t, c.Err, "decode invoice")
+	c = n.Fulgur("", "payinvoice")
+	require.Equal(t, 2, c.Code)
+	require.Contains(t, c.Err, "pay_req is missing")
+	c = n.Fulgur("", "pay")
+	require.Equal(t, 2, c.Code)
+	require.Contains(t, c.Err, "there is no command")
+	c = rig.RunCLI(t, "", "--rpcserver="+rig.FreeAddr(t), "--fulgurdir="+n.Dir, "--network=regtest", "getinfo")
+	require.Equal(t, 1, c.Code)
+	require.NotEmpty(t, c.Err)
 }
 
 // TestChannelStreams: what subscribers of channels and of the graph are told, from the
 // opening to the close.
 func TestChannelStreams(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	alice, bob := w.node("alice"), w.node("bob")
-	alice.fund(3_000_000)
-	alice.connect(bob)
-	events, err := bob.ln.SubscribeChannelEvents(soon(t), &lnrpc.ChannelEventSubscription{})
+	w := rig.NewWorld(t)
+	alice, bob := w.Node("alice"), w.Node("bob")
+	alice.Fund(3_000_000)
+	alice.Connect(bob)
+	events, err := bob.LN.SubscribeChannelEvents(rig.Soon(t), &lnrpc.ChannelEventSubscription{})
 	require.NoError(t, err)
-	graph, err := bob.ln.SubscribeChannelGraph(soon(t), &lnrpc.GraphTopologySubscription{})
+	graph, err := bob.LN.SubscribeChannelGraph(rig.Soon(t), &lnrpc.GraphTopologySubscription{})
 	require.NoError(t, err)
-	bob.info() // a round trip later both subscriptions stand
-	point := alice.open(bob, 500_000)
+	bob.Info() // a round trip later both subscriptions stand
+	point := alice.Open(bob, 500_000)
 
 	wantEvent(t, events, lnrpc.ChannelEventUpdate_PENDING_OPEN_CHANNEL)
 	open := wantEvent(t, events, lnrpc.ChannelEventUpdate_OPEN_CHANNEL)
@@ -256,7 +256,7 @@ func TestChannelStreams(t *testing.T) {
 		u, err := graph.Recv()
 		require.NoError(t, err)
 		for _, c := range u.ClosedChans {
-			told = told || c.ChanPoint != nil && pointOf(c.ChanPoint.GetFundingTxidBytes(), c.ChanPoint.OutputIndex) == point
+			told = told || c.ChanPoint != nil && rig.PointOf(c.ChanPoint.GetFundingTxidBytes(), c.ChanPoint.OutputIndex) == point
 		}
 	}
 }
@@ -271,11 +271,4 @@ func wantEvent(t *testing.T, s grpc.ServerStreamingClient[lnrpc.ChannelEventUpda
 			return u
 		}
 	}
-}
-
-func unhex(t testing.TB, text string) []byte {
-	t.Helper()
-	raw, err := hex.DecodeString(text)
-	require.NoError(t, err)
-	return raw
 }

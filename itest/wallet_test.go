@@ -8,23 +8,24 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fulgur-ln/fulgur/itest/rig"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
 // locked starts a node whose wallet is not open, and waits for that state.
-func (n *node) locked(state lnrpc.WalletState) lnrpc.WalletUnlockerClient {
-	n.t.Helper()
-	n.launch()
-	n.await(state)
-	return lnrpc.NewWalletUnlockerClient(n.dial(nil))
+func startLocked(n *rig.Node, state lnrpc.WalletState) lnrpc.WalletUnlockerClient {
+	n.T.Helper()
+	n.Launch()
+	n.Await(state)
+	return lnrpc.NewWalletUnlockerClient(n.Dial(nil))
 }
 
 // opened waits until a wallet that was just opened works.
-func (n *node) opened() {
-	n.t.Helper()
-	n.await(lnrpc.WalletState_SERVER_ACTIVE)
-	n.connectAPI()
-	n.synced()
+func opened(n *rig.Node) {
+	n.T.Helper()
+	n.Await(lnrpc.WalletState_SERVER_ACTIVE)
+	n.ConnectAPI()
+	n.Synced()
 }
 
 const password = "correct horse"
@@ -33,12 +34,12 @@ const password = "correct horse"
 // its words in another directory.
 func TestWalletLife(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	alice := w.newNode("alice")
-	u := alice.locked(lnrpc.WalletState_NON_EXISTING)
-	_, err := lnrpc.NewLightningClient(alice.dial(nil)).GetInfo(soon(t), &lnrpc.GetInfoRequest{})
+	w := rig.NewWorld(t)
+	alice := w.NewNode("alice")
+	u := startLocked(alice, lnrpc.WalletState_NON_EXISTING)
+	_, err := lnrpc.NewLightningClient(alice.Dial(nil)).GetInfo(rig.Soon(t), &lnrpc.GetInfoRequest{})
 	require.ErrorContains(t, err, "wallet not created")
-	seed, err := u.GenSeed(soon(t), &lnrpc.GenSeedRequest{AezeedPassphrase: []byte("salt")})
+	seed, err := u.GenSeed(rig.Soon(t), &lnrpc.GenSeedRequest{AezeedPassphrase: []byte("salt")})
 	require.NoError(t, err)
 	require.Len(t, seed.CipherSeedMnemonic, 24)
 	for _, c := range []struct {
@@ -50,26 +51,26 @@ func TestWalletLife(t *testing.T) {
 		{&lnrpc.InitWalletRequest{WalletPassword: []byte(password), CipherSeedMnemonic: seed.CipherSeedMnemonic}, "wrong passphrase"},
 		{&lnrpc.InitWalletRequest{WalletPassword: []byte(password), CipherSeedMnemonic: swapped(seed.CipherSeedMnemonic), AezeedPassphrase: []byte("salt")}, "checksum"},
 	} {
-		_, err := u.InitWallet(soon(t), c.req)
+		_, err := u.InitWallet(rig.Soon(t), c.req)
 		require.ErrorContains(t, err, c.words)
 	}
 	init := &lnrpc.InitWalletRequest{WalletPassword: []byte(password), CipherSeedMnemonic: seed.CipherSeedMnemonic, AezeedPassphrase: []byte("salt")}
-	made, err := u.InitWallet(soon(t), init)
+	made, err := u.InitWallet(rig.Soon(t), init)
 	require.NoError(t, err)
-	alice.opened()
-	_, err = lnrpc.NewLightningClient(alice.dial(made.AdminMacaroon)).GetInfo(soon(t), &lnrpc.GetInfoRequest{})
+	opened(alice)
+	_, err = lnrpc.NewLightningClient(alice.Dial(made.AdminMacaroon)).GetInfo(rig.Soon(t), &lnrpc.GetInfoRequest{})
 	require.NoError(t, err)
-	id := alice.id
-	alice.fund(800_000)
-	_, err = w.chain.Miner().PayAddress(t.Context(), alice.addressOf(lnrpc.AddressType_TAPROOT_PUBKEY), 150_000)
+	id := alice.ID
+	alice.Fund(800_000)
+	_, err = w.Chain.Miner().PayAddress(t.Context(), addressOf(alice, lnrpc.AddressType_TAPROOT_PUBKEY), 150_000)
 	require.NoError(t, err)
-	_, err = w.chain.Miner().PayAddress(t.Context(), alice.addressOf(lnrpc.AddressType_NESTED_PUBKEY_HASH), 50_000)
+	_, err = w.Chain.Miner().PayAddress(t.Context(), addressOf(alice, lnrpc.AddressType_NESTED_PUBKEY_HASH), 50_000)
 	require.NoError(t, err)
-	w.mine(1)
-	require.Equal(t, int64(1_000_000), alice.wallet().ConfirmedBalance)
+	w.Mine(1)
+	require.Equal(t, int64(1_000_000), alice.Wallet().ConfirmedBalance)
 
 	unlocks(t, alice, id)
-	alice.stop()
+	alice.Stop()
 	restores(t, w, init, id)
 }
 
@@ -83,99 +84,99 @@ func swapped(words []string) []string {
 	return out
 }
 
-func (n *node) addressOf(kind lnrpc.AddressType) string {
-	n.t.Helper()
-	a, err := n.ln.NewAddress(soon(n.t), &lnrpc.NewAddressRequest{Type: kind})
-	require.NoError(n.t, err)
+func addressOf(n *rig.Node, kind lnrpc.AddressType) string {
+	n.T.Helper()
+	a, err := n.LN.NewAddress(rig.Soon(n.T), &lnrpc.NewAddressRequest{Type: kind})
+	require.NoError(n.T, err)
 	return a.Address
 }
 
 // unlocks opens the wallet of a restarted node: a wrong password does nothing, the
 // right one gives the same node back.
-func unlocks(t *testing.T, n *node, id string) {
+func unlocks(t *testing.T, n *rig.Node, id string) {
 	t.Helper()
-	n.stop()
-	u := n.locked(lnrpc.WalletState_LOCKED)
-	_, err := lnrpc.NewLightningClient(n.dial(n.macaroon("admin"))).GetInfo(soon(t), &lnrpc.GetInfoRequest{})
+	n.Stop()
+	u := startLocked(n, lnrpc.WalletState_LOCKED)
+	_, err := lnrpc.NewLightningClient(n.Dial(n.Macaroon("admin"))).GetInfo(rig.Soon(t), &lnrpc.GetInfoRequest{})
 	require.ErrorContains(t, err, "wallet locked, unlock it to enable full RPC access")
-	_, err = u.UnlockWallet(soon(t), &lnrpc.UnlockWalletRequest{WalletPassword: []byte("wrong horse")})
+	_, err = u.UnlockWallet(rig.Soon(t), &lnrpc.UnlockWalletRequest{WalletPassword: []byte("wrong horse")})
 	require.ErrorContains(t, err, "invalid passphrase for master public key")
-	_, err = u.InitWallet(soon(t), &lnrpc.InitWalletRequest{WalletPassword: []byte(password), CipherSeedMnemonic: make([]string, 24)})
+	_, err = u.InitWallet(rig.Soon(t), &lnrpc.InitWalletRequest{WalletPassword: []byte(password), CipherSeedMnemonic: make([]string, 24)})
 	require.Error(t, err)
-	_, err = u.UnlockWallet(soon(t), &lnrpc.UnlockWalletRequest{WalletPassword: []byte(password)})
+	_, err = u.UnlockWallet(rig.Soon(t), &lnrpc.UnlockWalletRequest{WalletPassword: []byte(password)})
 	require.NoError(t, err)
-	n.opened()
-	require.Equal(t, id, n.id)
-	require.Equal(t, int64(1_000_000), n.wallet().ConfirmedBalance)
-	_, err = u.UnlockWallet(soon(t), &lnrpc.UnlockWalletRequest{WalletPassword: []byte(password)})
+	opened(n)
+	require.Equal(t, id, n.ID)
+	require.Equal(t, int64(1_000_000), n.Wallet().ConfirmedBalance)
+	_, err = u.UnlockWallet(rig.Soon(t), &lnrpc.UnlockWalletRequest{WalletPassword: []byte(password)})
 	require.ErrorContains(t, err, "wallet already unlocked")
 
-	n.stop() // and once as scripts do it
-	n.locked(lnrpc.WalletState_LOCKED)
-	c := n.fulgur(password+"\n", "unlock", "--stdin")
-	require.Zero(t, c.code, c.err)
-	n.opened()
-	require.Equal(t, id, n.id)
+	n.Stop() // and once as scripts do it
+	startLocked(n, lnrpc.WalletState_LOCKED)
+	c := n.Fulgur(password+"\n", "unlock", "--stdin")
+	require.Zero(t, c.Code, c.Err)
+	opened(n)
+	require.Equal(t, id, n.ID)
 }
 
 // restores makes the same wallet from the words in a new directory: with a window it
 // finds the coins, and they can be spent.
-func restores(t *testing.T, w *world, init *lnrpc.InitWalletRequest, id string) {
+func restores(t *testing.T, w *rig.World, init *lnrpc.InitWalletRequest, id string) {
 	t.Helper()
-	n := w.newNode("restored")
-	u := n.locked(lnrpc.WalletState_NON_EXISTING)
+	n := w.NewNode("restored")
+	u := startLocked(n, lnrpc.WalletState_NON_EXISTING)
 	init.RecoveryWindow = 100
-	_, err := u.InitWallet(soon(t), init)
+	_, err := u.InitWallet(rig.Soon(t), init)
 	require.NoError(t, err)
-	n.opened()
-	require.Equal(t, id, n.id)
-	require.Equal(t, int64(1_000_000), n.wallet().ConfirmedBalance)
-	sent, err := n.ln.SendCoins(soon(t), &lnrpc.SendCoinsRequest{Addr: w.chain.Miner().Address(), SendAll: true, SatPerVbyte: 2})
+	opened(n)
+	require.Equal(t, id, n.ID)
+	require.Equal(t, int64(1_000_000), n.Wallet().ConfirmedBalance)
+	sent, err := n.LN.SendCoins(rig.Soon(t), &lnrpc.SendCoinsRequest{Addr: w.Chain.Miner().Address(), SendAll: true, SatPerVbyte: 2})
 	require.NoError(t, err)
-	w.inMempool(w.txid(sent.Txid))
-	w.mine(1)
-	require.Zero(t, n.wallet().TotalBalance)
-	require.Equal(t, int64(1_000_000), w.tx(w.txid(sent.Txid)).TxOut[0].Value+w.minersFee(w.txid(sent.Txid)))
+	w.InMempool(w.Txid(sent.Txid))
+	w.Mine(1)
+	require.Zero(t, n.Wallet().TotalBalance)
+	require.Equal(t, int64(1_000_000), w.Tx(w.Txid(sent.Txid)).TxOut[0].Value+w.MinersFee(w.Txid(sent.Txid)))
 }
 
 // TestWalletByCommandLine makes a wallet in conversation, and by REST opens it.
 func TestWalletByCommandLine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	n := w.newNode("alice")
-	n.locked(lnrpc.WalletState_NON_EXISTING)
-	c := n.fulgur(strings.Join([]string{"tooshort", "different", ""}, "\n"), "create")
-	require.Equal(t, 1, c.code)
-	require.Contains(t, c.err, "different passwords")
-	c = n.fulgur(strings.Join([]string{password, password, "no", "", "yes", ""}, "\n"), "create")
-	require.Zero(t, c.code, c.err)
-	require.Len(t, regexp.MustCompile(`(?m)\d+\. [a-z]{3,}`).FindAllString(c.err, -1), 24, c.err)
-	n.opened()
-	id := n.id
-	c = n.fulgur("", "create")
-	require.Equal(t, 1, c.code)
-	n.stop()
+	w := rig.NewWorld(t)
+	n := w.NewNode("alice")
+	startLocked(n, lnrpc.WalletState_NON_EXISTING)
+	c := n.Fulgur(strings.Join([]string{"tooshort", "different", ""}, "\n"), "create")
+	require.Equal(t, 1, c.Code)
+	require.Contains(t, c.Err, "different passwords")
+	c = n.Fulgur(strings.Join([]string{password, password, "no", "", "yes", ""}, "\n"), "create")
+	require.Zero(t, c.Code, c.Err)
+	require.Len(t, regexp.MustCompile(`(?m)\d+\. [a-z]{3,}`).FindAllString(c.Err, -1), 24, c.Err)
+	opened(n)
+	id := n.ID
+	c = n.Fulgur("", "create")
+	require.Equal(t, 1, c.Code)
+	n.Stop()
 
-	n.locked(lnrpc.WalletState_LOCKED)
+	startLocked(n, lnrpc.WalletState_LOCKED)
 	var state struct{ State string }
-	web := n.web()
-	web.macaroon = ""
-	web.call(&state, http.MethodGet, "/v1/state", nil)
+	web := n.Web()
+	web.Macaroon = ""
+	web.Call(&state, http.MethodGet, "/v1/state", nil)
 	require.Equal(t, "LOCKED", state.State)
-	require.Contains(t, web.refused(http.MethodPost, "/v1/unlockwallet", map[string]any{"wallet_password": []byte("wrong horse")}), "invalid passphrase")
-	web.call(nil, http.MethodPost, "/v1/unlockwallet", map[string]any{"wallet_password": []byte(password)})
-	n.opened()
-	require.Equal(t, id, n.id)
+	require.Contains(t, web.Refused(http.MethodPost, "/v1/unlockwallet", map[string]any{"wallet_password": []byte("wrong horse")}), "invalid passphrase")
+	web.Call(nil, http.MethodPost, "/v1/unlockwallet", map[string]any{"wallet_password": []byte(password)})
+	opened(n)
+	require.Equal(t, id, n.ID)
 }
 
 // TestWalletSends: what the wallet refuses to send, and sending all.
 func TestWalletSends(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	n := w.node("alice")
-	n.fund(300_000)
-	n.fund(200_000)
-	to := w.chain.Miner().Address()
+	w := rig.NewWorld(t)
+	n := w.Node("alice")
+	n.Fund(300_000)
+	n.Fund(200_000)
+	to := w.Chain.Miner().Address()
 	for _, c := range []struct {
 		req   *lnrpc.SendCoinsRequest
 		words string
@@ -187,18 +188,18 @@ func TestWalletSends(t *testing.T) {
 		{&lnrpc.SendCoinsRequest{Addr: to}, "amount"},
 		{&lnrpc.SendCoinsRequest{Addr: to, Amount: -5}, "amount"},
 	} {
-		_, err := n.ln.SendCoins(soon(t), c.req)
+		_, err := n.LN.SendCoins(rig.Soon(t), c.req)
 		require.ErrorContains(t, err, c.words, c.req)
 	}
-	require.Equal(t, int64(500_000), n.wallet().ConfirmedBalance)
-	sent, err := n.ln.SendCoins(soon(t), &lnrpc.SendCoinsRequest{Addr: to, Amount: 123_456, SatPerVbyte: 5, Label: "rent"})
+	require.Equal(t, int64(500_000), n.Wallet().ConfirmedBalance)
+	sent, err := n.LN.SendCoins(rig.Soon(t), &lnrpc.SendCoinsRequest{Addr: to, Amount: 123_456, SatPerVbyte: 5, Label: "rent"})
 	require.NoError(t, err)
-	fee := w.minersFee(w.txid(sent.Txid))
-	require.Equal(t, int64(500_000)-123_456-fee, n.wallet().TotalBalance)
-	n.kill() // what was sent is known, also to the next process
-	n.start()
-	require.Equal(t, int64(500_000)-123_456-fee, n.wallet().TotalBalance)
-	w.mine(1)
-	require.Equal(t, int64(500_000)-123_456-fee, n.wallet().ConfirmedBalance)
+	fee := w.MinersFee(w.Txid(sent.Txid))
+	require.Equal(t, int64(500_000)-123_456-fee, n.Wallet().TotalBalance)
+	n.Kill() // what was sent is known, also to the next process
+	n.Start()
+	require.Equal(t, int64(500_000)-123_456-fee, n.Wallet().TotalBalance)
+	w.Mine(1)
+	require.Equal(t, int64(500_000)-123_456-fee, n.Wallet().ConfirmedBalance)
 	require.Equal(t, "rent", transaction(n, sent.Txid).Label)
 }

@@ -1,11 +1,11 @@
 //go:build !linux
 
-package itest
+package rig
 
 import "os/exec"
 
 // tieToParent has no death signal to use here.
 func tieToParent(*exec.Cmd) {}
 
-// leftovers cannot be found here.
-func leftovers(string, string) []string { return nil }
+// Leftovers cannot be found here.
+func Leftovers(string, string) []string { return nil }

@@ -1,4 +1,4 @@
-package itest
+package rig
 
 import (
 	"os"
@@ -15,9 +15,9 @@ func tieToParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
-// leftovers are the processes, other than this one, in whose environment stands
+// Leftovers are the processes, other than this one, in whose environment stands
 // NAME=value, as "pid command line".
-func leftovers(name, value string) (found []string) {
+func Leftovers(name, value string) (found []string) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		env, err := os.ReadFile(filepath.Join(dir, "environ"))

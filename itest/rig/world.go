@@ -1,0 +1,186 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs/btcdtest"
+)
+
+// World is a private chain and the nodes of one test on it.
+type World struct {
+	T     testing.TB
+	Chain *btcdtest.Node
+	Dir   string
+	Fees  string // --fee.url, where the network has no rate of its own
+	Nodes []*Node
+}
+
+// NewWorld starts a chain on regtest.
+func NewWorld(t testing.TB) *World { return WorldOn(t, &chaincfg.RegressionNetParams) }
+
+// SimnetWorld starts a chain on simnet, which btcd keeps when it is restarted.
+func SimnetWorld(t testing.TB) *World {
+	w := WorldOn(t, &chaincfg.SimNetParams)
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(rw, `{"fee_by_block_target":{"1":20000,"2":20000,"6":10000,"144":5000},"min_relay_feerate":1000}`)
+	}))
+	t.Cleanup(s.Close)
+	w.Fees = s.URL
+	return w
+}
+
+// WorldOn starts a chain on one of the networks.
+func WorldOn(t testing.TB, params *chaincfg.Params) *World {
+	t.Helper()
+	w := &World{T: t, Dir: t.TempDir()}
+	w.Chain = w.Btcd("btcd", params)
+	require.NoError(t, w.Chain.Miner().Mature(t.Context()))
+	return w
+}
+
+// Btcd starts a chain's node, which ends with the test.
+func (w *World) Btcd(name string, params *chaincfg.Params) *btcdtest.Node {
+	w.T.Helper()
+	bin, err := btcdtest.Find(w.T.Context(), "")
+	require.NoError(w.T, err)
+	b, err := btcdtest.Start(w.T.Context(), btcdtest.Config{Binary: bin, Dir: filepath.Join(w.Dir, name), Params: params})
+	require.NoError(w.T, err)
+	w.T.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		require.NoError(w.T, b.Stop(ctx))
+	})
+	return b
+}
+
+// Network is what the daemon's options and directories call the network.
+func (w *World) Network() string { return w.Chain.Params().Name }
+
+// Node starts a node and waits until it has seen the chain.
+func (w *World) Node(name string, options ...string) *Node {
+	w.T.Helper()
+	n := w.NewNode(name, append([]string{"--noseedbackup"}, options...)...)
+	n.Start()
+	return n
+}
+
+// NewNode is a node that has not been started.
+func (w *World) NewNode(name string, options ...string) *Node {
+	w.T.Helper()
+	n := &Node{World: w, T: w.T, Name: name, Dir: filepath.Join(w.Dir, name), Options: options}
+	require.NoError(w.T, os.MkdirAll(n.Dir, 0o700))
+	n.choosePorts()
+	w.Nodes = append(w.Nodes, n)
+	w.T.Cleanup(n.cleanup)
+	return n
+}
+
+// ports gives ports out that no other test of this process has, below those that the
+// kernel gives to connections: a node that is down must find its port free again.
+var ports struct {
+	sync.Mutex
+	given map[int]bool
+}
+
+// FreeAddr is an address of this machine that nobody else of this run is given.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	ports.Lock()
+	defer ports.Unlock()
+	if ports.given == nil {
+		ports.given = map[int]bool{}
+	}
+	for range 1000 {
+		port := 12000 + rand.IntN(20000)
+		if ports.given[port] {
+			continue
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		l.Close()
+		ports.given[port] = true
+		return addr
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+// Mine mines blocks and waits until every running node has seen them.
+func (w *World) Mine(blocks int) {
+	w.T.Helper()
+	_, err := w.Chain.Generate(w.T.Context(), blocks)
+	require.NoError(w.T, err)
+	w.Synced()
+}
+
+// Synced waits until every running node is where the chain is.
+func (w *World) Synced() {
+	w.T.Helper()
+	for _, n := range w.Nodes {
+		if n.Up() {
+			n.Synced()
+		}
+	}
+}
+
+// InMempool waits until the chain's node knows a transaction.
+func (w *World) InMempool(txid chainhash.Hash) {
+	w.T.Helper()
+	Eventually(w.T, "transaction "+txid.String()+" in the mempool", func() bool {
+		list, err := w.Chain.Mempool(w.T.Context())
+		return err == nil && slices.Contains(list, txid)
+	})
+}
+
+// Mempool waits until so many transactions wait for a block.
+func (w *World) Mempool(atLeast int) []chainhash.Hash {
+	w.T.Helper()
+	var list []chainhash.Hash
+	Eventually(w.T, fmt.Sprintf("%d transactions in the mempool", atLeast), func() bool {
+		var err error
+		list, err = w.Chain.Mempool(w.T.Context())
+		return err == nil && len(list) >= atLeast
+	})
+	return list
+}
+
+// Soon bounds a call that must not hang.
+func Soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// AtOnce: so long may an answer take that must wait for nothing, on a machine that is
+// busy with other tests.
+const AtOnce = 10 * time.Second
+
+// Named is the node of that name.
+func (w *World) Named(name string) *Node {
+	w.T.Helper()
+	for _, n := range w.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	w.T.Fatalf("no node %s", name)
+	return nil
+}
