@@ -142,6 +142,7 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.flush()
 	case Tick:
 		c.now, c.mono = ev.Now, ev.Mono
+		c.openingTick()
 		c.closingTick()
 	case Block:
 		c.block(ev.At)

@@ -43,7 +43,9 @@ func (c *Channel) closingTick() {
 	}
 	if c.mono-o.since >= closingPatience {
 		c.fail("no agreement on the closing fee in time")
+		return
 	}
+	c.fx.Wake = o.since + closingPatience
 }
 
 // closing is what the closing transaction is made from.

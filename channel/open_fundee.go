@@ -28,6 +28,7 @@ func (c *Channel) openChannel(m *lnwire.OpenChannel, ev *Received) {
 		return
 	}
 	o.step = askedAccept
+	c.openingFrom()
 	c.fx.Ask = append(c.fx.Ask, Ask{ID: askAccept, Question: AskAccept{Open: m, Format: o.format}})
 }
 

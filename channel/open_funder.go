@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -36,6 +37,34 @@ type opening struct {
 	created *lnwire.FundingCreated // fundee
 	tip     lnwire.BlockRef
 	feat    lnwire.Features
+	until   time.Duration // monotonic time of its end, if it has not ended by then; 0: not known yet
+}
+
+// openingPatience is how long it may take from open_channel to the last signature of
+// the funding, whoever the funder is. Who waits for ever would keep the coins of the
+// funding, and its place among the few openings that may be in progress (V-40).
+const openingPatience = 10 * time.Minute
+
+// openingFrom starts the clock of an opening.
+func (c *Channel) openingFrom() {
+	if c.mono > 0 {
+		c.opening.until = c.mono + openingPatience
+		c.fx.Wake = c.opening.until
+	}
+}
+
+// openingTick ends an opening that comes to nothing.
+func (c *Channel) openingTick() {
+	o := c.opening
+	switch {
+	case o == nil || o.step == openIdle:
+	case o.until == 0:
+		c.openingFrom()
+	case c.mono >= o.until:
+		c.abort("the opening of the channel takes too long")
+	default:
+		c.fx.Wake = o.until
+	}
 }
 
 // openAsked checks what we were told to offer and sends open_channel.
@@ -57,6 +86,7 @@ func (c *Channel) openAsked(ev OpenAsked) {
 	c.conn.up, c.conn.features, c.now = true, ev.Features, ev.Now
 	o.asked, o.format, o.step = ev, ev.Format, sentOpen
 	o.tip, o.feat = ev.At, ev.Features
+	c.openingFrom()
 	c.send(c.openMessage(&ev))
 }
 

@@ -245,6 +245,41 @@ func TestOpeningForgotten(t *testing.T) {
 	}
 }
 
+// TestOpeningPatience: V-40: an opening whose other side stops talking ends in time, at
+// every step of it, with the connection up; the coins are free again.
+func TestOpeningPatience(t *testing.T) {
+	for k := range 4 { // messages that arrive
+		w := newWorld(t)
+		w.ask(usual)
+		for i := range k {
+			[]*node{w.b, w.a}[i%2].deliver(1)
+		}
+		for _, n := range w.nodes() {
+			if n.ch == nil || n.ch.Phase() > Funding {
+				continue
+			}
+			fx := n.step(Tick{Mono: time.Hour})
+			require.Equal(t, time.Hour+openingPatience, fx.Wake, "%s after %d messages", n.name, k)
+			fx = n.step(Tick{Mono: fx.Wake - 1})
+			require.NotZero(t, fx.Wake)
+			funded := n.ch.Phase() == Funding
+			n.step(Tick{Mono: fx.Wake})
+			requireAborted(t, n, "too long")
+			require.False(t, n.last.Disconnect)
+			require.Equal(t, funded, len(n.unfunded) == 1)
+			require.Nil(t, n.rows.Terms)
+		}
+	}
+	w := newWorld(t) // the clock starts with the opening when the time is known
+	w.a.ch = New(w.a.cfg, w.a.crypto, 1, w.b.ring.NodeID())
+	w.a.ch.Step(Tick{Mono: time.Hour})
+	fx := w.a.ch.Step(OpenAsked{
+		TempID: lnwire.ChannelID{9}, Capacity: usual.capacity, FeeRate: usual.rate, Format: usual.format, Ours: w.a.side,
+		Keys: w.a.ring.Locs(1), MinDepth: 3, Features: w.a.features, At: w.tip,
+	})
+	require.Equal(t, time.Hour+openingPatience, fx.Wake)
+}
+
 // TestFundingRowsTravelWithLease: the first rows of the channel and the wallet's
 // lease are one batch, before funding_created leaves.
 func TestFundingRowsTravelWithLease(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -20,10 +19,10 @@ type entry struct {
 	runner  *turn.Runner
 	former  atomic.Pointer[former] // the forwarding policy before this one
 	link    atomic.Pointer[channel.LinkState]
-	anchors atomic.Bool                // its close may need coins of the wallet
-	limit   atomic.Pointer[time.Timer] // of its opening
-	joined  bool                       // the chain follower knows it; touched by its turns only
-	pen     pen                        // of its turns; touched by them only
+	anchors atomic.Bool // its close may need coins of the wallet
+	alarm   *alarm      // for when its machine wants to be woken
+	joined  bool        // the chain follower knows it; touched by its turns only
+	pen     pen         // of its turns; touched by them only
 	cursor  lnwire.BlockRef
 }
 

@@ -52,17 +52,20 @@ func TestHostileEndsOfOpenings(t *testing.T) {
 		updates, err := bob.OpenChannel(t.Context(), OpenRequest{Peer: g.id(), Capacity: 100_000})
 		require.NoError(t, err)
 		expect[*lnwire.OpenChannel](g)
-		bob.endOpening(bob.channels.of(g.id())[0])
-		g.closed()
+		tooLong := func() {
+			for _, e := range bob.channels.of(g.id()) {
+				e.runner.Inbox.Put(turn.Item{Event: channel.Tick{Now: time.Now(), Mono: bob.mono() + time.Hour}})
+			}
+			require.Contains(t, string(expect[*lnwire.Error](g).Data), "too long")
+			waitUntil(t, "forgotten", func() bool { return len(bob.channels.of(g.id())) == 0 })
+			g.alive()
+		}
+		tooLong()
 		ended(t, updates)
-		g.forgotten()
 
-		g = rogueOf(t, bob, "mallory")
 		g.send(g.opening("slow"))
 		expect[*lnwire.AcceptChannel](g)
-		bob.endOpening(bob.channels.of(g.id())[0])
-		g.closed()
-		g.forgotten()
+		tooLong()
 	})
 	t.Run("the machine breaks", func(t *testing.T) {
 		g := rogueOf(t, bob, "mallory")

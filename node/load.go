@@ -23,7 +23,8 @@ func (n *Node) loadChannels() error {
 		if m == nil {
 			return fmt.Errorf("channel %d: its rows are not whole", num)
 		}
-		e := &entry{num: num, peer: rows.Terms.Peer, cursor: rows.Core.Tip}
+		e := n.entry(num, rows.Terms.Peer)
+		e.cursor = rows.Core.Tip
 		e.anchors.Store(rows.Terms.Format == commitment.Anchors)
 		e.runner = turn.NewRunner(num, m, shell{n, e}, n.spawn)
 		n.channels.add(e)

@@ -195,6 +195,7 @@ func (n *Node) Stop() {
 		n.invoices.alarm.stop()
 	}
 	for _, e := range n.channels.all() {
+		e.alarm.stop()
 		e.runner.Inbox.Close()
 	}
 	if err := n.db.Barrier(); err != nil {

@@ -92,13 +92,13 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	n.opens.waits[e.num] = o
 	n.opens.mu.Unlock()
 	n.channels.name(e, ev.TempID)
+	e.runner.Inbox.Put(turn.Item{Event: n.tick()}) // its patience counts from here
 	e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: features}, Conn: conn})
 	e.runner.Inbox.Put(turn.Item{Event: channel.PolicySet{Policy: n.firstPolicy(&req)}})
 	e.runner.Inbox.Put(turn.Item{Event: *ev})
 	if conn.Err() != nil { // it ended in this moment, perhaps before it knew of the channel
 		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}, Conn: conn})
 	}
-	n.limitOpening(e)
 	return o.updates, nil
 }
 
@@ -212,7 +212,7 @@ func (n *Node) newChannel(id lnwire.PubKey) (*entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("number a channel: %w", err)
 	}
-	e := &entry{num: num, peer: id}
+	e := n.entry(num, id)
 	e.runner = turn.NewRunner(num, channel.New(&n.chanConfig, n.crypto, num, id), shell{n, e}, n.spawn)
 	n.channels.add(e)
 	return e, nil
@@ -237,12 +237,12 @@ func (n *Node) fundee(c *peer.Conn, m *lnwire.OpenChannel) {
 	n.channels.name(e, m.TemporaryChannelID)
 	features := n.negotiated(c)
 	req := OpenRequest{Capacity: m.FundingSat}
+	e.runner.Inbox.Put(turn.Item{Event: n.tick()})
 	e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: features}, Conn: c})
 	if m.FundingSat <= n.cfg.Policy.MaxCapacity { // otherwise AskAccept declines
 		e.runner.Inbox.Put(turn.Item{Event: channel.PolicySet{Policy: n.firstPolicy(&req)}})
 	}
 	e.runner.Inbox.PutSlow(turn.Item{Event: channel.Received{Msg: m, Features: features, At: n.tip(), Now: n.now()}})
-	n.limitOpening(e)
 }
 
 // admitOpening bounds what openings can cost us (V-40): a few unconfirmed ones for a

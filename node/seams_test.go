@@ -37,7 +37,7 @@ func storeOnly(t *testing.T) (*Node, *entry, deaf) {
 	require.NoError(t, err)
 	n := &Node{db: db, channels: newChannels(), log: slog.New(slog.DiscardHandler)}
 	d := deaf(make(chan channel.Event, 10))
-	e := &entry{num: 7}
+	e := n.entry(7, lnwire.PubKey{})
 	e.runner = turn.NewRunner(7, d, shell{n, e}, n.spawn)
 	n.channels.add(e)
 	t.Cleanup(func() {

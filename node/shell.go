@@ -77,7 +77,7 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 		n.load(e, number)
 	}
 	if fx.Wake != 0 {
-		n.wake(e, fx.Wake)
+		e.alarm.set(n.born.Add(fx.Wake))
 	}
 	if fx.Over {
 		n.forget(e)
@@ -197,7 +197,7 @@ func (n *Node) loaded(e *entry, number uint64) {
 func (n *Node) forget(e *entry) {
 	n.chain.Leave(chainntnfs.Client(e.num))
 	n.channels.drop(e)
-	e.unlimit()
+	e.alarm.stop()
 	n.gossip.forget(e.num)
 	n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num})
 }

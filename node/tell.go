@@ -1,9 +1,8 @@
 package node
 
 import (
-	"time"
-
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/wallet"
 )
@@ -49,11 +48,12 @@ func (n *Node) walletNotice(t wallet.Notice) {
 	}
 }
 
-// wake gives a channel a Tick at the monotonic time at.
-func (n *Node) wake(e *entry, at time.Duration) {
-	time.AfterFunc(max(0, at-n.mono()), func() {
-		e.runner.Inbox.Put(turn.Item{Event: n.tick()})
-	})
+// entry makes the place of a channel, with an alarm by which its machine can have
+// itself woken.
+func (n *Node) entry(num uint64, peer lnwire.PubKey) *entry {
+	e := &entry{num: num, peer: peer}
+	e.alarm = newAlarm(func() { e.runner.Inbox.Put(turn.Item{Event: n.tick()}) })
+	return e
 }
 
 func (n *Node) tick() channel.Tick { return channel.Tick{Now: n.now(), Mono: n.mono()} }
