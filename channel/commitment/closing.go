@@ -94,11 +94,15 @@ func (p *Closing) split(fee lnwire.Sat) (ours, theirs lnwire.Sat, err error) {
 }
 
 func (p *Closing) variant(ours, theirs lnwire.Sat, withOurs, withTheirs bool) *ClosingTx {
-	c := &ClosingTx{Closing: p, Ours: -1, Theirs: -1}
-	c.Tx = &wire.MsgTx{ // B3.close.1
+	return p.pay(&wire.MsgTx{ // B3.close.1
 		Version: 2,
 		TxIn:    []*wire.TxIn{{PreviousOutPoint: p.Funding, Sequence: wire.MaxTxInSequenceNum}},
-	}
+	}, ours, theirs, withOurs, withTheirs)
+}
+
+// pay puts the outputs into a closing transaction.
+func (p *Closing) pay(tx *wire.MsgTx, ours, theirs lnwire.Sat, withOurs, withTheirs bool) *ClosingTx {
+	c := &ClosingTx{Closing: p, Tx: tx, Ours: -1, Theirs: -1}
 	if withOurs {
 		c.Tx.TxOut = append(c.Tx.TxOut, &wire.TxOut{Value: int64(ours), PkScript: p.OurScript})
 		c.Ours = 0
