@@ -8,11 +8,14 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
-// The most ids in a reply_channel_range, so that it fits a message: alone, and with
-// the timestamps of both updates.
+// rangeBytes is the most that a reply_channel_range holds in ids, timestamps and
+// checksums, so that it fits a message.
+const rangeBytes = 64_000
+
+// Bits of query_option_flags.
 const (
-	rangeIDs   = 8000
-	rangeTimes = 4000
+	optionTimes = 1 << iota
+	optionSums
 )
 
 // asked charges a peer for a query; it is dropped when it asks without end (V-62).
@@ -92,14 +95,19 @@ func (m *Machine) advance(s *stream) ([]lnwire.Message, []Key) {
 // rising order, and the last one alone says that it is the last.
 // B7.query.7: a reply has as many blocks as have their ids in it.
 // B7.query.8: the timestamps of both updates are told to who asks for them.
+// B7.query.10: and so are their checksums.
 func (m *Machine) nextRange(s *stream) []lnwire.Message {
 	q := s.query
 	end := uint64(q.FirstBlock) + uint64(q.NumBlocks) // exclusive
-	limit := rangeIDs
-	times := q.Option != nil && *q.Option&1 != 0
+	times, sums := m.extras(q)
+	width := 8
 	if times {
-		limit = rangeTimes
+		width += 8
 	}
+	if sums {
+		width += 8
+	}
+	limit := rangeBytes / width
 	at := len(m.order)
 	if s.begun {
 		at, _ = slices.BinarySearch(m.order, s.cursor+1)
@@ -117,7 +125,10 @@ func (m *Machine) nextRange(s *stream) []lnwire.Message {
 		if c := m.channels[id]; m.tellable(c) {
 			r.SCIDs = append(r.SCIDs, id)
 			if times {
-				r.Timestamps = append(r.Timestamps, c.timestamps())
+				r.Timestamps = append(r.Timestamps, c.toldTimes())
+			}
+			if sums {
+				r.Checksums = append(r.Checksums, c.toldSums())
 			}
 		}
 	}
@@ -132,6 +143,35 @@ func (m *Machine) nextRange(s *stream) []lnwire.Message {
 	r.Complete = true
 	r.NumBlocks = uint32(min(end-uint64(r.FirstBlock), math.MaxUint32))
 	return []lnwire.Message{r}
+}
+
+// extras are the arrays that a query asks for beside the ids.
+func (m *Machine) extras(q *lnwire.QueryChannelRange) (times, sums bool) {
+	if q.Option == nil || m.cfg.Plain {
+		return false, false
+	}
+	return *q.Option&optionTimes != 0, *q.Option&optionSums != 0
+}
+
+// toldTimes and toldSums are those of the updates that others may be told.
+func (c *channel) toldTimes() (t lnwire.ChannelTimestamps) {
+	if c.told(0) {
+		t.Node1 = c.sides[0].policy.Updated
+	}
+	if c.told(1) {
+		t.Node2 = c.sides[1].policy.Updated
+	}
+	return t
+}
+
+func (c *channel) toldSums() (s lnwire.ChannelChecksums) {
+	if c.told(0) {
+		s.Node1 = c.sides[0].sum
+	}
+	if c.told(1) {
+		s.Node2 = c.sides[1].sum
+	}
+	return s
 }
 
 func (c *channel) timestamps() (t lnwire.ChannelTimestamps) {

@@ -18,12 +18,19 @@ type Config struct {
 	EnableAfter  time.Duration // it is up again, until it is told as enabled (at once)
 	Active       int           // peers that relay to us and are synchronised with (3)
 
+	// Plain: the extended queries (gossip_queries_ex) are neither asked nor answered.
+	Plain bool
+	// AssumeValid: the chain is not asked for the funding of what is announced. What
+	// is learned so has neither outpoint nor capacity, and is never seen to be spent.
+	AssumeValid bool
+
 	Limits Limits
 }
 
 // Limits bound what others can make us hold or do.
 type Limits struct {
 	Inbox       int           // bytes of unchecked messages of one peer (1 MiB)
+	Inboxes     int           // of all peers, but that each may have 64 KiB (16 MiB)
 	InFlight    int           // checks and look-ups under way, of all peers (256)
 	WaitingRoom int           // bytes of messages that came too early, of all peers (4 MiB)
 	RelayLog    int           // bytes of messages that wait to be passed on (8 MiB)
@@ -48,6 +55,7 @@ func (c *Config) fill() {
 	or(&c.Active, 3)
 	l := &c.Limits
 	or(&l.Inbox, 1<<20)
+	or(&l.Inboxes, 16<<20)
 	or(&l.InFlight, 256)
 	or(&l.WaitingRoom, 4<<20)
 	or(&l.RelayLog, 8<<20)

@@ -26,6 +26,9 @@ type channel struct {
 	from lnwire.PubKey
 }
 
+// proved: the chain was asked for the funding.
+func (c *channel) proved() bool { return c.op != wire.OutPoint{} }
+
 // side is what one end of a channel told.
 type side struct {
 	policy *Policy // never changed; nil: nothing yet
@@ -59,7 +62,9 @@ func (m *Machine) addChannel(c *channel, ids [2]lnwire.PubKey) {
 		c.nodes[i] = n
 	}
 	m.channels[c.id] = c
-	m.outpoints[c.op] = c.id
+	if c.proved() {
+		m.outpoints[c.op] = c.id
+	}
 	at, _ := slices.BinarySearch(m.order, c.id)
 	m.order = slices.Insert(m.order, at, c.id)
 }
@@ -115,12 +120,13 @@ func (m *Machine) view(c *channel) Channel {
 // policyOf is the content of an update for a channel of the given capacity.
 //
 // B7.upd.9: a channel whose largest HTLC is below the smallest, or above the
-// capacity, is passed on but given out as disabled, so that nothing is routed.
+// capacity where that is known, is passed on but given out as disabled, so that
+// nothing is routed.
 func policyOf(u *lnwire.ChannelUpdate, capacity lnwire.Sat) *Policy {
 	off := u.ChannelFlags&lnwire.UpdateDisabled != 0
 	return &Policy{
 		FeeBase: u.FeeBase, FeePPM: u.FeePPM, CLTVDelta: u.CLTVExpiryDelta, Minimum: u.HTLCMinimum, Maximum: u.HTLCMaximum,
-		Disabled: off || u.HTLCMaximum < u.HTLCMinimum || u.HTLCMaximum > capacity.MilliSat(), Updated: u.Timestamp,
+		Disabled: off || u.HTLCMaximum < u.HTLCMinimum || capacity > 0 && u.HTLCMaximum > capacity.MilliSat(), Updated: u.Timestamp,
 	}
 }
 

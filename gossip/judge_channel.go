@@ -16,6 +16,9 @@ const maxExtra = 1024
 // dropped: a few may be honest, when chains differ for a moment.
 const banFaults = 100
 
+// banAsked is the same for who is asked what it has.
+const banAsked = 5000
+
 // unusable: B7.chan.5: nothing is routed through a channel that needs what we do not
 // know.
 func unusable(a *lnwire.ChannelAnnouncement) bool {
@@ -106,16 +109,20 @@ func (m *Machine) found(ev Found) {
 }
 
 // fault charges who sent an announcement without a funding, and nobody else (V-47).
+//
+// B7.limit.4: who announces too many channels that are not in the chain is dropped and
+// not asked again.
 func (m *Machine) fault(from lnwire.PubKey) {
 	p := m.peers[from]
 	if p == nil {
 		return
 	}
+	most := banFaults
 	if m.sync != nil && m.sync.peer == p {
-		return // we asked for it, and closed channels are told in good faith
+		most = banAsked // closed channels are told in good faith, also when we ask
 	}
-	if p.faults++; p.faults >= banFaults {
-		m.drop(p, "gossip: too many channels that the chain does not know")
+	if p.faults++; p.faults >= most {
+		m.badAnswer(p, "gossip: too many channels that the chain does not know")
 	}
 }
 
@@ -129,7 +136,7 @@ func (m *Machine) acceptChannel(a *lnwire.ChannelAnnouncement, raw []byte, from 
 		return
 	}
 	if _, taken := m.outpoints[f.OutPoint]; taken {
-		return
+		return // never so for an outpoint that is not known
 	}
 	m.counts.Accepted++
 	m.enter(a, raw, from, f)

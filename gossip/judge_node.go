@@ -31,6 +31,9 @@ func (m *Machine) lookNode(a *lnwire.NodeAnnouncement) (verdict, waitKey) {
 	if a.NodeID == m.cfg.Self && a.Timestamp <= m.self.lastTime {
 		return duplicate, waitKey{}
 	}
+	if a.NodeID != m.cfg.Self && m.usedUp(&n.limit) {
+		return limited, waitKey{}
+	}
 	return check, waitKey{}
 }
 

@@ -44,7 +44,23 @@ func (m *Machine) lookUpdate(u *lnwire.ChannelUpdate, from lnwire.PubKey) (verdi
 	if s.policy != nil && m.repeats(s, u) {
 		return outdated, waitKey{}
 	}
+	if m.ownBy(u.SCID) == nil && m.usedUp(&s.limit) {
+		return limited, waitKey{}
+	}
 	return check, waitKey{}
+}
+
+// Who tells of new life in a channel that was forgotten as stale cannot be held to it:
+// the channel's keys were forgotten too. So everybody has a few.
+const (
+	wakesBurst = 100
+	wakesEvery = 10 * time.Second
+)
+
+// usedUp: no more of these are let through for now, so that no signature needs to be
+// looked at. Nobody else's word uses it up (V-47).
+func (m *Machine) usedUp(b *bucket) bool {
+	return !b.has(m.now, m.cfg.Limits.Burst, m.cfg.Limits.Interval)
 }
 
 // repeats: the update says what the last one said, and not because the last one
@@ -73,7 +89,9 @@ func (m *Machine) lookUnknown(u *lnwire.ChannelUpdate, from lnwire.PubKey) (verd
 		return ignore, waitKey{}
 	}
 	if m.zombies.contains(u.SCID) {
-		m.zombies.remove(u.SCID) // the next synchronisation will ask for it
+		if p := m.peers[from]; p != nil && p.wakes.take(m.now, wakesBurst, wakesEvery) {
+			m.zombies.remove(u.SCID) // the next synchronisation will ask for it
+		}
 		return ignore, waitKey{}
 	}
 	return wait, waitKey{scid: u.SCID}

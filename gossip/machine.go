@@ -190,6 +190,7 @@ func (m *Machine) tick() {
 		m.nextPrune = m.now.Add(pruneEvery)
 	}
 	m.watchSync()
+	m.reclaim()
 	for _, num := range slices.Clone(m.ownOrder) {
 		m.refreshOwn(m.own[num])
 	}

@@ -11,6 +11,7 @@ import (
 type peer struct {
 	id      lnwire.PubKey
 	queries bool // offers gossip_queries
+	flags   bool // offers gossip_queries_ex, and so do we
 	chain   bool // is on our chain, or does not say
 	dropped bool
 	faults  int // announcements without a funding
@@ -19,6 +20,7 @@ type peer struct {
 	inbox      []arrival
 	inboxBytes int
 	judging    int // jobs under way
+	wakes      bucket
 
 	// What it is told.
 	filter  *filter
@@ -28,6 +30,7 @@ type peer struct {
 	streams []*stream // at most one of each kind
 	reading *stream   // waits for Values
 	slot    bool      // has one of the places for streams
+	since   time.Time // when it took its place, or its last piece of an answer
 	sent    time.Time // up to when its share of bytes is used
 	resume  time.Time // when there is some again; zero: now
 	asks    bucket
@@ -59,6 +62,7 @@ func (m *Machine) opened(ev Opened) {
 	p := &peer{
 		id: ev.Peer, pos: m.log.end(), flush: m.log.end(),
 		queries: ev.Features.HasEither(lnwire.GossipQueriesOptional),
+		flags:   !m.cfg.Plain && ev.Features.HasEither(lnwire.GossipQueriesExOptional),
 		chain:   len(ev.Networks) == 0 || slices.Contains(ev.Networks, m.cfg.Chain),
 	}
 	m.peers[ev.Peer] = p

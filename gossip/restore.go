@@ -66,6 +66,9 @@ func (m *Machine) restoreChannel(value []byte, a *lnwire.ChannelAnnouncement) er
 		return err
 	}
 	c := &channel{id: a.SCID, op: op, capacity: capacity, unusable: unusable(a)}
+	if !c.proved() && !m.cfg.AssumeValid {
+		return errRow // it was taken without the chain's word
+	}
 	m.addChannel(c, [2]lnwire.PubKey{a.NodeID1, a.NodeID2})
 	m.changed(ChannelAdded{m.view(c)})
 	return nil

@@ -43,13 +43,17 @@ type bucket struct {
 }
 
 func (b *bucket) take(now time.Time, burst int, interval time.Duration) bool {
+	if !b.has(now, burst, interval) {
+		return false
+	}
 	if b.free.Before(now) {
 		b.free = now
 	}
-	next := b.free.Add(interval)
-	if next.After(now.Add(time.Duration(burst) * interval)) {
-		return false
-	}
-	b.free = next
+	b.free = b.free.Add(interval)
 	return true
+}
+
+// has tells whether take would succeed.
+func (b *bucket) has(now time.Time, burst int, interval time.Duration) bool {
+	return !b.free.Add(interval).After(now.Add(time.Duration(burst) * interval))
 }

@@ -80,6 +80,22 @@ func (m *Machine) freeSlot(p *peer) {
 	}
 }
 
+// slotWait is how long a piece of an answer may wait to be taken while others wait for
+// the place.
+const slotWait = 10 * time.Second
+
+// reclaim takes the places of peers that do not take what they asked for: they go on
+// when there is one again.
+//
+// B7.limit.5: who does not read does not keep others from being answered (V-45).
+func (m *Machine) reclaim() {
+	for _, p := range m.line {
+		if p.slot && p.busy && m.now.Sub(p.since) >= slotWait {
+			m.freeSlot(p)
+		}
+	}
+}
+
 // mayStream: there is one stream for a peer at a time, a number for all, and a rate
 // of bytes.
 //
@@ -95,6 +111,7 @@ func (m *Machine) mayStream(p *peer) bool {
 		}
 		p.slot, m.slots = true, m.slots+1
 	}
+	p.since = m.now
 	return true
 }
 
@@ -106,7 +123,7 @@ func (m *Machine) charge(p *peer, group []lnwire.Message) {
 		case *lnwire.Unknown:
 			size += len(msg.Payload) + 2
 		case *lnwire.ReplyChannelRange:
-			size += 50 + 8*len(msg.SCIDs) + 8*len(msg.Timestamps)
+			size += 50 + 8*(len(msg.SCIDs)+len(msg.Timestamps)+len(msg.Checksums))
 		default:
 			size += 50
 		}

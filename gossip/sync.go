@@ -20,7 +20,8 @@ type sync struct {
 	last    lnwire.ShortChannelID // of all replies
 	replies int
 	brought int                     // ids in them
-	missing []lnwire.ShortChannelID // that we do not have
+	missing []lnwire.ShortChannelID // of which we lack something
+	flags   []uint8                 // what of each
 	batch   bool                    // a query of ids is out
 	ranging bool
 	until   time.Time // without an answer it is given up
@@ -30,8 +31,9 @@ const (
 	syncWait = 2 * time.Minute
 	// syncEvery is how often one peer is asked again for what we missed.
 	syncEvery = time.Hour
-	// batchIDs is how many channels are asked for at once: the answer fits an inbox.
-	batchIDs = 500
+	// batchIDs is how many channels are asked for at once: the answer fits into what a
+	// quarter full inbox has left.
+	batchIDs = 250
 	// maxReplies to one query: a chain of empty ones must end, too.
 	maxReplies = 5000
 	// overlap is how far back the live relay begins.
@@ -91,7 +93,7 @@ func (m *Machine) goOn() {
 	if !m.awake {
 		return
 	}
-	if s := m.sync; s != nil && !s.ranging && !s.batch && s.peer.judging == 0 && len(s.peer.inbox) == 0 {
+	if s := m.sync; s != nil && !s.ranging && !s.batch && m.digested(s) {
 		m.askIDs(s)
 	}
 	if m.sync != nil {
@@ -105,13 +107,29 @@ func (m *Machine) goOn() {
 	}
 }
 
-// askRange asks a peer for all ids that it has.
+// digested: there is room for another answer. The last look at what is missing waits
+// until all is judged, since nothing else is asked then.
+func (m *Machine) digested(s *sync) bool {
+	if len(s.missing) == 0 {
+		return s.peer.judging == 0 && len(s.peer.inbox) == 0
+	}
+	return s.peer.inboxBytes <= m.cfg.Limits.Inbox/4
+}
+
+// askRange asks a peer for all ids that it has, and how old and of what content the
+// updates are. Who does not know these options answers with ids alone.
 //
+// B7.sync.9: timestamps and checksums are asked for, and with them only what is newer
+// or other than what we have; query flags go to who offers gossip_queries_ex.
 // B7.sync.2: the next query to a peer waits for the whole answer to the last one.
 func (m *Machine) askRange(p *peer) {
 	p.synced = true
 	m.askedTo = m.tip.Height
 	q := lnwire.QueryChannelRange{ChainHash: m.cfg.Chain, NumBlocks: uint32(m.tip.Height) + 1}
+	if !m.cfg.Plain {
+		option := uint64(optionTimes | optionSums)
+		q.Option = &option
+	}
 	m.sync = &sync{peer: p, asked: q, end: uint64(q.NumBlocks), ranging: true, until: m.now.Add(syncWait)}
 	m.send(p, &q)
 }
@@ -126,9 +144,9 @@ func (m *Machine) gotReplyRange(p *peer, r *lnwire.ReplyChannelRange) {
 		m.badAnswer(p, fmt.Sprintf("gossip: reply_channel_range: %v", err))
 		return
 	}
-	for _, id := range r.SCIDs {
-		if m.lacks(id) {
-			s.missing = append(s.missing, id)
+	for i := range r.SCIDs {
+		if flags := m.gaps(p, r, i); flags != 0 {
+			s.missing, s.flags = append(s.missing, r.SCIDs[i]), append(s.flags, flags)
 		}
 	}
 	s.until = m.now.Add(syncWait)
@@ -181,27 +199,26 @@ func (s *sync) take(r *lnwire.ReplyChannelRange, limit int) error {
 	return nil
 }
 
-// lacks tells whether we want to ask for a channel.
-//
-// B7.sync.7: what is known, spent, stale or not deep enough is not asked for.
-func (m *Machine) lacks(id lnwire.ShortChannelID) bool {
-	return m.channels[id] == nil && !m.gone.contains(id) && !m.zombies.contains(id) &&
-		id.Block()+minConfs-1 <= m.tip.Height
-}
-
-// askIDs asks for the next channels that we lack, or ends.
+// askIDs asks for the next channels of which we lack something, or ends.
 func (m *Machine) askIDs(s *sync) {
-	n := min(len(s.missing), batchIDs)
-	batch := slices.DeleteFunc(slices.Clone(s.missing[:n]), func(id lnwire.ShortChannelID) bool { return !m.lacks(id) })
-	s.missing = s.missing[n:]
-	if len(batch) == 0 {
-		if len(s.missing) == 0 {
-			m.sync = nil
+	q := &lnwire.QueryShortChannelIDs{ChainHash: m.cfg.Chain}
+	for len(s.missing) > 0 && len(q.SCIDs) < batchIDs {
+		id, flags := s.missing[0], s.flags[0]
+		s.missing, s.flags = s.missing[1:], s.flags[1:]
+		if flags&wantChannel != 0 && !m.lacks(id) {
+			continue // it came meanwhile
 		}
+		q.SCIDs = append(q.SCIDs, id)
+		if s.peer.flags {
+			q.Flags = append(q.Flags, uint64(flags))
+		}
+	}
+	if len(q.SCIDs) == 0 {
+		m.sync = nil
 		return
 	}
 	s.batch, s.until = true, m.now.Add(syncWait)
-	m.send(s.peer, &lnwire.QueryShortChannelIDs{ChainHash: m.cfg.Chain, SCIDs: batch})
+	m.send(s.peer, q)
 }
 
 // gotReplyEnd: everything that was asked for is here; the next batch is asked for
@@ -219,7 +236,7 @@ func (m *Machine) gotReplyEnd(p *peer, r *lnwire.ReplyShortChannelIDsEnd) {
 // same connection.
 func (m *Machine) watchSync() {
 	if s := m.sync; s != nil && !m.now.Before(s.until) {
-		if s.peer.judging > 0 || len(s.peer.inbox) > 0 {
+		if !s.batch && !s.ranging || s.peer.judging > 0 || len(s.peer.inbox) > 0 {
 			s.until = m.now.Add(syncWait) // it is our turn
 		} else {
 			s.peer.active, s.peer.mute = false, true

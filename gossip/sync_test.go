@@ -60,19 +60,28 @@ func TestBatches(t *testing.T) {
 	b.got(1, reply(ids...))
 	batches := func() []*lnwire.QueryShortChannelIDs { return heard[*lnwire.QueryShortChannelIDs](b, 1) }
 	require.Len(t, batches(), 1)
-	require.Equal(t, ids[1:501], append(batches()[0].SCIDs, scid(500))[:500])
+	require.Equal(t, ids[1:251], batches()[0].SCIDs)
+	require.Nil(t, batches()[0].Flags, "it does not offer gossip_queries_ex")
 	b.stopped = true
-	b.got(1, b.announcement(scid(1), 10, 11))
+	for i := range 700 {
+		b.got(1, b.announcement(scid(5000+i), 10, 11))
+	}
 	end := &lnwire.ReplyShortChannelIDsEnd{ChainHash: testChain, Full: true}
 	b.got(1, end)
-	require.Len(t, batches(), 1, "what came is not judged yet")
+	require.Len(t, batches(), 1, "too much of what came is not judged yet")
 	b.goOn()
 	require.Len(t, batches(), 2)
+	b.stopped = true
+	b.got(1, b.announcement(scid(300), 10, 11))
 	b.got(1, end)
-	require.Len(t, batches(), 3)
-	require.Equal(t, scid(1199), batches()[2].SCIDs[len(batches()[2].SCIDs)-1])
+	require.Len(t, batches(), 3, "what is judged meanwhile does not keep us from asking")
+	b.goOn()
 	b.got(1, end)
-	require.Len(t, batches(), 3)
+	b.got(1, end)
+	require.Len(t, batches(), 5)
+	require.Equal(t, scid(1199), batches()[4].SCIDs[len(batches()[4].SCIDs)-1])
+	b.got(1, end)
+	require.Len(t, batches(), 5)
 	require.Nil(t, b.m.sync)
 	b.later(syncEvery)
 	require.Len(t, heard[*lnwire.QueryChannelRange](b, 1), 2, "asked again after a while")

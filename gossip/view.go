@@ -23,7 +23,7 @@ type Channel struct {
 	SCID         lnwire.ShortChannelID
 	Node1, Node2 lnwire.PubKey // Node1 is the lesser
 	OutPoint     wire.OutPoint
-	Capacity     lnwire.Sat
+	Capacity     lnwire.Sat // 0: not known, like a zero OutPoint; the chain was not asked
 	// Policies are those of Node1 (0) and Node2 (1), each for what it sends; nil
 	// while there is none.
 	Policies [2]*Policy

@@ -41,6 +41,7 @@ func (n *Node) startGossip() error {
 	m, err := gossip.New(gossip.Config{
 		Chain: *n.net.GenesisHash, Self: n.id, Trickle: n.cfg.TrickleDelay,
 		DisableAfter: n.cfg.DisableAfter, EnableAfter: n.cfg.EnableAfter,
+		Plain: n.cfg.PlainGossip, AssumeValid: n.cfg.AssumeValid,
 	})
 	if err != nil {
 		return err

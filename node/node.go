@@ -45,6 +45,8 @@ type Config struct {
 	PeerDelay struct{ Min, Max time.Duration } // between dials of a persistent peer
 
 	TrickleDelay time.Duration // between batches of relayed gossip
+	PlainGossip  bool          // no gossip_queries_ex
+	AssumeValid  bool          // take announced channels without asking the chain for them
 	DisableAfter time.Duration // a channel's peer is away, until it is announced as disabled
 	EnableAfter  time.Duration // it is back, until it is announced as enabled
 	Birthday     time.Time     // of the seed; the wallet's coins are looked for from there on. Zero: in the whole chain
@@ -131,6 +133,9 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.id = n.key.ID()
 	n.features = ourFeatures(&cfg.Policy)
+	if !cfg.PlainGossip {
+		n.features = n.features.With(lnwire.GossipQueriesExOptional)
+	}
 	n.chanConfig = channel.Config{
 		Chain: *cfg.Net.GenesisHash, NodeID: n.id, NodeKey: keys.KeyLoc{Family: keys.FamilyNode}, MaxAnchorRate: cfg.Policy.MaxAnchor,
 		ReportDepth: cfg.Policy.ReportDepth,

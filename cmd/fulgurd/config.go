@@ -74,6 +74,7 @@ type options struct {
 	Fee      feeOptions      `group:"fee" namespace:"fee"`
 	Protocol protocolOptions `group:"protocol" namespace:"protocol"`
 	Gossip   gossipOptions   `group:"gossip" namespace:"gossip"`
+	Routing  routingOptions  `group:"routing" namespace:"routing"`
 
 	Dev devOptions `group:"dev" namespace:"dev"`
 
@@ -114,9 +115,14 @@ type feeOptions struct {
 }
 
 type protocolOptions struct {
-	Wumbo     bool `long:"wumbo-channels" description:"allow channels above 0.16777215 BTC"`
-	NoAnchors bool `long:"no-anchors" description:"do not offer channels with anchors"`
-	Anchors   bool `long:"anchors" description:"anchors are on by default; matters with --dev.testprofile only"`
+	Wumbo       bool `long:"wumbo-channels" description:"allow channels above 0.16777215 BTC"`
+	NoAnchors   bool `long:"no-anchors" description:"do not offer channels with anchors"`
+	Anchors     bool `long:"anchors" description:"anchors are on by default; matters with --dev.testprofile only"`
+	NoQueriesEx bool `long:"no-gossip-queries-ex" description:"do not offer extended gossip queries"`
+}
+
+type routingOptions struct {
+	AssumeValid bool `long:"assumechanvalid" description:"take announced channels without asking the chain for them: quick, and the map is only as true as what peers say"`
 }
 
 // devOptions are for test benches. They are refused unless the build has the tag dev.

@@ -317,7 +317,8 @@ func (d *daemon) nodeConfig(ring *keys.Ring, u unsealed) (node.Config, error) {
 	cfg := node.Config{
 		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.log,
 		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
-		TrickleDelay:  time.Duration(c.TrickleDelay) * time.Millisecond,
+		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
+		PlainGossip:  c.Protocol.NoQueriesEx, AssumeValid: c.Routing.AssumeValid,
 		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
 		Policy: c.policies(),
 	}
