@@ -25,10 +25,25 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 )
 
-// Node is one fulgurd: its directory and addresses stay, its process comes and goes.
+// Program is a daemon that answers to our proto.
+type Program struct {
+	Binary   func(testing.TB) string // the path
+	Args     func(*Node) []string    // the command line, without the node's own options
+	LastWord string                  // what it prints at a good end
+}
+
+// fulgurd is the program of the house.
+var fulgurd = Program{
+	Binary:   func(t testing.TB) string { return Binary(t, "fulgurd") },
+	Args:     (*Node).fulgurdArgs,
+	LastWord: "Shutdown complete",
+}
+
+// Node is one daemon: its directory and addresses stay, its process comes and goes.
 type Node struct {
 	World          *World
 	T              testing.TB
+	program        Program
 	Name, Dir      string
 	RPC, REST, P2P string // host:port
 	Options        []string
@@ -49,7 +64,9 @@ func (n *Node) choosePorts() {
 }
 
 // Args is the command line of the daemon.
-func (n *Node) Args() []string {
+func (n *Node) Args() []string { return append(n.program.Args(n), n.Options...) }
+
+func (n *Node) fulgurdArgs() []string {
 	user, pass := n.World.Chain.Credentials()
 	args := []string{
 		"--fulgurdir=" + n.Dir, "--alias=" + n.Name, "--bitcoin." + n.World.Network(),
@@ -62,7 +79,7 @@ func (n *Node) Args() []string {
 	if n.World.Fees != "" {
 		args = append(args, "--fee.url="+n.World.Fees)
 	}
-	return append(args, n.Options...)
+	return args
 }
 
 // Launch starts the process and waits for nothing.
@@ -74,7 +91,7 @@ func (n *Node) Launch() {
 	require.NoError(n.T, err)
 	defer out.Close()
 	fmt.Fprintf(out, "---- launch %d\n", n.launches)
-	cmd := exec.Command(Binary(n.T, "fulgurd"), n.Args()...)
+	cmd := exec.Command(n.program.Binary(n.T), n.Args()...)
 	cmd.Stdout, cmd.Stderr = out, out
 	n.Proc, err = Spawn(cmd)
 	require.NoError(n.T, err)
@@ -203,6 +220,13 @@ func (n *Node) Clients() (lnrpc.LightningClient, routerrpc.RouterClient) {
 	return n.LN, n.Router
 }
 
+// API is the connection of the latest start, for goroutines other than the test's.
+func (n *Node) API() *grpc.ClientConn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.Conn
+}
+
 // Info is what GetInfo answers.
 func (n *Node) Info() *lnrpc.GetInfoResponse {
 	n.T.Helper()
@@ -229,7 +253,7 @@ func (n *Node) Stop() {
 	require.NoError(n.T, n.Proc.Cmd.Process.Signal(syscall.SIGTERM))
 	code := n.Proc.Ended(n.T)
 	require.Zero(n.T, code, "%s ends with status %d\n%s", n.Name, code, Tail(n.Log(), 3000))
-	require.Contains(n.T, LastLine(n.Log()), "Shutdown complete")
+	require.Contains(n.T, LastLine(n.Log()), n.program.LastWord)
 	n.HangUp()
 }
 
@@ -266,7 +290,7 @@ func (n *Node) cleanup() {
 		_ = n.Proc.Cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-n.Proc.Done:
-			if n.Proc.Err != nil || !strings.Contains(LastLine(n.Log()), "Shutdown complete") {
+			if n.Proc.Err != nil || !strings.Contains(LastLine(n.Log()), n.program.LastWord) {
 				n.T.Errorf("%s does not end well: %v", n.Name, n.Proc.Err)
 			}
 		case <-time.After(Patience):

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,12 +37,23 @@ func NewWorld(t testing.TB) *World { return WorldOn(t, &chaincfg.RegressionNetPa
 // SimnetWorld starts a chain on simnet, which btcd keeps when it is restarted.
 func SimnetWorld(t testing.TB) *World {
 	w := WorldOn(t, &chaincfg.SimNetParams)
-	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(rw, `{"fee_by_block_target":{"1":20000,"2":20000,"6":10000,"144":5000},"min_relay_feerate":1000}`)
-	}))
-	t.Cleanup(s.Close)
-	w.Fees = s.URL
+	w.ServeFees(20_000)
 	return w
+}
+
+// ServeFees serves fee estimates to the nodes that are started from now on, in satoshis
+// per 1000 vbytes: that much for the next blocks, less for later ones. What it gives
+// changes the rate.
+func (w *World) ServeFees(soon int64) (set func(soon int64)) {
+	var rate atomic.Int64
+	rate.Store(soon)
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		r := rate.Load()
+		fmt.Fprintf(rw, `{"fee_by_block_target":{"1":%d,"2":%d,"6":%d,"144":%d},"min_relay_feerate":1000}`, r, r, r/2, r/4)
+	}))
+	w.T.Cleanup(s.Close)
+	w.Fees = s.URL
+	return rate.Store
 }
 
 // WorldOn starts a chain on one of the networks.
@@ -82,7 +94,13 @@ func (w *World) Node(name string, options ...string) *Node {
 // NewNode is a node that has not been started.
 func (w *World) NewNode(name string, options ...string) *Node {
 	w.T.Helper()
-	n := &Node{World: w, T: w.T, Name: name, Dir: filepath.Join(w.Dir, name), Options: options}
+	return w.NewNodeOf(fulgurd, name, options...)
+}
+
+// NewNodeOf is a node of another program that has not been started.
+func (w *World) NewNodeOf(p Program, name string, options ...string) *Node {
+	w.T.Helper()
+	n := &Node{World: w, T: w.T, program: p, Name: name, Dir: filepath.Join(w.Dir, name), Options: options}
 	require.NoError(w.T, os.MkdirAll(n.Dir, 0o700))
 	n.choosePorts()
 	w.Nodes = append(w.Nodes, n)
