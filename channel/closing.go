@@ -121,7 +121,7 @@ func (c *Channel) buried() {
 				}
 			})
 		}
-		if c.depthOf(&s.Place) >= buriedDepth {
+		if c.depthOf(&s.Place) >= buriedDepth && !c.unanswered() {
 			c.forget(row)
 		}
 	default:

@@ -41,6 +41,23 @@ type LinkState struct {
 	Theirs  lnwire.MilliSat
 }
 
+// EndOutput is an output of a commitment in the chain, or of a transaction that spends
+// one, which is ours or could become ours.
+type EndOutput struct {
+	Resolution
+	Second bool          // the output of an HTLC transaction of ours
+	Expiry lnwire.Height // of the HTLC behind it; 0 for a balance
+	// Mature is the first block that may hold our spend; 0: there is no way to spend it,
+	// or none yet, as without the preimage of an incoming HTLC.
+	Mature lnwire.Height
+}
+
+// InLimbo: it is not settled whose the output is in the end, and it can still be ours.
+// An incoming HTLC that expires before its preimage is known is the peer's.
+func (e *EndOutput) InLimbo(tip lnwire.Height) bool {
+	return e.End == EndOpen && (e.Kind != ResolvedIncoming || e.Mature != 0 || tip < e.Expiry)
+}
+
 // Info is a plain view of a channel for RPC and tests.
 type Info struct {
 	Terms  Terms
@@ -64,5 +81,6 @@ type Info struct {
 	HTLCs                    []htlc.HTLC // every one in the table, incoming first
 	FundingTx                *wire.MsgTx // when known
 	Closed                   *ClosedRow
-	Now                      time.Time // of the last Tick
+	Ends                     []EndOutput // of a commitment in the chain: what is or could become ours
+	Now                      time.Time   // of the last Tick
 }

@@ -73,6 +73,9 @@ func (c *Channel) Info() Info {
 	for _, f := range c.fundings {
 		i.FundingTx = f.Tx
 	}
+	for j := range c.end.outputs {
+		i.Ends = append(i.Ends, endOutput(&c.end.outputs[j]))
+	}
 	s := c.localSpec()
 	i.Rate = s.FeeRate
 	if c.core.Phase >= AwaitReady && c.core.Phase < Closed {

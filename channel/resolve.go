@@ -23,6 +23,7 @@ type ending struct {
 	claims   map[wire.OutPoint]claimed
 	offered  map[wire.OutPoint]lnwire.Height // the tip at which an HTLC transaction was published
 	preimage map[lnwire.Hash]lnwire.Preimage // seen anywhere, of outgoing HTLCs
+	outputs  []onchain.Output                // as last seen; never changed
 }
 
 // claimed is what makes a claim differ from the one given out before.
@@ -234,9 +235,20 @@ func (c *Channel) follow() {
 	}
 	row := c.commitmentRow(&r)
 	c.report(row)
-	if r.Done {
+	c.end.outputs = r.Outputs
+	if r.Done && !c.unanswered() {
 		c.forget(row)
 	}
+}
+
+// unanswered: an incoming HTLC was given to the switch, and the switch has not answered:
+// it may have been carried on, and lives there. Whatever became of it here, the answer
+// must find it: nothing is forgotten that an outgoing HTLC or the outbox may name as
+// its origin.
+func (c *Channel) unanswered() bool {
+	return slices.ContainsFunc(c.in, func(e *entry) bool {
+		return e.State == htlc.RcvdAddAckRevocation && e.Removal == nil
+	})
 }
 
 // closeOf is all that is known of the end.
@@ -402,6 +414,20 @@ func (c *Channel) commitmentRow(r *onchain.Result) ClosedRow {
 		row.Resolutions = append(row.Resolutions, resolution(o))
 	}
 	return row
+}
+
+// endOutput is an output as Info tells it.
+func endOutput(o *onchain.Output) EndOutput {
+	e := EndOutput{Resolution: resolution(o), Second: o.Role == onchain.SecondStage, Expiry: o.Expiry}
+	if o.Claim != nil {
+		e.Mature = o.Claim.MatureAt
+	} else if o.Publishes() {
+		e.Mature = o.Expiry + 1
+		if o.Ref.Dir == htlc.Incoming {
+			e.Mature = o.At
+		}
+	}
+	return e
 }
 
 // resolution is what became of an output.

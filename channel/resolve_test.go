@@ -413,16 +413,30 @@ func arena(t testing.TB, format commitment.Format, who which) (*ledger, *wire.Ms
 	return l, tx
 }
 
-// end mines until both machines have forgotten the channel.
+// end mines until both machines have forgotten the channel. The switch answers what was
+// carried on when all of it is long over.
 func (l *ledger) end(each func()) {
-	for range 700 {
+	for round := range 700 {
 		if l.over(l.w.a) && l.over(l.w.b) {
 			return
 		}
 		l.mine()
 		each()
+		if round >= 250 {
+			l.answer(l.w.a)
+			l.answer(l.w.b)
+		}
 	}
 	require.FailNow(l.t, "the channel is never over", "a %v, b %v", l.w.a.ch.Phase(), l.w.b.ch.Phase())
+}
+
+// answer fails every incoming HTLC that the switch was given and has not answered.
+func (l *ledger) answer(n *node) {
+	for _, h := range n.info().HTLCs {
+		if !l.over(n) && h.Ref.Dir == htlc.Incoming && h.State == htlc.RcvdAddAckRevocation && h.Removal == nil {
+			l.step(n, Resolve{Ref: h.Ref, Resolution: htlc.Resolution{Kind: htlc.Failed, Reason: []byte("no")}})
+		}
+	}
 }
 
 func (l *ledger) over(n *node) bool { return l.deaf[n] || n.ch.Phase() == Closed }
@@ -834,4 +848,31 @@ func TestOwnRevoked(t *testing.T) {
 	require.True(t, slices.ContainsFunc(b.notices, func(n Notice) bool { return n.Kind == NoticeDataLost }))
 	require.Empty(t, l.claims[b])
 	l.step(b, Loaded{Revoked: Revoked{}}) // nobody waits for it any more
+}
+
+// TestForgottenOnlyWhenAnswered: an HTLC that came in was carried on, where it is still
+// open long after its own output was lost and buried. Its channel is there for the answer.
+func TestForgottenOnlyWhenAnswered(t *testing.T) {
+	for _, who := range []which{ofA, ofB} {
+		l, tx := arena(t, commitment.Anchors, who)
+		a, b := l.w.a, l.w.b
+		l.mine(tx)
+		for range 400 {
+			l.mine()
+		}
+		for _, n := range []*node{a, b} {
+			require.Equal(t, Closing, n.ch.Phase())
+			require.NotEmpty(t, n.info().Ends)
+			for _, e := range n.info().Ends {
+				require.NotEqual(t, EndOpen, e.End)
+			}
+			l.crash(n)
+			l.mine()
+			require.Equal(t, Closing, n.ch.Phase())
+			l.answer(n)
+			require.Equal(t, Closed, n.ch.Phase())
+			require.True(t, n.last.Delta.Forget)
+			require.Len(t, n.last.Delta.OutboxDone, 1)
+		}
+	}
 }

@@ -122,6 +122,10 @@ type Output struct {
 	complete *Complete
 }
 
+// Publishes: an HTLC transaction that pays its own fee takes the output to its second
+// stage, once its time has come.
+func (o *Output) Publishes() bool { return o.complete != nil }
+
 // Taken says who spent an output.
 type Taken uint8
 

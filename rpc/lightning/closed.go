@@ -53,9 +53,9 @@ func (s *Service) unsettled(ctx context.Context) (map[uint64]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, sweeps := map[uint64]bool{}, s.node.Sweeps()
+	out, tip := map[uint64]bool{}, s.node.Tip().Height
 	for i := range list {
-		if c := &list[i]; forced(c) && !s.settled(c, sweeps) {
+		if c := &list[i]; forced(c) && !settled(c, tip) {
 			out[c.Terms.ChanNum] = true
 		}
 	}

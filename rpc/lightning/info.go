@@ -30,14 +30,13 @@ func (s *Service) GetInfo(ctx context.Context, _ *lnrpc.GetInfoRequest) (*lnrpc.
 	for _, a := range addrs {
 		out.Uris = append(out.Uris, id.String()+"@"+a.String())
 	}
-	sweeps := n.Sweeps()
 	for i := range list {
 		switch c := &list[i]; {
 		case listed(c) && c.Active:
 			out.NumActiveChannels++
 		case listed(c):
 			out.NumInactiveChannels++
-		case !over(c) && !(forced(c) && s.settled(c, sweeps)):
+		case !over(c) && !(forced(c) && settled(c, tip.Height)):
 			out.NumPendingChannels++
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
-	"github.com/fulgur-ln/fulgur/wallet"
 )
 
 // fundingExpiry is how many blocks a funding that the peer made may take.
@@ -25,7 +24,7 @@ func (s *Service) PendingChannels(ctx context.Context, req *lnrpc.PendingChannel
 	if err != nil {
 		return nil, err
 	}
-	tip, sweeps := s.node.Tip().Height, s.node.Sweeps()
+	tip := s.node.Tip().Height
 	out := &lnrpc.PendingChannelsResponse{}
 	for i := range list {
 		c := &list[i]
@@ -33,9 +32,9 @@ func (s *Service) PendingChannels(ctx context.Context, req *lnrpc.PendingChannel
 		case listed(c) || over(c) || c.Core.Phase < channel.AwaitReady:
 		case c.Core.Phase == channel.AwaitReady:
 			out.PendingOpenChannels = append(out.PendingOpenChannels, pendingOpen(c, tip))
-		case forced(c) && s.settled(c, sweeps):
+		case forced(c) && settled(c, tip):
 		case forced(c):
-			f := s.forceClosed(c, tip, sweeps)
+			f := s.forceClosed(c, tip)
 			out.PendingForceClosingChannels = append(out.PendingForceClosingChannels, f)
 			out.TotalLimboBalance += f.LimboBalance
 		default:
@@ -118,48 +117,48 @@ func waitingClose(c *channel.Info, tip lnwire.Height, raw bool) *waitingChannel 
 	return out
 }
 
-// forceClosed is a channel whose commitment is in the chain, with what of it is on its
-// way home and what has come home.
-func (s *Service) forceClosed(c *channel.Info, tip lnwire.Height, sweeps []wallet.PendingSweep) *forcedChannel {
-	spend := c.Core.Spend
-	id := spend.Tx.TxHash()
-	out := &forcedChannel{Channel: pending(c), ClosingTxid: id.String()}
-	for i := range c.HTLCs {
-		h := &c.HTLCs[i]
-		if sw, ok := sweepOf(id, h, sweeps); ok {
-			out.PendingHtlcs = append(out.PendingHtlcs, &lnrpc.PendingHTLC{
-				Incoming: h.Ref.Dir == htlc.Incoming, Amount: int64(h.Amount.Sat()), Outpoint: sw.OutPoint.String(), Stage: 1,
-				MaturityHeight: uint32(h.Expiry), BlocksTilMaturity: blocksTil(h.Expiry, tip),
-			})
+// forceClosed is a channel whose commitment is in the chain, with what of it can still
+// become ours and what has come home.
+func (s *Service) forceClosed(c *channel.Info, tip lnwire.Height) *forcedChannel {
+	out := &forcedChannel{Channel: pending(c), ClosingTxid: c.Core.Spend.Tx.TxHash().String()}
+	for i := range c.Ends {
+		e := &c.Ends[i]
+		switch {
+		case e.End == channel.EndClaimed:
+			out.RecoveredBalance += int64(e.Value)
+		case !e.InLimbo(tip):
+		case e.Kind == channel.ResolvedBalance:
+			out.MaturityHeight, out.BlocksTilMaturity = uint32(e.Mature), blocksTil(e.Mature, tip)
+			out.LimboBalance += int64(e.Value)
+		default:
+			out.PendingHtlcs = append(out.PendingHtlcs, pendingHTLC(e, tip))
+			out.LimboBalance += int64(e.Value)
 		}
 	}
-	home, anchor := s.home(spend)
-	out.RecoveredBalance = int64(home)
-	if anchor {
+	if s.anchorHome(c.Core.Spend) {
 		out.Anchor = lnrpc.PendingChannelsResponse_ForceClosedChannel_RECOVERED
-	}
-	waits, ids := false, chainIDs(spend)
-	for _, sw := range sweeps {
-		if !ids[sw.OutPoint.Hash] || sw.Value == commitment.AnchorValue {
-			continue
-		}
-		if sw.Kind == commitment.SpendOwnerMain || sw.Kind == commitment.SpendOtherMain {
-			out.MaturityHeight, out.BlocksTilMaturity = uint32(sw.Maturity), blocksTil(sw.Maturity, tip)
-		}
-		out.LimboBalance += int64(sw.Value)
-		waits = true
-	}
-	if ours, _ := balances(c); !waits && home == 0 {
-		out.LimboBalance = int64(ours) // nobody is on it yet
 	}
 	return out
 }
 
-// settled: a forced close has been reported, and nothing of it is on its way any more.
-func (s *Service) settled(c *channel.Info, sweeps []wallet.PendingSweep) bool {
-	ids := chainIDs(c.Core.Spend)
-	for _, sw := range sweeps {
-		if ids[sw.OutPoint.Hash] && sw.Value != commitment.AnchorValue {
+// pendingHTLC is the output of an HTLC that can still become ours: in its first stage
+// until its expiry decides, in its second until its delay is over.
+func pendingHTLC(e *channel.EndOutput, tip lnwire.Height) *lnrpc.PendingHTLC {
+	stage, mature := uint32(1), e.Expiry
+	if e.Second {
+		stage, mature = 2, e.Mature
+	}
+	return &lnrpc.PendingHTLC{
+		Incoming: e.Kind == channel.ResolvedIncoming, Amount: int64(e.Value), Outpoint: e.OutPoint.String(), Stage: stage,
+		MaturityHeight: uint32(mature), BlocksTilMaturity: blocksTil(mature, tip),
+	}
+}
+
+// settled: a forced close has been reported, nothing of it can become ours any more, and
+// every outgoing HTLC has its end.
+func settled(c *channel.Info, tip lnwire.Height) bool {
+	for i := range c.Ends {
+		if c.Ends[i].InLimbo(tip) {
 			return false
 		}
 	}
@@ -171,49 +170,19 @@ func (s *Service) settled(c *channel.Info, sweeps []wallet.PendingSweep) bool {
 	return c.Core.Spend.Reported
 }
 
-// chainIDs are the transactions of a forced close: the commitment, and what spends the
-// outputs that we follow.
-func chainIDs(spend *channel.Spend) map[chainhash.Hash]bool {
-	ids := map[chainhash.Hash]bool{spend.Tx.TxHash(): true}
-	for _, m := range spend.Resolving {
-		ids[m.Tx.TxHash()] = true
-	}
-	return ids
-}
-
-// home is what the wallet got from the outputs of a forced close, and whether the
-// anchor was among them.
-func (s *Service) home(spend *channel.Spend) (sum lnwire.Sat, anchor bool) {
-	id, ids := spend.Tx.TxHash(), chainIDs(spend)
+// anchorHome: the wallet has spent our anchor of a commitment in the chain.
+func (s *Service) anchorHome(spend *channel.Spend) bool {
+	id := spend.Tx.TxHash()
 	for _, row := range s.node.Txs(spend.Place.At.Height, math.MaxInt32, false) {
 		if row.Tx == nil || row.Debit >= row.Credit {
 			continue
 		}
-		claims := false
 		for _, in := range row.Tx.TxIn {
 			op := in.PreviousOutPoint
-			claims = claims || ids[op.Hash]
-			if op.Hash == id && int(op.Index) < len(spend.Tx.TxOut) {
-				anchor = anchor || spend.Tx.TxOut[op.Index].Value == int64(commitment.AnchorValue)
+			if op.Hash == id && int(op.Index) < len(spend.Tx.TxOut) && spend.Tx.TxOut[op.Index].Value == int64(commitment.AnchorValue) {
+				return true
 			}
 		}
-		if claims {
-			sum += row.Credit - row.Debit
-		}
 	}
-	return sum, anchor
-}
-
-// sweepOf finds the sweep of an HTLC's output by its amount.
-func sweepOf(id chainhash.Hash, h *htlc.HTLC, sweeps []wallet.PendingSweep) (wallet.PendingSweep, bool) {
-	for _, sw := range sweeps {
-		if sw.OutPoint.Hash != id || sw.Value != h.Amount.Sat() {
-			continue
-		}
-		switch sw.Kind {
-		case commitment.SpendOwnerTimeout, commitment.SpendOwnerSuccess, commitment.SpendOtherTimeout, commitment.SpendOtherPreimage:
-			return sw, true
-		}
-	}
-	return wallet.PendingSweep{}, false
+	return false
 }

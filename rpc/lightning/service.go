@@ -73,7 +73,6 @@ type Channels interface {
 	ChannelEvents() *node.Subscription[node.ChannelEvent]
 	SetPolicy(context.Context, *wire.OutPoint, func(channel.LinkState) (channel.Policy, error)) ([]wire.OutPoint, error)
 	Forwards(node.ForwardQuery) ([]node.Forward, error)
-	Sweeps() []wallet.PendingSweep
 }
 
 // Invoices are what others shall pay.
