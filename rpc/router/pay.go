@@ -51,6 +51,7 @@ func (s *Service) TrackPaymentV2(req *routerrpc.TrackPaymentRequest, out routerr
 func (s *Service) TrackPayments(req *routerrpc.TrackPaymentsRequest, out routerrpc.Router_TrackPaymentsServer) error {
 	w := s.node.TrackPayments()
 	defer w.Close()
+	translate.Stands(out.Context())
 	for {
 		p, err := w.Next(out.Context())
 		if err != nil {

@@ -3,7 +3,9 @@ package translate
 import (
 	"context"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/node"
@@ -12,10 +14,16 @@ import (
 // ErrLagged ends a stream whose reader could not keep up.
 var ErrLagged = status.Error(codes.ResourceExhausted, "subscriber is too slow, events were lost")
 
+// Stands tells the client, by sending the header of the stream, that its subscription
+// stands: it misses nothing that happens from here on. It does no harm when the header
+// went out before, with a message.
+func Stands(ctx context.Context) { _ = grpc.SendHeader(ctx, metadata.MD{}) }
+
 // Follow gives every event to each until an error or the end of the call, and ends the
-// subscription.
+// subscription. The client is told at once that it stands.
 func Follow[T any](ctx context.Context, s *node.Subscription[T], each func(T) error) error {
 	defer s.Cancel()
+	Stands(ctx)
 	for {
 		select {
 		case v, ok := <-s.C:
