@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node/turn"
 )
@@ -19,10 +20,11 @@ type entry struct {
 	runner  *turn.Runner
 	former  atomic.Pointer[former] // the forwarding policy before this one
 	link    atomic.Pointer[channel.LinkState]
-	anchors atomic.Bool // its close may need coins of the wallet
-	alarm   *alarm      // for when its machine wants to be woken
-	joined  bool        // the chain follower knows it; touched by its turns only
-	pen     pen         // of its turns; touched by them only
+	format  commitment.Format // touched by its turns only
+	anchors atomic.Bool       // its close may need coins of the wallet
+	alarm   *alarm            // for when its machine wants to be woken
+	joined  bool              // the chain follower knows it; touched by its turns only
+	pen     pen               // of its turns; touched by them only
 	cursor  lnwire.BlockRef
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/fulgur-ln/fulgur/channel"
-	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
@@ -25,7 +24,8 @@ func (n *Node) loadChannels() error {
 		}
 		e := n.entry(num, rows.Terms.Peer)
 		e.cursor = rows.Core.Tip
-		e.anchors.Store(rows.Terms.Format == commitment.Anchors)
+		e.format = rows.Terms.Format
+		e.anchors.Store(mayNeedCoins(e.format, rows.Core))
 		e.runner = turn.NewRunner(num, m, shell{n, e}, n.spawn)
 		n.channels.add(e)
 		n.channels.name(e, rows.Terms.TempID)

@@ -107,6 +107,8 @@ func TestOpenPayForwardRestartClose(t *testing.T) {
 	p = alice.pay(bob, 10_000_000)
 	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
 
+	_, reserve := alice.Balance(0)
+	require.NotZero(t, reserve)
 	updates, err := alice.CloseChannel(t.Context(), CloseRequest{Funding: ab})
 	require.NoError(t, err)
 	u := <-updates
@@ -118,4 +120,7 @@ func TestOpenPayForwardRestartClose(t *testing.T) {
 		require.NoError(t, u.Err)
 		require.True(t, u.Closed)
 	}
+	// V-39: nothing is left to be bumped.
+	_, reserve = alice.Balance(0)
+	require.Zero(t, reserve)
 }

@@ -48,13 +48,16 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 	if n.channels.num(num) == nil {
 		return // it is forgotten
 	}
-	if c := fx.Delta.Core; c != nil && c.Funding != (wire.OutPoint{}) {
-		n.channels.name(e, c.ChannelID)
-		n.channels.fund(e, c.Funding)
-	}
 	if t := fx.Delta.Terms; t != nil {
-		e.anchors.Store(t.Format == commitment.Anchors)
+		e.format = t.Format
 		n.rememberPeer(e.peer)
+	}
+	if c := fx.Delta.Core; c != nil {
+		e.anchors.Store(mayNeedCoins(e.format, c))
+		if c.Funding != (wire.OutPoint{}) {
+			n.channels.name(e, c.ChannelID)
+			n.channels.fund(e, c.Funding)
+		}
 	}
 	if fx.Link != nil {
 		n.linkChanged(e, fx.Link)
@@ -82,6 +85,12 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 	if fx.Over {
 		n.forget(e)
 	}
+}
+
+// mayNeedCoins reports whether ending the channel may cost coins of the wallet: what
+// its anchors are bumped with. After a closing transaction nothing is bumped (V-39).
+func mayNeedCoins(f commitment.Format, c *channel.Core) bool {
+	return f == commitment.Anchors && (c.Spend == nil || c.Spend.Kind != channel.SpentByMutual)
 }
 
 // follow passes on what the channel wants to be told of the chain.
