@@ -40,8 +40,8 @@ type AskFund struct {
 // AskAccept asks whether the peer may open this channel, and on which terms.
 // Answer: Accepted or Declined.
 type AskAccept struct {
-	Open   *lnwire.OpenChannel
-	Format commitment.Format
+	Open *lnwire.OpenChannel
+	Kind Kind
 }
 
 // AskOutPoint asks whether another channel of this node already uses the
@@ -76,6 +76,9 @@ type Accepted struct {
 	Keys     commitment.KeyLocs
 	MinDepth uint32                // minimum_depth, at least 1
 	Alias    lnwire.ShortChannelID // given to the peer in channel_ready; 0: none
+	// ZeroConf: the peer is trusted to fund the channel, should its kind ask for that:
+	// it is used before the funding confirms.
+	ZeroConf bool
 }
 
 // Free says that no other channel has the outpoint.

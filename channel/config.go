@@ -49,6 +49,11 @@ const (
 	// forgetAfter is after how many blocks a fundee forgets a funding that did
 	// not confirm.
 	forgetAfter lnwire.Height = 2016
+	// trustFor is for how many blocks a funder that is trusted may leave its funding
+	// unconfirmed before no more HTLCs are taken that come over the channel; the operator
+	// hears of it doubtAfter blocks, and then once in trustFor.
+	trustFor   lnwire.Height = 144
+	doubtAfter lnwire.Height = 6
 	// announceDepth is the depth at which a channel may be announced (BOLT 7).
 	announceDepth uint32 = 6
 	// buriedDepth is the depth at which no reorg is expected any more: rows stay

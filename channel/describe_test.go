@@ -128,7 +128,7 @@ var noticeNames = map[NoticeKind]string{
 	NoticeOpening: "opening", NoticeOpenFailed: "open failed:", NoticeOpen: "open", NoticeActive: "active", NoticeInactive: "inactive:",
 	NoticeWarning: "warned:", NoticeError: "peer failed it:", NoticeFailing: "failing:", NoticeCloseRefused: "close refused:",
 	NoticeClosePublished: "close published", NoticeSpent: "funding spent", NoticeClosed: "closed", NoticeDataLost: "data lost",
-	NoticeBug: "BUG:", NoticeForgotten: "forgotten",
+	NoticeBug: "BUG:", NoticeForgotten: "forgotten", NoticeUnconfirmed: "doubts:",
 }
 
 func kindName(k htlc.ResolutionKind) string {

@@ -26,6 +26,8 @@ type OpenAsked struct {
 	// transaction.
 	FundingFeeRate lnwire.SatPerKW
 	Format         commitment.Format
+	ScidAlias      bool // of the Kind
+	ZeroConf       bool // of the Kind
 	Private        bool
 	Ours           Side // what we say in open_channel
 	Keys           commitment.KeyLocs

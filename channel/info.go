@@ -20,6 +20,7 @@ type LinkState struct {
 	SCID      lnwire.ShortChannelID // 0 before the funding confirmed
 	Alias     lnwire.ShortChannelID // ours for the peer; 0: none
 	PeerAlias lnwire.ShortChannelID // the peer's for us; 0: none
+	Kind      Kind
 	Capacity  lnwire.Sat
 	Private   bool
 	Funder    bool
@@ -56,6 +57,44 @@ type EndOutput struct {
 // An incoming HTLC that expires before its preimage is known is the peer's.
 func (e *EndOutput) InLimbo(tip lnwire.Height) bool {
 	return e.End == EndOpen && (e.Kind != ResolvedIncoming || e.Mature != 0 || tip < e.Expiry)
+}
+
+// Name is the id by which the operator knows the channel: the real one as soon as there
+// is one, for a channel that was used before that the alias, which stays.
+func (l *LinkState) Name() lnwire.ShortChannelID { return nameOf(l.Kind, l.SCID, l.Alias) }
+
+// Names are the ids by which others may name the channel in an onion (B2.alias.2): the
+// real one is not among them where it is a secret (B2.alias.3).
+func (l *LinkState) Names() []lnwire.ShortChannelID {
+	var names []lnwire.ShortChannelID
+	if l.SCID != 0 && !l.Kind.ScidAlias {
+		names = append(names, l.SCID)
+	}
+	if l.Alias != 0 {
+		names = append(names, l.Alias)
+	}
+	return names
+}
+
+// Hint is the id by which the peer knows the channel, for route hints; 0 when there is
+// none that may be told (B2.alias.4).
+func (l *LinkState) Hint() lnwire.ShortChannelID {
+	if l.PeerAlias != 0 || l.Kind.ScidAlias {
+		return l.PeerAlias
+	}
+	return l.SCID
+}
+
+// Name is LinkState's.
+func (i *Info) Name() lnwire.ShortChannelID {
+	return nameOf(i.Terms.Kind(), i.Core.SCID, i.Terms.Alias)
+}
+
+func nameOf(k Kind, real, alias lnwire.ShortChannelID) lnwire.ShortChannelID {
+	if real == 0 || k.ZeroConf {
+		return alias
+	}
+	return real
 }
 
 // Info is a plain view of a channel for RPC and tests.

@@ -202,7 +202,7 @@ func (c *Channel) unfit(e *entry) htlc.Unfit {
 	if c.core.Phase > ShuttingDown {
 		return htlc.UnfitClosed
 	}
-	if c.core.Confirmed == nil { // B2.ready.1 held once: a reorg took it back
+	if c.core.Confirmed == nil && !c.trusting() { // B2.ready.1 held once: a reorg took it back
 		return htlc.UnfitUnfunded
 	}
 	if e.Expiry > c.core.Tip.Height+maxExpiryAhead { // V-37

@@ -87,7 +87,9 @@ func (c *Channel) resumed() {
 		c.publishFunding()
 		c.publishAnn()
 	case ShuttingDown:
+		c.publishFunding()
 	case MutualClose:
+		c.publishFunding()
 		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
 	case Failed:
 		c.publishFunding()

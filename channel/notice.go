@@ -40,6 +40,8 @@ const (
 	// NoticeBreach: the peer published a commitment that it had revoked; Text is for
 	// people.
 	NoticeBreach
+	// NoticeUnconfirmed: a funding that we trust does not confirm; Text is for people.
+	NoticeUnconfirmed
 )
 
 // String is the kind in words, for the log.
@@ -50,6 +52,7 @@ func (k NoticeKind) String() string {
 		NoticeFailing: "failing", NoticeCloseRefused: "close refused", NoticeClosePublished: "close published",
 		NoticeSpent: "spent", NoticeClosed: "closed", NoticeDataLost: "state lost", NoticeBug: "broken",
 		NoticeForgotten: "forgotten", NoticeBreach: "breach",
+		NoticeUnconfirmed: "unconfirmed",
 	}
 	if int(k) >= len(names) || names[k] == "" {
 		return "event"

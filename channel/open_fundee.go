@@ -29,7 +29,7 @@ func (c *Channel) openChannel(m *lnwire.OpenChannel, ev *Received) {
 	}
 	o.step = askedAccept
 	c.openingFrom()
-	c.fx.Ask = append(c.fx.Ask, Ask{ID: askAccept, Question: AskAccept{Open: m, Format: o.format}})
+	c.fx.Ask = append(c.fx.Ask, Ask{ID: askAccept, Question: AskAccept{Open: m, Kind: o.kind}})
 }
 
 // checkOpen says what is wrong with an open_channel; "" when nothing is.
@@ -42,13 +42,13 @@ func (c *Channel) checkOpen(m *lnwire.OpenChannel) string {
 		return "channel_type is missing"
 	}
 	var ok bool
-	if o.format, ok = formatOf(*m.ChannelType, o.feat); !ok { // B2.open.16
+	if o.kind, ok = kindOf(*m.ChannelType, o.feat); !ok { // B2.open.16
 		return "channel_type is not suitable"
 	}
 	if _, err := m.FirstPoint.Parse(); err != nil {
 		return "first_per_commitment_point is " + err.Error()
 	}
-	p := proposal{format: o.format, capacity: m.FundingSat, push: m.PushMsat, rate: m.FeeratePerKW, funder: o.theirs, features: o.feat, feeCeiling: c.feeCeiling()}
+	p := proposal{kind: o.kind, public: m.Flags&lnwire.AnnounceChannel != 0, capacity: m.FundingSat, push: m.PushMsat, rate: m.FeeratePerKW, funder: o.theirs, features: o.feat, feeCeiling: c.feeCeiling()}
 	return p.check()
 }
 
@@ -59,6 +59,9 @@ func (c *Channel) accepted(a Accepted) {
 	if why == "" {
 		why = checkBoth(&a.Ours, &o.theirs)
 	}
+	if why == "" && o.kind.ZeroConf && (!a.ZeroConf || a.Alias == 0) { // B2.zeroconf.1
+		why = "channels without confirmations are not taken from you"
+	}
 	if why != "" {
 		c.abort("cannot accept: " + why)
 		return
@@ -66,10 +69,10 @@ func (c *Channel) accepted(a Accepted) {
 	o.step = sentAccept
 	m := o.open
 	c.agree(Terms{
-		TempID: m.TemporaryChannelID, Private: m.Flags&lnwire.AnnounceChannel == 0, Format: o.format, Capacity: m.FundingSat, Push: m.PushMsat,
-		FirstFee: m.FeeratePerKW, MinDepth: max(1, a.MinDepth), Ours: a.Ours, Theirs: o.theirs, Keys: a.Keys, Alias: a.Alias,
+		TempID: m.TemporaryChannelID, Private: m.Flags&lnwire.AnnounceChannel == 0, Format: o.kind.Format, Capacity: m.FundingSat, Push: m.PushMsat,
+		FirstFee: m.FeeratePerKW, MinDepth: o.kind.depth(a.MinDepth), Ours: a.Ours, Theirs: o.theirs, Keys: a.Keys, Alias: a.Alias,
 	})
-	s, t := &a.Ours, typeOf(o.format)
+	s, t := &a.Ours, o.kind.Type()
 	c.send(&lnwire.AcceptChannel{
 		TemporaryChannelID: m.TemporaryChannelID, // B2.accept.4
 		DustLimit:          s.DustLimit, MaxHTLCValueInFlight: s.MaxInFlight, ChannelReserve: s.Reserve, HTLCMinimum: s.HTLCMinimum,
@@ -115,6 +118,7 @@ func (c *Channel) signSigned() {
 	c.dirty.terms = true
 	c.signedBoth(theirs)
 	c.send(&lnwire.FundingSigned{ChannelID: c.core.ChannelID, Sig: sig}) // B2.funding.4
+	c.ready()
 }
 
 // answered hands an answer to whoever waits for it.

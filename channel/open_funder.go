@@ -32,7 +32,7 @@ type opening struct {
 	open    *lnwire.OpenChannel // fundee: the peer's
 	theirs  Side
 	first   lnwire.PubKey // their first_per_commitment_point
-	format  commitment.Format
+	kind    Kind
 	funded  Funded                 // funder
 	created *lnwire.FundingCreated // fundee
 	tip     lnwire.BlockRef
@@ -74,17 +74,21 @@ func (c *Channel) openAsked(ev OpenAsked) {
 		c.tell(NoticeOpenFailed, "this channel is already being opened")
 		return
 	}
-	p := proposal{format: ev.Format, capacity: ev.Capacity, push: ev.Push, rate: ev.FeeRate, funder: ev.Ours, features: ev.Features, feeCeiling: maxFeeRate}
+	kind := Kind{Format: ev.Format, ScidAlias: ev.ScidAlias, ZeroConf: ev.ZeroConf}
+	p := proposal{kind: kind, public: !ev.Private, capacity: ev.Capacity, push: ev.Push, rate: ev.FeeRate, funder: ev.Ours, features: ev.Features, feeCeiling: maxFeeRate}
 	why := p.check()
-	if _, ok := formatOf(typeOf(ev.Format), ev.Features); why == "" && !ok {
+	if _, ok := kindOf(kind.Type(), ev.Features); why == "" && !ok {
 		why = "the peer does not support the channel type"
+	}
+	if why == "" && ev.ZeroConf && ev.Alias == 0 {
+		why = "a channel without confirmations needs an alias"
 	}
 	if why != "" {
 		c.giveUp(why)
 		return
 	}
 	c.conn.up, c.conn.features, c.now = true, ev.Features, ev.Now
-	o.asked, o.format, o.step = ev, ev.Format, sentOpen
+	o.asked, o.kind, o.step = ev, kind, sentOpen
 	o.tip, o.feat = ev.At, ev.Features
 	c.openingFrom()
 	c.send(c.openMessage(&ev))
@@ -92,7 +96,7 @@ func (c *Channel) openAsked(ev OpenAsked) {
 
 // openMessage is our open_channel.
 func (c *Channel) openMessage(ev *OpenAsked) *lnwire.OpenChannel {
-	s, t := &ev.Ours, typeOf(ev.Format)
+	s, t := &ev.Ours, c.opening.kind.Type()
 	m := &lnwire.OpenChannel{
 		ChainHash: c.cfg.Chain, TemporaryChannelID: ev.TempID, // B2.open.1
 		FundingSat: ev.Capacity, PushMsat: ev.Push, FeeratePerKW: ev.FeeRate,
@@ -129,7 +133,7 @@ func (c *Channel) acceptChannel(m *lnwire.AcceptChannel) {
 	a := &o.asked
 	c.agree(Terms{
 		TempID: a.TempID, Funder: true, Private: a.Private, Format: a.Format, Capacity: a.Capacity, Push: a.Push, FirstFee: a.FeeRate,
-		MinDepth: max(1, a.MinDepth, m.MinimumDepth), Ours: a.Ours, Theirs: theirs, Keys: a.Keys, Alias: a.Alias, Memo: a.Memo,
+		MinDepth: o.kind.depth(max(a.MinDepth, m.MinimumDepth)), Ours: a.Ours, Theirs: theirs, Keys: a.Keys, Alias: a.Alias, Memo: a.Memo,
 	})
 	_, script := commitment.FundingScript(a.Ours.Funding, theirs.Funding)
 	c.fx.Ask = append(c.fx.Ask, Ask{ID: askFund, Question: AskFund{Script: script, Amount: a.Capacity, FeeRate: a.FundingFeeRate}})
@@ -138,8 +142,12 @@ func (c *Channel) acceptChannel(m *lnwire.AcceptChannel) {
 // checkAccept says what is wrong with an accept_channel; "" when nothing is.
 func (c *Channel) checkAccept(m *lnwire.AcceptChannel, theirs *Side) string {
 	a := &c.opening.asked
-	if m.ChannelType == nil || !m.ChannelType.Equal(typeOf(a.Format)) { // B2.accept.1
+	kind := c.opening.kind
+	if m.ChannelType == nil || !m.ChannelType.Equal(kind.Type()) { // B2.accept.1
 		return "channel_type is not the one of open_channel"
+	}
+	if kind.ZeroConf && m.MinimumDepth != 0 { // B2.zeroconf.2
+		return "minimum_depth is not 0, which option_zeroconf says"
 	}
 	if _, err := m.FirstPoint.Parse(); err != nil {
 		return "first_per_commitment_point is " + err.Error()
@@ -153,11 +161,20 @@ func (c *Channel) checkAccept(m *lnwire.AcceptChannel, theirs *Side) string {
 	return checkBoth(&a.Ours, theirs)
 }
 
+// depth is how deep the funding of such a channel has to be: at least 1, when it has to
+// be mined at all (B2.zeroconf.2).
+func (k Kind) depth(wanted uint32) uint32 {
+	if k.ZeroConf {
+		return 0
+	}
+	return max(1, wanted)
+}
+
 // agree fixes the terms and the state of both first commitments.
 func (c *Channel) agree(t Terms) {
 	o := c.opening
 	t.ChanNum, t.Peer, t.OpenedAt, t.OpenedTip, t.Features = c.num, c.peer, c.now, o.tip, o.feat
-	t.ChannelType = typeOf(t.Format)
+	t.ChannelType = o.kind.Type()
 	c.terms = &t
 	c.core.Tip, c.core.FeeRate, c.core.RemotePoint = o.tip, t.FirstFee, o.first
 	c.core.Ours, c.core.Theirs = t.Capacity.MilliSat()-t.Push, t.Push
@@ -236,6 +253,7 @@ func (c *Channel) fundingSigned(m *lnwire.FundingSigned) {
 	c.signedBoth(m.Sig)
 	// B2.funding.3: not before the peer's signature.
 	c.fx.Publish = append(c.fx.Publish, c.fundings[0].Tx)
+	c.ready()
 }
 
 // signedBoth: both first commitments are signed, the channel exists.

@@ -92,7 +92,7 @@ func TestOpenChannelRefused(t *testing.T) {
 		{"", "to_self_delay", func(m *lnwire.OpenChannel) { m.ToSelfDelay = 0 }},
 		{"B2.open.14", "chain_hash", func(m *lnwire.OpenChannel) { m.ChainHash = chainhash.Hash{3} }},
 		{"B2.open.15", "channel_type is missing", func(m *lnwire.OpenChannel) { m.ChannelType = nil }},
-		{"B2.open.16", "not suitable", func(m *lnwire.OpenChannel) { f := lnwire.NewFeatures(12, 22, 50); m.ChannelType = &f }},
+		{"B2.open.16", "not suitable", func(m *lnwire.OpenChannel) { f := lnwire.NewFeatures(12, 22, 34); m.ChannelType = &f }},
 		{"", "funding_satoshis", func(m *lnwire.OpenChannel) { m.FundingSat, m.PushMsat = 0, 0 }},
 		{"", "funding_satoshis", func(m *lnwire.OpenChannel) { m.FundingSat = ^lnwire.Sat(0) }},
 		{"", "fifth", func(m *lnwire.OpenChannel) { m.ChannelReserve = 200_001 }},

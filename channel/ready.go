@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
@@ -57,8 +58,12 @@ func (c *Channel) wrongFunding() {
 	c.unfunded(text)
 }
 
-// unfunded forgets a channel whose funding never came to be.
+// unfunded forgets a channel whose funding never came to be. What was carried onwards
+// over it went nowhere.
 func (c *Channel) unfunded(reason string) {
+	for _, e := range c.out {
+		c.outcome(e, htlc.Resolution{Kind: htlc.TimedOut})
+	}
 	row := c.summary(ClosedUnfunded)
 	row.At, row.Reason = c.core.Tip, reason
 	c.fx.Delta.Events = append(c.fx.Delta.Events, NoticeClosed)
@@ -107,26 +112,31 @@ func (c *Channel) depthOf(p *Place) uint32 {
 func (c *Channel) deeper() {
 	c.ready()
 	c.announce()
+	c.doubt()
 	t := c.terms
 	// B2.ready.5: a fundee need not wait for ever; it has nothing at risk.
-	if !t.Funder && c.core.Confirmed == nil && c.core.SCID == 0 && c.core.Spend == nil &&
+	if !t.Funder && c.core.Confirmed == nil && c.core.SCID == 0 && c.core.Spend == nil && !c.atStake() &&
 		c.core.Tip.Height >= t.OpenedTip.Height+forgetAfter {
 		c.undo("the channel was never funded")
 		c.unfunded("the funding transaction did not confirm in time")
 	}
 }
 
-// readyDepth is how deep the funding must be for channel_ready.
+// readyDepth is how deep the funding must be for channel_ready: not at all when the
+// funder is trusted (B2.zeroconf.3).
 func (c *Channel) readyDepth() uint32 {
+	if c.terms.Kind().ZeroConf {
+		return 0
+	}
 	if c.core.Confirmed != nil && c.core.Confirmed.TxIndex == 0 {
 		return max(c.terms.MinDepth, coinbaseDepth) // V-15
 	}
-	return c.terms.MinDepth
+	return max(1, c.terms.MinDepth)
 }
 
 // ready sends our channel_ready once the funding is deep enough (B2.ready.2).
 func (c *Channel) ready() {
-	if c.core.Phase != AwaitReady || c.core.SentReady || !c.conn.synced || c.conn.broken || c.depth() < max(1, c.readyDepth()) {
+	if c.core.Phase != AwaitReady || c.core.SentReady || !c.conn.synced || c.conn.broken || c.depth() < c.readyDepth() {
 		return
 	}
 	c.core.SentReady = true
@@ -138,7 +148,7 @@ func (c *Channel) ready() {
 // sendReady sends channel_ready: first, or again after a reconnect.
 func (c *Channel) sendReady() {
 	m := &lnwire.ChannelReady{ChannelID: c.core.ChannelID, SecondPoint: c.point(1)} // B2.ready.3
-	if alias := c.terms.Alias; alias != 0 {                                         // B2.ready.6
+	if alias := c.terms.Alias; alias != 0 {                                         // B2.ready.6, B2.alias.1
 		m.Alias = &alias
 	}
 	c.send(m)

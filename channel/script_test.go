@@ -22,7 +22,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts of testdata pr
 // front of each ----; what follows is everything that happened. The reload law holds
 // after every step.
 //
-//	open [capacity=] [push=] [rate=] [format=anchors|static] [private] [half]
+//	open [capacity=] [push=] [rate=] [format=anchors|static] [private] [alias] [zeroconf]
 //	confirm [index=] | block [n=] | settle | turn a | deliver a [n=] | flush a
 //	add a amount= pre= [blocks=] | fulfill b id= pre= | fail b id= | malformed b id=
 //	fee a rate= | close a [force] | drop | connect | crash a | signer a away|back
@@ -189,6 +189,11 @@ func (s *script) life(verb string, n *node, a args) bool {
 			o.format = commitment.StaticRemoteKey
 		}
 		_, o.private = a["private"]
+		_, o.alias = a["alias"]
+		_, o.zeroConf = a["zeroconf"]
+		if o.alias || o.zeroConf {
+			s.a.alias, s.b.alias, s.b.trusts = 16_000_001<<40, 16_000_002<<40, true
+		}
 		s.ask(o)
 	case "ready":
 		s.settle()

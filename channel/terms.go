@@ -7,29 +7,57 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
-// typeOf is the channel_type of a format: the smallest bitmap.
-func typeOf(f commitment.Format) lnwire.Features {
-	if f == commitment.Anchors {
-		return lnwire.NewFeatures(lnwire.StaticRemoteKeyRequired, lnwire.AnchorsRequired)
-	}
-	return lnwire.NewFeatures(lnwire.StaticRemoteKeyRequired)
+// Kind is what a channel_type says: the format of the commitments, and the variations
+// that every format allows.
+type Kind struct {
+	Format    commitment.Format
+	ScidAlias bool // option_scid_alias: the real short_channel_id is told to nobody
+	ZeroConf  bool // option_zeroconf: the channel is used before its funding confirms
 }
 
-// formatOf reads a channel_type; false when we do not know it or when the
-// connection did not negotiate it.
-func formatOf(t, negotiated lnwire.Features) (commitment.Format, bool) {
-	switch {
-	case t.Exactly(lnwire.StaticRemoteKeyRequired):
-		return commitment.StaticRemoteKey, true
-	case t.Exactly(lnwire.StaticRemoteKeyRequired, lnwire.AnchorsRequired):
-		return commitment.Anchors, negotiated.HasEither(lnwire.AnchorsOptional)
+// Type is the channel_type of the kind: the smallest bitmap.
+func (k Kind) Type() lnwire.Features {
+	t := lnwire.NewFeatures(lnwire.StaticRemoteKeyRequired)
+	if k.Format == commitment.Anchors {
+		t = t.With(lnwire.AnchorsRequired)
 	}
-	return 0, false
+	if k.ScidAlias {
+		t = t.With(lnwire.ScidAliasRequired)
+	}
+	if k.ZeroConf {
+		t = t.With(lnwire.ZeroConfRequired)
+	}
+	return t
+}
+
+// kindOf reads a channel_type; false when we do not know it or when the connection did
+// not negotiate it.
+func kindOf(t, negotiated lnwire.Features) (k Kind, ok bool) {
+	k.ScidAlias, k.ZeroConf = t.Has(lnwire.ScidAliasRequired), t.Has(lnwire.ZeroConfRequired)
+	base := t.Without(lnwire.ScidAliasRequired, lnwire.ZeroConfRequired)
+	switch {
+	case base.Exactly(lnwire.StaticRemoteKeyRequired):
+		k.Format = commitment.StaticRemoteKey
+	case base.Exactly(lnwire.StaticRemoteKeyRequired, lnwire.AnchorsRequired) && negotiated.HasEither(lnwire.AnchorsOptional):
+		k.Format = commitment.Anchors
+	default:
+		return Kind{}, false
+	}
+	return k, (!k.ScidAlias || negotiated.HasEither(lnwire.ScidAliasOptional)) &&
+		(!k.ZeroConf || negotiated.HasEither(lnwire.ZeroConfOptional))
+}
+
+// Kind is that of the channel.
+func (t *Terms) Kind() Kind {
+	return Kind{
+		Format: t.Format, ScidAlias: t.ChannelType.Has(lnwire.ScidAliasRequired), ZeroConf: t.ChannelType.Has(lnwire.ZeroConfRequired),
+	}
 }
 
 // proposal is everything that both sides have to agree on before the funding.
 type proposal struct {
-	format     commitment.Format
+	kind       Kind
+	public     bool
 	capacity   lnwire.Sat
 	push       lnwire.MilliSat
 	rate       lnwire.SatPerKW
@@ -52,6 +80,8 @@ func (p *proposal) check() string {
 		return fmt.Sprintf("feerate_per_kw of %d is too low to relay (%d)", p.rate, lnwire.FeeFloor)
 	case p.rate > p.feeCeiling:
 		return fmt.Sprintf("feerate_per_kw of %d is unreasonably high (above %d)", p.rate, p.feeCeiling)
+	case p.public && p.kind.ScidAlias: // B2.open.17
+		return "channel_type has option_scid_alias, but the channel is to be announced"
 	}
 	if why := p.funder.check(p.capacity); why != "" {
 		return why
@@ -62,7 +92,7 @@ func (p *proposal) check() string {
 // checkFirst looks at the first commitment: the funder can pay for it (B2.open.8),
 // and one side has more than the reserve (B2.open.9).
 func (p *proposal) checkFirst() string {
-	params := commitment.Params{Format: p.format, OwnerIsFunder: true}
+	params := commitment.Params{Format: p.kind.Format, OwnerIsFunder: true}
 	s := commitment.Spec{FeeRate: p.rate, ToOwner: p.capacity.MilliSat() - p.push, ToOther: p.push}
 	if !params.Affordable(s, 0) {
 		return fmt.Sprintf("the funder's %v do not pay for the first commitment (%v)", s.ToOwner, params.Cost(s))

@@ -46,6 +46,7 @@ type node struct {
 	minDepth uint32
 	alias    lnwire.ShortChannelID
 	upfront  []byte
+	trusts   bool // channels without confirmations are accepted
 	declines bool
 	drop     bool // the machine wants to disconnect
 
@@ -72,7 +73,8 @@ type node struct {
 
 // everything is the features that both sides negotiate unless a test says less.
 var everything = lnwire.NewFeatures(lnwire.StaticRemoteKeyOptional, lnwire.AnchorsOptional, lnwire.SupportLargeChannelOptional,
-	lnwire.UpfrontShutdownOptional, lnwire.ShutdownAnySegwitOptional)
+	lnwire.UpfrontShutdownOptional, lnwire.ShutdownAnySegwitOptional, lnwire.QuiesceOptional, lnwire.ScidAliasOptional,
+	lnwire.ZeroConfOptional)
 
 // rings are shared by all worlds: making keys is most of what a world costs.
 var rings = map[string]*channeltest.Ring{"a": channeltest.NewRing("a"), "b": channeltest.NewRing("b")}
@@ -202,7 +204,7 @@ func (n *node) answer(q Ask) {
 	case AskAccept:
 		side := n.side
 		side.Upfront = n.upfront
-		a = Accepted{Ours: side, Keys: n.ring.Locs(1), MinDepth: n.minDepth, Alias: n.alias}
+		a = Accepted{Ours: side, Keys: n.ring.Locs(1), MinDepth: n.minDepth, Alias: n.alias, ZeroConf: n.trusts}
 	case AskOutPoint:
 		a = Free{}
 	case AskShutdownScript:
@@ -327,6 +329,8 @@ type openOptions struct {
 	format   commitment.Format
 	rate     lnwire.SatPerKW
 	private  bool
+	alias    bool // channel_type with option_scid_alias
+	zeroConf bool
 }
 
 var usual = openOptions{capacity: 1_000_000, push: 300_000_000, format: commitment.Anchors, rate: 2500}
@@ -340,7 +344,7 @@ func (w *world) ask(o openOptions) {
 	w.a.restore(Rows{})
 	w.a.step(OpenAsked{
 		TempID: lnwire.ChannelID{9, 9}, Capacity: o.capacity, Push: o.push, FeeRate: o.rate, FundingFeeRate: 1000,
-		Format: o.format, Private: o.private, Ours: side, Keys: w.a.ring.Locs(1), MinDepth: w.a.minDepth,
+		Format: o.format, ScidAlias: o.alias, ZeroConf: o.zeroConf, Private: o.private, Ours: side, Keys: w.a.ring.Locs(1), MinDepth: w.a.minDepth,
 		Alias: w.a.alias, Features: w.a.features, At: w.tip, Now: time.Unix(1_700_000_000, 0),
 	})
 }

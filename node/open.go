@@ -321,7 +321,7 @@ func (n *Node) accept(e *entry, q channel.AskAccept) channel.Answer {
 		return channel.Declined{Text: fmt.Sprintf("chan size of %d sat is below min chan size of %d sat", capacity, p.MinCapacity)}
 	case capacity > p.MaxCapacity:
 		return channel.Declined{Text: fmt.Sprintf("channel too large: %d sat, at most %d sat", capacity, p.MaxCapacity)}
-	case p.NoAnchors && q.Format == commitment.Anchors:
+	case p.NoAnchors && q.Kind.Format == commitment.Anchors:
 		return channel.Declined{Text: "channels with anchors are not supported"}
 	}
 	locs := keys.ChannelLocs(uint32(e.num))
