@@ -21,6 +21,7 @@ import (
 type OpenRequest struct {
 	Peer     lnwire.PubKey
 	Capacity lnwire.Sat
+	Max      bool // put in all that the wallet can spend, or the channel hold; Capacity is 0
 	Push     lnwire.MilliSat
 	FeeRate  lnwire.SatPerKW // of the funding transaction; 0: by Target
 	Target   uint32          // blocks until the funding should be confirmed; 0: 6
@@ -62,17 +63,25 @@ type opening struct {
 // OpenChannel asks a connected peer for a channel. The updates end with Open or Err;
 // the channel is made whether or not somebody still listens.
 func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpdate, error) {
+	if req.Peer == n.id {
+		return nil, errors.New("cannot open channel to self")
+	}
 	conn := n.host.Conn(req.Peer)
 	if conn == nil {
 		return nil, fmt.Errorf("peer %s is not online", req.Peer)
-	}
-	if err := n.checkOpen(&req); err != nil {
-		return nil, err
 	}
 	if err := n.readyForMoney(); err != nil {
 		return nil, err
 	}
 	features := n.negotiated(conn)
+	if req.Max {
+		if err := n.fundMax(&req, features); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.checkOpen(&req); err != nil {
+		return nil, err
+	}
 	ev, err := n.openAsked(&req, features)
 	if err != nil {
 		return nil, err
@@ -105,8 +114,6 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 func (n *Node) checkOpen(req *OpenRequest) error {
 	p := n.cfg.Policy
 	switch {
-	case req.Peer == n.id:
-		return errors.New("cannot open channel to self")
 	case req.Capacity < p.MinCapacity:
 		return fmt.Errorf("channel is too small, the minimum channel size is: %d SAT", p.MinCapacity)
 	case req.Capacity > p.MaxCapacity:
@@ -121,13 +128,7 @@ func (n *Node) checkOpen(req *OpenRequest) error {
 
 // openAsked works out what we say in open_channel.
 func (n *Node) openAsked(req *OpenRequest, features lnwire.Features) (*channel.OpenAsked, error) {
-	format := req.Format
-	if format == 0 {
-		format = commitment.StaticRemoteKey
-		if features.HasEither(lnwire.AnchorsOptional) && !n.cfg.Policy.StaticOnly {
-			format = commitment.Anchors
-		}
-	}
+	format := n.openFormat(req, features)
 	rate, err := n.feeRate(req.FeeRate, req.Target)
 	if err != nil {
 		return nil, err

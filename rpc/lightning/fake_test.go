@@ -127,6 +127,7 @@ func TestOpenRequestMistakes(t *testing.T) {
 	for want, req := range map[string]*lnrpc.OpenChannelRequest{
 		"node_pubkey":          {},
 		"local_funding_amount": {NodePubkeyString: id},
+		"with fund_max":        {NodePubkeyString: id, FundMax: true, LocalFundingAmount: 1},
 		"push_sat":             {NodePubkeyString: id, LocalFundingAmount: 1, PushSat: -1},
 		"commitment_type":      {NodePubkeyString: id, LocalFundingAmount: 1, CommitmentType: lnrpc.CommitmentType_TAPROOT},
 		"close_address":        {NodePubkeyString: id, LocalFundingAmount: 1, CloseAddress: "x"},

@@ -95,7 +95,11 @@ func (s *Service) openRequest(req *lnrpc.OpenChannelRequest) (ask node.OpenReque
 	if ask.Capacity, err = translate.Sats("local_funding_amount", req.LocalFundingAmount); err != nil {
 		return ask, err
 	}
-	if ask.Capacity == 0 {
+	ask.Max = req.FundMax
+	switch {
+	case ask.Max && ask.Capacity != 0:
+		return ask, translate.Invalid("local_funding_amount", "must not be set with fund_max")
+	case !ask.Max && ask.Capacity == 0:
 		return ask, translate.Invalid("local_funding_amount", "must be set")
 	}
 	push, err := translate.Sats("push_sat", req.PushSat)
@@ -132,8 +136,6 @@ func openUnsupported(req *lnrpc.OpenChannelRequest) error {
 		return translate.Invalid("zero_conf", "channels without confirmations are not supported")
 	case req.ScidAlias:
 		return translate.Invalid("scid_alias", "the feature is not supported")
-	case req.FundMax:
-		return translate.Invalid("fund_max", "not supported, give local_funding_amount")
 	case req.MaxLocalCsv != 0:
 		return translate.Invalid("max_local_csv", "not supported: the limit is the node's own")
 	}
