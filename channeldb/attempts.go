@@ -63,6 +63,11 @@ func encodeAttempt(e *enc, a *routing.Attempt) {
 		e.num(10, uint64(f.Height))
 		e.num(12, uint64(f.Flags))
 		e.text(14, f.Text)
+		if f.Update != nil {
+			if b, err := lnwire.Marshal(f.Update); err == nil {
+				e.raw(15, b)
+			}
+		}
 		e.shut(m)
 	}
 }
@@ -120,6 +125,11 @@ func decodeAttemptFailure(outer *dec) *routing.AttemptFailure {
 			f.Flags = d.u16()
 		case 14:
 			f.Text = d.text()
+		case 15:
+			// Not reading it is no reason to lose the row: it was somebody else's to write.
+			if m, err := lnwire.Unmarshal(d.v); err == nil {
+				f.Update, _ = m.(*lnwire.ChannelUpdate)
+			}
 		default:
 			d.unknown()
 		}
@@ -146,6 +156,11 @@ func encodeRoute(e *enc, t byte, r *routing.Route) {
 			e.u64(uint64(h.Fee))
 		}
 	}
+	if r.Tail != nil {
+		b := e.open(7)
+		encodeTail(e, r.Tail)
+		e.shut(b)
+	}
 	e.shut(m)
 }
 
@@ -170,6 +185,13 @@ func decodeRoute(outer *dec) (r routing.Route) {
 					Fee:     lnwire.MilliSat(binary.BigEndian.Uint64(b[53:])),
 				})
 			}
+		case 7:
+			r.Tail = new(routing.Tail)
+			tail := d.fields()
+			for tail.next() {
+				decodeTail(&tail, r.Tail)
+			}
+			d.err = tail.err
 		default:
 			d.unknown()
 		}

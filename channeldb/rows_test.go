@@ -134,6 +134,14 @@ var rowCases = []rowCase{
 	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
 		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
 	rowOf("attempt", nil, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
+	rowOf("attempt-update", func(a *routing.Attempt) {
+		if a.Failure == nil {
+			a.Failure = &routing.AttemptFailure{}
+		}
+		if a.Failure.Update == nil {
+			a.Failure.Update = &lnwire.ChannelUpdate{SCID: 1 << 40, Timestamp: 7, MessageFlags: 1, FeePPM: 100, Extra: []byte{0xfe, 1, 2, 3}}
+		}
+	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
 	rowOf("score", nil, func(o *ops, v *routing.PairHistory) {
 		o.scores(&Batch{Scores: []routing.PairHistory{*v}})
 	}, decodeScore),

@@ -201,7 +201,18 @@ func (s *turn) read(f flight, res htlc.Resolution) (AttemptFailure, verdict) {
 	}
 	text := fmt.Sprintf("%s: %s", place(r, hop), failure.Explain())
 	return AttemptFailure{Hop: int32(hop), Code: failure.Code, Amount: failure.HTLCMsat, Expiry: failure.CLTVExpiry,
-		Height: failure.Height, Flags: failure.DisabledFlags, Text: text}, interpret(r, hop, &failure)
+		Height: failure.Height, Flags: failure.DisabledFlags, Update: kept(failure.Update), Text: text}, interpret(r, hop, &failure)
+}
+
+// maxUpdateExtra bounds what is kept behind the known fields of a channel_update.
+const maxUpdateExtra = 256
+
+// kept is a failure's channel_update as far as it is kept with the attempt.
+func kept(u *lnwire.ChannelUpdate) *lnwire.ChannelUpdate {
+	if u == nil || len(u.Extra) > maxUpdateExtra {
+		return nil
+	}
+	return u
 }
 
 // place says in words where a hop stands.

@@ -298,6 +298,7 @@ func TestPolicyIsFollowedOnce(t *testing.T) {
 	}
 	f := &onion.Failure{Code: onion.FeeInsufficient, Update: u}
 	fx = b.step(p, b.walk(fx.Launch[0], 1, f))
+	require.Equal(t, u.FeeBase, fx.Delta.Attempts[0].Failure.Update.FeeBase)
 	require.Equal(t, []int{1, 2, 3}, scidsOf(fx.Launch[0].Attempt.Route))
 	fx = b.step(p, b.walk(fx.Launch[0], 1, f))
 	require.Equal(t, []int{4, 5}, scidsOf(fx.Launch[0].Attempt.Route))

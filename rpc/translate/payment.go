@@ -75,7 +75,7 @@ func Attempt(a *routing.Attempt, t *routing.Terms) *lnrpc.HTLCAttempt {
 func failure(f *routing.AttemptFailure) *lnrpc.Failure {
 	out := &lnrpc.Failure{
 		Code: FailureCode(f.Code), HtlcMsat: uint64(f.Amount), CltvExpiry: uint32(f.Expiry), Flags: uint32(f.Flags),
-		Height: uint32(f.Height),
+		Height: uint32(f.Height), ChannelUpdate: channelUpdate(f.Update),
 	}
 	switch {
 	case f.Local && f.Code == onion.Unreadable:
@@ -87,6 +87,19 @@ func failure(f *routing.AttemptFailure) *lnrpc.Failure {
 		out.FailureSourceIndex = uint32(f.Hop + 1)
 	}
 	return out
+}
+
+// channelUpdate is a channel_update in full.
+func channelUpdate(u *lnwire.ChannelUpdate) *lnrpc.ChannelUpdate {
+	if u == nil {
+		return nil
+	}
+	return &lnrpc.ChannelUpdate{
+		Signature: u.Sig[:], ChainHash: u.ChainHash[:], ChanId: uint64(u.SCID), Timestamp: u.Timestamp,
+		MessageFlags: uint32(u.MessageFlags), ChannelFlags: uint32(u.ChannelFlags), TimeLockDelta: uint32(u.CLTVExpiryDelta),
+		HtlcMinimumMsat: uint64(u.HTLCMinimum), BaseFee: u.FeeBase, FeeRate: u.FeePPM, HtlcMaximumMsat: uint64(u.HTLCMaximum),
+		ExtraOpaqueData: u.Extra,
+	}
 }
 
 var failureCodes = map[onion.Code]lnrpc.Failure_FailureCode{

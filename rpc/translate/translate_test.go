@@ -170,7 +170,17 @@ func TestFailures(t *testing.T) {
 		got := failure(&c.f)
 		require.Equal(t, c.code, got.Code)
 		require.Equal(t, c.source, got.FailureSourceIndex)
+		require.Nil(t, got.ChannelUpdate)
 	}
+	u := &lnwire.ChannelUpdate{
+		Sig: lnwire.Sig{1}, ChainHash: [32]byte{2}, SCID: 3, Timestamp: 4, MessageFlags: 1, ChannelFlags: 2, CLTVExpiryDelta: 5,
+		HTLCMinimum: 6, FeeBase: 7, FeePPM: 8, HTLCMaximum: 9, Extra: []byte{10},
+	}
+	got := failure(&routing.AttemptFailure{Hop: 1, Code: onion.FeeInsufficient, Update: u}).ChannelUpdate
+	require.True(t, proto.Equal(&lnrpc.ChannelUpdate{
+		Signature: u.Sig[:], ChainHash: u.ChainHash[:], ChanId: 3, Timestamp: 4, MessageFlags: 1, ChannelFlags: 2, TimeLockDelta: 5,
+		HtlcMinimumMsat: 6, BaseFee: 7, FeeRate: 8, HtlcMaximumMsat: 9, ExtraOpaqueData: []byte{10},
+	}, got), "%v", got)
 }
 
 // FuzzRequests reads random requests: an error or a result, never a panic.
