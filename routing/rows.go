@@ -188,6 +188,9 @@ type AttemptFailure struct {
 	Expiry lnwire.Height
 	Height lnwire.Height
 	Flags  uint16
+	// Update is the channel_update that came with the code; nil: none, or one that is
+	// longer than any honest one.
+	Update *lnwire.ChannelUpdate
 	// Text explains it in words.
 	Text string
 }
@@ -203,9 +206,6 @@ type Delta struct {
 	Attempts []Attempt
 	// Took are the attempts whose outcome is now in the rows: their rows leave the
 	// outbox.
-	// Update is the channel_update that came with the code; nil: none, or one that is
-	// longer than any honest one.
-	Update *lnwire.ChannelUpdate
 	Took []uint64
 	// Lazy: nothing waits for this delta. It may ride in the next write, as long as
 	// the order is kept: the attempt that follows must not be durable without it.
