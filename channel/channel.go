@@ -76,6 +76,7 @@ type connection struct {
 	held     []Received
 	// The negotiation of the closing fee starts anew on every connection.
 	offers offers
+	quiet  quiet
 	// broken: we have asked to disconnect; what still arrives is not looked at.
 	broken bool
 }
@@ -144,6 +145,7 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.now, c.mono = ev.Now, ev.Mono
 		c.openingTick()
 		c.closingTick()
+		c.quietTick()
 	case Block:
 		c.block(ev.At)
 		lazy = true
@@ -159,6 +161,8 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.policy, c.dirty.policy, c.stale = ev.Policy, true, true
 	case CloseAsked:
 		c.closeAsked(ev)
+	case QuiesceAsked:
+		c.quiesceAsked()
 	case Answered:
 		c.answered(ev)
 	case Loaded:

@@ -358,7 +358,10 @@ func TestClosingPatience(t *testing.T) {
 	w.b.step(Flush{})
 	w.a.deliver(-1)
 	fx := w.a.step(Flush{})
-	require.NotZero(t, fx.Wake)
+	// The time that the machine knew was an hour old: the clock starts now.
+	require.Equal(t, time.Hour+1, fx.Wake)
+	fx = w.a.step(Tick{Mono: 2 * time.Hour})
+	require.Equal(t, 2*time.Hour+closingPatience, fx.Wake)
 	w.a.step(Tick{Mono: fx.Wake - 1})
 	require.Equal(t, ShuttingDown, w.a.ch.Phase())
 	w.a.step(Tick{Mono: fx.Wake})

@@ -14,7 +14,7 @@ const closingPatience = 30 * time.Minute
 
 // offers is the state of the negotiation of the closing fee on this connection.
 type offers struct {
-	since    time.Duration // monotonic time of the last progress
+	clock    patience // since the last progress
 	sent     bool
 	fee      lnwire.Sat // last sent
 	min, max lnwire.Sat // the fee_range we have sent
@@ -25,27 +25,17 @@ type offers struct {
 
 // offersFrom starts or restarts the clock of the negotiation.
 func (c *Channel) offersFrom() {
-	c.conn.offers.since = c.mono
-	if c.mono > 0 {
-		c.fx.Wake = c.mono + closingPatience
-	}
+	c.begin(&c.conn.offers.clock)
 }
 
 // closingTick fails a channel whose peer does not go on with the close.
 func (c *Channel) closingTick() {
-	o := &c.conn.offers
 	if c.core.Phase != ShuttingDown || !c.negotiating() {
 		return
 	}
-	if o.since == 0 {
-		c.offersFrom()
-		return
-	}
-	if c.mono-o.since >= closingPatience {
+	if c.over(&c.conn.offers.clock, closingPatience) {
 		c.fail("no agreement on the closing fee in time")
-		return
 	}
-	c.fx.Wake = o.since + closingPatience
 }
 
 // closing is what the closing transaction is made from.

@@ -37,6 +37,7 @@ func (c *Channel) flush() {
 			}
 		}
 	}
+	c.stfu()
 	c.shutdown()
 	c.negotiate()
 	c.refreshLink()

@@ -45,6 +45,8 @@ func describe(m lnwire.Message) string {
 		return fmt.Sprintf("channel_reestablish next_commitment=%d next_revocation=%d", m.NextCommitment, m.NextRevocation)
 	case *lnwire.Shutdown:
 		return fmt.Sprintf("shutdown script=%d bytes", len(m.Script))
+	case *lnwire.Stfu:
+		return fmt.Sprintf("stfu initiator=%v", m.Initiator)
 	case *lnwire.ClosingSigned:
 		fees := ""
 		if m.Range != nil {
@@ -129,6 +131,7 @@ var noticeNames = map[NoticeKind]string{
 	NoticeWarning: "warned:", NoticeError: "peer failed it:", NoticeFailing: "failing:", NoticeCloseRefused: "close refused:",
 	NoticeClosePublished: "close published", NoticeSpent: "funding spent", NoticeClosed: "closed", NoticeDataLost: "data lost",
 	NoticeBug: "BUG:", NoticeForgotten: "forgotten", NoticeUnconfirmed: "doubts:",
+	NoticeQuiescent: "quiescent:", NoticeQuiesceRefused: "not quiescent:",
 }
 
 func kindName(k htlc.ResolutionKind) string {

@@ -101,7 +101,7 @@ func (c *Channel) receiveOpening(ev *Received) bool {
 
 // receiveUpdate takes the messages of normal operation while it lasts.
 func (c *Channel) receiveUpdate(ev *Received) bool {
-	if !c.updating() || c.negotiating() {
+	if !c.updating() || c.negotiating() || !c.mayUpdate(ev.Msg) {
 		return false
 	}
 	switch m := ev.Msg.(type) {
@@ -125,6 +125,16 @@ func (c *Channel) receiveUpdate(ev *Received) bool {
 	return true
 }
 
+// mayUpdate: the peer has not fallen silent. After its stfu it may sign and revoke for
+// the sake of our updates, and nothing when both are silent (B2.quiesce.5).
+func (c *Channel) mayUpdate(msg lnwire.Message) bool {
+	switch msg.(type) {
+	case *lnwire.CommitmentSigned, *lnwire.RevokeAndAck:
+		return !c.quiescent()
+	}
+	return !c.conn.quiet.got
+}
+
 // receiveOther takes the messages at the seams of normal operation.
 func (c *Channel) receiveOther(msg lnwire.Message) bool {
 	live := c.core.Phase >= AwaitReady && c.core.Phase <= MutualClose
@@ -145,8 +155,13 @@ func (c *Channel) receiveOther(msg lnwire.Message) bool {
 			return true
 		}
 	case *lnwire.Shutdown:
-		if live && c.conn.synced {
+		if live && c.conn.synced && !c.conn.quiet.got {
 			c.rcvShutdown(m)
+			return true
+		}
+	case *lnwire.Stfu:
+		if c.core.Phase == Open && c.updating() && c.conn.features.HasEither(lnwire.QuiesceOptional) {
+			c.rcvStfu(m)
 			return true
 		}
 	case *lnwire.ClosingSigned:

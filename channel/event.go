@@ -151,6 +151,10 @@ type CloseAsked struct {
 	MaxFeeRate lnwire.SatPerKW
 }
 
+// QuiesceAsked asks for quiescence: both sides stop sending updates until the connection
+// ends. It ends in NoticeQuiescent or NoticeQuiesceRefused.
+type QuiesceAsked struct{}
+
 // Answered answers the Ask of the same ID. An answer that nobody waits for any
 // more changes nothing.
 type Answered struct {
@@ -183,6 +187,7 @@ func (PreimageSeen) isEvent() {}
 func (FeeRate) isEvent()      {}
 func (PolicySet) isEvent()    {}
 func (CloseAsked) isEvent()   {}
+func (QuiesceAsked) isEvent() {}
 func (Answered) isEvent()     {}
 func (Loaded) isEvent()       {}
 func (Resumed) isEvent()      {}

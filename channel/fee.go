@@ -11,7 +11,7 @@ import (
 // adjustFee sends update_fee when we pay the fees and the rate is more than a tenth
 // off what it should be, up to what we can pay (B2.fee.5).
 func (c *Channel) adjustFee() {
-	if !c.terms.Funder || c.target == 0 || c.fee != nil || len(c.core.Fees) > 0 || c.core.Phase != Open || c.want.closing {
+	if !c.terms.Funder || c.target == 0 || c.fee != nil || len(c.core.Fees) > 0 || c.core.Phase != Open || c.want.closing || c.quieting() {
 		return
 	}
 	want, now := c.wantedRate(), c.core.FeeRate

@@ -106,6 +106,8 @@ type Info struct {
 	Connected bool
 	// Active: connected, reestablished and open.
 	Active bool
+	// Quiescent: neither side sends updates. Leads: the quiescence is ours to use.
+	Quiescent, Leads bool
 	// Confirmations of the funding; 0 while it is not in the chain.
 	Confirmations uint32
 	// LocalOurs and LocalTheirs are the balances in our newest commitment before

@@ -17,6 +17,8 @@ func (c *Channel) notUp() string {
 		return "the connection is being dropped"
 	case c.want.closing || c.core.OurShutdown != nil || c.conn.shutGot:
 		return "the channel is being closed"
+	case c.quieting():
+		return "the channel is quiescent"
 	}
 	return ""
 }
@@ -66,6 +68,7 @@ func (c *Channel) Info() Info {
 	}
 	i.Terms = *c.terms
 	i.Active = c.notUp() == ""
+	i.Quiescent, i.Leads = c.quiescent(), c.quiescent() && c.weLead()
 	i.Confirmations = c.depth()
 	i.LocalOurs, i.LocalTheirs = c.balances(holds(htlc.LocalCommit))
 	i.RemoteOurs, i.RemoteTheirs = c.balances(holds(htlc.RemoteCommit))

@@ -42,6 +42,10 @@ const (
 	NoticeBreach
 	// NoticeUnconfirmed: a funding that we trust does not confirm; Text is for people.
 	NoticeUnconfirmed
+	// NoticeQuiescent: neither side sends updates any more; Text says who leads.
+	NoticeQuiescent
+	// NoticeQuiesceRefused: a QuiesceAsked could not be taken; Text says why.
+	NoticeQuiesceRefused
 )
 
 // String is the kind in words, for the log.
@@ -53,6 +57,7 @@ func (k NoticeKind) String() string {
 		NoticeSpent: "spent", NoticeClosed: "closed", NoticeDataLost: "state lost", NoticeBug: "broken",
 		NoticeForgotten: "forgotten", NoticeBreach: "breach",
 		NoticeUnconfirmed: "unconfirmed",
+		NoticeQuiescent:   "quiescent", NoticeQuiesceRefused: "not quiescent",
 	}
 	if int(k) >= len(names) || names[k] == "" {
 		return "event"

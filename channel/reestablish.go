@@ -151,6 +151,7 @@ func (c *Channel) retransmit(m *lnwire.ChannelReestablish, sigs []lnwire.Sig) {
 	if revoke && !c.core.CommitLast {
 		c.revokeMessage()
 	}
+	c.releaseAnswers()
 	for _, e := range c.in {
 		if e.State == htlc.SentRemove { // B2.reest.17
 			c.sendRemoval(e)

@@ -26,7 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts of testdata pr
 //	confirm [index=] | block [n=] | settle | turn a | deliver a [n=] | flush a
 //	add a amount= pre= [blocks=] | fulfill b id= pre= | fail b id= | malformed b id=
 //	fee a rate= | close a [force] | drop | connect | crash a | signer a away|back
-//	spend a (a's last published transaction confirms) | reorg | lose a (rows of before)
+//	quiesce a | spend a (a's last published transaction confirms) | reorg | lose a (rows of before)
 //	state
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -207,6 +207,8 @@ func (s *script) life(verb string, n *node, a args) bool {
 	case "close":
 		_, force := a["force"]
 		n.step(CloseAsked{Force: force, FeeRate: lnwire.SatPerKW(a.num("rate", 0))})
+	case "quiesce":
+		n.step(QuiesceAsked{})
 	case "spend":
 		tx := n.published[len(n.published)-1]
 		s.tip = blockRef(s.tip.Height + 1)

@@ -75,7 +75,7 @@ func (c *Channel) shutdown() {
 	case Opening, Funding, Failed, Closing, Closed:
 		return
 	}
-	if c.unsigned() {
+	if c.unsigned() || c.quieting() {
 		return
 	}
 	script := c.ourScript()

@@ -62,6 +62,9 @@ func (c *Channel) resolve(ev Resolve) {
 	if !ok || e.Ref.Dir != htlc.Incoming || e.State != htlc.RcvdAddAckRevocation {
 		return
 	}
+	if live := c.core.Phase < Failed; live && e.Removal != nil {
+		return // answered: it is held
+	}
 	answer := ev.Resolution
 	switch answer.Kind {
 	case htlc.Fulfilled:
@@ -80,6 +83,11 @@ func (c *Channel) resolve(ev Resolve) {
 		return
 	}
 	c.fx.Delta.Riders = append(c.fx.Delta.Riders, ev.With...)
+	if c.quieting() {
+		c.holdAnswer(e, answer)
+		c.deadlines()
+		return
+	}
 	e.State, e.Removal = htlc.SentRemove, &answer
 	e.opened = nil
 	c.dropOnion(e)
