@@ -77,7 +77,8 @@ type Implementation struct {
 	Name  string        // "lnd", "ldk"
 	Types []ChannelType // with which the scenarios are played
 	// Start gives a node that runs, in a fresh directory under the world's, and that ends
-	// with the test. What it prints is shown when the test fails.
+	// with the test. What it prints is shown when the test fails. It uses channels at 3
+	// confirmations, and takes fee estimates from the world's fee server.
 	Start func(w *rig.World, name string, s Setup) Peer
 }
 
@@ -103,6 +104,7 @@ const (
 	Graph        Ability = "graph"                          // Edge and Alias
 	Announces    Ability = "announces"                      // its channels and itself
 	Forwards     Ability = "forwards"                       // for others
+	Patient      Ability = "patient"                        // keeps a channel whose funding is unconfirmed again by a reorg
 	Sweeps       Ability = "sweeps"                         // brings everything of a forced close into its wallet
 	ZeroConf     Ability = "channels without confirmations" // Opening.ZeroConf, Setup.Trust
 	Aliases      Ability = "short channel ids of its own"   // Opening.Alias

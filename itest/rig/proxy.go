@@ -94,6 +94,13 @@ func (p *Proxy) close(conns ...net.Conn) {
 	}
 }
 
+// Used: connections go through it.
+func (p *Proxy) Used() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open) > 0
+}
+
 // Cut cuts every connection now, and lets new ones pass without a limit.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
