@@ -156,6 +156,11 @@ func encodeRoute(e *enc, t byte, r *routing.Route) {
 			e.u64(uint64(h.Fee))
 		}
 	}
+	if r.Tail != nil {
+		b := e.open(7)
+		encodeTail(e, r.Tail)
+		e.shut(b)
+	}
 	e.shut(m)
 }
 
@@ -180,6 +185,13 @@ func decodeRoute(outer *dec) (r routing.Route) {
 					Fee:     lnwire.MilliSat(binary.BigEndian.Uint64(b[53:])),
 				})
 			}
+		case 7:
+			r.Tail = new(routing.Tail)
+			tail := d.fields()
+			for tail.next() {
+				decodeTail(&tail, r.Tail)
+			}
+			d.err = tail.err
 		default:
 			d.unknown()
 		}

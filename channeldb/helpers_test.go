@@ -93,6 +93,8 @@ func (f filler) fill(v reflect.Value) {
 		v.SetUint(f.Uint64() >> (f.IntN(64)) >> (64 - v.Type().Bits()))
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		v.SetInt(int64(f.Uint64()) >> f.IntN(64) >> (64 - v.Type().Bits()))
+	case reflect.Float64:
+		v.SetFloat(float64(f.IntN(2001)-1000) / 1000)
 	default:
 		panic("fill " + v.Type().String())
 	}

@@ -3,6 +3,7 @@ package channeldb
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -22,7 +23,7 @@ func (o *ops) payments(d *routing.Delta) {
 		o.row(1)
 		encodePayment(&o.enc, p)
 		o.end()
-		if p.Status == routing.InFlight {
+		if d.Open || p.Status == routing.InFlight {
 			o.start(inOpenPayments, put)
 		} else {
 			o.start(inOpenPayments, del)
@@ -122,6 +123,7 @@ func encodeTermsOf(e *enc, t byte, terms *routing.Terms) {
 	}
 	e.records(14, terms.Custom)
 	e.text(16, terms.Request)
+	encodeBlinded(e, 17, terms.Blinded)
 	e.shut(m)
 }
 
@@ -148,6 +150,8 @@ func decodeTermsOf(outer *dec, terms *routing.Terms) {
 			terms.Custom = d.records()
 		case 16:
 			terms.Request = d.text()
+		case 17:
+			terms.Blinded = decodeBlinded(&d)
 		default:
 			d.unknown()
 		}
@@ -183,6 +187,8 @@ func encodeLimits(e *enc, t byte, lim *routing.Limits) {
 	if lim.LastHop != nil {
 		e.raw(10, lim.LastHop[:])
 	}
+	e.num(11, uint64(lim.MaxPart))
+	e.num(13, math.Float64bits(lim.TimePref))
 	e.shut(m)
 }
 
@@ -205,6 +211,14 @@ func decodeLimits(outer *dec, lim *routing.Limits) {
 		case 10:
 			lim.LastHop = new(lnwire.PubKey)
 			d.fixed(lim.LastHop[:])
+		case 11:
+			lim.MaxPart = lnwire.MilliSat(d.u64())
+		case 13:
+			if v := math.Float64frombits(d.u64()); v >= -1 && v <= 1 {
+				lim.TimePref = v
+			} else {
+				d.fail("time preference in field %d is out of range", d.t)
+			}
 		default:
 			d.unknown()
 		}

@@ -131,10 +131,26 @@ var rowCases = []rowCase{
 		for k := range v.Terms.Custom {
 			v.Terms.Custom[k].Value = append([]byte{}, v.Terms.Custom[k].Value...)
 		}
+		for i := range v.Terms.Blinded {
+			noNilData(&v.Terms.Blinded[i].Tail)
+		}
+		if v.Route != nil {
+			noNilData(v.Route.Tail)
+		}
 	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
 		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
-	rowOf("attempt", nil, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
+	rowOf("payment-blinded", func(v *routing.Payment) {
+		v.Terms = routing.Terms{Hash: v.Terms.Hash, Amount: 5, Blinded: []routing.BlindedPath{
+			{Intro: lnwire.PubKey{2, 1}, Tail: someTail(), Base: 1000, PPM: 20, Delta: 144, Min: 1, Max: 1 << 40, Features: lnwire.Features{1}}, {},
+		}}
+		v.Limits = routing.Limits{MaxPart: 7_000_000, TimePref: -0.25}
+		tail := someTail()
+		v.Route = &routing.Route{Amount: 6, Hops: []routing.Hop{{SCID: 9, Fee: 1, Forward: 5}, {Forward: 5}}, Tail: &tail}
+	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
+		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
+	rowOf("attempt", func(a *routing.Attempt) { noNilData(a.Route.Tail) }, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
 	rowOf("attempt-update", func(a *routing.Attempt) {
+		noNilData(a.Route.Tail)
 		if a.Failure == nil {
 			a.Failure = &routing.AttemptFailure{}
 		}
@@ -155,6 +171,19 @@ var rowCases = []rowCase{
 		m, err := decodeMeta(row)
 		return metaView{m.schema, m.minReader, m.genesis, m.nodeID, m.epoch}, err
 	}),
+}
+
+// noNilData gives what is empty the form in which it is read.
+func noNilData(t *routing.Tail) {
+	if t != nil {
+		for i := range t.Hops {
+			t.Hops[i].Data = append([]byte{}, t.Hops[i].Data...)
+		}
+	}
+}
+
+func someTail() routing.Tail {
+	return routing.Tail{PathKey: lnwire.PubKey{3, 3}, Hops: []routing.BlindedHop{{ID: lnwire.PubKey{2, 5}, Data: []byte{1, 2, 3}}, {ID: lnwire.PubKey{3, 6}, Data: []byte{}}}}
 }
 
 // metaView is meta with names that can be filled.

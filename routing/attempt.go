@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -22,19 +21,10 @@ func (s *turn) advance() {
 	if p.row.Status == InFlight && p.giveUp == ReasonNone && !s.now.Before(p.deadline) {
 		s.stop(ReasonTimeout, s.timeoutText())
 	}
-	for p.row.Status == InFlight && p.giveUp == ReasonNone {
-		rest, fees := s.rest()
-		if rest == 0 || len(p.flights) >= int(max(p.row.Limits.Parts, 1)) {
-			return
-		}
-		if err := s.launch(rest, fees); err != nil {
-			if len(p.flights) > 0 {
-				return // one of them may still make room for another way
-			}
-			s.noWay(err)
-		}
+	if p.row.Status == InFlight && p.giveUp == ReasonNone && p.row.Route == nil {
+		s.pursue()
 	}
-	if p.row.Status == InFlight && len(p.flights) == 0 {
+	if p.row.Status == InFlight && len(p.flights) == 0 && p.giveUp != ReasonNone {
 		row := &p.row
 		row.Status, row.Reason, row.Text, row.EndedAt = Failed, p.giveUp, p.why, s.now
 		s.saveRow()
@@ -49,14 +39,34 @@ func (s *turn) timeoutText() string {
 	return text
 }
 
+// pursue sends what no attempt under way brings yet, all of it or nothing. When there
+// is no way for it, those that are under way may still make room for one; without
+// them the payment has failed.
+func (s *turn) pursue() {
+	p := s.p
+	rest, fees := s.rest()
+	if rest == 0 || s.slots() <= 0 {
+		return
+	}
+	routes, err := s.plan(rest, fees)
+	for i := 0; err == nil && i < len(routes); i++ {
+		err = s.launch(routes[i], s.final())
+	}
+	switch {
+	case err == nil:
+		p.stuck = ""
+	case len(p.flights) > 0:
+		p.stuck = err.Error()
+	default:
+		s.noWay(err)
+	}
+}
+
 // rest is what no attempt under way brings yet, and what may still be spent on fees.
 //
 // B4.origin.11: all parts under way together bring no more than was asked for.
 func (s *turn) rest() (amount, fees lnwire.MilliSat) {
 	amount, fees = s.p.row.Terms.Amount, s.p.row.Limits.Fee
-	if r := s.p.row.Route; r != nil {
-		amount = min(amount, r.Received())
-	}
 	for _, f := range s.p.flights {
 		r := &s.p.attempts[f.place].Route
 		amount -= min(amount, r.Received())
@@ -77,17 +87,15 @@ func (s *turn) noWay(err error) {
 	s.stop(reason, text)
 }
 
+// final is what the recipient is told besides the figures of its part.
+func (s *turn) final() onion.Final {
+	t := &s.p.row.Terms
+	return onion.Final{Secret: t.Secret, Total: t.Amount, Metadata: t.Metadata, Custom: t.Custom}
+}
+
 // launch begins one attempt.
-func (s *turn) launch(amount, fees lnwire.MilliSat) error {
+func (s *turn) launch(r Route, final onion.Final) error {
 	p := s.p
-	final := onion.Final{Secret: p.row.Terms.Secret, Total: p.row.Terms.Amount, Metadata: p.row.Terms.Metadata, Custom: p.row.Terms.Custom}
-	r, err := s.route(amount, fees, final)
-	if err != nil {
-		return err
-	}
-	if r.Fee() > fees {
-		return noRoute("the route costs %s, the limit is %s", r.Fee(), fees)
-	}
 	a := Attempt{Hash: p.row.Terms.Hash, Number: p.number, Route: r, StartedAt: s.now, Status: InFlight}
 	a.SessionKey = sessionKey(p.seed, a.Hash, a.Number)
 	hops, err := BuildPayloads(&a.Route, final)
@@ -105,45 +113,6 @@ func (s *turn) launch(amount, fees lnwire.MilliSat) error {
 	s.fx.Launch = append(s.fx.Launch, Launch{AttemptID: a.ID, FirstHop: r.Hops[0].SCID, Amount: r.Amount,
 		Expiry: r.Expiry, Hash: a.Hash, Onion: packet, Attempt: a})
 	return nil
-}
-
-func (s *turn) route(amount, fees lnwire.MilliSat, final onion.Final) (Route, error) {
-	p := s.p
-	if p.row.Route != nil {
-		return *p.row.Route, nil
-	}
-	t, l := &p.row.Terms, &p.row.Limits
-	delta := paddedDelta(t, l)
-	final.Amount, final.Expiry = amount, s.env.Height+lnwire.Height(delta)
-	payload, err := final.Payload().Encode()
-	if err != nil {
-		return Route{}, err
-	}
-	finder := s.env.Finder
-	if finder == nil {
-		finder = &Finder{}
-	}
-	return finder.Find(s.env.Graph, &Query{Source: s.env.Self, Target: t.Payee, Amount: amount, Height: s.env.Height,
-		FinalDelta: delta, FinalLen: len(payload), Features: t.Features, FeeLimit: fees, CLTV: l.CLTV, Ours: true, Locals: s.env.Locals,
-		Hints: t.Hints, Outgoing: l.Outgoing, LastHop: l.LastHop, IgnoreNodes: p.local.nodes, IgnorePairs: p.local.pairs(amount),
-		IgnoreEdges: p.local.edges, Updates: p.local.updates, Scores: s.env.Scores, Params: s.env.Params, Now: s.now})
-}
-
-// blockPadding is how many blocks may be found while an HTLC is under way, and by how many
-// the recipient may be ahead of us, without the payment being refused as expiring too
-// soon: which would end it. It is lnd's figure.
-const blockPadding = 3
-
-// paddedDelta is what the last HTLC gets, as far as the limit leaves room.
-func paddedDelta(t *Terms, l *Limits) uint16 {
-	most := l.CLTV
-	if most == 0 {
-		most = MaxCLTV
-	}
-	if uint32(t.FinalDelta)+blockPadding <= min(most, math.MaxUint16) {
-		return t.FinalDelta + blockPadding
-	}
-	return t.FinalDelta
 }
 
 // sessionKey derives the key of an attempt's onion. The seed is fresh after every
@@ -188,7 +157,7 @@ func (s *turn) read(f flight, res htlc.Resolution) (AttemptFailure, verdict) {
 		code := onion.Code(res.Code)
 		return AttemptFailure{Hop: 0, Code: code, Text: fmt.Sprintf("our peer %s: %s", r.Hops[0].Node, onion.Failure{Code: code}.Explain())}, badOnion(r, 0)
 	case htlc.TimedOut:
-		return AttemptFailure{Hop: UnknownHop, Local: true, Text: "nobody claimed the HTLC before it expired; it was taken back on the chain"}, unknown(r)
+		return AttemptFailure{Hop: UnknownHop, Local: true, Text: "nobody claimed the HTLC before it expired; it was taken back on the chain"}, unknown(r, s.env.Busy)
 	case htlc.Fulfilled:
 		d := reading{r: r}
 		d.v.end = ReasonError
@@ -196,12 +165,15 @@ func (s *turn) read(f flight, res htlc.Resolution) (AttemptFailure, verdict) {
 	case htlc.Failed:
 	}
 	hop, failure, ok := onion.DecodeFailure(s.secrets(f), res.Reason)
+	if r.Tail != nil && ok {
+		hop = min(hop, r.intro()) // who inside the path, is nobody's business
+	}
 	if !ok || hop < 0 || hop >= len(r.Hops) {
-		return AttemptFailure{Hop: UnknownHop, Text: "some node on the way answered with what nobody can read"}, unknown(r)
+		return AttemptFailure{Hop: UnknownHop, Text: "some node on the way answered with what nobody can read"}, unknown(r, s.env.Busy)
 	}
 	text := fmt.Sprintf("%s: %s", place(r, hop), failure.Explain())
 	return AttemptFailure{Hop: int32(hop), Code: failure.Code, Amount: failure.HTLCMsat, Expiry: failure.CLTVExpiry,
-		Height: failure.Height, Flags: failure.DisabledFlags, Update: kept(failure.Update), Text: text}, interpret(r, hop, &failure)
+		Height: failure.Height, Flags: failure.DisabledFlags, Update: kept(failure.Update), Text: text}, interpret(r, s.env.Busy, hop, &failure)
 }
 
 // maxUpdateExtra bounds what is kept behind the known fields of a channel_update.
@@ -217,6 +189,9 @@ func kept(u *lnwire.ChannelUpdate) *lnwire.ChannelUpdate {
 
 // place says in words where a hop stands.
 func place(r *Route, hop int) string {
+	if hop >= r.intro() {
+		return "the blinded path behind " + r.Hops[hop].Node.String()
+	}
 	if hop == len(r.Hops)-1 {
 		return "the recipient " + r.Hops[hop].Node.String()
 	}
@@ -229,13 +204,14 @@ type learned struct {
 	edges   []Direction
 	updates []Update
 	failed  []Observation
+	caps    []Cap
 }
 
 // take keeps what an attempt taught. A channel's policy is replaced once: who fails
 // again what follows its own policy is not asked a third time.
 //
 // B4.origin.13: a node that fails again after its policy was followed is left out.
-func (l *learned) take(r *Route, v verdict) {
+func (l *learned) take(v verdict) {
 	if v.avoidNode != nil {
 		l.nodes = append(l.nodes, *v.avoidNode)
 	}
@@ -246,6 +222,9 @@ func (l *learned) take(r *Route, v verdict) {
 		if !o.Success {
 			l.failed = append(l.failed, o)
 		}
+	}
+	if v.path != nil {
+		l.failed = append(l.failed, *v.path)
 	}
 	if v.update == nil {
 		return
@@ -260,13 +239,21 @@ func (l *learned) take(r *Route, v verdict) {
 
 func (l *learned) avoidEdge(d Direction) { l.edges = append(l.edges, d) }
 
-// pairs are those that would not carry the amount.
-func (l *learned) pairs(amount lnwire.MilliSat) []Pair {
-	var pairs []Pair
-	for _, o := range l.failed {
-		if o.Amount <= amount {
-			pairs = append(pairs, Pair{o.From, o.To})
-		}
+// refuse keeps that our own channel did not take an HTLC.
+func (l *learned) refuse(r *Route, reason htlc.RefusalReason) {
+	c := Cap{SCID: r.Hops[0].SCID}
+	switch reason {
+	case htlc.NoBalance:
+		c.Most = max(r.Amount, 1) - 1
+		l.caps = append(l.caps, c)
+	case htlc.TooMany, htlc.TooMuchDust:
+		l.caps = append(l.caps, c)
+	case htlc.LinkDown, htlc.BelowMinimum, htlc.UnknownChannel, htlc.BadExpiry:
+		l.avoidEdge(Direction{c.SCID, r.Source})
 	}
-	return pairs
+}
+
+// returned: what an HTLC held of our channel is there again.
+func (l *learned) returned(scid lnwire.ShortChannelID) {
+	l.caps = slices.DeleteFunc(l.caps, func(c Cap) bool { return c.SCID == scid })
 }

@@ -17,8 +17,8 @@ type Begin struct {
 	// Former is the row that stands under the hash; nil when there is none. New
 	// refuses with ErrPaymentInFlight or ErrAlreadyPaid unless it is Failed.
 	Former *Payment
-	// Route, when set, is the only one that is tried, once (SendToRoute). Its figures
-	// are taken as they are, and its fee is the limit.
+	// Route, when set, is the first of those that the caller gives (SendToRoute): only
+	// they are tried, each once, as they are. The fees are the caller's business.
 	Route *Route
 }
 
@@ -52,6 +52,13 @@ type Refused struct {
 	Refusal   htlc.Refusal
 }
 
+// Shard: the caller gives one more route for a payment that was begun with one. Its
+// attempt is the step's only Launch; there is none when Effects.Refused says why.
+type Shard struct {
+	Terms Terms // must be those that the payment was begun with
+	Route Route
+}
+
 // Cancel: no further attempts. What is under way cannot be called back.
 type Cancel struct{}
 
@@ -61,6 +68,7 @@ type Tick struct{}
 func (Start) isEvent()    {}
 func (Resolved) isEvent() {}
 func (Refused) isEvent()  {}
+func (Shard) isEvent()    {}
 func (Cancel) isEvent()   {}
 func (Tick) isEvent()     {}
 
@@ -72,6 +80,7 @@ type Local struct {
 	// Sendable is about the largest HTLC that it would take now; 0 when it is down.
 	Sendable lnwire.MilliSat
 	Min      lnwire.MilliSat // the smallest HTLC that the peer takes
+	Inbound  Inbound         // what the peer asks for what comes to it over the channel
 }
 
 // Env is the world as a step of a payment sees it. The payment does not keep it.
@@ -79,6 +88,7 @@ type Env struct {
 	Self     lnwire.PubKey
 	Graph    *Snapshot
 	Locals   []Local
+	Busy     []Load        // of all attempts under way, those of other payments too
 	Height   lnwire.Height // of our chain
 	Scores   *Scores       // nil: no experience
 	Params   *Params       // nil: DefaultParams
@@ -113,6 +123,8 @@ type Effects struct {
 	Launch []Launch
 	Learn  []Observation
 	Wake   time.Time // when to send Tick; zero: not needed
+	// Refused answers a Shard for which no attempt was made.
+	Refused error
 	// Tell has the rows that changed, for those who follow the payment.
 	Tell *Progress
 }

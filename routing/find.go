@@ -1,10 +1,12 @@
 package routing
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // A search goes from the recipient to the payer, since fees and expiries are counted
@@ -66,7 +68,8 @@ type label struct {
 	ppm     uint32
 	cltv    uint32 // blocks from now that the HTLC to this node is locked
 	delta   uint16
-	amount  lnwire.MilliSat // of the HTLC to this node
+	out     lnwire.MilliSat // what this node sends on
+	amount  lnwire.MilliSat // out and the fee for that, without what it asks for by where it comes from
 	risk    float64         // time-lock cost so far
 	prob    float64
 }
@@ -74,15 +77,18 @@ type label struct {
 // special is what one search makes of a pair or of one of its channels.
 type special struct {
 	from, to uint32
-	channel  uint32 // none: all of the pair
-	ignore   bool
-	policy   Policy // unless ignore
+	channel  uint32          // none: all of the pair
+	load     lnwire.MilliSat // under way already, over the channel
+	bar      bool            // nothing from barFrom on goes through, what is under way included
+	barFrom  lnwire.MilliSat
+	policy   *Policy // instead of the graph's
 }
 
-// extra is a channel that the graph does not know, from a route hint.
+// extra is a channel that the graph does not know, from a route hint, or a blinded path.
 type extra struct {
 	from, to uint32
 	scid     lnwire.ShortChannelID
+	path     *BlindedPath
 	policy   Policy
 }
 
@@ -113,6 +119,8 @@ type Finder struct {
 	bound   float64   // the cost of the best way to the source so far
 	here    []special // those of the node that is settled
 	known   toNode    // what was learned of those who send to it
+	// unlikely: a way was left out since it is not likely enough.
+	unlikely bool
 }
 
 // Find looks for the cheapest and likeliest route. The error is a *NoRoute.
@@ -122,10 +130,22 @@ func (f *Finder) Find(s *Snapshot, q *Query) (Route, error) {
 	}
 	defer func() { f.t, f.q, f.p, f.known = nil, nil, nil, nil }()
 	if !f.search() {
-		return Route{}, noRoute("no channels with room for %s lead from %s to %s within %s of fees and %d blocks",
-			q.Amount, q.Source, q.Target, q.FeeLimit, f.maxCLTV)
+		return Route{}, &NoRoute{Reason: ReasonNoRoute, Unlikely: f.unlikely, Why: f.why()}
 	}
 	return f.trace(), nil
+}
+
+func (f *Finder) why() string {
+	target := f.q.Target.String()
+	if len(f.q.Blinded) > 0 {
+		target = "a blinded path of the recipient"
+	}
+	text := fmt.Sprintf("no channels with room for %s lead from %s to %s within %s of fees and %d blocks",
+		f.q.Amount, f.q.Source, target, f.q.FeeLimit, f.maxCLTV)
+	if f.unlikely {
+		text += ", but for ways that failed lately"
+	}
+	return text
 }
 
 func (f *Finder) begin(s *Snapshot, q *Query) error {
@@ -143,19 +163,40 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 	if uint32(q.FinalDelta) > f.maxCLTV {
 		return noRoute("the recipient wants %d blocks, the limit is %d", q.FinalDelta, f.maxCLTV)
 	}
-	f.maxHops = uint8(hopsFor(max(q.FinalLen, 64)))
+	f.maxHops = f.hops()
 	if f.maxHops == 0 {
 		return noRoute("what the recipient is to be told does not fit into an onion")
 	}
-	f.bound, f.risk = math.Inf(1), float64(f.p.RiskPPB)/1e9
-	f.attempt = float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6
+	f.bound, f.risk, f.unlikely = math.Inf(1), float64(f.p.RiskPPB)/1e9, false
+	f.attempt = (float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6) * preference(q.TimePref)
 	f.reset()
 	f.source, f.target = f.index(q.Source), f.index(q.Target)
 	if q.Features == nil && f.bars(f.target) {
 		return noRoute("the recipient requires a feature that this node does not know")
 	}
 	f.mark()
+	if err := f.blinded(); err != nil {
+		return err
+	}
 	return f.useLocals()
+}
+
+// hops is the most channels of a route, a blinded path counted as one.
+func (f *Finder) hops() uint8 {
+	if len(f.q.Blinded) == 0 {
+		return uint8(hopsFor(max(f.q.FinalLen, 64)))
+	}
+	if room := onion.PayloadsLen - f.q.FinalLen; room >= 0 {
+		return uint8(min(MaxHops, 2+room/relayPayload))
+	}
+	return 0
+}
+
+// preference is the factor by which a time preference makes failed attempts count: 1
+// for none, some twentieth for -1, some twenty times for 1. It is lnd's scale.
+func preference(p float64) float64 {
+	p = 0.9 * min(max(p, -1), 1)
+	return (1 + p) / (1 - p)
 }
 
 // reset makes every label void and drops the last search's lists.
@@ -210,13 +251,19 @@ func (f *Finder) mark() {
 		}
 	}
 	for _, p := range f.q.IgnorePairs {
-		f.special(special{from: f.index(p.From), to: f.index(p.To), channel: none, ignore: true})
+		f.special(special{from: f.index(p.From), to: f.index(p.To), channel: none, bar: true})
+	}
+	for _, o := range f.q.Failed {
+		f.special(special{from: f.index(o.From), to: f.index(o.To), channel: none, bar: true, barFrom: o.Amount})
 	}
 	for _, d := range f.q.IgnoreEdges {
-		f.onChannel(d, special{ignore: true})
+		f.onChannel(d, special{bar: true})
 	}
-	for _, u := range f.q.Updates {
-		f.onChannel(u.Direction, special{policy: u.Policy})
+	for i := range f.q.Updates {
+		f.onChannel(f.q.Updates[i].Direction, special{policy: &f.q.Updates[i].Policy})
+	}
+	for _, l := range f.q.Busy {
+		f.onChannel(l.Direction, special{load: l.Amount})
 	}
 	for _, hint := range f.q.Hints {
 		f.hint(hint)
@@ -288,6 +335,11 @@ func (f *Finder) useLocals() error {
 		if slices.Contains(f.q.IgnoreEdges, Direction{l.SCID, f.q.Source}) {
 			continue
 		}
+		for _, c := range f.q.Caps {
+			if c.SCID == l.SCID {
+				l.Sendable = min(l.Sendable, c.Most)
+			}
+		}
 		usable.add(&l)
 		f.locals = append(f.locals, l)
 		n := f.index(l.Peer)
@@ -299,7 +351,7 @@ func (f *Finder) useLocals() error {
 
 func (f *Finder) search() bool {
 	f.at(f.target).state = open
-	f.labels[f.target] = label{next: none, amount: f.q.Amount, cltv: uint32(f.q.FinalDelta), prob: 1}
+	f.labels[f.target] = label{next: none, out: f.q.Amount, amount: f.q.Amount, cltv: uint32(f.q.FinalDelta), prob: 1}
 	f.push(f.target)
 	for len(f.heap) > 0 {
 		v := f.pop()
@@ -329,9 +381,9 @@ func (f *Finder) settle(v uint32, l *label, is marks) {
 	}
 	f.here = f.here[:0]
 	if is&markSpecial != 0 {
-		for _, s := range f.specials {
-			if s.to == v {
-				f.here = append(f.here, s)
+		for i := range f.specials {
+			if f.specials[i].to == v {
+				f.here = append(f.here, f.specials[i])
 			}
 		}
 	}
@@ -377,7 +429,7 @@ func (f *Finder) overPlain(v uint32, l *label, in []edge) {
 		if e.off || l.amount > e.max || l.amount < e.min {
 			continue
 		}
-		if e.from != f.source {
+		if e.from != f.source && !e.inbound {
 			to, limit := &f.spots[e.from], f.bound
 			if to.gen == f.gen {
 				if to.state == settled {
@@ -402,78 +454,133 @@ func (f *Finder) overEdge(v uint32, l *label, e *edge) {
 	if e.from == f.source && (f.q.Ours || len(f.q.Outgoing) > 0 && !slices.Contains(f.q.Outgoing, f.t.channels.at(e.channel).scid)) {
 		return
 	}
-	base, ppm, delta := e.base, e.ppm, e.delta
+	c := candidate{via: viaGraph, channel: e.channel, base: e.base, ppm: e.ppm, delta: e.delta, cap: e.cap, carried: l.amount}
 	least, most, off := e.min, e.max, e.off
-	for _, s := range f.here {
-		if s.from != e.from || s.channel != none && s.channel != e.channel {
-			continue
-		}
-		if s.ignore {
+	if e.inbound {
+		c.carried = f.incoming(v, l, f.t.inbound(e.channel, v))
+	}
+	if len(f.here) > 0 {
+		p, ok := f.specially(e.from, &c)
+		if !ok {
 			return
 		}
-		base, ppm, delta = s.policy.Base, s.policy.PPM, s.policy.Delta
-		least, most, off = s.policy.Min, min(s.policy.Max, e.cap), s.policy.Disabled || e.barred
+		if p != nil {
+			c.base, c.ppm, c.delta = p.Base, p.PPM, p.Delta
+			least, most, off = p.Min, min(p.Max, e.cap), p.Disabled || e.barred
+		}
 	}
-	if off || l.amount < least || l.amount > most {
+	if off || c.carried < least || c.carried > most || c.onChannel > e.cap-c.carried {
 		return
 	}
-	f.relax(e.from, v, l, candidate{via: viaGraph, channel: e.channel, base: base, ppm: ppm, delta: delta, cap: e.cap})
+	f.relax(e.from, v, l, &c)
+}
+
+// incoming is what has to come to v over a channel of which it asks for in. A
+// recipient asks for nothing, and what the first node of a blinded path asks for is in
+// the price of the path.
+func (f *Finder) incoming(v uint32, l *label, in Inbound) lnwire.MilliSat {
+	if !f.asks(v) {
+		return l.amount
+	}
+	return in.Incoming(l.out, l.amount-l.out)
+}
+
+func (f *Finder) asks(v uint32) bool {
+	return v != f.target && (len(f.q.Blinded) == 0 || f.labels[v].next != f.target)
+}
+
+// specially takes in what is special about going from a node to the one that is
+// settled: what is under way already, and a policy that replaces the graph's. It is
+// false when it must not be done.
+func (f *Finder) specially(from uint32, c *candidate) (policy *Policy, ok bool) {
+	for i := range f.here {
+		if s := &f.here[i]; s.from == from && s.load != 0 {
+			c.onPair = saturatingAdd(c.onPair, s.load)
+			if s.channel == c.channel && c.via == viaGraph {
+				c.onChannel = saturatingAdd(c.onChannel, s.load)
+			}
+		}
+	}
+	for i := range f.here {
+		s := &f.here[i]
+		if s.from != from || s.channel != none && (s.channel != c.channel || c.via != viaGraph) {
+			continue
+		}
+		if s.bar && saturatingAdd(c.carried, c.onPair) >= s.barFrom {
+			return nil, false
+		}
+		if s.policy != nil {
+			policy = s.policy
+		}
+	}
+	return policy, true
 }
 
 func (f *Finder) overExtra(v uint32, l *label, i uint32, p *Policy) {
-	from := f.extras[i].from
-	for _, s := range f.here {
-		if s.from == from && s.channel == none && s.ignore {
-			return
-		}
-	}
-	if p.Disabled || l.amount < p.Min || l.amount > p.Max {
+	x := &f.extras[i]
+	c := candidate{via: viaExtra, channel: i, base: p.Base, ppm: p.PPM, delta: p.Delta,
+		cap: math.MaxUint64, carried: l.amount, sure: x.path != nil}
+	if _, ok := f.specially(x.from, &c); !ok {
 		return
 	}
-	f.relax(from, v, l, candidate{via: viaExtra, channel: i, base: p.Base, ppm: p.PPM, delta: p.Delta})
+	if p.Disabled || c.carried < p.Min || c.carried > p.Max {
+		return
+	}
+	f.relax(x.from, v, l, &c)
 }
 
 // overLocal goes back to ourselves, over that of our channels to v which has most.
 func (f *Finder) overLocal(v uint32, l *label) {
-	for _, s := range f.here {
-		if s.from == f.source && s.channel == none && s.ignore {
-			return
-		}
+	c := candidate{via: viaLocal, sure: true, carried: l.amount}
+	if _, ok := f.specially(f.source, &c); !ok {
+		return
 	}
 	best := -1
 	for i, peer := range f.peers {
-		c := &f.locals[i]
-		if peer == v && l.amount <= c.Sendable && l.amount >= c.Min && (best < 0 || c.Sendable > f.locals[best].Sendable) {
-			best = i
+		if peer != v {
+			continue
+		}
+		own := &f.locals[i]
+		carried := f.incoming(v, l, own.Inbound)
+		if carried <= own.Sendable && carried >= own.Min && (best < 0 || own.Sendable > f.locals[best].Sendable) {
+			best, c.carried = i, carried
 		}
 	}
 	if best >= 0 {
-		f.relax(f.source, v, l, candidate{via: viaLocal, channel: uint32(best)})
+		c.channel = uint32(best)
+		f.relax(f.source, v, l, &c)
 	}
 }
 
 // candidate is a channel by which a label may be made.
 type candidate struct {
-	via     via
-	channel uint32
-	base    uint32
-	ppm     uint32
-	delta   uint16
-	cap     lnwire.MilliSat
+	via       via
+	sure      bool // it carries what it should, as far as anybody can know
+	channel   uint32
+	base      uint32
+	ppm       uint32
+	delta     uint16
+	cap       lnwire.MilliSat
+	carried   lnwire.MilliSat // over it
+	onChannel lnwire.MilliSat // under way over it already
+	onPair    lnwire.MilliSat // and over all channels of the pair
 }
+
+// leastChance is what a channel is given that failed just now, where such count.
+const leastChance = 1e-3
 
 // relax makes the label of u over a channel to v, unless it has a better one or a
 // limit forbids it.
 //
 // B7.route.4: the total of fees and the total of time locks stay within the payer's limits.
-func (f *Finder) relax(u, v uint32, l *label, c candidate) {
+func (f *Finder) relax(u, v uint32, l *label, c *candidate) {
 	to := f.at(u)
 	if to.state == settled || to.marks&markIgnored != 0 && u != f.source {
 		return
 	}
-	amount, cltv, risk := l.amount, l.cltv, l.risk
+	amount, cltv, risk := c.carried, l.cltv, l.risk
 	if u != f.source {
-		amount = saturatingAdd(amount, Fee(c.base, c.ppm, l.amount))
+		amount = saturatingAdd(amount, Fee(c.base, c.ppm, c.carried))
 		cltv += uint32(c.delta)
 		risk += float64(amount) * float64(c.delta) * f.risk
 	}
@@ -489,8 +596,13 @@ func (f *Finder) relax(u, v uint32, l *label, c candidate) {
 	if sum+f.attempt/l.prob >= limit {
 		return
 	}
-	prob := l.prob * f.probability(u, l.amount, &c)
-	if prob < f.p.MinProbability || prob <= 0 {
+	chance := f.probability(u, c)
+	if f.q.Unlikely {
+		chance = max(chance, leastChance)
+	}
+	prob := l.prob * chance
+	if prob <= 0 || prob < f.p.MinProbability && !f.q.Unlikely {
+		f.unlikely = true
 		return
 	}
 	cost := sum + f.attempt/prob
@@ -498,7 +610,7 @@ func (f *Finder) relax(u, v uint32, l *label, c candidate) {
 		return
 	}
 	f.reach(u, cost, label{via: c.via, channel: c.channel, next: v, hops: l.hops + 1, base: c.base, ppm: c.ppm,
-		delta: c.delta, amount: amount, cltv: cltv, risk: risk, prob: prob, heapPos: f.labels[u].heapPos})
+		delta: c.delta, out: c.carried, amount: amount, cltv: cltv, risk: risk, prob: prob, heapPos: f.labels[u].heapPos})
 }
 
 // reach gives a node a better label than it had.
@@ -517,14 +629,14 @@ func (f *Finder) reach(u uint32, cost float64, l label) {
 	}
 }
 
-func (f *Finder) probability(u uint32, amount lnwire.MilliSat, c *candidate) float64 {
-	if c.via == viaLocal {
+func (f *Finder) probability(u uint32, c *candidate) float64 {
+	if c.sure {
 		return 1
 	}
-	base := f.p.apriori(amount, c.cap)
+	base := f.p.apriori(saturatingAdd(c.carried, c.onChannel), c.cap)
 	if len(f.known) > 0 {
 		if i, ok := f.known.find(f.id(u)); ok {
-			return f.p.experienced(f.q.Now, &f.known[i], amount, base)
+			return f.p.experienced(f.q.Now, &f.known[i], saturatingAdd(c.carried, c.onPair), base)
 		}
 	}
 	return base
@@ -532,20 +644,32 @@ func (f *Finder) probability(u uint32, amount lnwire.MilliSat, c *candidate) flo
 
 // trace follows the labels from the source and makes the route.
 func (f *Finder) trace() Route {
+	var tail *Tail
 	for v := f.source; v != f.target; {
 		l := &f.labels[v]
 		s := step{to: f.id(l.next), base: l.base, ppm: l.ppm, delta: l.delta}
 		switch l.via {
 		case viaGraph:
 			s.scid = f.t.channels.at(l.channel).scid
+			if f.asks(l.next) {
+				s.inbound = f.t.inbound(l.channel, l.next)
+			}
 		case viaExtra:
-			s.scid = f.extras[l.channel].scid
+			x := &f.extras[l.channel]
+			if s.scid = x.scid; x.path != nil {
+				tail, s.to = &x.path.Tail, x.path.ID()
+			}
 		case viaLocal:
 			s.scid = f.locals[l.channel].SCID
+			if f.asks(l.next) {
+				s.inbound = f.locals[l.channel].Inbound
+			}
 		}
 		f.path = append(f.path, s)
 		v = l.next
 	}
 	expiry := uint64(f.q.Height) + uint64(f.q.FinalDelta)
-	return route(f.q.Source, f.path, f.q.Amount, lnwire.Height(min(expiry, math.MaxUint32)))
+	r := route(f.q.Source, f.path, f.q.Amount, lnwire.Height(min(expiry, math.MaxUint32)))
+	r.Tail = tail
+	return r
 }

@@ -18,6 +18,9 @@ type Policy struct {
 	Min, Max lnwire.MilliSat // htlc_minimum_msat, htlc_maximum_msat
 	Disabled bool
 	Updated  uint32 // timestamp of the channel_update
+	// Inbound is what the end asks for what comes to it over the channel, besides the
+	// fee of the channel that it sends on (bLIP 18).
+	Inbound Inbound
 }
 
 // Channel is a channel of the graph.
@@ -66,6 +69,7 @@ type edge struct {
 	delta   uint16
 	off     bool // disabled or barred
 	barred  bool
+	inbound bool // the node that it leads to asks for something on what comes over it
 }
 
 // channel is the part of a channel that no search needs. A free place has no scid
@@ -79,6 +83,7 @@ type channel struct {
 	max      [2]lnwire.MilliSat // htlc_maximum_msat as it was told
 	disabled [2]bool
 	barred   bool
+	inbound  [2]Inbound // what nodes[i] asks for what comes to it
 }
 
 // node is a node and the channels that lead to it.
@@ -241,8 +246,15 @@ func (g *Graph) setPolicy(n uint32, side int, p Policy) {
 	ch := g.t.channels.edit(n)
 	capacity := satToMsat(ch.capacity)
 	e := edge{from: ch.nodes[side], channel: n, base: p.Base, ppm: p.PPM, min: p.Min,
-		max: min(p.Max, capacity), cap: capacity, delta: p.Delta, off: p.Disabled || ch.barred, barred: ch.barred}
+		max: min(p.Max, capacity), cap: capacity, delta: p.Delta, off: p.Disabled || ch.barred, barred: ch.barred,
+		inbound: !ch.inbound[1-side].IsZero()}
 	ch.updated[side], ch.max[side], ch.disabled[side] = p.Updated, p.Max, p.Disabled
+	if ch.inbound[side] != p.Inbound {
+		ch.inbound[side] = p.Inbound
+		if place := ch.place[1-side]; place != none {
+			g.editNode(ch.nodes[side]).in[place].inbound = !p.Inbound.IsZero()
+		}
+	}
 	to := g.editNode(ch.nodes[1-side])
 	if ch.place[side] == none {
 		ch.place[side] = uint32(len(to.in))
@@ -346,6 +358,15 @@ func (g *Graph) SetNode(info NodeInfo) error {
 	nd.info, nd.bars = &info, len(info.Features.UnknownRequired(lnwire.InNode)) > 0
 	g.last = nil
 	return nil
+}
+
+// inbound is what node v asks for what comes to it over a channel.
+func (t *tables) inbound(channel, v uint32) Inbound {
+	ch := t.channels.at(channel)
+	if ch.nodes[0] == v {
+		return ch.inbound[0]
+	}
+	return ch.inbound[1]
 }
 
 // satToMsat is a capacity in msat: the largest number when it is unknown (0) or

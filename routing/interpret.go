@@ -14,14 +14,16 @@ type verdict struct {
 	avoidNode *lnwire.PubKey
 	avoidEdge *Direction
 	update    *Update
+	path      *Observation // of a blinded path as a whole
 	// end, unless it is ReasonNone, says that trying again is of no use.
 	end FailureReason
 }
 
 // reading is one failed attempt while it is read. Edge i of a route leads to hop i.
 type reading struct {
-	r *Route
-	v verdict
+	r    *Route
+	busy []Load
+	v    verdict
 }
 
 func (d *reading) edge(i int) Direction { return Direction{d.r.Hops[i].SCID, d.r.from(i)} }
@@ -29,13 +31,19 @@ func (d *reading) edge(i int) Direction { return Direction{d.r.Hops[i].SCID, d.r
 // passed notes that the first n channels carried the HTLC. The first is our own, of
 // which we know more than that.
 func (d *reading) passed(n int) {
-	for i := 1; i < n; i++ {
+	for i := 1; i < min(n, d.r.intro()+1); i++ {
 		d.v.learn = append(d.v.learn, Observation{d.r.from(i), d.r.Hops[i].Node, d.r.carried(i), true})
 	}
 }
 
+// failed notes that channel i did not carry so much. Of what was under way over it
+// besides nobody knows whether it is through already: what failed is all of it together.
 func (d *reading) failed(i int, amount lnwire.MilliSat) {
-	d.v.learn = append(d.v.learn, Observation{d.r.from(i), d.r.Hops[i].Node, amount, false})
+	from, to := d.r.from(i), d.r.Hops[i].Node
+	if amount != 0 {
+		amount = max(amount, between(d.busy, from, to))
+	}
+	d.v.learn = append(d.v.learn, Observation{from, to, amount, false})
 }
 
 // node blames hop i for whatever happens to what it gets and sends.
@@ -63,12 +71,15 @@ func (d *reading) channel(i int) verdict {
 // the first may be at fault.
 //
 // B4.origin.4: a reply that no hop authenticated blames no hop in particular, and the payment goes on without those channels.
-func unknown(r *Route) verdict {
-	d := reading{r: r}
+func unknown(r *Route, busy []Load) verdict {
+	d := reading{r: r, busy: busy}
 	if len(r.Hops) == 1 {
 		return d.node(0)
 	}
-	for i := 1; i < len(r.Hops); i++ {
+	if r.Tail != nil {
+		d.v.path = d.path()
+	}
+	for i := 1; i < min(len(r.Hops), r.intro()+1); i++ {
 		d.failed(i, r.carried(i))
 	}
 	return d.v
@@ -78,6 +89,9 @@ func unknown(r *Route) verdict {
 // one of the two ends spoilt it.
 func badOnion(r *Route, i int) verdict {
 	d := reading{r: r}
+	if i >= r.intro() {
+		return d.inside(onion.InvalidOnionBlinding)
+	}
 	d.passed(i)
 	if i == len(r.Hops)-1 && i == 0 {
 		d.v.end = ReasonError
@@ -86,11 +100,14 @@ func badOnion(r *Route, i int) verdict {
 }
 
 // interpret reads the failure of hop i.
-func interpret(r *Route, i int, f *onion.Failure) verdict {
+func interpret(r *Route, busy []Load, i int, f *onion.Failure) verdict {
+	d := reading{r: r, busy: busy}
+	if i >= r.intro() {
+		return d.inside(f.Code)
+	}
 	if i == len(r.Hops)-1 {
 		return interpretFinal(r, f)
 	}
-	d := reading{r: r}
 	d.passed(i + 1)
 	switch f.Code {
 	case onion.TemporaryChannelFailure:

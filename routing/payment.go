@@ -9,6 +9,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // DefaultTimeout is how long attempts are made unless the caller says otherwise.
@@ -50,6 +51,7 @@ type Payer struct {
 	local    learned
 	giveUp   FailureReason // no further attempts, and why
 	why      string
+	stuck    string // why what is under way cannot be completed now
 }
 
 // flight is an attempt that may still succeed.
@@ -68,8 +70,8 @@ func New(b Begin) (*Payer, error) {
 	switch {
 	case t.Amount == 0 || t.Amount > maxAmount:
 		return nil, fmt.Errorf("amount: %s, want more than nothing and at most %s", t.Amount, maxAmount)
-	case t.Payee.IsZero():
-		return nil, errors.New("payee: missing")
+	case t.Payee.IsZero() == (len(t.Blinded) == 0):
+		return nil, errors.New("payee: want either a node or blinded paths")
 	}
 	if bits := t.Features.UnknownRequired(lnwire.InInvoice); len(bits) > 0 {
 		return nil, fmt.Errorf("features: the recipient requires %v, which this node does not know", bits)
@@ -78,7 +80,6 @@ func New(b Begin) (*Payer, error) {
 		if err := checkGiven(b.Route, t); err != nil {
 			return nil, err
 		}
-		b.Limits.Fee = b.Route.Fee()
 	}
 	return &Payer{seed: b.Seed, row: Payment{Terms: b.Terms, Limits: b.Limits, Status: InFlight, Route: b.Route}}, nil
 }
@@ -87,7 +88,7 @@ func checkGiven(r *Route, t *Terms) error {
 	if err := r.Check(); err != nil {
 		return err
 	}
-	if last := r.Hops[len(r.Hops)-1]; last.Node != t.Payee || last.Forward > t.Amount {
+	if last := r.Hops[len(r.Hops)-1]; r.Tail == nil && last.Node != t.Payee || last.Forward > t.Amount {
 		return fmt.Errorf("route: brings %s to %s, want at most %s to %s", last.Forward, last.Node, t.Amount, t.Payee)
 	}
 	return nil
@@ -128,6 +129,8 @@ func (p *Payer) Step(now time.Time, ev Event, env Env) Effects {
 		s.resolved(ev)
 	case Refused:
 		s.refused(ev)
+	case Shard:
+		s.fx.Refused = s.shard(ev)
 	case Cancel:
 		s.stop(ReasonCanceled, "canceled by the caller")
 	case Tick:
@@ -154,10 +157,18 @@ func (s *turn) start() {
 	if p.resumed {
 		s.changed = true
 		s.neverLeft()
+		if p.row.Status == Succeeded && len(p.flights) == 0 {
+			s.saveRow() // nothing more will come of it
+		}
 	} else {
 		p.row.CreatedAt = s.now
 		s.fx.Delta.New = true
 		s.saveRow()
+		if r := p.row.Route; r != nil {
+			if err := s.launch(*r, s.final()); err != nil {
+				s.noWay(err)
+			}
+		}
 	}
 	timeout := p.row.Limits.Timeout
 	if timeout <= 0 {
@@ -199,6 +210,9 @@ func (s *turn) resolved(ev Resolved) {
 		return
 	}
 	s.failed(f, ev.Resolution)
+	if s.p.row.Status == Succeeded && len(s.p.flights) == 0 {
+		s.saveRow() // nothing more will come of it
+	}
 }
 
 // paid takes in the preimage. From here on the payment has succeeded, whatever
@@ -227,11 +241,16 @@ func (s *turn) failed(f flight, r htlc.Resolution) {
 	failure, v := s.read(f, r)
 	s.endFailed(f.place, failure)
 	s.fx.Learn = append(s.fx.Learn, v.learn...)
-	p.local.take(&a.Route, v)
-	if v.end != ReasonNone {
+	p.local.take(v)
+	p.local.returned(a.Route.Hops[0].SCID)
+	switch {
+	case v.end != ReasonNone:
 		s.stop(v.end, failure.Text)
-	} else if p.row.Route != nil {
+	case p.row.Route != nil && len(p.flights) == 0:
 		s.stop(ReasonError, failure.Text)
+	case p.stuck != "" && failure.Code == onion.MPPTimeout:
+		// B4.origin.17: a set that cannot be completed is not begun again when it timed out.
+		s.stop(ReasonNoRoute, p.stuck+"; what had arrived was sent back by the recipient")
 	}
 }
 
@@ -247,8 +266,8 @@ func (s *turn) refused(ev Refused) {
 	a := &p.attempts[f.place]
 	text := fmt.Sprintf("our channel %s did not take the HTLC: %s", a.Route.Hops[0].SCID, refusalText(ev.Refusal))
 	s.endFailed(f.place, AttemptFailure{Hop: UnknownHop, Local: true, Text: text})
-	p.local.avoidEdge(Direction{a.Route.Hops[0].SCID, a.Route.Source})
-	if p.row.Route != nil {
+	p.local.refuse(&a.Route, ev.Refusal.Reason)
+	if p.row.Route != nil && len(p.flights) == 0 {
 		s.stop(ReasonError, text)
 	}
 }
@@ -290,6 +309,33 @@ func (s *turn) stop(reason FailureReason, why string) {
 	}
 }
 
+// shard makes the attempt for one more route that the caller gives.
+func (s *turn) shard(ev Shard) error {
+	p := s.p
+	t, secret := &p.row.Terms, ev.Terms.Secret
+	rest, _ := s.rest()
+	switch {
+	case p.row.Status == Succeeded:
+		return ErrAlreadyPaid
+	case p.row.Route == nil, p.row.Status != InFlight, secret == nil, t.Secret == nil:
+		return ErrPaymentInFlight
+	case p.giveUp != ReasonNone:
+		return fmt.Errorf("%w, and has failed: %s", ErrPaymentInFlight, p.why)
+	case *secret != *t.Secret:
+		return errors.New("payment address mismatch")
+	case ev.Terms.Amount != t.Amount:
+		return errors.New("mp payment total amount mismatch")
+	case ev.Route.Received() > rest:
+		return errors.New("attempted value exceeds payment amount")
+	}
+	if err := checkGiven(&ev.Route, t); err != nil {
+		return err
+	}
+	final := s.final()
+	final.Metadata, final.Custom = ev.Terms.Metadata, ev.Terms.Custom
+	return s.launch(ev.Route, final)
+}
+
 func (s *turn) saveRow() {
 	s.fx.Delta.Payment = &s.p.row // copied by done
 	s.changed = true
@@ -304,7 +350,7 @@ func (s *turn) saveAttempt(place int) {
 func (s *turn) done() Effects {
 	if s.fx.Delta.Payment != nil {
 		row := s.p.row
-		s.fx.Delta.Payment = &row
+		s.fx.Delta.Payment, s.fx.Delta.Open = &row, !s.p.Done()
 	}
 	// Nothing waits for a payment that begins or goes on: it is the HTLC's own batch
 	// that matters, and that comes after. Should an end of an attempt be lost, it is

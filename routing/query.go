@@ -50,20 +50,45 @@ type Query struct {
 	Outgoing []lnwire.ShortChannelID
 	LastHop  *lnwire.PubKey // the node before the target; nil: any
 
+	// Blinded are ways to a recipient that does not say who it is; Target is then zero.
+	Blinded []BlindedPath
+
 	IgnoreNodes []lnwire.PubKey
 	IgnorePairs []Pair
 	IgnoreEdges []Direction
 	Updates     []Update
+	// Busy is what attempts under way hold, and Failed what did not go through along
+	// with what was under way then.
+	Busy   []Load
+	Failed []Observation
+	// Caps bound what our own channels take, by experience.
+	Caps []Cap
+
+	// TimePref is Limits.TimePref.
+	TimePref float64
+	// Unlikely: a way below Params.MinProbability is better than none.
+	Unlikely bool
 
 	Scores *Scores // nil: no experience
 	Params *Params // nil: DefaultParams
 	Now    time.Time
 }
 
+// Cap is the most that a channel of ours takes, as it showed.
+type Cap struct {
+	SCID lnwire.ShortChannelID
+	Most lnwire.MilliSat
+}
+
 // NoRoute says why there is no route. Its text for clients is lnd's.
 type NoRoute struct {
 	Reason FailureReason // ReasonNoRoute or ReasonInsufficientBalance
 	Why    string        // in words
+	// Unlikely: some way was left out since it failed lately; Query.Unlikely takes it.
+	Unlikely bool
+	// Largest is the most that one channel of ours could send, when that was too
+	// little.
+	Largest lnwire.MilliSat
 }
 
 // Error is what clients compare, with the reason behind it.
@@ -98,7 +123,8 @@ func checkBalance(amount lnwire.MilliSat, allowed, usable purse) error {
 	case usable.channels == 0:
 		return noRoute("no channel of ours is left to try")
 	case usable.largest < amount:
-		return noRoute("no single channel of ours that is left can send %s; the best one can send %s", amount, usable.largest)
+		return &NoRoute{Reason: ReasonNoRoute, Largest: usable.largest,
+			Why: fmt.Sprintf("no single channel of ours that is left can send %s; the best one can send %s", amount, usable.largest)}
 	}
 	return nil
 }

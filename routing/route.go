@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -31,11 +32,12 @@ func hopsFor(final int) int {
 // step is one channel of a path, from the payer's end, with what the node at its
 // near end charges for it.
 type step struct {
-	to    lnwire.PubKey
-	scid  lnwire.ShortChannelID
-	base  uint32
-	ppm   uint32
-	delta uint16
+	to      lnwire.PubKey
+	scid    lnwire.ShortChannelID
+	base    uint32
+	ppm     uint32
+	delta   uint16
+	inbound Inbound // what the node at its far end asks for what comes over it
 }
 
 // route gives a path its figures, from the recipient back: the first channel is the
@@ -49,9 +51,9 @@ func route(source lnwire.PubKey, path []step, amount lnwire.MilliSat, expiry lnw
 	r.Hops[last] = Hop{Node: path[last].to, SCID: path[last].scid, Forward: amount, Expiry: expiry}
 	for i := last; i > 0; i-- {
 		s := path[i]
-		fee := Fee(s.base, s.ppm, amount)
-		r.Hops[i-1] = Hop{Node: path[i-1].to, SCID: path[i-1].scid, Forward: amount, Expiry: expiry, Fee: fee}
-		amount = saturatingAdd(amount, fee)
+		in := path[i-1].inbound.Incoming(amount, Fee(s.base, s.ppm, amount))
+		r.Hops[i-1] = Hop{Node: path[i-1].to, SCID: path[i-1].scid, Forward: amount, Expiry: expiry, Fee: in - amount}
+		amount = in
 		expiry = lnwire.Height(min(uint64(expiry)+uint64(s.delta), math.MaxUint32))
 	}
 	r.Amount, r.Expiry = amount, expiry
@@ -80,6 +82,9 @@ func (r *Route) Received() lnwire.MilliSat {
 func (r *Route) Check() error {
 	if len(r.Hops) == 0 || len(r.Hops) > MaxHops {
 		return fmt.Errorf("route: %d hops, want 1 to %d", len(r.Hops), MaxHops)
+	}
+	if r.Tail != nil && (len(r.Hops) < 2 || len(r.Tail.Hops) == 0) {
+		return errors.New("route: its blinded part has no nodes")
 	}
 	amount, expiry := r.Amount, r.Expiry
 	for i, h := range r.Hops {
@@ -119,21 +124,34 @@ func (r *Route) carried(i int) lnwire.MilliSat {
 //
 // B4.origin.2: nodes on the way are told amount, expiry and channel, the last one amount and expiry, the secret with the total, and the metadata.
 func BuildPayloads(r *Route, final onion.Final) ([]onion.Hop, error) {
-	hops := make([]onion.Hop, len(r.Hops))
-	last := len(r.Hops) - 1
-	for i, h := range r.Hops {
-		var p onion.Payload
-		if i < last {
-			p = onion.Forward{Amount: h.Forward, Expiry: h.Expiry, SCID: r.Hops[i+1].SCID}.Payload()
-		} else {
-			final.Amount, final.Expiry = h.Forward, h.Expiry
-			p = final.Payload()
-		}
+	hops := make([]onion.Hop, 0, len(r.Hops))
+	add := func(id lnwire.PubKey, p onion.Payload) error {
 		b, err := p.Encode()
 		if err != nil {
-			return nil, fmt.Errorf("encode payload of hop %d: %w", i, err)
+			return fmt.Errorf("encode payload of hop %d: %w", len(hops), err)
 		}
-		hops[i] = onion.Hop{PubKey: h.Node, Payload: b}
+		hops = append(hops, onion.Hop{PubKey: id, Payload: b})
+		return nil
+	}
+	last, intro := len(r.Hops)-1, r.intro()
+	for i, h := range r.Hops[:min(last, intro)] {
+		if err := add(h.Node, onion.Forward{Amount: h.Forward, Expiry: h.Expiry, SCID: r.Hops[i+1].SCID}.Payload()); err != nil {
+			return nil, err
+		}
+	}
+	if r.Tail == nil {
+		final.Amount, final.Expiry = r.Hops[last].Forward, r.Hops[last].Expiry
+		err := add(r.Hops[last].Node, final.Payload())
+		return hops, err
+	}
+	for i, p := range r.tailPayloads(final) {
+		id := r.Tail.Hops[i].ID
+		if i == 0 {
+			id = r.Hops[intro].Node
+		}
+		if err := add(id, p); err != nil {
+			return nil, err
+		}
 	}
 	return hops, nil
 }

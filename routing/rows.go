@@ -96,8 +96,11 @@ type Terms struct {
 	Metadata   []byte          // payment_metadata; nil when the invoice has none
 	Features   lnwire.Features // the recipient's, by its invoice or its announcement
 	Hints      [][]HintHop
-	Custom     []lnwire.TLV // records for the recipient, among them keysend's preimage
-	Request    string       // the invoice as it was given; empty without one
+	// Blinded are the ways to a recipient that hides itself: Payee is zero then,
+	// FinalDelta is in the paths, and what would be the Secret as well.
+	Blinded []BlindedPath
+	Custom  []lnwire.TLV // records for the recipient, among them keysend's preimage
+	Request string       // the invoice as it was given; empty without one
 }
 
 // Limits bound how a payment may be made. They do not change.
@@ -107,25 +110,33 @@ type Limits struct {
 	// CLTV is the most blocks that an HTLC of ours may be locked, FinalDelta
 	// included; 0 stands for MaxCLTV.
 	CLTV uint32
-	// Parts is the most HTLCs at a time; 0 stands for 1.
+	// Parts is the most HTLCs at a time; 0 stands for 1. More than one are made only
+	// for a recipient that takes parts.
 	Parts uint32
+	// MaxPart is the most that one HTLC brings; 0: any.
+	MaxPart lnwire.MilliSat
 	// Timeout is how long new attempts are made; 0 stands for DefaultTimeout.
 	Timeout time.Duration
 	// Outgoing are the channels that may be used; empty: all of them.
 	Outgoing []lnwire.ShortChannelID
 	// LastHop is the node before the recipient; nil: any.
 	LastHop *lnwire.PubKey
+	// TimePref shifts the weights: towards -1 low fees count for more, towards 1
+	// a likely way does.
+	TimePref float64
 }
 
 // Payment is the row of a payment, by Terms.Hash. It is written when the payment
-// begins and again when it ends; in between only attempts are written.
+// begins, when it succeeds, and when nothing more will come of it; in between only
+// attempts are written.
 type Payment struct {
 	Terms     Terms
 	Limits    Limits
 	Status    Status
 	CreatedAt time.Time // wall clock, when it was begun
 	EndedAt   time.Time // zero while in flight
-	// Route is the only route to try, given by the caller (SendToRoute); else nil.
+	// Route is the first of the routes that the caller gives (SendToRoute), which are
+	// the only ones to be tried; else nil.
 	Route    *Route
 	Preimage lnwire.Preimage // Succeeded
 	Paid     lnwire.MilliSat // Succeeded: all that left us, fees included
@@ -153,6 +164,10 @@ type Route struct {
 	Amount lnwire.MilliSat // of the first HTLC: all fees included
 	Expiry lnwire.Height   // of the first HTLC, absolute
 	Hops   []Hop           // the first is our peer, the last the recipient
+	// Tail is set when the recipient has blinded the end of the way: the last but one
+	// of Hops is then the introduction node, which keeps the fee of the whole path, and
+	// the last one is the recipient by its blinded id, without a channel.
+	Tail *Tail
 }
 
 // Attempt is the row of one HTLC of a payment, by ID. It is first written in the
@@ -201,6 +216,9 @@ type Delta struct {
 	// so do that payment's attempts.
 	New     bool
 	Payment *Payment
+	// Open, with Payment: something may still come of it, so that the next start has
+	// to take it up.
+	Open bool
 	// Attempts are upserts by ID of attempts that have ended (or never began: those
 	// that a channel refused). The row of one that begins travels with its HTLC.
 	Attempts []Attempt

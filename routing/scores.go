@@ -25,13 +25,15 @@ type Params struct {
 	Apriori float64
 	// Known is the probability that it carries what it carried before.
 	Known float64
+	// MinPart is the least that a payment is halved to.
+	MinPart lnwire.MilliSat
 	// HalfLife is the time after which half of a failure is forgiven.
 	HalfLife time.Duration
 }
 
 // DefaultParams are the parameters of a node that was not told otherwise.
 var DefaultParams = Params{AttemptBase: 100_000, AttemptPPM: 1000, RiskPPB: 15, MinProbability: 0.01,
-	Apriori: 0.6, Known: 0.95, HalfLife: time.Hour}
+	Apriori: 0.6, Known: 0.95, MinPart: 10_000_000, HalfLife: time.Hour}
 
 const (
 	shards   = 64

@@ -92,7 +92,7 @@ func (t *tables) view(n uint32) Channel {
 		}
 		e := t.nodes.at(ch.nodes[1-side]).in[place]
 		c.Policies[side] = &Policy{Base: e.base, PPM: e.ppm, Delta: e.delta, Min: e.min, Max: ch.max[side],
-			Disabled: ch.disabled[side], Updated: ch.updated[side]}
+			Disabled: ch.disabled[side], Updated: ch.updated[side], Inbound: ch.inbound[side]}
 	}
 	return c
 }
