@@ -18,4 +18,9 @@ type Crypto interface {
 	// Secret is the secret behind Point. A machine asks for it only to put it
 	// into revoke_and_ack, and to see whether a peer that claims to know it does.
 	Secret(root commitment.KeyLoc, n uint64) lnwire.Secret
+	// Keys is commitment.DeriveKeys of both sides' basepoints and the owner's point.
+	Keys(p *commitment.Params, point lnwire.PubKey) (commitment.Keys, error)
+	// Soon says that Keys will very likely be asked for, with the same arguments, by
+	// one of the next steps. It changes no answer; who has idle processors may begin.
+	Soon(p *commitment.Params, point lnwire.PubKey)
 }

@@ -150,11 +150,13 @@ func (c *Channel) sendRevoke() {
 // revokeMessage sends revoke_and_ack, first or again.
 func (c *Channel) revokeMessage() {
 	n := c.core.LocalN
+	next := c.point(n + 1)
 	c.send(&lnwire.RevokeAndAck{
 		ChannelID: c.core.ChannelID,
 		Secret:    c.crypto.Secret(c.terms.Keys.Root, n-1), // B2.revoke.1
-		NextPoint: c.point(n + 1),                          // B2.revoke.2
+		NextPoint: next,                                    // B2.revoke.2
 	})
+	c.crypto.Soon(c.owner(true), next)
 }
 
 // rcvRevoke is the peer giving up a commitment. What we signed last is now all
@@ -173,6 +175,7 @@ func (c *Channel) rcvRevoke(m *lnwire.RevokeAndAck) {
 		c.fail("revoke_and_ack: next_per_commitment_point is " + err.Error())
 		return
 	}
+	c.crypto.Soon(c.owner(false), m.NextPoint)
 	n := c.core.RemoteRevoked
 	if !c.secrets.Insert(n, m.Secret) { // B2.revoke.4
 		c.fail("revoke_and_ack: the secret does not fit those before it")

@@ -176,6 +176,7 @@ func (c *Channel) channelReady(m *lnwire.ChannelReady) {
 // open begins normal operation when both channel_ready are exchanged.
 func (c *Channel) open() {
 	if c.core.Phase == AwaitReady && c.core.SentReady && c.core.GotReady {
+		c.lookAhead()
 		c.enter(Open, NoticeOpen)
 		c.announce()
 	}

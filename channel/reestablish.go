@@ -74,6 +74,7 @@ func (c *Channel) rcvReestablish(m *lnwire.ChannelReestablish) {
 		c.sendReady()
 	}
 	c.retransmit(m, sigs)
+	c.lookAhead()
 	c.ready()
 	c.announce()
 }

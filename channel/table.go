@@ -2,6 +2,7 @@ package channel
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -224,10 +225,26 @@ func (c *Channel) point(n uint64) lnwire.PubKey {
 
 // buildLocal is our commitment n with the given content.
 func (c *Channel) buildLocal(n uint64, s commitment.Spec) (*commitment.Commitment, error) {
-	return commitment.Build(c.owner(true), n, c.point(n), s)
+	return c.build(c.owner(true), n, c.point(n), s)
 }
 
 // buildRemote is the peer's commitment n, at its point, with the given content.
 func (c *Channel) buildRemote(n uint64, point lnwire.PubKey, s commitment.Spec) (*commitment.Commitment, error) {
-	return commitment.Build(c.owner(false), n, point, s)
+	return c.build(c.owner(false), n, point, s)
+}
+
+func (c *Channel) build(p *commitment.Params, n uint64, point lnwire.PubKey, s commitment.Spec) (*commitment.Commitment, error) {
+	keys, err := c.crypto.Keys(p, point)
+	if err != nil {
+		return nil, fmt.Errorf("build commitment %d: %w", n, err)
+	}
+	return commitment.BuildWith(p, n, keys, s)
+}
+
+// lookAhead says which keys the next commitments of both sides will have.
+func (c *Channel) lookAhead() {
+	if c.core.GotReady {
+		c.crypto.Soon(c.owner(true), c.point(c.core.LocalN+1))
+		c.crypto.Soon(c.owner(false), c.core.RemoteNext)
+	}
 }

@@ -39,7 +39,7 @@ func dealerOf(t testing.TB, to *resident, name string) *dealer {
 	t.Helper()
 	d := &dealer{rogue: rogueOf(t, to, name)}
 	d.cfg = channel.Config{Chain: *chaincfg.RegressionNetParams.GenesisHash, NodeID: d.id(), NodeKey: keys.KeyLoc{Family: keys.FamilyNode}}
-	d.ch = channel.New(&d.cfg, d.ring, 1, d.id())
+	d.ch = channel.New(&d.cfg, &crypto{signer: d.ring, pool: &pool{}}, 1, d.id())
 	return d
 }
 

@@ -18,7 +18,7 @@ import (
 func (n *Node) loadChannels() error {
 	var live []forward.Live
 	err := n.db.Channels(func(num uint64, rows channel.Rows) error {
-		m := channel.Load(&n.chanConfig, n.crypto, rows)
+		m := channel.Load(&n.chanConfig, n.newCrypto(), rows)
 		if m == nil {
 			return fmt.Errorf("channel %d: its rows are not whole", num)
 		}

@@ -87,7 +87,6 @@ type Node struct {
 	db         *channeldb.DB
 	backend    chainntnfs.Backend
 	pool       *pool
-	crypto     crypto
 	chanConfig channel.Config
 	channels   *channels
 	chain      *chain.Driver
@@ -157,7 +156,6 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Start(ctx context.Context) error {
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	n.pool = newPool()
-	n.crypto = crypto{n.ring, n.pool}
 	for _, step := range []struct {
 		name string
 		do   func() error

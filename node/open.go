@@ -214,7 +214,7 @@ func (n *Node) newChannel(id lnwire.PubKey) (*entry, error) {
 		return nil, fmt.Errorf("number a channel: %w", err)
 	}
 	e := n.entry(num, id)
-	e.runner = turn.NewRunner(num, channel.New(&n.chanConfig, n.crypto, num, id), shell{n, e}, n.spawn)
+	e.runner = turn.NewRunner(num, channel.New(&n.chanConfig, n.newCrypto(), num, id), shell{n, e}, n.spawn)
 	n.channels.add(e)
 	return e, nil
 }

@@ -4,10 +4,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-
-	"github.com/fulgur-ln/fulgur/channel"
-	"github.com/fulgur-ln/fulgur/channel/commitment"
-	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
 // pool is where the curve's arithmetic is done: one worker a processor, so that a
@@ -54,11 +50,18 @@ func later[T any](p *pool, f func() T) func() T {
 	return get
 }
 
+// both runs two functions, the second one on a worker if there is one that is idle.
+func (p *pool) both(a, b func()) {
+	get := later(p, func() struct{} { b(); return struct{}{} })
+	a()
+	get()
+}
+
 // each splits n pieces of work into a run for each processor, calls f for every
-// run, on the workers and the caller, and returns when all are done. A worker that
-// comes late finds nothing left; nobody waits for it.
-func (p *pool) each(n int, f func(from, to int)) {
-	const share = 2 // below that, handing over costs more than it gives
+// run, on the workers and the caller, and returns when all are done. No run is of less
+// than share pieces: handing over would cost more than it gives. A worker that comes
+// late finds nothing left; nobody waits for it.
+func (p *pool) each(n, share int, f func(from, to int)) {
 	runs := max(1, min(runtime.GOMAXPROCS(0), n/share))
 	var next, finished atomic.Int64
 	all := make(chan struct{})
@@ -82,41 +85,4 @@ func (p *pool) each(n int, f func(from, to int)) {
 	}
 	work()
 	<-all
-}
-
-// signer is where our private keys are.
-type signer interface {
-	channel.Crypto
-}
-
-// crypto spreads the batches of the channel machines over the pool.
-type crypto struct {
-	signer
-	pool *pool
-}
-
-// Sign is channel.Crypto's.
-func (c crypto) Sign(jobs []commitment.SignJob) ([]lnwire.Sig, bool) {
-	sigs := make([]lnwire.Sig, len(jobs))
-	var away atomic.Bool
-	c.pool.each(len(jobs), func(from, to int) {
-		some, ok := c.signer.Sign(jobs[from:to])
-		if !ok {
-			away.Store(true)
-			return
-		}
-		copy(sigs[from:], some)
-	})
-	return sigs, !away.Load()
-}
-
-// Verify is channel.Crypto's.
-func (c crypto) Verify(checks []commitment.Check) bool {
-	var bad atomic.Bool
-	c.pool.each(len(checks), func(from, to int) {
-		if !bad.Load() && !c.signer.Verify(checks[from:to]) {
-			bad.Store(true)
-		}
-	})
-	return !bad.Load()
 }

@@ -10,14 +10,16 @@ import (
 func TestPoolDoesEveryPieceOnce(t *testing.T) {
 	p := newPool()
 	for _, n := range []int{0, 1, 2, 3, 7, 483} {
-		times := make([]atomic.Int32, n)
-		p.each(n, func(from, to int) {
-			for i := from; i < to; i++ {
-				times[i].Add(1)
+		for _, share := range []int{1, 2} {
+			times := make([]atomic.Int32, n)
+			p.each(n, share, func(from, to int) {
+				for i := from; i < to; i++ {
+					times[i].Add(1)
+				}
+			})
+			for i := range times {
+				require.Equal(t, int32(1), times[i].Load(), "%d of %d", i, n)
 			}
-		})
-		for i := range times {
-			require.Equal(t, int32(1), times[i].Load(), "%d of %d", i, n)
 		}
 	}
 	p.stop()

@@ -151,7 +151,7 @@ func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load channel %d: %w", num, err)
 	}
-	m := channel.Load(&n.chanConfig, n.crypto, rows)
+	m := channel.Load(&n.chanConfig, n.newCrypto(), rows)
 	if m == nil { // it was being opened, and nothing binds anybody yet
 		n.openNotice(channel.Notice{ChanNum: num, Kind: channel.NoticeOpenFailed, Text: "internal error"})
 		n.forget(s.e)

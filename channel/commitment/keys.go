@@ -27,20 +27,65 @@ var errInfinity = errors.New("derived key is the point at infinity")
 // DeriveKeys derives the keys of the commitment of owner whose per-commitment
 // point is point. The error names the key that is no point of the curve.
 func DeriveKeys(owner, other Basepoints, point lnwire.PubKey) (Keys, error) {
+	d, err := NewDeriver(owner, other)
+	if err != nil {
+		return Keys{}, err
+	}
+	return d.Keys(point, inTurn)
+}
+
+// inTurn does two pieces of work, one after the other.
+func inTurn(a, b func()) { a(); b() }
+
+// Deriver is DeriveKeys for one side's commitments of a channel: it has read the
+// basepoints, which costs as much as a derived key, once. It never changes.
+type Deriver struct {
+	owner, other                            Basepoints
+	delayed, ownHTLC, otherHTLC, revocation btcec.JacobianPoint
+}
+
+// NewDeriver reads the basepoints. The error names the one that is no point.
+func NewDeriver(owner, other Basepoints) (*Deriver, error) {
+	d := &Deriver{owner: owner, other: other}
+	for _, p := range []struct {
+		key  lnwire.PubKey
+		to   *btcec.JacobianPoint
+		what string
+	}{
+		{owner.Delayed, &d.delayed, "owner's delayed key"},
+		{owner.HTLC, &d.ownHTLC, "owner's htlc key"},
+		{other.HTLC, &d.otherHTLC, "other's htlc key"},
+		{other.Revocation, &d.revocation, "revocation key"},
+	} {
+		k, err := p.key.Parse()
+		if err != nil {
+			return nil, fmt.Errorf("derive %s: %w", p.what, err)
+		}
+		k.AsJacobian(p.to)
+	}
+	return d, nil
+}
+
+// Of reports that these are the basepoints.
+func (d *Deriver) Of(owner, other *Basepoints) bool { return d.owner == *owner && d.other == *other }
+
+// Keys are the keys of the commitment with the given point. both runs two pieces of
+// work that take about as long, in any order or at once. The error is a point that is
+// none.
+func (d *Deriver) Keys(point lnwire.PubKey, both func(a, b func())) (Keys, error) {
+	per, err := point.Parse()
+	if err != nil {
+		return Keys{}, fmt.Errorf("derive keys: per-commitment point: %w", err)
+	}
 	var p [4]btcec.JacobianPoint
-	// B3.key.1: delayed and HTLC keys are tweaked by the owner's point.
-	if err := derive(owner.Delayed, point, &p[0]); err != nil {
-		return Keys{}, fmt.Errorf("derive owner's delayed key: %w", err)
-	}
-	if err := derive(owner.HTLC, point, &p[1]); err != nil {
-		return Keys{}, fmt.Errorf("derive owner's htlc key: %w", err)
-	}
-	if err := derive(other.HTLC, point, &p[2]); err != nil {
-		return Keys{}, fmt.Errorf("derive other's htlc key: %w", err)
-	}
-	if err := blend(other.Revocation, point, &p[3]); err != nil {
-		return Keys{}, fmt.Errorf("derive revocation key: %w", err)
-	}
+	both(func() {
+		// B3.key.1: delayed and HTLC keys are tweaked by the owner's point.
+		tweaked(d.owner.Delayed, d.delayed, point, &p[0])
+		tweaked(d.owner.HTLC, d.ownHTLC, point, &p[1])
+		tweaked(d.other.HTLC, d.otherHTLC, point, &p[2])
+	}, func() {
+		blended(d.other.Revocation, d.revocation, point, per, &p[3])
+	})
 	var keys [4]lnwire.PubKey
 	if err := serialise(p[:], keys[:]); err != nil {
 		return Keys{}, err
@@ -48,7 +93,7 @@ func DeriveKeys(owner, other Basepoints, point lnwire.PubKey) (Keys, error) {
 	return Keys{
 		Point:        point,
 		OwnerDelayed: keys[0], OwnerHTLC: keys[1], OtherHTLC: keys[2], Revocation: keys[3],
-		OtherPayment: other.Payment, // B3.key.3
+		OtherPayment: d.other.Payment, // B3.key.3
 	}, nil
 }
 
@@ -89,14 +134,20 @@ func derive(basepoint, point lnwire.PubKey, out *btcec.JacobianPoint) error {
 	if err != nil {
 		return err
 	}
+	var b btcec.JacobianPoint
+	base.AsJacobian(&b)
+	tweaked(basepoint, b, point, out)
+	return nil
+}
+
+// tweaked is derive with the basepoint read.
+func tweaked(basepoint lnwire.PubKey, b btcec.JacobianPoint, point lnwire.PubKey, out *btcec.JacobianPoint) {
 	tweak := LocalTweak(point, basepoint)
 	var t btcec.ModNScalar
 	t.SetBytes(&tweak)
-	var b, tg btcec.JacobianPoint
+	var tg btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(&t, &tg)
-	base.AsJacobian(&b)
 	btcec.AddNonConst(&b, &tg, out)
-	return nil
 }
 
 // blend is RevocationPubKey, not yet affine.
@@ -109,15 +160,21 @@ func blend(basepoint, point lnwire.PubKey, out *btcec.JacobianPoint) error {
 	if err != nil {
 		return fmt.Errorf("per-commitment point: %w", err)
 	}
+	var b btcec.JacobianPoint
+	base.AsJacobian(&b)
+	blended(basepoint, b, point, per, out)
+	return nil
+}
+
+// blended is blend with both points read.
+func blended(basepoint lnwire.PubKey, b btcec.JacobianPoint, point lnwire.PubKey, per *btcec.PublicKey, out *btcec.JacobianPoint) {
 	// B3.key.2
 	hb, hp := revocationFactors(basepoint, point)
-	var b, p btcec.JacobianPoint
-	base.AsJacobian(&b)
+	var p btcec.JacobianPoint
 	per.AsJacobian(&p)
 	btcec.ScalarMultNonConst(&hb, &b, &b)
 	btcec.ScalarMultNonConst(&hp, &p, &p)
 	btcec.AddNonConst(&b, &p, out)
-	return nil
 }
 
 // revocationFactors are the factors of the basepoint and of the point.
