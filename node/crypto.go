@@ -112,7 +112,7 @@ func (c *crypto) Soon(p *commitment.Params, point lnwire.PubKey) {
 	}
 	d := s.deriver
 	s.keep(aheadKeys{point, later(c.pool, func() derived {
-		keys, err := d.Keys(point, c.pool.both)
+		keys, err := d.Keys(point, nil) // a worker hands nothing over: the pool may have stopped
 		return derived{keys, err}
 	})})
 }

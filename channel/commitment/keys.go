@@ -31,11 +31,8 @@ func DeriveKeys(owner, other Basepoints, point lnwire.PubKey) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	return d.Keys(point, inTurn)
+	return d.Keys(point, nil)
 }
-
-// inTurn does two pieces of work, one after the other.
-func inTurn(a, b func()) { a(); b() }
 
 // Deriver is DeriveKeys for one side's commitments of a channel: it has read the
 // basepoints, which costs as much as a derived key, once. It never changes.
@@ -70,12 +67,15 @@ func NewDeriver(owner, other Basepoints) (*Deriver, error) {
 func (d *Deriver) Of(owner, other *Basepoints) bool { return d.owner == *owner && d.other == *other }
 
 // Keys are the keys of the commitment with the given point. both runs two pieces of
-// work that take about as long, in any order or at once. The error is a point that is
-// none.
+// work that take about as long, in any order or at once; nil: one after the other. The
+// error is a point that is none.
 func (d *Deriver) Keys(point lnwire.PubKey, both func(a, b func())) (Keys, error) {
 	per, err := point.Parse()
 	if err != nil {
 		return Keys{}, fmt.Errorf("derive keys: per-commitment point: %w", err)
+	}
+	if both == nil {
+		both = func(a, b func()) { a(); b() }
 	}
 	var p [4]btcec.JacobianPoint
 	both(func() {
