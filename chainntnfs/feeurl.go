@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,6 +39,8 @@ type URLFees struct {
 	MinUpdate time.Duration // least time between polls, default 5 minutes
 	MaxUpdate time.Duration // most time between polls, default 20 minutes
 	Timeout   time.Duration // of one poll, default 10 seconds
+	// Dial reaches the server; nil is TCP, or the proxy that the environment names.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu     sync.Mutex
 	fees   *feeTable     // nil before the first good answer
@@ -87,6 +90,9 @@ func (u *URLFees) Stop() {
 func (u *URLFees) run(ctx context.Context) {
 	defer close(u.done)
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	if u.Dial != nil {
+		transport = &http.Transport{DialContext: u.Dial}
+	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: u.Timeout}
 	retry := firstRetry

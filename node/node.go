@@ -43,6 +43,10 @@ type Config struct {
 	Listeners []net.Listener   // for peers; closed by Stop
 	Policy    Policies
 	PeerDelay struct{ Min, Max time.Duration } // between dials of a persistent peer
+	Dial      peer.Dialer                      // reaches peers; nil is plain TCP
+	// Seeds finds nodes for one that knows nobody; nil: none are looked for, here or in
+	// the map.
+	Seeds func(ctx context.Context) ([]Contact, error)
 
 	TrickleDelay time.Duration // between batches of relayed gossip
 	PlainGossip  bool          // no gossip_queries_ex
@@ -289,7 +293,7 @@ func (n *Node) startWallet() error {
 func (n *Node) startHost() (err error) {
 	n.host, err = peer.NewHost(peer.Config{
 		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Sink: sink{n}, Log: n.log, Admit: n.admit,
-		Limits: peer.Limits{MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
+		Dial: n.cfg.Dial, Limits: peer.Limits{MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
 	})
 	return err
 }
@@ -302,6 +306,9 @@ func (n *Node) openDoors() error {
 				n.log.Error("cannot accept peers any more", "listener", l.Addr(), "err", err)
 			}
 		})
+	}
+	if n.cfg.Seeds != nil {
+		n.spawn(n.bootstrap)
 	}
 	return n.keepPeers()
 }

@@ -52,6 +52,8 @@ type resident struct {
 	back  *btcd.Backend
 	// crashed is closed when the store has failed, as a test wanted it to.
 	crashed chan struct{}
+	// seeds is Config.Seeds of the next start.
+	seeds func(context.Context) ([]Contact, error)
 }
 
 func residentOf(t testing.TB, chain *btcdtest.Node, name string) *resident {
@@ -103,6 +105,7 @@ func (r *resident) start(l net.Listener) {
 		Birthday:  time.Now(),
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
 		PeerDelay: struct{ Min, Max time.Duration }{20 * time.Millisecond, time.Second},
+		Seeds:     r.seeds,
 		Policy: Policies{
 			Forward:     channel.Policy{FeeBase: 1000, FeePPM: 1, CLTVDelta: 80, HTLCMinimum: 1000},
 			MinCapacity: 20_000, MaxCapacity: MaxSmallChannel, MaxPending: 3, MinHTLC: 1,

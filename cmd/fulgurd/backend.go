@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/chainntnfs/btcd"
@@ -19,6 +20,9 @@ func (d *daemon) openBackend(ctx context.Context) error {
 	cfg := btcd.Config{Host: c.Btcd.Host, User: c.Btcd.User, Pass: c.Btcd.Pass, Cert: cert, Params: d.net}
 	if c.Fee.URL != "" {
 		fees := &chainntnfs.URLFees{URL: c.Fee.URL, MinUpdate: c.Fee.MinUpdate, MaxUpdate: c.Fee.MaxUpdate}
+		if c.Tor.Active {
+			fees.Dial = func(ctx context.Context, _, address string) (net.Conn, error) { return c.proxy().Dial(ctx, address) }
+		}
 		if err := fees.Start(); err != nil {
 			return fmt.Errorf("--fee.url: %w", err)
 		}

@@ -74,6 +74,7 @@ type options struct {
 	Fee      feeOptions      `group:"fee" namespace:"fee"`
 	Protocol protocolOptions `group:"protocol" namespace:"protocol"`
 	Gossip   gossipOptions   `group:"gossip" namespace:"gossip"`
+	Tor      torOptions      `group:"Tor" namespace:"tor"`
 	Routing  routingOptions  `group:"routing" namespace:"routing"`
 
 	Dev devOptions `group:"dev" namespace:"dev"`
@@ -83,14 +84,16 @@ type options struct {
 }
 
 type bitcoinOptions struct {
-	Active        bool   `long:"active" description:"always on; accepted for lnd's files"`
-	Mainnet       bool   `long:"mainnet" description:"use the main network"`
-	Testnet       bool   `long:"testnet" description:"use test network 3"`
-	Testnet4      bool   `long:"testnet4" description:"use test network 4"`
-	Signet        bool   `long:"signet" description:"use signet"`
-	Simnet        bool   `long:"simnet" description:"use btcd's simulation network"`
-	Regtest       bool   `long:"regtest" description:"use a regression test network"`
-	Node          string `long:"node" default:"btcd" choice:"btcd" choice:"bitcoind" choice:"neutrino" description:"chain backend; btcd is the one there is"`
+	Active   bool     `long:"active" description:"always on; accepted for lnd's files"`
+	Mainnet  bool     `long:"mainnet" description:"use the main network"`
+	Testnet  bool     `long:"testnet" description:"use test network 3"`
+	Testnet4 bool     `long:"testnet4" description:"use test network 4"`
+	Signet   bool     `long:"signet" description:"use signet"`
+	Simnet   bool     `long:"simnet" description:"use btcd's simulation network"`
+	Regtest  bool     `long:"regtest" description:"use a regression test network"`
+	Node     string   `long:"node" default:"btcd" choice:"btcd" choice:"bitcoind" choice:"neutrino" description:"chain backend; btcd is the one there is"`
+	DNSSeeds []string `long:"dnsseed" description:"root of a DNS seed to learn nodes from, instead of the network's own; may be given several times"`
+
 	Confs         int    `long:"defaultchanconfs" description:"confirmations before a channel opened to us is used; 0: 3 to 6 by its size"`
 	RemoteDelay   int    `long:"defaultremotedelay" description:"blocks that a peer waits for its money after its own forced close; 0: by size"`
 	TimeLockDelta uint16 `long:"timelockdelta" default:"80" description:"cltv_expiry_delta of new channels"`
@@ -268,7 +271,7 @@ func (c *config) finish(parser *flags.Parser) error {
 	}
 	c.paths()
 	c.warn(parser)
-	return nil
+	return c.checkTor()
 }
 
 func (c *config) pickNetwork() error {
@@ -309,8 +312,12 @@ func (c *config) paths() {
 	set(&c.ReadonlyMacaroon, append(net, "readonly.macaroon")...)
 	set(&c.InvoiceMacaroon, append(net, "invoice.macaroon")...)
 	set(&c.BackupFile, append(net, "channel.backup")...)
+	set(&c.Tor.KeyPath, "v3_onion_private_key")
 	if len(c.Listeners) == 0 {
 		c.Listeners = []string{":9735"}
+		if c.Tor.Active { // nobody shall come past Tor unless the operator says so
+			c.Listeners = []string{"localhost:9735"}
+		}
 	}
 	if len(c.RPCListeners) == 0 {
 		c.RPCListeners = []string{"localhost:10009"}

@@ -47,6 +47,8 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--bitcoin.regtest", "--minbackoff=2h"}, "--minbackoff is above --maxbackoff"},
 		{[]string{"--bitcoin.regtest", "--requireinterceptor"}, "--requireinterceptor"},
 		{[]string{"--bitcoin.regtest", "--dev.channeldir=x"}, "tag dev"},
+		{[]string{"--bitcoin.regtest", "--tor.v3"}, "--tor.v3 needs --tor.active"},
+		{[]string{"--bitcoin.regtest", "--tor.active", "--tor.v3", "--nolisten"}, "--nolisten forbids"},
 		{[]string{"--bitcoin.regtest", "--autopilot.active"}, "autopilot.active"},
 		{[]string{"--bitcoin.regtest", "--configfile=/nowhere/at.all"}, "/nowhere/at.all"},
 	} {
@@ -55,6 +57,33 @@ func TestRefusals(t *testing.T) {
 		}
 		_, err := load(t, tt.args...)
 		require.ErrorContains(t, err, tt.want, "%v", tt.args)
+	}
+}
+
+// TestTorHidesTheListener: with Tor on, nobody comes in past it unless told to.
+func TestTorHidesTheListener(t *testing.T) {
+	c, err := load(t, "--bitcoin.regtest", "--tor.active")
+	require.NoError(t, err)
+	require.Equal(t, []string{"localhost:9735"}, c.Listeners)
+	c, err = load(t, "--bitcoin.regtest", "--tor.active", "--listen=:9999")
+	require.NoError(t, err)
+	require.Equal(t, []string{":9999"}, c.Listeners)
+}
+
+// TestSeeds: the private networks have none, unless they are named.
+func TestSeeds(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"--bitcoin.regtest"}, false},
+		{[]string{"--bitcoin.regtest", "--bitcoin.dnsseed=seed.example"}, true},
+		{[]string{"--bitcoin.signet"}, true},
+		{[]string{"--bitcoin.signet", "--nobootstrap"}, false},
+	} {
+		c, err := load(t, tt.args...)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, c.seeds() != nil, "%v", tt.args)
 	}
 }
 

@@ -249,7 +249,7 @@ func (d *daemon) openNode(ctx context.Context) error {
 	if err := d.db.SetIdentity(ring.Node().ID()); err != nil {
 		return err
 	}
-	cfg, err := d.nodeConfig(ring, u)
+	cfg, err := d.nodeConfig(ctx, ring, u)
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func splitPeer(text string) (id lnwire.PubKey, addr string, err error) {
 }
 
 // nodeConfig is what the options mean to the node.
-func (d *daemon) nodeConfig(ring *keys.Ring, u unsealed) (node.Config, error) {
+func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (node.Config, error) {
 	c := d.cfg
 	color, err := parseColor(c.Color)
 	if err != nil {
@@ -320,7 +320,7 @@ func (d *daemon) nodeConfig(ring *keys.Ring, u unsealed) (node.Config, error) {
 		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
 		PlainGossip:  c.Protocol.NoQueriesEx, AssumeValid: c.Routing.AssumeValid,
 		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
-		Policy: c.policies(),
+		Policy: c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
 	}
 	cfg.PeerDelay.Min, cfg.PeerDelay.Max = c.MinBackoff, c.MaxBackoff
 	for _, text := range c.ExternalIP {
@@ -336,6 +336,13 @@ func (d *daemon) nodeConfig(ring *keys.Ring, u unsealed) (node.Config, error) {
 			return node.Config{}, fmt.Errorf("--listen=%s: %w", addr, err)
 		}
 		cfg.Listeners = append(cfg.Listeners, l)
+	}
+	if c.Tor.V3 {
+		a, err := d.onion(ctx, cfg.Listeners[0].Addr())
+		if err != nil {
+			return node.Config{}, err
+		}
+		cfg.Addresses = append(cfg.Addresses, a)
 	}
 	return cfg, nil
 }
