@@ -30,6 +30,7 @@ type life struct {
 // disk is what a store holds of one payment.
 type disk struct {
 	payment  *Payment
+	open     bool // the next start takes it up
 	attempts map[uint64]Attempt
 	live     []Launch            // outgoing HTLCs
 	outbox   map[uint64]Resolved // their ends
@@ -43,7 +44,7 @@ func (l *life) take(fx Effects) {
 				k.attempts = map[uint64]Attempt{}
 			}
 			if d.Payment != nil {
-				k.payment = d.Payment
+				k.payment, k.open = d.Payment, d.Open
 			}
 			for _, a := range d.Attempts {
 				k.attempts[a.ID] = a
@@ -82,6 +83,10 @@ func (l *life) crash(t *rapid.T) {
 	l.queue, l.asked, l.p, l.told = nil, nil, nil, map[uint64]bool{}
 	if l.disk.payment == nil {
 		return
+	}
+	if !l.disk.open { // it is not taken up again: nothing may be left to be done
+		require.Empty(t, l.disk.live)
+		require.Empty(t, l.disk.outbox)
 	}
 	r := Resumed{Payment: *l.disk.payment, Seed: lnwire.Secret{byte(l.next), 77}}
 	var ids []uint64
