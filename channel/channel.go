@@ -77,6 +77,7 @@ type connection struct {
 	// The negotiation of the closing fee starts anew on every connection.
 	offers offers
 	quiet  quiet
+	simple simpleClose
 	// broken: we have asked to disconnect; what still arrives is not looked at.
 	broken bool
 }
@@ -145,6 +146,7 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.now, c.mono = ev.Now, ev.Mono
 		c.openingTick()
 		c.closingTick()
+		c.sigTick()
 		c.quietTick()
 	case Block:
 		c.block(ev.At)
@@ -223,6 +225,7 @@ func (c *Channel) sealHTLC(e *entry) {
 	if e.State.Gone() {
 		if e.stored {
 			delta.GoneHTLCs = append(delta.GoneHTLCs, e.Ref)
+			c.finished(e)
 		}
 		return
 	}
@@ -232,6 +235,14 @@ func (c *Channel) sealHTLC(e *entry) {
 	}
 	e.stored = true
 	delta.HTLCs = append(delta.HTLCs, row)
+}
+
+// finished tells the end of an incoming HTLC that is gone.
+func (c *Channel) finished(e *entry) {
+	if e.Ref.Dir == htlc.Incoming {
+		settled := e.Removal != nil && e.Removal.Kind == htlc.Fulfilled
+		c.fx.Finished = append(c.fx.Finished, Finish{Ref: e.Ref, Settled: settled})
+	}
 }
 
 // row is the form in which the HTLC is stored: as it would be after a disconnect.

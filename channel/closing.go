@@ -1,7 +1,9 @@
 package channel
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -81,9 +83,9 @@ func (c *Channel) unspent(ev Unconfirmed) {
 	c.abandonEnd()
 	c.core.Spend = nil
 	c.save()
-	if c.core.CloseTx != nil {
+	if txs := c.closeTxs(); len(txs) > 0 {
 		c.enter(MutualClose)
-		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
+		c.fx.Publish = append(c.fx.Publish, txs...)
 		return
 	}
 	if c.core.Reason == "" {
@@ -146,7 +148,7 @@ func (c *Channel) report(row ClosedRow) {
 func (c *Channel) republish() {
 	switch c.core.Phase {
 	case MutualClose:
-		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
+		c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)
 	case Failed:
 		if tx, ok := c.signedCommitment(); ok {
 			c.fx.Publish = append(c.fx.Publish, tx)
@@ -170,11 +172,17 @@ func (c *Channel) mutualRow() ClosedRow {
 	row, s := c.summary(ClosedMutual), c.core.Spend
 	row.CloseTxid, row.At = s.Tx.TxHash(), s.Place.At
 	for _, out := range s.Tx.TxOut {
-		if string(out.PkScript) == string(c.core.OurShutdown) {
+		if c.pays(out.PkScript) {
 			row.Settled += lnwire.Sat(out.Value)
 		}
 	}
 	return row
+}
+
+// pays: the script is, or was, where our money goes.
+func (c *Channel) pays(script []byte) bool {
+	return bytes.Equal(script, c.core.OurShutdown) ||
+		slices.ContainsFunc(c.core.OldScripts, func(old []byte) bool { return bytes.Equal(script, old) })
 }
 
 // deadlines goes to the chain while HTLCs can still be enforced there.

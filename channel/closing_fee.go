@@ -53,12 +53,17 @@ func (c *Channel) closing() *commitment.Closing {
 func (c *Channel) idealFee(p *commitment.Closing) lnwire.Sat {
 	rate := c.want.rate
 	if rate == 0 {
-		rate = c.target
-	}
-	if rate == 0 {
-		rate = c.core.FeeRate
+		rate = c.usualRate()
 	}
 	return min(max(rate, lnwire.FeeFloor), maxFeeRate).Fee(p.Weight())
+}
+
+// usualRate is that of transactions that nobody has a wish for.
+func (c *Channel) usualRate() lnwire.SatPerKW {
+	if c.target == 0 {
+		return c.core.FeeRate
+	}
+	return c.target
 }
 
 // feeRange is what we accept: as funder up to three times the ideal or what the
@@ -86,6 +91,10 @@ func (c *Channel) feeRange(p *commitment.Closing) (ideal, low, high lnwire.Sat) 
 // wait for the signer.
 func (c *Channel) negotiate() {
 	if !c.negotiating() {
+		return
+	}
+	if c.simply() {
+		c.offerSimply()
 		return
 	}
 	o := &c.conn.offers

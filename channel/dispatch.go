@@ -165,8 +165,18 @@ func (c *Channel) receiveOther(msg lnwire.Message) bool {
 			return true
 		}
 	case *lnwire.ClosingSigned:
-		if c.negotiating() {
+		if c.negotiating() && !c.simply() {
 			c.rcvClosing(m)
+			return true
+		}
+	case *lnwire.ClosingComplete:
+		if c.negotiating() && c.simply() {
+			c.rcvComplete(m)
+			return true
+		}
+	case *lnwire.ClosingSig:
+		if c.negotiating() && c.simply() {
+			c.rcvSig(m)
 			return true
 		}
 	}

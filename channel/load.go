@@ -90,7 +90,7 @@ func (c *Channel) resumed() {
 		c.publishFunding()
 	case MutualClose:
 		c.publishFunding()
-		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
+		c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)
 	case Failed:
 		c.publishFunding()
 		c.publish()

@@ -162,7 +162,10 @@ func TestQuiescenceRefused(t *testing.T) {
 		}
 		requireWarned(t, w.a, v.what)
 	}
-	w := opened(t, func(w *world, _ *openOptions) { w.b.features = w.b.features.Without(lnwire.QuiesceOptional); w.a.features = w.b.features })
+	w := opened(t, func(w *world, _ *openOptions) {
+		w.b.features = w.b.features.Without(lnwire.QuiesceOptional)
+		w.a.features = w.b.features
+	})
 	w.a.step(QuiesceAsked{})
 	requireNotice(t, w.a, NoticeQuiesceRefused, "does not know")
 	w.disconnect()

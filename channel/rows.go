@@ -142,12 +142,18 @@ type Core struct {
 
 	OurShutdown   []byte      // the script in our shutdown, once sent
 	TheirShutdown []byte      // the script in theirs, once received
-	CloseTx       *wire.MsgTx // the closing transaction that was agreed, complete
+	CloseTx       *wire.MsgTx // the closing transaction that was agreed, complete; in a simple close the last of ours
 	CloseFee      lnwire.Sat  // its fee
-	WeClosed      bool        // we asked for the close, or failed the channel
-	Reason        string      // why the channel failed, for people
-	ErrorText     string      // the error that we owe the peer on each reconnect
-	DataLost      bool        // the peer proved that our state is old: publish nothing
+	// Of a simple close: the last transaction of the peer that we have signed, complete;
+	// the rate at which the operator wants to close, 0 when nobody has asked for it here;
+	// and the scripts that OurShutdown was before.
+	PeerCloseTx *wire.MsgTx
+	CloseRate   lnwire.SatPerKW
+	OldScripts  [][]byte
+	WeClosed    bool   // we asked for the close, or failed the channel
+	Reason      string // why the channel failed, for people
+	ErrorText   string // the error that we owe the peer on each reconnect
+	DataLost    bool   // the peer proved that our state is old: publish nothing
 	// LostPoint is the peer's current per-commitment point when DataLost: enough
 	// to find our to_remote output on formats that tweak it.
 	LostPoint lnwire.PubKey

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -25,7 +26,11 @@ func (c *Channel) closeAsked(ev CloseAsked) {
 		}
 		return
 	case MutualClose:
-		c.fx.Publish = append(c.fx.Publish, c.core.CloseTx)
+		c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)
+		if !ev.Force && c.simply() && c.negotiating() {
+			c.bump(ev)
+			return
+		}
 		c.refuseClose("a closing transaction is already agreed: it is published again")
 		return
 	case AwaitReady, Open, ShuttingDown:
@@ -42,25 +47,44 @@ func (c *Channel) refuseClose(text string) { c.tell(NoticeCloseRefused, text) }
 // closeTogether prepares our shutdown; it goes out with the next flush at which no
 // update of ours is unsigned.
 func (c *Channel) closeTogether(ev CloseAsked) {
-	upfront := c.terms.Ours.Upfront
-	switch {
-	case !c.conn.synced || c.conn.broken:
-		c.refuseClose("the peer is not there: wait for it, or close unilaterally")
-		return
-	case len(ev.Script) > 0 && !shutdownScript(ev.Script, c.conn.features.HasEither(lnwire.ShutdownAnySegwitOptional)):
-		c.refuseClose("the script has no form that a cooperative close allows")
-		return
-	case len(ev.Script) > 0 && len(upfront) > 0 && !bytes.Equal(ev.Script, upfront): // B2.shutdown.4
-		c.refuseClose("the script is not the one that was fixed at the opening")
-		return
-	case len(ev.Script) > 0 && c.core.OurShutdown != nil && !bytes.Equal(ev.Script, c.core.OurShutdown):
-		c.refuseClose("shutdown was already sent with another script")
+	why := c.checkScript(ev.Script)
+	if !c.conn.synced || c.conn.broken {
+		why = "the peer is not there: wait for it, or close unilaterally"
+	}
+	if why != "" {
+		c.refuseClose(why)
 		return
 	}
 	c.want.closing, c.want.script = true, ev.Script
 	c.want.rate, c.want.max = ev.FeeRate, ev.MaxFeeRate
+	if c.simply() {
+		c.core.CloseRate = ev.FeeRate
+		c.save()
+	}
 	c.stale = true
 }
+
+// checkScript says why our money cannot go to a script; "" when it can, or when there is
+// no wish.
+func (c *Channel) checkScript(script []byte) string {
+	upfront := c.terms.Ours.Upfront
+	switch {
+	case len(script) == 0:
+		return ""
+	case !c.closeScript(script):
+		return "the script has no form that a cooperative close allows"
+	case len(upfront) > 0 && !bytes.Equal(script, upfront): // B2.shutdown.4
+		return "the script is not the one that was fixed at the opening"
+	case c.core.OurShutdown != nil && !c.simply() && !bytes.Equal(script, c.core.OurShutdown):
+		return "shutdown was already sent with another script"
+	case isReturn(script) && c.core.Ours.Sat() >= uneconomical:
+		return fmt.Sprintf("OP_RETURN would burn our %v", c.core.Ours)
+	}
+	return ""
+}
+
+// uneconomical is a balance of which OP_RETURN may make a fee.
+const uneconomical lnwire.Sat = 1000
 
 // shutdown sends ours when it is wished for, when it answers the peer's, or again
 // after a reconnect (B2.shutdown.1). No update of ours may be unsigned then
@@ -132,7 +156,7 @@ func (c *Channel) ourScript() []byte {
 
 // gotScript is the wallet's address for the close.
 func (c *Channel) gotScript(script []byte) {
-	if c.core.OurShutdown == nil && shutdownScript(script, c.conn.features.HasEither(lnwire.ShutdownAnySegwitOptional)) {
+	if c.core.OurShutdown == nil && c.closeScript(script) {
 		c.want.script = script
 	}
 }
@@ -148,7 +172,7 @@ func (c *Channel) closingPhase() {
 
 // rcvShutdown is the peer's wish to close, or its answer to ours (B2.shutdown.3).
 func (c *Channel) rcvShutdown(m *lnwire.Shutdown) {
-	if !shutdownScript(m.Script, c.conn.features.HasEither(lnwire.ShutdownAnySegwitOptional)) { // B2.shutdown.5
+	if !c.closeScript(m.Script) { // B2.shutdown.5
 		c.warn("shutdown: scriptpubkey has no allowed form")
 		return
 	}

@@ -164,6 +164,24 @@ func (c *Channel) feeCeiling() lnwire.SatPerKW {
 	return min(maxFeeRate, max(freeFeeRate, feeSlack*min(c.target, maxFeeRate)))
 }
 
+// isReturn: the script is OP_RETURN and one push, as a simple close allows it.
+func isReturn(s []byte) bool {
+	const opReturn, pushData1 = 0x6a, 76
+	switch {
+	case len(s) < 3 || s[0] != opReturn:
+		return false
+	case s[1] >= 6 && s[1] < pushData1:
+		return len(s) == 2+int(s[1])
+	}
+	return s[1] == pushData1 && s[2] >= 76 && s[2] <= 80 && len(s) == 3+int(s[2])
+}
+
+// closeScript: money of a cooperative close may go to the script, by what is negotiated.
+func (c *Channel) closeScript(s []byte) bool {
+	f := c.conn.features
+	return shutdownScript(s, f.HasEither(lnwire.ShutdownAnySegwitOptional)) || f.HasEither(lnwire.SimpleCloseOptional) && isReturn(s)
+}
+
 // shutdownScript reports whether a scriptpubkey has one of the forms that BOLT 2
 // allows in shutdown (B2.shutdown.5).
 func shutdownScript(s []byte, anySegwit bool) bool {

@@ -49,8 +49,18 @@ func encodeCore(e *enc, c *channel.Core) {
 	e.opt(48, c.OurShutdown)
 	e.opt(50, c.TheirShutdown)
 	e.tx(52, c.CloseTx)
+	e.tx(53, c.PeerCloseTx)
 	e.num(54, uint64(c.CloseFee))
+	e.num(55, uint64(c.CloseRate))
 	e.flag(56, c.WeClosed)
+	if len(c.OldScripts) > 0 {
+		m := e.open(57)
+		for _, script := range c.OldScripts {
+			e.head(0, len(script))
+			e.bytes(script)
+		}
+		e.shut(m)
+	}
 	e.text(58, c.Reason)
 	e.text(60, c.ErrorText)
 	e.flag(62, c.DataLost)
@@ -164,10 +174,16 @@ func decodeCoreEnd(d *dec, c *channel.Core) {
 		c.TheirShutdown = d.bytes()
 	case 52:
 		c.CloseTx = d.tx()
+	case 53:
+		c.PeerCloseTx = d.tx()
 	case 54:
 		c.CloseFee = lnwire.Sat(d.u64())
+	case 55:
+		c.CloseRate = lnwire.SatPerKW(d.u32())
 	case 56:
 		c.WeClosed = d.flag()
+	case 57:
+		c.OldScripts = decodeScripts(d)
 	case 58:
 		c.Reason = d.text()
 	case 60:
@@ -181,6 +197,25 @@ func decodeCoreEnd(d *dec, c *channel.Core) {
 	default:
 		d.unknown()
 	}
+}
+
+// decodeScripts reads a list in which every element is a field of type 0.
+func decodeScripts(outer *dec) (list [][]byte) {
+	d := outer.fields()
+	for d.next() {
+		if d.t != 0 {
+			d.unknown()
+			continue
+		}
+		script := d.bytes()
+		if len(script) == 0 {
+			script = nil
+		}
+		list = append(list, script)
+		d.last = -1 // the next element has the same type
+	}
+	outer.err = d.err
+	return list
 }
 
 func encodePlace(e *enc, t byte, p channel.Place) {

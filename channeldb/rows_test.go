@@ -123,6 +123,10 @@ var rowCases = []rowCase{
 			}
 		}
 	}, (*ops).invoice, func(key, row []byte) (invoice.Invoice, error) { return value(decodeInvoice(key, row)) }),
+	rowOf("invoice-blinded", func(v *invoice.Invoice) {
+		*v = invoice.Invoice{Hash: v.Hash, AddIndex: 3, Secret: v.Secret, Blinded: true}
+	},
+		(*ops).invoice, func(key, row []byte) (invoice.Invoice, error) { return value(decodeInvoice(key, row)) }),
 	rowOf("payment", func(v *routing.Payment) {
 		v.Terms.Hints = slices.DeleteFunc(v.Terms.Hints, func(h []routing.HintHop) bool { return h == nil })
 		if len(v.Terms.Hints) == 0 {
@@ -171,6 +175,16 @@ var rowCases = []rowCase{
 		m, err := decodeMeta(row)
 		return metaView{m.schema, m.minReader, m.genesis, m.nodeID, m.epoch}, err
 	}),
+	// With the fields of the simple close.
+	rowOf("channel-core-simple", func(c *channel.Core) {
+		c.PeerCloseTx, c.CloseRate = fillerOf(1).tx(), 253
+		c.OldScripts = [][]byte{{0x51, 2, 1, 2}, {0x51, 2, 3, 4}}
+	}, func(o *ops, c *channel.Core) {
+		o.start(inNotes, put)
+		o.row(1)
+		encodeCore(&o.enc, c)
+		o.end()
+	}, func(_, row []byte) (channel.Core, error) { return value(decodeCore(row)) }),
 }
 
 // noNilData gives what is empty the form in which it is read.
