@@ -174,7 +174,7 @@ func (s *Switch) launch(ev Launch, fx *Effects) {
 	if _, twice := s.launches[ev.AttemptID]; twice {
 		return
 	}
-	out := s.links.named(ev.FirstHop)
+	out := s.links.own(ev.FirstHop)
 	l := &launch{row: ev.Row, pathKey: ev.PathKey, out: route{
 		amount: ev.Amount, expiry: ev.Expiry, hash: ev.Hash, onion: ev.Onion,
 	}}

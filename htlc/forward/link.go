@@ -36,9 +36,12 @@ func (p Policy) Fee(amount lnwire.MilliSat) lnwire.MilliSat {
 type Link struct {
 	ChanNum uint64
 	Peer    lnwire.PubKey
-	// SCIDs are the ids by which an onion may name the channel: the real one, those
-	// of before a splice, aliases. The first is the one to tell others.
+	// SCIDs are the ids by which an onion may name the channel: the real one unless it
+	// is a secret, those of before a splice, aliases.
 	SCIDs []lnwire.ShortChannelID
+	// Name is the id by which the operator knows the channel, in records and as the
+	// first hop of our own payments; 0: the first of SCIDs.
+	Name lnwire.ShortChannelID
 	// Up: connected, reestablished, not closing.
 	Up bool
 	// Sendable is about the largest HTLC that the channel would take now.
@@ -64,11 +67,15 @@ func (l *Link) policies(now time.Time) []Policy {
 type links struct {
 	byNum  map[uint64]*Link
 	bySCID map[lnwire.ShortChannelID]uint64
+	byName map[lnwire.ShortChannelID]uint64
 	byPeer map[lnwire.PubKey][]uint64 // ascending
 }
 
 func newLinks() links {
-	return links{map[uint64]*Link{}, map[lnwire.ShortChannelID]uint64{}, map[lnwire.PubKey][]uint64{}}
+	return links{
+		byNum: map[uint64]*Link{}, bySCID: map[lnwire.ShortChannelID]uint64{}, byName: map[lnwire.ShortChannelID]uint64{},
+		byPeer: map[lnwire.PubKey][]uint64{},
+	}
 }
 
 func (ls *links) set(l Link) {
@@ -76,6 +83,9 @@ func (ls *links) set(l Link) {
 	ls.byNum[l.ChanNum] = &l
 	for _, id := range l.SCIDs {
 		ls.bySCID[id] = l.ChanNum
+	}
+	if l.Name != 0 {
+		ls.byName[l.Name] = l.ChanNum
 	}
 	nums := ls.byPeer[l.Peer]
 	at := 0
@@ -99,6 +109,9 @@ func (ls *links) drop(num uint64) {
 			delete(ls.bySCID, id)
 		}
 	}
+	if ls.byName[old.Name] == num {
+		delete(ls.byName, old.Name)
+	}
 	kept := ls.byPeer[old.Peer][:0]
 	for _, n := range ls.byPeer[old.Peer] {
 		if n != num {
@@ -121,12 +134,24 @@ func (ls *links) named(id lnwire.ShortChannelID) *Link {
 	return ls.byNum[num]
 }
 
-// scid is the id to tell others of a channel; 0 when there is none.
+// own is the channel that the operator calls so, or nil.
+func (ls *links) own(id lnwire.ShortChannelID) *Link {
+	if num, ok := ls.byName[id]; ok {
+		return ls.byNum[num]
+	}
+	return ls.named(id)
+}
+
+// scid is the operator's id of a channel; 0 when there is none.
 func (ls *links) scid(num uint64) lnwire.ShortChannelID {
-	if l := ls.byNum[num]; l != nil && len(l.SCIDs) > 0 {
+	l := ls.byNum[num]
+	switch {
+	case l == nil:
+		return 0
+	case l.Name == 0 && len(l.SCIDs) > 0:
 		return l.SCIDs[0]
 	}
-	return 0
+	return l.Name
 }
 
 // update is our newest channel_update for a channel; nil when there is none.
