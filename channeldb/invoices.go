@@ -104,6 +104,7 @@ func encodeInvoice(e *enc, inv *invoice.Invoice) {
 		}
 		e.shut(m)
 	}
+	e.flag(43, inv.Blinded)
 }
 
 func decodeInvoice(hash, row []byte) (*invoice.Invoice, error) {
@@ -179,6 +180,8 @@ func decodeInvoiceRest(d *dec, inv *invoice.Invoice) {
 		for l := (lister{b: d.v}); l.more(d); {
 			inv.Parts = append(inv.Parts, decodePart(d, &l))
 		}
+	case 43:
+		inv.Blinded = d.flag()
 	default:
 		d.unknown()
 	}

@@ -93,6 +93,10 @@ type Opened struct {
 	Secret  lnwire.Secret   // shared with the sender: encrypts what we answer
 	Bad     *onion.BadOnion // not readable: answered with update_fail_malformed_htlc
 	Invalid *onion.Failure  // readable but wrong: answered with this failure
+	// Blinded is set with Payload inside a blinded path; Introduces, when we are the
+	// first node of it and not the last.
+	Blinded    *onion.Blinded
+	Introduces bool
 }
 
 // Locked is an incoming HTLC that both sides are irrevocably committed to, with

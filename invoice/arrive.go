@@ -48,13 +48,13 @@ func (r *Registry) again(in htlc.Locked, p *Part, l *live, row *Invoice, fx *Eff
 		// Without l the store has a row that it had to have given us at the start.
 		// Nothing is safe to say then.
 		if l != nil {
-			l.secrets[p.Ref] = in.Opened.Secret
+			l.faults[p.Ref] = in.Fault()
 		}
 	case Claimed:
 		fx.Resolve = append(fx.Resolve, Resolve{Ref: p.Ref, Why: "claimed before",
 			Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: *row.Preimage}})
 	case Returned:
-		r.fail(p.Ref, in.Opened.Secret, r.failure(p.Code, p.Amount), "returned before", fx)
+		r.fail(p.Ref, in.Fault(), r.failure(p.Code, p.Amount), "returned before", fx)
 	}
 }
 
@@ -69,30 +69,30 @@ func (r *Registry) open(in htlc.Locked, fx *Effects) (onion.Final, bool) {
 		}, "unreadable onion", fx)
 		return onion.Final{}, false
 	case o.Invalid != nil:
-		r.fail(ref, o.Secret, *o.Invalid, "invalid payload", fx)
+		r.fail(ref, in.Fault(), *o.Invalid, "invalid payload", fx)
 		return onion.Final{}, false
 	case o.Payload == nil || !o.Final: // not for us: no preimage of ours is its business (V-03)
-		r.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryNodeFailure}, "we are not its last hop", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryNodeFailure}, "we are not its last hop", fx)
 		return onion.Final{}, false
 	}
 	switch in.Unfit {
 	case htlc.Fit:
 	case htlc.UnfitDust:
-		r.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryChannelFailure}, "too much dust", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryChannelFailure}, "too much dust", fx)
 		return onion.Final{}, false
 	case htlc.UnfitFar:
-		r.fail(ref, o.Secret, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx)
 		return onion.Final{}, false
 	case htlc.UnfitUnfunded:
-		r.fail(ref, o.Secret, onion.Failure{Code: onion.TemporaryChannelFailure}, "the funding of its channel left the chain", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryChannelFailure}, "the funding of its channel left the chain", fx)
 		return onion.Final{}, false
 	case htlc.UnfitClosed:
-		r.fail(ref, o.Secret, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
 		return onion.Final{}, false
 	}
-	final, bad := o.Payload.CheckFinal(in.HTLC.Amount, in.HTLC.Expiry) // B4.final.1, B4.final.2
+	final, bad, why := in.Ours() // B4.final.1, B4.final.2
 	if bad != nil {
-		r.fail(ref, o.Secret, *bad, "the HTLC is not what its onion says", fx)
+		r.fail(ref, in.Fault(), *bad, why, fx)
 		return onion.Final{}, false
 	}
 	return final, true
@@ -125,6 +125,8 @@ func (r *Registry) pay(ev Arrived, final onion.Final, l *live, fx *Effects) {
 func (r *Registry) check(in htlc.HTLC, final onion.Final, l *live) string {
 	expiry := uint64(in.Expiry)
 	switch {
+	case final.Blinded != l.Blinded:
+		return "it did not come by the way that the invoice gave" // B4.bfinal.5
 	case final.Secret == nil:
 		return "no payment_secret" // B4.final.5
 	case subtle.ConstantTimeCompare(final.Secret[:], l.Secret[:]) != 1:
@@ -164,7 +166,7 @@ func (i *Invoice) firstHeld() *Part {
 func (r *Registry) accept(ev Arrived, final onion.Final, l *live, fx *Effects) {
 	h := ev.HTLC.HTLC
 	l.Parts = append(l.Parts, r.newPart(ev, final))
-	l.secrets[h.Ref] = ev.HTLC.Opened.Secret
+	l.faults[h.Ref] = ev.HTLC.Fault()
 	r.watch(h.Expiry, l)
 	if l.started.IsZero() {
 		l.started = r.now
@@ -194,7 +196,7 @@ func (r *Registry) newPart(ev Arrived, final onion.Final) Part {
 // refuse answers with the one failure that does not tell which condition was not
 // met.
 func (r *Registry) refuse(in htlc.Locked, why string, fx *Effects) {
-	r.fail(in.HTLC.Ref, in.Opened.Secret, r.failure(onion.IncorrectOrUnknownPaymentDetails, in.HTLC.Amount), why, fx)
+	r.fail(in.HTLC.Ref, in.Fault(), r.failure(onion.IncorrectOrUnknownPaymentDetails, in.HTLC.Amount), why, fx)
 }
 
 // failure is what the payer is told: mpp_timeout, or the other code with amount

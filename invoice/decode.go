@@ -75,7 +75,7 @@ func (r *Request) readFields(groups []byte, seen *seenFields) error {
 			r.Unknown = append(r.Unknown, Field{typ, append([]byte(nil), data...)}) // B11.read.3
 			continue
 		}
-		repeats := typ == fieldHint || typ == fieldFallback
+		repeats := typ == fieldHint || typ == fieldFallback || typ == fieldBlinded
 		seen[typ] = !repeats
 		if err := r.readField(typ, data); err != nil {
 			return fmt.Errorf("field %c: %w", charset[typ], err)
@@ -95,7 +95,7 @@ func (r *Request) fits(typ byte, data []byte) bool {
 	case fieldFallback:
 		_, ok := readFallback(data)
 		return ok
-	case fieldHint, fieldFeatures, fieldExpiry, fieldDescription, fieldFinalDelta, fieldMetadata:
+	case fieldHint, fieldBlinded, fieldFeatures, fieldExpiry, fieldDescription, fieldFinalDelta, fieldMetadata:
 		return true
 	}
 	return false
@@ -136,6 +136,10 @@ func (r *Request) readField(typ byte, data []byte) error {
 		r.Payee, r.PayeeGiven = lnwire.PubKey(b), true
 	case fieldHint:
 		return r.readHint(b)
+	case fieldBlinded:
+		p, err := readBlinded(b)
+		r.Blinded = append(r.Blinded, p)
+		return err
 	}
 	return nil
 }
@@ -190,7 +194,9 @@ func (r *Request) complete(seen *seenFields) error {
 	switch {
 	case !seen[fieldHash]:
 		return errors.New("field p: no payment hash of 32 bytes")
-	case !seen[fieldSecret]:
+	case len(r.Blinded) > 0 && len(r.Hints) > 0:
+		return errors.New("fields 5 and r: both blinded paths and route hints") // B11.blind.3
+	case !seen[fieldSecret] && len(r.Blinded) == 0: // B11.blind.4
 		return errors.New("field s: no payment secret of 32 bytes") // B11.read.7
 	case !seen[fieldDescription] && !seen[fieldDescriptionHash]:
 		return errors.New("fields d and h: neither a description nor its hash") // B11.read.8

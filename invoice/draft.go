@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // Limits and defaults of invoices that we write: lnd's, where it has some that make
@@ -39,6 +40,9 @@ type Terms struct {
 	Hints           []RouteHint   // preferred ones first
 	Private         bool
 	Metadata        []byte // payment_metadata to be sent along by the payer; nil: none
+	// Blinded are paths to us instead of our id and hints. Their path_id is Secret, and
+	// their sums hold the final delta.
+	Blinded []onion.PaymentPath
 }
 
 // ourFeatures are those of every invoice that we write.
@@ -53,7 +57,7 @@ func Draft(n Network, t Terms, now time.Time, sign Signer) (Invoice, error) {
 	inv := Invoice{
 		Hash: t.Hash, Preimage: t.Preimage, Secret: t.Secret, Hold: t.Preimage == nil,
 		Amount: t.Amount, FinalDelta: uint32(t.FinalDelta), Metadata: t.Metadata, Features: ourFeatures,
-		Memo: t.Memo, Fallback: t.Fallback, Hints: t.Hints, Private: t.Private,
+		Memo: t.Memo, Fallback: t.Fallback, Hints: t.Hints, Private: t.Private, Blinded: len(t.Blinded) > 0,
 		CreatedAt: now.Round(0), Expiry: t.Expiry.Truncate(time.Second),
 	}
 	if t.Preimage != nil {
@@ -74,8 +78,11 @@ func Draft(n Network, t Terms, now time.Time, sign Signer) (Invoice, error) {
 	if t.Metadata != nil {
 		inv.Features = inv.Features.With(lnwire.PaymentMetadataRequired)
 	}
+	if inv.Blinded { // B11.blind.5
+		inv.Features = inv.Features.With(lnwire.RouteBlindingOptional, lnwire.Bolt11BlindedPathsRequired)
+	}
 	var err error
-	inv.Request, err = inv.encode(n, sign)
+	inv.Request, err = inv.encode(n, t.Blinded, sign)
 	return inv, err
 }
 
@@ -96,6 +103,10 @@ func (t *Terms) check() error {
 		return fmt.Errorf("CLTV delta of %d is too large, max accepted is: %d", t.FinalDelta, MaxFinalDelta)
 	case t.FinalDelta != 0 && t.FinalDelta < MinFinalDelta:
 		return fmt.Errorf("CLTV delta of %d must be greater than minimum of %d", t.FinalDelta, MinFinalDelta)
+	case len(t.Blinded) > 0 && (len(t.Hints) > 0 || t.Private):
+		return errors.New("can't set both hop hints and add blinded payment paths")
+	case len(t.Blinded) > 0 && t.Metadata != nil:
+		return errors.New("payment metadata cannot be sent along over blinded paths")
 	case len(t.Hints) > MaxHints:
 		return fmt.Errorf("number of routing hints must not exceed maximum of %d", MaxHints)
 	}
@@ -108,7 +119,7 @@ func (t *Terms) check() error {
 }
 
 // encode writes the invoice's text.
-func (i *Invoice) encode(n Network, sign Signer) (string, error) {
+func (i *Invoice) encode(n Network, paths []onion.PaymentPath, sign Signer) (string, error) {
 	r := Request{
 		Network: n, Amount: i.Amount, Timestamp: i.CreatedAt, Hash: i.Hash, Secret: i.Secret,
 		DescriptionHash: i.DescriptionHash, Expiry: i.Expiry, FinalDelta: i.FinalDelta,
@@ -116,6 +127,9 @@ func (i *Invoice) encode(n Network, sign Signer) (string, error) {
 	}
 	if i.DescriptionHash == nil {
 		r.Description = &i.Memo
+	}
+	if i.Blinded { // the secret is in the paths, and so is the delta
+		r.Blinded, r.Secret, r.FinalDelta = paths, lnwire.Secret{}, 0
 	}
 	if i.Fallback != "" {
 		f, err := NewFallback(i.Fallback, n)

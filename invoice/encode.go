@@ -73,8 +73,10 @@ func (w *writer) field(typ byte, name string, groups []byte) {
 
 // request writes the fields in the order in which most nodes do.
 func (w *writer) request(r *Request) {
-	w.field(fieldSecret, "payment secret", toGroups(r.Secret[:])) // B11.field.2
-	w.field(fieldHash, "payment hash", toGroups(r.Hash[:]))       // B11.field.1
+	if len(r.Blinded) == 0 {
+		w.field(fieldSecret, "payment secret", toGroups(r.Secret[:])) // B11.field.2
+	}
+	w.field(fieldHash, "payment hash", toGroups(r.Hash[:])) // B11.field.1
 	if r.Description != nil {
 		w.field(fieldDescription, "description", toGroups([]byte(*r.Description)))
 	} else {
@@ -101,6 +103,13 @@ func (w *writer) request(r *Request) {
 	}
 	for _, h := range r.Hints {
 		w.field(fieldHint, "route hint", toGroups(h.bytes()))
+	}
+	for i := range r.Blinded {
+		b, err := blindedBytes(&r.Blinded[i])
+		if err != nil && w.err == nil {
+			w.err = err
+		}
+		w.field(fieldBlinded, "blinded path", toGroups(b))
 	}
 	if groups := featureGroups(r.Features); len(groups) > 0 { // B11.field.9
 		w.field(fieldFeatures, "features", groups)

@@ -36,7 +36,7 @@ func (r *Registry) keysend(ev Arrived, final onion.Final, fx *Effects) {
 			Hash: h.Hash, Preimage: &preimage, Keysend: true, Amount: h.Amount,
 			FinalDelta: uint32(r.cfg.RejectDelta), CreatedAt: r.now.Round(0), Expiry: DefaultExpiry,
 		},
-		secrets: map[htlc.Ref]lnwire.Secret{},
+		faults: map[htlc.Ref]htlc.Fault{},
 	}
 	r.enter(l, fx)
 	fx.tell(WasAdded, l)

@@ -2,7 +2,6 @@ package invoice
 
 import (
 	"github.com/fulgur-ln/fulgur/htlc"
-	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
@@ -38,9 +37,10 @@ func (rs *refusals) add(ref htlc.Ref, res htlc.Resolution) {
 	rs.next = (rs.next + 1) % maxRefusals
 }
 
-// fail answers an HTLC with a failure that only the payer can read.
-func (r *Registry) fail(ref htlc.Ref, secret lnwire.Secret, f onion.Failure, why string, fx *Effects) {
-	r.giveUp(ref, htlc.Resolution{Kind: htlc.Failed, Reason: onion.EncryptFailure(secret, f)}, why, fx)
+// fail answers an HTLC with a failure that only the payer can read; at the end of a
+// blinded path it hears only that the path failed (B4.blind.2).
+func (r *Registry) fail(ref htlc.Ref, fault htlc.Fault, f onion.Failure, why string, fx *Effects) {
+	r.giveUp(ref, fault.With(f), why, fx)
 }
 
 // giveUp answers an HTLC with anything but the preimage.

@@ -57,9 +57,9 @@ type Registry struct {
 // live is an invoice that can still change.
 type live struct {
 	Invoice
-	// secrets encrypt the failures of the parts. After a restart a part's secret is
-	// unknown until its HTLC is told again.
-	secrets map[htlc.Ref]lnwire.Secret
+	// faults say how to fail the parts. After a restart a part's is unknown until its
+	// HTLC is told again.
+	faults map[htlc.Ref]htlc.Fault
 	// started is when the first part of the current set came; zero without one. It
 	// keeps the monotonic clock, which the row does not.
 	started time.Time
@@ -114,7 +114,7 @@ func (r *Registry) Rows() []Invoice {
 func (r *Registry) restart(ev Restarted, fx *Effects) {
 	r.height, r.counters = ev.Height, ev.Counters
 	for _, row := range ev.Live {
-		l := &live{Invoice: row.clone(), secrets: map[htlc.Ref]lnwire.Secret{}}
+		l := &live{Invoice: row.clone(), faults: map[htlc.Ref]htlc.Fault{}}
 		r.live[l.Hash] = l
 		for _, p := range l.Parts {
 			if p.State == Held {
@@ -190,7 +190,7 @@ func (r *Registry) add(ev Add, known *Invoice, fx *Effects) {
 		fx.reply(ev.ID, nil, ErrPreimageMismatch)
 		return
 	}
-	l := &live{Invoice: inv.clone(), secrets: map[htlc.Ref]lnwire.Secret{}}
+	l := &live{Invoice: inv.clone(), faults: map[htlc.Ref]htlc.Fault{}}
 	l.State, l.SettleIndex, l.Parts, l.Paid = Open, 0, nil, 0
 	l.Hold = l.Preimage == nil
 	r.enter(l, fx)

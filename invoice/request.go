@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 const (
@@ -31,6 +32,7 @@ const (
 	fieldDescription     = 13 // d
 	fieldSecret          = 16 // s
 	fieldPayee           = 19 // n
+	fieldBlinded         = 20 // 5, which bLIP 39 calls b
 	fieldDescriptionHash = 23 // h
 	fieldFinalDelta      = 24 // c
 	fieldMetadata        = 27 // m
@@ -49,7 +51,7 @@ type Request struct {
 	Amount    lnwire.MilliSat // 0: the payer chooses
 	Timestamp time.Time       // whole seconds
 	Hash      lnwire.Hash     // payment_hash
-	Secret    lnwire.Secret   // payment_secret
+	Secret    lnwire.Secret   // payment_secret; of an invoice with blinded paths it is zero
 	// Exactly one of the two descriptions is set. The text may hold anything that
 	// is UTF-8: sanitise it before it is shown (V-65).
 	Description     *string
@@ -62,8 +64,12 @@ type Request struct {
 	FinalDelta uint32        // min_final_cltv_expiry_delta; 0 leaves the c field out, which is read as DefaultFinalDelta
 	Fallbacks  []Fallback    // preferred ones first
 	Hints      []RouteHint   // preferred ones first
-	Features   lnwire.Features
-	Metadata   []byte // payment_metadata, nil: none
+	// Blinded are paths to a payee who does not say who it is (bLIP 39), preferred ones
+	// first. With them there are neither Hints nor a Secret, FinalDelta means nothing, and
+	// Payee signs this invoice and may be nobody.
+	Blinded  []onion.PaymentPath
+	Features lnwire.Features
+	Metadata []byte // payment_metadata, nil: none
 	// Unknown are fields to be ignored, in order. Encode writes them behind the others.
 	Unknown []Field
 	// Signature and RecoveryID are as they came; Encode makes its own.
@@ -92,6 +98,9 @@ func (r *Request) check() error {
 		return errors.New("description: not valid UTF-8") // B11.field.4
 	case r.Expiry < 0 || r.Expiry > maxExpirySeconds*time.Second:
 		return fmt.Errorf("expiry: %s is out of range", r.Expiry)
+	}
+	if len(r.Blinded) > 0 && (len(r.Hints) > 0 || r.Secret != (lnwire.Secret{})) { // B11.blind.3
+		return errors.New("blinded paths: stand beside route hints or a payment secret")
 	}
 	for _, h := range r.Hints {
 		if len(h) == 0 {

@@ -58,6 +58,9 @@ type Invoice struct {
 	Secret   lnwire.Secret // payment_secret; of a keysend it is zero and means nothing
 	Hold     bool          // kept in Accepted when paid, instead of being settled at once
 	Keysend  bool          // made up when a spontaneous payment came in
+	// Blinded: it can be paid by the blinded paths in Request only, whose path_id is
+	// Secret, which is not in Request.
+	Blinded bool
 
 	Amount     lnwire.MilliSat // asked for; 0: any
 	FinalDelta uint32          // min_final_cltv_expiry_delta, in blocks

@@ -40,9 +40,9 @@ func (r *Registry) giveBack(l *live, code onion.Code, why string, fx *Effects) {
 			continue
 		}
 		p.State, p.Code, p.ResolvedAt = Returned, code, r.now.Round(0)
-		if secret, ok := l.secrets[p.Ref]; ok {
-			r.fail(p.Ref, secret, r.failure(code, p.Amount), why, fx)
-			delete(l.secrets, p.Ref)
+		if fault, ok := l.faults[p.Ref]; ok {
+			r.fail(p.Ref, fault, r.failure(code, p.Amount), why, fx)
+			delete(l.faults, p.Ref)
 		}
 	}
 	l.Paid, l.started = 0, time.Time{}

@@ -4,7 +4,6 @@ import (
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
-	"github.com/fulgur-ln/fulgur/lnwire/onion"
 	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/peer"
 )
@@ -83,7 +82,7 @@ func (s sink) toChannel(c *peer.Conn, m lnwire.ChannelMessage) {
 	item := turn.Item{Event: channel.Received{Msg: m}}
 	if add, ok := m.(*lnwire.UpdateAddHTLC); ok {
 		item.Opened = later(s.n.pool, func() *htlc.Opened {
-			o := s.n.open(&add.Onion, add.Hash, add.PathKey != nil)
+			o := htlc.Open(s.n.key, s.n.id, &add.Onion, add.Hash, add.PathKey)
 			return &o
 		})
 	}
@@ -106,25 +105,4 @@ func (n *Node) negotiated(c *peer.Conn) lnwire.Features {
 		}
 	}
 	return out
-}
-
-// open peels an onion with the node's key and reads what it says.
-func (n *Node) open(packet *[lnwire.OnionLen]byte, hash lnwire.Hash, blinded bool) (o htlc.Opened) {
-	if blinded { // we announce no route blinding: nobody may send us this
-		o.Bad = onion.NewBadOnion(onion.InvalidOnionBlinding, packet)
-		return o
-	}
-	peeled, bad := onion.Peel(n.key, packet, hash[:])
-	if bad != nil {
-		o.Bad = bad
-		return o
-	}
-	o.Secret, o.Final, o.Next = peeled.Secret, peeled.Final, peeled.Next
-	payload, invalid := onion.DecodePayload(peeled.Payload)
-	if invalid != nil {
-		o.Invalid = invalid
-		return o
-	}
-	o.Payload = &payload
-	return o
 }

@@ -137,6 +137,7 @@ func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 	for _, t := range fx.Tell {
 		n.tell(t)
 	}
+	n.finished(fx.Finished)
 	if fx.Disconnect && c != nil {
 		c.Close(errors.New("a channel asked for it"))
 	}

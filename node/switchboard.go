@@ -1,7 +1,9 @@
 package node
 
 import (
+	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channeldb"
@@ -75,7 +77,25 @@ func (n *Node) resolve(r forward.Resolve) {
 	if r.Record != nil {
 		ev.With = channeldb.Riders(channeldb.Batch{Forwards: []forward.Record{*r.Record}})
 	}
+	if r.Late {
+		n.spawn(func() { n.answerLate(ev) })
+		return
+	}
 	n.answerTo(ev)
+}
+
+// maxLate bounds the random time by which the failure of a blinded path is put off.
+const maxLate = 300 * time.Millisecond
+
+// answerLate is answerTo after a random time, so that it does not tell where a blinded
+// path failed (BOLT 2). When the node stops before, the HTLC is decided anew at the next
+// start.
+func (n *Node) answerLate(ev channel.Resolve) {
+	select {
+	case <-time.After(rand.N(maxLate)):
+		n.answerTo(ev)
+	case <-n.ctx.Done():
+	}
 }
 
 // answerTo puts the answer to an incoming HTLC into its channel's inbox. When the channel

@@ -14,7 +14,7 @@ func (s *Switch) refused(r htlc.Refusal, fx *Effects) {
 			return
 		}
 		f.out.last = r
-		if !f.known || !s.try(&f.out, r.Origin, nil, nil, fx) {
+		if !f.known || !s.try(&f.out, r.Origin, nil, fx) {
 			s.giveUp(f, fx)
 		}
 	case htlc.FromAttempt:
@@ -23,7 +23,7 @@ func (s *Switch) refused(r htlc.Refusal, fx *Effects) {
 			return
 		}
 		l.out.last = r
-		if !s.try(&l.out, r.Origin, l.row, l.pathKey, fx) {
+		if !s.try(&l.out, r.Origin, l.row, fx) {
 			s.giveUpLaunch(r.Origin.AttemptID, l, fx)
 		}
 	case htlc.NoOrigin:
@@ -92,16 +92,9 @@ func (s *Switch) answer(f *forward, o htlc.Outcome, fx *Effects) {
 			InSCID: s.links.scid(f.in.HTLC.Ref.ChanNum), OutSCID: s.links.scid(o.Ref.ChanNum),
 			AmountIn: f.in.HTLC.Amount, AmountOut: o.Amount, Hash: f.in.HTLC.Hash,
 		}
-	case htlc.Failed:
-		reason := append([]byte(nil), o.Resolution.Reason...)
-		r.Resolution = htlc.Resolution{Kind: htlc.Failed, Reason: onion.WrapFailure(f.in.Opened.Secret, reason)}
-	case htlc.Malformed:
-		// The next node could not read our onion; we tell the origin for it (B4.mal.1).
-		r.Resolution = htlc.Resolution{Kind: htlc.Failed, Reason: onion.EncryptFailure(f.in.Opened.Secret,
-			onion.Failure{Code: onion.Code(o.Resolution.Code), OnionSHA256: o.Resolution.OnionSHA256})}
-	case htlc.TimedOut:
-		r.Resolution = htlc.Resolution{Kind: htlc.Failed, Reason: onion.EncryptFailure(f.in.Opened.Secret,
-			onion.Failure{Code: onion.PermanentChannelFailure})}
+	case htlc.Failed, htlc.Malformed, htlc.TimedOut:
+		fault := f.in.Fault()
+		r.Resolution, r.Late = fault.Passed(o.Resolution), fault.Place == onion.Introduction
 	}
 	s.resolve(r, fx)
 	f.out.now = o.Ref.ChanNum

@@ -35,10 +35,12 @@ func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
 func (s *Switch) decide(in htlc.Locked, fx *Effects) {
 	ref := in.HTLC.Ref
 	switch {
-	case in.Opened.Bad != nil:
+	case in.Opened.Bad != nil && in.Place() == onion.Outside:
 		s.resolve(Resolve{Ref: ref, Resolution: htlc.Resolution{
 			Kind: htlc.Malformed, OnionSHA256: in.Opened.Bad.SHA256, Code: uint16(in.Opened.Bad.Code),
 		}}, fx)
+	case in.Opened.Bad != nil:
+		s.refuse(in, nil, in.Opened.Bad.Failure(), "the onion cannot be read", fx)
 	case !s.tags.claim(in.Opened.Secret, in.HTLC, fx):
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "the onion was used before", fx) // B4.replay.1
 	case in.Opened.Invalid != nil:
@@ -64,18 +66,18 @@ func (s *Switch) decide(in htlc.Locked, fx *Effects) {
 
 // carry sends an HTLC onwards, or fails it.
 func (s *Switch) carry(in htlc.Locked, fx *Effects) {
-	p, bad := in.Opened.Payload.CheckForward()
+	p, bad, why := in.Onwards()
 	if bad != nil {
-		s.refuse(in, nil, *bad, "the payload does not say where to", fx)
+		s.refuse(in, nil, *bad, why, fx)
 		return
 	}
-	out := s.links.named(p.SCID)
+	out := s.links.next(p)
 	switch {
 	case s.cfg.RejectForwards:
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "this node does not forward", fx)
 		return
 	case out == nil:
-		s.refuse(in, nil, onion.Failure{Code: onion.UnknownNextPeer}, fmt.Sprintf("no channel %s", p.SCID), fx)
+		s.refuse(in, nil, onion.Failure{Code: onion.UnknownNextPeer}, unknownNext(p), fx)
 		return
 	}
 	if fail, why := s.check(in.HTLC, p, out); fail != nil {
@@ -84,10 +86,11 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 	}
 	f := &forward{in: in, known: true, lockedAt: s.now, out: route{
 		amount: p.Amount, expiry: p.Expiry, hash: in.HTLC.Hash, onion: in.Opened.Next,
-		wanted: out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.Amount),
+		pathKey: p.PathKey, // B4.bfwd.6
+		wanted:  out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.Amount),
 	}}
 	s.forwards[in.HTLC.Ref] = f
-	if !s.try(&f.out, htlc.Forward(in.HTLC), nil, nil, fx) {
+	if !s.try(&f.out, htlc.Forward(in.HTLC), nil, fx) {
 		f.out.last = htlc.Refusal{ChanNum: out.ChanNum, Reason: htlc.NoBalance, Text: "no channel to the next node can carry it now"}
 		if !out.Up {
 			f.out.last.Reason, f.out.last.Text = htlc.LinkDown, "the next node is not connected"
@@ -118,6 +121,10 @@ func (s *Switch) check(in htlc.HTLC, p onion.Forward, out *Link) (*onion.Failure
 
 func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy) (*onion.Failure, string) {
 	fee := policy.Fee(p.Amount)
+	if p.PathKey != nil {
+		// Inside a blinded path the amount is rounded up, at the cost of the fee.
+		fee -= min(fee, 1+lnwire.MilliSat(policy.PPM/1_000_000))
+	}
 	switch {
 	case policy.Disabled:
 		return &onion.Failure{Code: onion.ChannelDisabled}, "the channel is disabled"
@@ -144,14 +151,13 @@ func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy) (*onion.Fai
 
 // refuse fails an incoming HTLC ourselves.
 func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why string, fx *Effects) {
-	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: htlc.Resolution{
-		Kind: htlc.Failed, Reason: onion.EncryptFailure(in.Opened.Secret, fail),
-	}}, fx)
+	fault := in.Fault()
+	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: fault.With(fail), Late: fault.Place == onion.Introduction}, fx)
 	n := Notice{
 		Kind: RefusedHere, In: in.HTLC.Ref, InSCID: s.links.scid(in.HTLC.Ref.ChanNum),
 		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why,
 	}
-	if p, ok := onwards(in.Opened); ok {
+	if p, ok := onwards(in); ok {
 		n.AmountOut, n.ExpiryOut, n.OutSCID = p.Amount, p.Expiry, p.SCID
 	}
 	if out != nil {
@@ -161,11 +167,8 @@ func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why strin
 }
 
 // onwards is where the onion asks to be carried to, if it does.
-func onwards(o htlc.Opened) (onion.Forward, bool) {
-	if o.Payload == nil || o.Final {
-		return onion.Forward{}, false
-	}
-	f, bad := o.Payload.CheckForward()
+func onwards(in htlc.Locked) (onion.Forward, bool) {
+	f, bad, _ := in.Onwards()
 	return f, bad == nil
 }
 
@@ -175,8 +178,8 @@ func (s *Switch) launch(ev Launch, fx *Effects) {
 		return
 	}
 	out := s.links.own(ev.FirstHop)
-	l := &launch{row: ev.Row, pathKey: ev.PathKey, out: route{
-		amount: ev.Amount, expiry: ev.Expiry, hash: ev.Hash, onion: ev.Onion,
+	l := &launch{row: ev.Row, out: route{
+		amount: ev.Amount, expiry: ev.Expiry, hash: ev.Hash, onion: ev.Onion, pathKey: ev.PathKey,
 	}}
 	l.out.last = htlc.Refusal{Origin: htlc.Attempt(ev.AttemptID), Reason: htlc.UnknownChannel,
 		Text: fmt.Sprintf("no channel %s", ev.FirstHop)}
@@ -190,7 +193,7 @@ func (s *Switch) launch(ev Launch, fx *Effects) {
 		}
 	}
 	s.launches[ev.AttemptID] = l
-	if !s.try(&l.out, htlc.Attempt(ev.AttemptID), l.row, l.pathKey, fx) {
+	if !s.try(&l.out, htlc.Attempt(ev.AttemptID), l.row, fx) {
 		s.giveUpLaunch(ev.AttemptID, l, fx)
 	}
 }

@@ -107,6 +107,9 @@ type Resolve struct {
 	Resolution htlc.Resolution
 	// Record is the forward that earned a fee, to be written with the answer.
 	Record *Record
+	// Late: the answer should wait for a short random time. An introduction node that
+	// fails at once tells how far behind it the HTLC got (BOLT 2).
+	Late bool
 }
 
 // Result is the end of an attempt of ours: exactly one of the fields is set.

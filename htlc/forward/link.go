@@ -1,10 +1,12 @@
 package forward
 
 import (
+	"fmt"
 	"math/bits"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // Policy is what we ask for carrying an HTLC out over a channel: the content of
@@ -132,6 +134,28 @@ func (ls *links) named(id lnwire.ShortChannelID) *Link {
 		return nil
 	}
 	return ls.byNum[num]
+}
+
+// next is the channel that a payload names, or one to the node that it names: one that
+// can carry the amount if there is such a one, the emptiest of those. Nil: none.
+func (ls *links) next(p onion.Forward) *Link {
+	if p.Node.IsZero() {
+		return ls.named(p.SCID)
+	}
+	if fit := ls.candidates(p.Node, 0, p.Amount); len(fit) > 0 {
+		return ls.byNum[fit[0]]
+	}
+	if all := ls.byPeer[p.Node]; len(all) > 0 {
+		return ls.byNum[all[0]]
+	}
+	return nil
+}
+
+func unknownNext(p onion.Forward) string {
+	if p.SCID == 0 && !p.Node.IsZero() {
+		return "no channel to the next node"
+	}
+	return fmt.Sprintf("no channel %s", p.SCID)
 }
 
 // own is the channel that the operator calls so, or nil.

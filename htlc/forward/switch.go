@@ -54,9 +54,9 @@ type forward struct {
 
 // launch is an attempt of ours on its way out.
 type launch struct {
-	row     []byte
-	pathKey *lnwire.PubKey
-	out     route
+	told bool // subscribers know that it went out
+	row  []byte
+	out  route
 }
 
 // route is where an HTLC goes out and which channels are left to try.
@@ -65,10 +65,12 @@ type route struct {
 	expiry lnwire.Height
 	hash   lnwire.Hash
 	onion  onion.Packet
-	wanted uint64   // the channel that was named
-	now    uint64   // the channel that has it now
-	left   []uint64 // those not yet tried
-	last   htlc.Refusal
+	// pathKey is for the next node, inside a blinded path.
+	pathKey *lnwire.PubKey
+	wanted  uint64   // the channel that was named
+	now     uint64   // the channel that has it now
+	left    []uint64 // those not yet tried
+	last    htlc.Refusal
 }
 
 // New makes an empty switch. Step Restarted into it first.
@@ -142,7 +144,7 @@ func (s *Switch) restart(ev Restarted) {
 }
 
 // try hands r to the next channel that might take it; false when none is left.
-func (s *Switch) try(r *route, origin htlc.Origin, row []byte, pathKey *lnwire.PubKey, fx *Effects) bool {
+func (s *Switch) try(r *route, origin htlc.Origin, row []byte, fx *Effects) bool {
 	for len(r.left) > 0 {
 		r.now, r.left = r.left[0], r.left[1:]
 		l := s.links.byNum[r.now]
@@ -151,7 +153,7 @@ func (s *Switch) try(r *route, origin htlc.Origin, row []byte, pathKey *lnwire.P
 		}
 		fx.Add = append(fx.Add, Add{
 			ChanNum: r.now, Amount: r.amount, Expiry: r.expiry, Hash: r.hash, Onion: r.onion,
-			PathKey: pathKey, Origin: origin, Row: row,
+			PathKey: r.pathKey, Origin: origin, Row: row,
 		})
 		return true
 	}

@@ -46,6 +46,7 @@ type Payload struct {
 	PaymentMetadata        []byte           // empty, but not nil, when the record is
 	TotalAmount            *lnwire.MilliSat // total_amount_msat
 	Custom                 []lnwire.TLV     // from CustomTypes on, ascending
+	Odd                    bool             // there were odd records that we do not know; they are dropped
 }
 
 // Encode writes the stream, as Hop.Payload wants it (B4.pay.1). Custom may be in

@@ -7,6 +7,10 @@ type Forward struct {
 	Amount lnwire.MilliSat       // amt_to_forward: of the outgoing HTLC
 	Expiry lnwire.Height         // outgoing_cltv_value: of the outgoing HTLC
 	SCID   lnwire.ShortChannelID // the channel to the next node, or another to the same node
+	// Inside a blinded path the next node may be named itself, with SCID zero, and it
+	// is given a path key.
+	Node    lnwire.PubKey
+	PathKey *lnwire.PubKey
 }
 
 // Payload is the payload that asks it (B4.pay.5).
@@ -16,9 +20,7 @@ func (f Forward) Payload() Payload {
 
 // CheckForward gives what the payload asks of a node that is not the last.
 // Whether the HTLC pays for it and the channel can carry it is not looked at
-// here. We take no part in blinded paths: a first node of one is told so with
-// invalid_onion_blinding, whose hash stays zero, as BOLT 2 allows. (An HTLC that
-// came with a path key is not peeled but refused.)
+// here. It is for nodes outside of blinded paths; CheckBlindedForward is for the others.
 func (p Payload) CheckForward() (Forward, *Failure) {
 	switch {
 	case p.CurrentPathKey != nil:
@@ -43,6 +45,7 @@ type Final struct {
 	Total    lnwire.MilliSat // total_msat of all parts; Amount when there was none
 	Metadata []byte          // payment_metadata, nil when there was none
 	Custom   []lnwire.TLV    // among them keysend's preimage
+	Blinded  bool            // it came by a blinded path, whose path_id is the Secret
 }
 
 // Payload is the payload that tells it (B4.pay.11). Without a Secret the total is
@@ -61,7 +64,7 @@ func (f Final) Payload() Payload {
 func (p Payload) CheckFinal(amount lnwire.MilliSat, expiry lnwire.Height) (Final, *Failure) {
 	switch {
 	case p.EncryptedRecipientData != nil:
-		return Final{}, invalidPayload(tlvRecipientData, 0) // we made no blinded path
+		return Final{}, invalidPayload(tlvRecipientData, 0) // B4.pay.7
 	case p.CurrentPathKey != nil:
 		return Final{}, invalidPayload(tlvCurrentPathKey, 0) // B4.pay.7
 	case p.AmtToForward == nil:

@@ -77,9 +77,11 @@ func (p *Payload) set(r lnwire.TLV) bool {
 	case tlvTotalAmount:
 		return readMilliSat(&p.TotalAmount, r.Value)
 	}
-	if r.Type >= CustomTypes {
-		p.Custom = append(p.Custom, lnwire.TLV{Type: r.Type, Value: bytes.Clone(r.Value)})
+	if r.Type < CustomTypes {
+		p.Odd = true
+		return true
 	}
+	p.Custom = append(p.Custom, lnwire.TLV{Type: r.Type, Value: bytes.Clone(r.Value)})
 	return true
 }
 

@@ -168,7 +168,7 @@ func TestDecodePayloadAccepts(t *testing.T) {
 		b    string
 		want Payload
 	}{
-		"an unknown odd record":     {"0100" + "020101", Payload{AmtToForward: ptr(lnwire.MilliSat(1))}},
+		"an unknown odd record":     {"0100" + "020101", Payload{AmtToForward: ptr(lnwire.MilliSat(1)), Odd: true}},
 		"zero in no bytes":          {"0200" + "0400", Payload{AmtToForward: ptr(lnwire.MilliSat(0)), OutgoingCLTV: ptr(lnwire.Height(0))}},
 		"all the money":             {"02081d24b2dfac520000", Payload{AmtToForward: ptr(lnwire.MaxMilliSat)}},
 		"custom records, also even": {"fe0001000000" + "fe0001000100", Payload{Custom: []lnwire.TLV{{Type: 65536, Value: []byte{}}, {Type: 65537, Value: []byte{}}}}},
