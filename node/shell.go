@@ -137,7 +137,6 @@ func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 	for _, t := range fx.Tell {
 		n.tell(t)
 	}
-	n.finished(fx.Finished)
 	if fx.Disconnect && c != nil {
 		c.Close(errors.New("a channel asked for it"))
 	}
@@ -166,7 +165,7 @@ func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
 func (n *Node) lockedIn(p *pen, l htlc.Locked) {
 	if l.Opened.Payload == nil && l.Opened.Bad == nil && l.Opened.Invalid == nil {
 		if l.Onion != nil {
-			l.Opened = n.open(l.Onion, l.HTLC.Hash, l.HTLC.PathKey != nil)
+			l.Opened = htlc.Open(n.key, n.id, l.Onion, l.HTLC.Hash, l.HTLC.PathKey)
 		} else {
 			n.log.Error("an HTLC has lost its onion", "htlc", l.HTLC.Ref)
 			l.Opened.Invalid = &onion.Failure{Code: onion.TemporaryNodeFailure}
