@@ -22,6 +22,7 @@ type signer interface {
 type crypto struct {
 	signer
 	pool *pool
+	did  *signatures
 
 	sides [2]side // of our commitments and of the peer's, in the order of their use
 	point aheadPoint
@@ -55,7 +56,22 @@ type aheadPoint struct {
 }
 
 // newCrypto makes the crypto of a channel.
-func (n *Node) newCrypto() *crypto { return &crypto{signer: n.ring, pool: n.pool} }
+func (n *Node) newCrypto() *crypto { return &crypto{signer: n.ring, pool: n.pool, did: &n.did} }
+
+// signatures counts what all channels have signed and verified; nil counts nothing.
+type signatures struct{ made, verified atomic.Uint64 }
+
+func (s *signatures) sign(n int) {
+	if s != nil {
+		s.made.Add(uint64(n))
+	}
+}
+
+func (s *signatures) verify(n int) {
+	if s != nil {
+		s.verified.Add(uint64(n))
+	}
+}
 
 // How many signatures and verifications are worth handing over.
 const (
@@ -65,6 +81,7 @@ const (
 
 // Sign is channel.Crypto's.
 func (c *crypto) Sign(jobs []commitment.SignJob) ([]lnwire.Sig, bool) {
+	c.did.sign(len(jobs))
 	sigs := make([]lnwire.Sig, len(jobs))
 	var away atomic.Bool
 	c.pool.each(len(jobs), signShare, func(from, to int) {
@@ -80,6 +97,7 @@ func (c *crypto) Sign(jobs []commitment.SignJob) ([]lnwire.Sig, bool) {
 
 // Verify is channel.Crypto's.
 func (c *crypto) Verify(checks []commitment.Check) bool {
+	c.did.verify(len(checks))
 	var bad atomic.Bool
 	c.pool.each(len(checks), verifyShare, func(from, to int) {
 		if !bad.Load() && !c.signer.Verify(checks[from:to]) {

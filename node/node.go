@@ -91,6 +91,7 @@ type Node struct {
 	db         *channeldb.DB
 	backend    chainntnfs.Backend
 	pool       *pool
+	did        signatures
 	chanConfig channel.Config
 	channels   *channels
 	chain      *chain.Driver

@@ -46,8 +46,17 @@ func (n *Node) Listeners() []string {
 	return out
 }
 
-// Writes counts what the store has written.
-func (n *Node) Writes() channeldb.Stats { return n.db.Stats() }
+// Counts are what the node has done since it was started, for those who measure.
+type Counts struct {
+	Store    StoreStats
+	Signed   uint64 // signatures of commitments and their HTLCs that we made
+	Verified uint64 // those of peers that we checked
+}
+
+// Counts counts up for ever.
+func (n *Node) Counts() Counts {
+	return Counts{Store: n.db.Stats(), Signed: n.did.made.Load(), Verified: n.did.verified.Load()}
+}
 
 // infoer is what a channel's machine tells of itself.
 type infoer interface{ Info() channel.Info }

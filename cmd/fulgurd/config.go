@@ -66,7 +66,7 @@ type options struct {
 	TrickleDelay       int           `long:"trickledelay" default:"90000" description:"milliseconds between batches of relayed gossip"`
 	ChanEnableTimeout  time.Duration `long:"chan-enable-timeout" default:"19m" description:"how long a peer must be back before its channels are announced as enabled"`
 	ChanDisableTimeout time.Duration `long:"chan-disable-timeout" default:"20m" description:"how long a peer must be away before its channels are announced as disabled"`
-	Profile            string        `long:"profile" description:"host:port to serve pprof on, loopback only"`
+	Profile            string        `long:"profile" description:"host:port to serve pprof and counters (/debug/vars) on, loopback only"`
 	PprofProfile       string        `long:"pprof.profile" description:"the same as --profile"`
 
 	Bitcoin  bitcoinOptions  `group:"Bitcoin" namespace:"bitcoin"`

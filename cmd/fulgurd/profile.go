@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -10,8 +11,8 @@ import (
 	"time"
 )
 
-// openProfile serves pprof where --profile says, which must be loopback: a profile
-// shows what the node does.
+// openProfile serves pprof and counters where --profile says, which must be loopback:
+// they show what the node does.
 func (d *daemon) openProfile(context.Context) error {
 	addr := d.cfg.Profile
 	if addr == "" {
@@ -33,6 +34,7 @@ func (d *daemon) openProfile(context.Context) error {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/vars", d.serveCounts)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -41,4 +43,33 @@ func (d *daemon) openProfile(context.Context) error {
 	}()
 	d.later(func() { _ = server.Close() })
 	return nil
+}
+
+// counts is what /debug/vars tells, counted since the node was opened: docs/benchmarks.md
+// names the fields, `fulgur bench` reads them.
+type counts struct {
+	Store struct {
+		Commits uint64 `json:"commits"` // transactions of the store, two syncs each
+		Batches uint64 `json:"batches"` // written by them
+		Rows    uint64 `json:"rows"`    // put and deleted
+		Bytes   uint64 `json:"bytes"`   // of keys and values put
+	} `json:"store"`
+	Signatures struct {
+		Made     uint64 `json:"made"`
+		Verified uint64 `json:"verified"`
+	} `json:"signatures"`
+}
+
+// serveCounts answers with zeros as long as there is no node.
+func (d *daemon) serveCounts(w http.ResponseWriter, _ *http.Request) {
+	var c counts
+	if n := d.counted.Load(); n != nil {
+		now := n.Counts()
+		c.Store.Commits, c.Store.Batches, c.Store.Rows, c.Store.Bytes = now.Store.Commits, now.Store.Batches, now.Store.Rows, now.Store.Bytes
+		c.Signatures.Made, c.Signatures.Verified = now.Signed, now.Verified
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(&c); err != nil {
+		d.log.Debug("counters", "err", err)
+	}
 }

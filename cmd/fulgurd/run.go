@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
@@ -42,6 +43,7 @@ type daemon struct {
 	vault   *vault
 	backend chainntnfs.Backend
 	node    *node.Node
+	counted atomic.Pointer[node.Node] // the same, once it runs, for other goroutines
 	stop    context.CancelCauseFunc
 	closers []func()
 }
@@ -259,6 +261,7 @@ func (d *daemon) openNode(ctx context.Context) error {
 	if err := d.node.Start(ctx); err != nil {
 		return err
 	}
+	d.counted.Store(d.node)
 	d.later(d.node.Stop)
 	d.later(d.stopServer) // before the node that it calls
 	if err := d.provideServices(); err != nil {

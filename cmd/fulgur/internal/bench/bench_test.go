@@ -36,17 +36,19 @@ func TestCPUTime(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	took := []time.Duration{10 * time.Millisecond, 20 * time.Millisecond}
+	used := usage{cpu: 30 * time.Millisecond, writes: 5000, known: true, told: true}
+	used.counts.Store.Commits = 25
 	r := &report{Hops: 2, AmountMsat: 1_000_000, Payments: 2, Rounds: []figures{
-		summary(1, took, time.Second, usage{cpu: 30 * time.Millisecond, writes: 5000, known: true}),
+		summary(1, took, time.Second, used),
 		summary(10, took, time.Second, usage{}),
 	}}
 	var out bytes.Buffer
 	r.print(&out)
 	require.Equal(t, `2 payments of 1,000 sat in each round, over 2 channels
 
-AT A TIME  PAYMENTS/S      P50      P95      P99      MAX  CPU/PAYMENT  WRITTEN/PAYMENT
-        1         2.0  10.0 ms  20.0 ms  20.0 ms  20.0 ms     15.00 ms          2,500 B
-       10         2.0  10.0 ms  20.0 ms  20.0 ms  20.0 ms      unknown          unknown
+AT A TIME  PAYMENTS/S      P50      P95      P99      MAX  CPU/PAYMENT  WRITTEN/PAYMENT  COMMITS/PAYMENT
+        1         2.0  10.0 ms  20.0 ms  20.0 ms  20.0 ms     15.00 ms          2,500 B            12.50
+       10         2.0  10.0 ms  20.0 ms  20.0 ms  20.0 ms      unknown          unknown          unknown
 `, out.String())
 }
 

@@ -32,7 +32,7 @@ func newLine(ctx context.Context, o options, cfg local.Config) (*line, error) {
 	}
 	l := &line{net: net}
 	for i := range o.hops + 1 {
-		n, err := net.AddNode(ctx, local.NodeConfig{Name: string(rune('a' + i))})
+		n, err := net.AddNode(ctx, local.NodeConfig{Name: string(rune('a' + i)), Counts: true})
 		if err != nil {
 			return l, err
 		}

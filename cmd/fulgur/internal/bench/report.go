@@ -16,8 +16,8 @@ type report struct {
 	Rounds     []figures `json:"rounds"`
 }
 
-// figures are the result of a round. The last two are of all nodes together, and
-// left out where they cannot be read.
+// figures are the result of a round. The last four are of all nodes together, and
+// left out where they cannot be read. A commit of the store is two syncs.
 type figures struct {
 	Concurrency int      `json:"concurrency"`
 	PerSecond   float64  `json:"payments_per_second"`
@@ -27,6 +27,8 @@ type figures struct {
 	Max         float64  `json:"latency_max_ms"`
 	CPU         *float64 `json:"cpu_ms_per_payment,omitempty"`
 	Written     *float64 `json:"bytes_written_per_payment,omitempty"`
+	Commits     *float64 `json:"commits_per_payment,omitempty"`
+	Verified    *float64 `json:"signatures_verified_per_payment,omitempty"`
 }
 
 // summary makes figures of the latencies, sorted.
@@ -38,6 +40,11 @@ func summary(concurrency int, took []time.Duration, wall time.Duration, u usage)
 	if u.known && len(took) > 0 {
 		cpu, written := round(ms(u.cpu)/float64(len(took))), round(float64(u.writes)/float64(len(took)))
 		f.CPU, f.Written = &cpu, &written
+	}
+	if u.told && len(took) > 0 {
+		commits := round(float64(u.counts.Store.Commits) / float64(len(took)))
+		verified := round(float64(u.counts.Signatures.Verified) / float64(len(took)))
+		f.Commits, f.Verified = &commits, &verified
 	}
 	return f
 }
@@ -57,14 +64,17 @@ func round(x float64) float64 { return float64(int64(x*100+0.5)) / 100 }
 
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%d payments of %s in each round, over %d channels\n\n", r.Payments, show.Msat(r.AmountMsat), r.Hops)
-	t := show.NewTable("at a time>", "payments/s>", "p50>", "p95>", "p99>", "max>", "cpu/payment>", "written/payment>")
+	t := show.NewTable("at a time>", "payments/s>", "p50>", "p95>", "p99>", "max>", "cpu/payment>", "written/payment>", "commits/payment>")
 	for _, f := range r.Rounds {
-		cpu, written := "unknown", "unknown"
+		cpu, written, commits := "unknown", "unknown", "unknown"
 		if f.CPU != nil {
 			cpu, written = fmt.Sprintf("%.2f ms", *f.CPU), show.Number(int64(*f.Written))+" B"
 		}
+		if f.Commits != nil {
+			commits = fmt.Sprintf("%.2f", *f.Commits)
+		}
 		t.Row(show.Number(f.Concurrency), fmt.Sprintf("%.1f", f.PerSecond), fmt.Sprintf("%.1f ms", f.P50), fmt.Sprintf("%.1f ms", f.P95),
-			fmt.Sprintf("%.1f ms", f.P99), fmt.Sprintf("%.1f ms", f.Max), cpu, written)
+			fmt.Sprintf("%.1f ms", f.P99), fmt.Sprintf("%.1f ms", f.Max), cpu, written, commits)
 	}
 	t.Print(w)
 }

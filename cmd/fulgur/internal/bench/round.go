@@ -27,7 +27,7 @@ func (l *line) round(ctx context.Context, concurrency, payments int, msat int64)
 	close(queue)
 	var mu sync.Mutex
 	var took []time.Duration
-	before, begun := l.usage(), time.Now()
+	before, begun := l.usage(ctx), time.Now()
 	var workers sync.WaitGroup
 	for range min(concurrency, payments) {
 		workers.Go(func() {
@@ -49,7 +49,7 @@ func (l *line) round(ctx context.Context, concurrency, payments int, msat int64)
 		return figures{}, err
 	}
 	slices.Sort(took)
-	return summary(concurrency, took, wall, l.usage().minus(before)), nil
+	return summary(concurrency, took, wall, l.usage(ctx).minus(before)), nil
 }
 
 func (l *line) invoices(ctx context.Context, n int, msat int64) ([]string, error) {

@@ -1,6 +1,10 @@
 package bench
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -12,17 +16,68 @@ type usage struct {
 	cpu    time.Duration
 	writes int64 // bytes handed to the disk
 	known  bool
+
+	counts counts
+	told   bool // counts is known
+}
+
+// counts are counters of the nodes themselves (fulgurd's /debug/vars).
+type counts struct {
+	Store struct {
+		Commits int64 `json:"commits"`
+	} `json:"store"`
+	Signatures struct {
+		Verified int64 `json:"verified"`
+	} `json:"signatures"`
 }
 
 func (u usage) minus(v usage) usage {
-	return usage{u.cpu - v.cpu, u.writes - v.writes, u.known && v.known}
+	u.cpu -= v.cpu
+	u.writes -= v.writes
+	u.known = u.known && v.known
+	u.counts.Store.Commits -= v.counts.Store.Commits
+	u.counts.Signatures.Verified -= v.counts.Signatures.Verified
+	u.told = u.told && v.told
+	return u
 }
 
 // tick is the unit of the kernel's processor times (USER_HZ), the same everywhere.
 const tick = 10 * time.Millisecond
 
-// usage reads it from /proc, where there is one.
-func (l *line) usage() usage {
+// usage asks the nodes and reads /proc, where there is one.
+func (l *line) usage(ctx context.Context) usage {
+	u := l.proc()
+	u.told = true
+	for _, n := range l.nodes {
+		c, err := readCounts(ctx, n.Debug)
+		if err != nil {
+			u.told = false
+			return u
+		}
+		u.counts.Store.Commits += c.Store.Commits
+		u.counts.Signatures.Verified += c.Signatures.Verified
+	}
+	return u
+}
+
+func readCounts(ctx context.Context, addr string) (c counts, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/debug/vars", nil)
+	if err != nil {
+		return c, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return c, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return c, fmt.Errorf("counters of %s: %s", addr, resp.Status)
+	}
+	return c, json.NewDecoder(resp.Body).Decode(&c)
+}
+
+// proc is what the kernel knows.
+func (l *line) proc() usage {
 	u := usage{known: true}
 	for _, n := range l.nodes {
 		dir := "/proc/" + strconv.Itoa(n.PID())

@@ -25,12 +25,15 @@ type NodeConfig struct {
 	Name string
 	// Lines are further lines of the section [Bitcoin] of the configuration file.
 	Lines []string
+	// Counts: the node serves its counters.
+	Counts bool
 }
 
 // Node is one fulgurd.
 type Node struct {
 	Name, Dir      string
 	RPC, REST, P2P string // host:port
+	Debug          string // host:port of the counters, if it serves them
 	ID             string // hex
 	Target         client.Target
 
@@ -63,11 +66,14 @@ func (n *Net) AddNode(ctx context.Context, cfg NodeConfig) (*Node, error) {
 }
 
 func (node *Node) start(ctx context.Context, n *Net, cfg NodeConfig) error {
-	addrs, err := freeAddrs(3)
+	addrs, err := freeAddrs(4)
 	if err != nil {
 		return err
 	}
 	node.RPC, node.REST, node.P2P = addrs[0], addrs[1], addrs[2]
+	if cfg.Counts {
+		node.Debug = addrs[3]
+	}
 	conf, err := node.writeConfig(n, cfg)
 	if err != nil {
 		return err
@@ -96,10 +102,11 @@ func (node *Node) writeConfig(n *Net, cfg NodeConfig) (string, error) {
 		"restlisten=" + node.REST,
 		"trickledelay=100",
 		"nobootstrap=true",
-		"[Bitcoin]",
-		"bitcoin.regtest=true",
-		"bitcoin.node=btcd",
 	}
+	if node.Debug != "" {
+		lines = append(lines, "profile="+node.Debug)
+	}
+	lines = append(lines, "[Bitcoin]", "bitcoin.regtest=true", "bitcoin.node=btcd")
 	lines = append(lines, cfg.Lines...)
 	lines = append(lines,
 		"[btcd]",
