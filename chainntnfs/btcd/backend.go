@@ -29,6 +29,7 @@ type Backend struct {
 	why  error // then
 
 	mempool mempool
+	txids   txids
 	blocks  chan struct{} // the chain has changed
 	lagging lag
 

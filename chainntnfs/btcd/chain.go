@@ -106,21 +106,18 @@ func (b *Backend) Txid(ctx context.Context, height lnwire.Height, index uint32) 
 	if err != nil {
 		return chainhash.Hash{}, err
 	}
-	var block struct {
-		Tx []string `json:"tx"`
-	}
-	err = b.call(ctx, &block, "getblock", hash.String(), 1)
+	ids, err := b.txids.of(hash).get(ctx, b.call)
 	if refused(err) { // pruned, or it has just left the main chain
 		return chainhash.Hash{}, fmt.Errorf("block at height %d: %w: %w", height, chainntnfs.ErrNoBlock, err)
 	}
 	if err != nil {
 		return chainhash.Hash{}, err
 	}
-	if int64(index) >= int64(len(block.Tx)) {
+	if int64(index) >= int64(len(ids)) {
 		return chainhash.Hash{}, fmt.Errorf("transaction %d of %d in block %d: %w",
-			index, len(block.Tx), height, chainntnfs.ErrNoOutput)
+			index, len(ids), height, chainntnfs.ErrNoOutput)
 	}
-	return parseHash(block.Tx[index])
+	return ids[index], nil
 }
 
 // TxOut is an unspent output of the chain.
