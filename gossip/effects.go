@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -27,6 +28,21 @@ type Effects struct {
 	Wake       time.Time // when to send Tick; zero: not needed
 }
 
+// Append puts what a later step wants behind what earlier ones want.
+func (fx *Effects) Append(next Effects) {
+	fx.Rows = append(fx.Rows, next.Rows...)
+	fx.Changes = append(fx.Changes, next.Changes...)
+	fx.Verify = append(fx.Verify, next.Verify...)
+	fx.LookUp = append(fx.LookUp, next.LookUp...)
+	fx.Read = append(fx.Read, next.Read...)
+	fx.Sign = append(fx.Sign, next.Sign...)
+	fx.Send = append(fx.Send, next.Send...)
+	fx.Own = append(fx.Own, next.Own...)
+	fx.Theirs = append(fx.Theirs, next.Theirs...)
+	fx.Disconnect = append(fx.Disconnect, next.Disconnect...)
+	fx.Wake = next.Wake
+}
+
 // Check is one signature: Key's owner must have signed Digest.
 type Check struct {
 	Digest [32]byte
@@ -41,6 +57,11 @@ func (c Check) OK() bool { return lnwire.VerifySig(c.Digest, c.Key, c.Sig) }
 type Verify struct {
 	ID     uint64
 	Checks []Check
+}
+
+// OK does all the checks.
+func (v Verify) OK() bool {
+	return !slices.ContainsFunc(v.Checks, func(c Check) bool { return !c.OK() })
 }
 
 // LookUp asks for a Found with the same ID: is the output at that place of the

@@ -36,7 +36,9 @@ func (b *box) replyWith(times []lnwire.ChannelTimestamps, other map[int]bool, id
 // updates are and what they say.
 func TestGaps(t *testing.T) {
 	at := func(d time.Duration) uint32 { return uint32(testNow.Add(d).Unix()) }
-	both := func(d time.Duration) lnwire.ChannelTimestamps { return lnwire.ChannelTimestamps{Node1: at(d), Node2: at(d)} }
+	both := func(d time.Duration) lnwire.ChannelTimestamps {
+		return lnwire.ChannelTimestamps{Node1: at(d), Node2: at(d)}
+	}
 	ours := both(-time.Hour) // those of channelBetween
 	for name, c := range map[string]struct {
 		known bool

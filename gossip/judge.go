@@ -25,6 +25,12 @@ type job struct {
 	chain bool // signatures are proved, the chain is asked
 }
 
+// maxRaw is the longest message of the map that is taken: there is no use for more, and
+// everybody would have to keep it.
+//
+// B7.room.2: messages are taken up to a length.
+const maxRaw = 4096
+
 // arrive takes a message of the map, unless it is the same as one that is under way
 // or the sender's inbox is full.
 func (m *Machine) arrive(p *peer, msg lnwire.Message) {
@@ -37,6 +43,10 @@ func (m *Machine) arrive(p *peer, msg lnwire.Message) {
 	}
 	raw, err := lnwire.Marshal(msg)
 	if err != nil {
+		return
+	}
+	if len(raw) > maxRaw {
+		m.count(ignore)
 		return
 	}
 	a := arrival{from: p.id, msg: msg, raw: raw, digest: sha256.Sum256(raw)}

@@ -100,6 +100,9 @@ func (m *Machine) Nodes(after lnwire.PubKey, limit int) (list []*Node) {
 	return list
 }
 
+// Size is the number of channels and nodes of the map.
+func (m *Machine) Size() (channels, nodes int) { return len(m.order), len(m.nodeOrder) }
+
 // Info counts the map; channels that are spent are no longer counted.
 func (m *Machine) Info() Info {
 	i := Info{Nodes: len(m.nodeOrder), Zombies: m.zombies.len()}
