@@ -3,8 +3,8 @@ package node
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
+	"time"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/channel"
@@ -26,6 +26,7 @@ type gossiper struct {
 	inbox *turn.Inbox[gossip.Event]
 	alarm *alarm
 	asks  chan struct{} // holds a token for each question to the chain
+	gate  gate          // of what peers say, in front of the inbox
 	Feed  Feed[[]gossip.Change]
 
 	machine *gossip.Machine // its turns' own, but for views
@@ -47,27 +48,40 @@ func (n *Node) startGossip() error {
 		return err
 	}
 	g := &gossiper{
-		n: n, machine: m, graph: routing.NewGraph(), asks: make(chan struct{}, lookUps),
+		n: n, machine: m, graph: routing.NewGraph(), asks: make(chan struct{}, lookUps), gate: newGate(gateBytes),
 		own: map[uint64]*lnwire.ChannelUpdate{}, theirs: map[uint64]gossip.Policy{},
 	}
 	n.gossip = g
 	g.inbox = turn.NewInbox(n.spawn, g.turn)
 	g.alarm = newAlarm(func() { g.inbox.Put(gossip.Tick{}) })
-	for _, kind := range gossip.Kinds {
-		err := n.cfg.GraphDB.ForEach(kind, func(key, value []byte) error {
-			g.act(m.Restore(gossip.Row{Key: gossip.Key{Kind: kind, Key: string(key)}, Value: value}))
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	if err := g.load(); err != nil {
+		return err
 	}
 	g.inbox.Put(gossip.OwnNode{Alias: n.cfg.Alias, Color: n.cfg.Color, Features: n.features, Addresses: n.cfg.Addresses})
 	return nil
 }
 
+// load brings back what was stored. Nobody follows the map yet.
+func (g *gossiper) load() error {
+	start := time.Now()
+	for _, kind := range gossip.Kinds {
+		err := g.n.cfg.GraphDB.ForEach(kind, func(key, value []byte) error {
+			fx := g.machine.Restore(gossip.Row{Key: gossip.Key{Kind: kind, Key: string(key)}, Value: value})
+			g.take(&fx)
+			return gossip.Apply(g.n.cfg.GraphDB, fx.Rows)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	channels, nodes := g.machine.Size()
+	g.n.log.Info("the graph is loaded", "channels", channels, "nodes", nodes, "took", time.Since(start))
+	return nil
+}
+
 // stop ends the machine's turns.
 func (g *gossiper) stop() {
+	g.gate.close()
 	g.alarm.stop()
 	g.inbox.Close()
 }
@@ -101,26 +115,32 @@ func (g *gossiper) block(s chainntnfs.Step) {
 	g.inbox.PutSlow(b) // the walk may wait
 }
 
-// turn steps the machine over what has arrived.
+// turn steps the machine over what has arrived, and then does what all these steps
+// want together.
 func (g *gossiper) turn(events []gossip.Event) {
+	var all gossip.Effects
 	for _, ev := range events {
-		if look, ok := ev.(graphLook); ok {
-			look.read(g.machine)
+		switch ev := ev.(type) {
+		case graphLook:
+			ev.read(g.machine)
 			continue
+		case gossip.Received:
+			g.gate.leave(weight(ev.Msg))
 		}
-		g.act(g.machine.Step(g.n.now(), ev))
+		all.Append(g.machine.Step(g.n.now(), ev))
 	}
+	g.act(all)
 }
 
-// act does what a step wants. Rows of the graph can be learned again: nothing waits
-// for them.
+// act does what steps want. Rows of the graph can be learned again: nothing waits for
+// them.
 func (g *gossiper) act(fx gossip.Effects) {
 	if err := gossip.Apply(g.n.cfg.GraphDB, fx.Rows); err != nil {
 		g.n.log.Error("cannot store gossip", "err", err)
 	}
 	g.learn(&fx)
 	for _, v := range fx.Verify {
-		g.verify(v)
+		g.n.pool.atLeisure(func() { g.inbox.Put(gossip.Verified{ID: v.ID, OK: v.OK()}) })
 	}
 	for _, l := range fx.LookUp {
 		g.n.spawn(func() { g.lookUp(l) })
@@ -145,6 +165,18 @@ func (g *gossiper) act(fx gossip.Effects) {
 // learn takes the changes into the graph of paths and tells the subscribers.
 func (g *gossiper) learn(fx *gossip.Effects) {
 	g.mu.Lock()
+	g.take(fx)
+	g.mu.Unlock()
+	for _, o := range fx.Own {
+		g.n.refreshLink(o.ChanNum)
+	}
+	if len(fx.Changes) > 0 {
+		g.Feed.Publish(fx.Changes)
+	}
+}
+
+// take is learn for who holds g.mu, or is alone.
+func (g *gossiper) take(fx *gossip.Effects) {
 	for _, c := range fx.Changes {
 		if err := g.change(c); err != nil {
 			g.n.log.Debug("graph change", "err", err)
@@ -155,13 +187,6 @@ func (g *gossiper) learn(fx *gossip.Effects) {
 	}
 	for _, o := range fx.Own {
 		g.own[o.ChanNum] = o.Update
-	}
-	g.mu.Unlock()
-	for _, o := range fx.Own {
-		g.n.refreshLink(o.ChanNum)
-	}
-	if len(fx.Changes) > 0 {
-		g.Feed.Publish(fx.Changes)
 	}
 }
 
@@ -211,14 +236,6 @@ func graphPolicy(p gossip.Policy) routing.Policy {
 		Base: p.FeeBase, PPM: p.FeePPM, Delta: p.CLTVDelta, Min: p.Minimum, Max: p.Maximum,
 		Disabled: p.Disabled, Updated: p.Updated,
 	}
-}
-
-// verify checks signatures in the pool.
-func (g *gossiper) verify(v gossip.Verify) {
-	get := later(g.n.pool, func() bool {
-		return !slices.ContainsFunc(v.Checks, func(c gossip.Check) bool { return !c.OK() })
-	})
-	g.n.spawn(func() { g.inbox.Put(gossip.Verified{ID: v.ID, OK: get()}) })
 }
 
 // lookUp asks the chain for a funding output.
@@ -290,7 +307,9 @@ func (g *gossiper) opened(c *peer.Conn) {
 func (g *gossiper) closed(c *peer.Conn) { g.inbox.Put(gossip.Closed{Peer: c.PubKey()}) }
 
 func (g *gossiper) message(c *peer.Conn, m lnwire.Message) {
-	g.inbox.PutSlow(gossip.Received{Peer: c.PubKey(), Msg: m})
+	if w := weight(m); w > 0 && g.gate.enter(w) {
+		g.inbox.PutSlow(gossip.Received{Peer: c.PubKey(), Msg: m})
+	}
 }
 
 // ownChannel and ownLink tell what happens to our own channels.

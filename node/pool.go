@@ -10,23 +10,46 @@ import (
 // commitment of many HTLCs is signed and verified on all of them, and onions are
 // peeled while their channels are busy with something else.
 type pool struct {
-	jobs chan func()
-	done sync.WaitGroup
+	jobs  chan func()
+	spare chan func() // what is done when there are no jobs
+	done  sync.WaitGroup
 }
 
 func newPool() *pool {
-	p := &pool{jobs: make(chan func(), 1024)}
+	p := &pool{jobs: make(chan func(), 1024), spare: make(chan func(), 1024)}
 	for range runtime.GOMAXPROCS(0) {
-		p.done.Add(1)
-		go func() {
-			defer p.done.Done()
-			for job := range p.jobs {
-				job()
-			}
-		}()
+		p.done.Go(p.work)
 	}
 	return p
 }
+
+// work does jobs, and what is spare while there are none, until there will be no more.
+func (p *pool) work() {
+	for {
+		select {
+		case job, ok := <-p.jobs:
+			if !ok {
+				return
+			}
+			job()
+			continue
+		default:
+		}
+		select {
+		case job, ok := <-p.jobs:
+			if !ok {
+				return
+			}
+			job()
+		case job := <-p.spare:
+			job()
+		}
+	}
+}
+
+// atLeisure has f done by a worker that has nothing else to do; when the pool stops
+// before, never. It waits while very much is asked for.
+func (p *pool) atLeisure(f func()) { p.spare <- f }
 
 // stop ends the workers once what was asked for is done. Nobody may ask any more.
 func (p *pool) stop() {
