@@ -58,8 +58,18 @@ type Effects struct {
 	Announce *lnwire.ChannelAnnouncement
 	// Tell is for subscribers and the log (leaves).
 	Tell []Notice
+	// Finished are incoming HTLCs that came to their end, for subscribers. They are told
+	// with whatever else leaves, or is written.
+	Finished []Finish
 	// Disconnect asks to drop the connection after Send was written (leaves).
 	Disconnect bool
+}
+
+// Finish is the end of an incoming HTLC: both sides are rid of it, or its output is spent.
+type Finish struct {
+	Ref     htlc.Ref
+	Settled bool // we have got its amount
+	OnChain bool
 }
 
 // Watch asks the chain follower for events. With an OutPoint: Spent when the
@@ -105,6 +115,7 @@ func (fx *Effects) Append(more Effects) {
 		fx.Announce = more.Announce
 	}
 	fx.Tell = append(fx.Tell, more.Tell...)
+	fx.Finished = append(fx.Finished, more.Finished...)
 	fx.Disconnect = fx.Disconnect || more.Disconnect
 	fx.Delta.Lazy = lazy && !fx.leaves()
 }

@@ -24,6 +24,7 @@ type ending struct {
 	offered  map[wire.OutPoint]lnwire.Height // the tip at which an HTLC transaction was published
 	preimage map[lnwire.Hash]lnwire.Preimage // seen anywhere, of outgoing HTLCs
 	outputs  []onchain.Output                // as last seen; never changed
+	finished map[htlc.Ref]bool               // incoming HTLCs whose end was told
 }
 
 // claimed is what makes a claim differ from the one given out before.
@@ -236,8 +237,25 @@ func (c *Channel) follow() {
 	row := c.commitmentRow(&r)
 	c.report(row)
 	c.end.outputs = r.Outputs
+	c.finishedOnChain()
 	if r.Done && !c.unanswered() {
 		c.forget(row)
+	}
+}
+
+// finishedOnChain tells the incoming HTLCs whose outputs are spent.
+func (c *Channel) finishedOnChain() {
+	for i := range c.end.outputs {
+		o := &c.end.outputs[i]
+		if o.Role != onchain.FirstStage || o.Ref.Dir != htlc.Incoming || o.By == nil || c.end.finished[o.Ref] {
+			continue
+		}
+		if c.end.finished == nil {
+			c.end.finished = map[htlc.Ref]bool{}
+		}
+		c.end.finished[o.Ref] = true
+		ours := o.Taken == onchain.ByUs || o.Taken == onchain.ToSecondStage
+		c.fx.Finished = append(c.fx.Finished, Finish{Ref: o.Ref, Settled: ours, OnChain: true})
 	}
 }
 

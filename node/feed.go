@@ -34,6 +34,13 @@ func (f *Feed[T]) Subscribe() *Subscription[T] {
 	return s
 }
 
+// Watched: somebody has subscribed.
+func (f *Feed[T]) Watched() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.subs) > 0
+}
+
 // Publish tells all subscribers.
 func (f *Feed[T]) Publish(v T) {
 	f.mu.Lock()

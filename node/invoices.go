@@ -54,6 +54,7 @@ func (v *invoices) step(p *pen, ev invoice.Event) {
 	if !fx.Delta.Empty() || len(fx.Tell) > 0 || len(fx.Reply) > 0 || len(fx.Fetch) > 0 {
 		v.n.writeWith(p, batch, func() { v.release(fx) })
 	}
+	v.n.notReceived(ev, fx.Resolve)
 	for _, r := range fx.Resolve {
 		v.n.answerTo(channel.Resolve{Ref: r.Ref, Resolution: r.Resolution})
 	}

@@ -62,6 +62,7 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 	if fx.Link != nil {
 		n.linkChanged(e, fx.Link)
 	}
+	n.signed(e, fx.Delta.HTLCs)
 	for _, r := range fx.Refused {
 		n.toSwitch(&e.pen, forward.Refused{Refusal: r})
 	}
@@ -137,6 +138,7 @@ func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 	for _, t := range fx.Tell {
 		n.tell(t)
 	}
+	n.finished(fx.Finished)
 	if fx.Disconnect && c != nil {
 		c.Close(errors.New("a channel asked for it"))
 	}

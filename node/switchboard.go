@@ -32,8 +32,11 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fx := b.sw.Step(n.now(), ev)
-	if len(fx.Delta.Tags) > 0 || fx.Delta.ForgetTags > 0 || len(fx.Tell) > 0 {
-		notices := fx.Tell
+	notices := fx.Tell
+	if !n.HTLCs.Watched() {
+		notices = nil
+	}
+	if len(fx.Delta.Tags) > 0 || fx.Delta.ForgetTags > 0 || len(notices) > 0 {
 		n.writeWith(p, channeldb.Batch{Switch: []forward.Delta{fx.Delta}}, func() {
 			for _, t := range notices {
 				n.HTLCs.Publish(t)

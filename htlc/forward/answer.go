@@ -45,6 +45,9 @@ func (s *Switch) giveUpLaunch(id uint64, l *launch, fx *Effects) {
 	delete(s.launches, id)
 	last := l.out.last
 	fx.Results = append(fx.Results, Result{AttemptID: id, Refusal: &last})
+	s.tellLaunch(RefusedHere, id, htlc.Ref{ChanNum: last.ChanNum}, &l.out, fx)
+	n := &fx.Tell[len(fx.Tell)-1]
+	n.Code, n.Text = noUpdate(last.Reason, l.out.amount, nil).Code, last.Text
 }
 
 // ended passes the end of an outgoing HTLC to whom it concerns.
@@ -63,7 +66,7 @@ func (s *Switch) ended(o htlc.Outcome, fx *Effects) {
 			s.late(o, fx)
 		}
 	case htlc.FromAttempt:
-		delete(s.launches, o.Origin.AttemptID)
+		s.launchEnded(o, fx)
 		res := o.Resolution
 		fx.Results = append(fx.Results, Result{AttemptID: o.Origin.AttemptID, Resolution: &res})
 	case htlc.NoOrigin:
@@ -101,6 +104,47 @@ func (s *Switch) answer(f *forward, o htlc.Outcome, fx *Effects) {
 	s.tell(kind, f, fx)
 	n := &fx.Tell[len(fx.Tell)-1]
 	n.Out, n.Preimage = o.Ref, r.Resolution.Preimage
+}
+
+// signed tells subscribers that an HTLC went out: what was decided may still have been
+// given back before.
+func (s *Switch) signed(ev Signed, fx *Effects) {
+	switch ev.Origin.Kind {
+	case htlc.FromForward:
+		if f, ok := s.forwards[ev.Origin.Ref]; ok && f.known && !f.told {
+			f.told, f.out.now = true, ev.Ref.ChanNum
+			s.tell(Forwarded, f, fx)
+			fx.Tell[len(fx.Tell)-1].Out = ev.Ref
+		}
+	case htlc.FromAttempt:
+		if l, ok := s.launches[ev.Origin.AttemptID]; ok && !l.told {
+			l.told = true
+			s.tellLaunch(Forwarded, ev.Origin.AttemptID, ev.Ref, &l.out, fx)
+		}
+	case htlc.NoOrigin:
+	}
+}
+
+// launchEnded is the end of an attempt of ours.
+func (s *Switch) launchEnded(o htlc.Outcome, fx *Effects) {
+	id := o.Origin.AttemptID
+	l, ok := s.launches[id]
+	if !ok {
+		return // of an earlier run
+	}
+	delete(s.launches, id)
+	kind := FailedBack
+	if o.Resolution.Kind == htlc.Fulfilled {
+		kind = Settled
+	}
+	s.tellLaunch(kind, id, o.Ref, &l.out, fx)
+	fx.Tell[len(fx.Tell)-1].Preimage = o.Resolution.Preimage
+}
+
+func (s *Switch) tellLaunch(kind NoticeKind, id uint64, ref htlc.Ref, out *route, fx *Effects) {
+	fx.Tell = append(fx.Tell, Notice{
+		Kind: kind, AttemptID: id, Out: ref, OutSCID: s.links.scid(ref.ChanNum), AmountOut: out.amount, ExpiryOut: out.expiry,
+	})
 }
 
 func (s *Switch) tell(kind NoticeKind, f *forward, fx *Effects) {

@@ -96,9 +96,7 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 			f.out.last.Reason, f.out.last.Text = htlc.LinkDown, "the next node is not connected"
 		}
 		s.giveUp(f, fx)
-		return
 	}
-	s.tell(Forwarded, f, fx)
 }
 
 // check holds what the payer asks for against what we ask for: the newest policy,
@@ -155,7 +153,7 @@ func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why strin
 	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: fault.With(fail), Late: fault.Place == onion.Introduction}, fx)
 	n := Notice{
 		Kind: RefusedHere, In: in.HTLC.Ref, InSCID: s.links.scid(in.HTLC.Ref.ChanNum),
-		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why,
+		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why, Received: in.Opened.Final,
 	}
 	if p, ok := onwards(in); ok {
 		n.AmountOut, n.ExpiryOut, n.OutSCID = p.Amount, p.Expiry, p.SCID

@@ -25,6 +25,12 @@ type LockedIn struct{ HTLC htlc.Locked }
 // Ended: an outgoing HTLC came to its end.
 type Ended struct{ Outcome htlc.Outcome }
 
+// Signed: a channel has signed for an outgoing HTLC, which has its number from here on.
+type Signed struct {
+	Ref    htlc.Ref
+	Origin htlc.Origin
+}
+
 // Refused: a channel did not take an HTLC, or gave it back before it was signed.
 type Refused struct{ Refusal htlc.Refusal }
 
@@ -72,6 +78,7 @@ func (LinkChanged) isEvent() {}
 func (LinkGone) isEvent()    {}
 func (LockedIn) isEvent()    {}
 func (Ended) isEvent()       {}
+func (Signed) isEvent()      {}
 func (Refused) isEvent()     {}
 func (Launch) isEvent()      {}
 func (Block) isEvent()       {}
@@ -151,17 +158,22 @@ type Delta struct {
 // NoticeKind is what a Notice tells.
 type NoticeKind uint8
 
-// The kinds of notices of forwards, for subscribers to HTLC events.
+// The kinds of notices of forwards and of attempts of our own, for subscribers to HTLC
+// events.
 const (
-	Forwarded NoticeKind = iota + 1
+	Forwarded NoticeKind = iota + 1 // it went out
 	Settled
 	FailedBack // the next node or a later one failed it
 	RefusedHere
+	// Finished: an incoming HTLC is gone from its channel, settled or not. The switch
+	// does not see that; whoever drives the channels tells it.
+	Finished
 )
 
-// Notice tells subscribers of a forward's steps.
+// Notice tells subscribers of the steps of a forward or of an attempt.
 type Notice struct {
 	Kind      NoticeKind
+	AttemptID uint64 // of an attempt of ours, which has no In; else 0
 	In        htlc.Ref
 	Out       htlc.Ref // zero when there was none
 	InSCID    lnwire.ShortChannelID
@@ -173,4 +185,7 @@ type Notice struct {
 	Code      onion.Code // RefusedHere: what the sender is told
 	Text      string     // RefusedHere: why, for a human
 	Preimage  lnwire.Preimage
+	Received  bool // RefusedHere: we are its last hop
+	Settled   bool // Finished
+	OnChain   bool // Finished
 }

@@ -50,6 +50,7 @@ type forward struct {
 	lockedAt time.Time
 	out      route
 	known    bool // the incoming HTLC was told (after a restart, told again)
+	told     bool // subscribers know that it went out
 }
 
 // launch is an attempt of ours on its way out.
@@ -105,6 +106,8 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 		s.sight(ev.Current, &fx)
 	case LockedIn:
 		s.lockedIn(ev.HTLC, &fx)
+	case Signed:
+		s.signed(ev, &fx)
 	case Refused:
 		s.refused(ev.Refusal, &fx)
 	case Ended:

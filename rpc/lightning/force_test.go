@@ -67,7 +67,22 @@ func TestForwardAndForce(t *testing.T) {
 	ev, err := htlcs.Recv()
 	require.NoError(t, err)
 	require.NotNil(t, ev.GetSubscribedEvent())
+	sends, err := alice.router.SubscribeHtlcEvents(ctx, &routerrpc.SubscribeHtlcEventsRequest{})
+	require.NoError(t, err)
+	ev, err = sends.Recv()
+	require.NoError(t, err)
+	require.NotNil(t, ev.GetSubscribedEvent())
 	pay(t, alice, carol, 10_000)
+	ev, err = sends.Recv()
+	require.NoError(t, err)
+	require.Equal(t, routerrpc.HtlcEvent_SEND, ev.EventType)
+	require.NotNil(t, ev.GetForwardEvent())
+	require.NotZero(t, ev.IncomingHtlcId)
+	sent := ev
+	ev, err = sends.Recv()
+	require.NoError(t, err)
+	require.NotEmpty(t, ev.GetSettleEvent().GetPreimage())
+	require.Equal(t, []uint64{sent.IncomingHtlcId, sent.OutgoingHtlcId, sent.OutgoingChannelId}, []uint64{ev.IncomingHtlcId, ev.OutgoingHtlcId, ev.OutgoingChannelId})
 	ev, err = htlcs.Recv()
 	require.NoError(t, err)
 	require.Equal(t, routerrpc.HtlcEvent_FORWARD, ev.EventType)
@@ -75,6 +90,11 @@ func TestForwardAndForce(t *testing.T) {
 	ev, err = htlcs.Recv()
 	require.NoError(t, err)
 	require.NotNil(t, ev.GetSettleEvent())
+	in := ev.IncomingHtlcId
+	ev, err = htlcs.Recv()
+	require.NoError(t, err)
+	require.True(t, ev.GetFinalHtlcEvent().GetSettled() && ev.GetFinalHtlcEvent().GetOffchain())
+	require.Equal(t, []uint64{sent.OutgoingChannelId, in}, []uint64{ev.IncomingChannelId, ev.IncomingHtlcId})
 
 	var history *lnrpc.ForwardingHistoryResponse
 	bob.until("history", func() bool {

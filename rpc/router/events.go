@@ -1,25 +1,19 @@
 package router
 
 import (
-	"context"
-
 	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
-	"github.com/fulgur-ln/fulgur/routing"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // SubscribeHtlcEvents delivers what happens to HTLCs that we send, forward or receive.
 func (s *Service) SubscribeHtlcEvents(_ *routerrpc.SubscribeHtlcEventsRequest, out routerrpc.Router_SubscribeHtlcEventsServer) error {
-	ctx, cancel := context.WithCancel(out.Context())
-	defer cancel()
-	forwards, invoices, payments := s.node.HTLCEvents(), s.node.InvoiceEvents(), s.node.TrackPayments()
-	defer forwards.Cancel()
+	htlcs, invoices := s.node.HTLCEvents(), s.node.InvoiceEvents()
+	defer htlcs.Cancel()
 	defer invoices.Cancel()
-	sends, failed := s.sends(ctx, payments)
 	if err := out.Send(&routerrpc.HtlcEvent{Event: &routerrpc.HtlcEvent_SubscribedEvent{
 		SubscribedEvent: &routerrpc.SubscribedEvent{},
 	}}); err != nil {
@@ -28,22 +22,18 @@ func (s *Service) SubscribeHtlcEvents(_ *routerrpc.SubscribeHtlcEventsRequest, o
 	for {
 		var events []*routerrpc.HtlcEvent
 		select {
-		case n, ok := <-forwards.C:
+		case n, ok := <-htlcs.C:
 			if !ok {
 				return translate.ErrLagged
 			}
-			events = []*routerrpc.HtlcEvent{forwardEvent(&n)}
+			events = []*routerrpc.HtlcEvent{htlcEvent(&n)}
 		case n, ok := <-invoices.C:
 			if !ok {
 				return translate.ErrLagged
 			}
 			events = receiveEvents(&n)
-		case ev := <-sends:
-			events = []*routerrpc.HtlcEvent{ev}
-		case err := <-failed:
-			return endError(err)
-		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err()
+		case <-out.Context().Done():
+			return status.FromContextError(out.Context().Err()).Err()
 		}
 		for _, ev := range events {
 			ev.TimestampNs = uint64(s.now().UnixNano())
@@ -52,76 +42,6 @@ func (s *Service) SubscribeHtlcEvents(_ *routerrpc.SubscribeHtlcEventsRequest, o
 			}
 		}
 	}
-}
-
-// sends delivers what happens to our own attempts until ctx ends.
-func (s *Service) sends(ctx context.Context, w Watch) (<-chan *routerrpc.HtlcEvent, <-chan error) {
-	events, failed := make(chan *routerrpc.HtlcEvent), make(chan error, 1)
-	go func() {
-		defer w.Close()
-		seen := map[uint64]routing.Status{}
-		for {
-			p, err := w.Next(ctx)
-			if err != nil {
-				failed <- err
-				return
-			}
-			over := ended(&p)
-			for i := range p.Attempts {
-				a := &p.Attempts[i]
-				if seen[a.ID] == a.Status {
-					continue
-				}
-				for _, ev := range sendEvents(a, seen[a.ID] == 0) {
-					select {
-					case events <- ev:
-					case <-ctx.Done():
-						return
-					}
-				}
-				seen[a.ID] = a.Status
-			}
-			for i := range p.Attempts {
-				if over {
-					delete(seen, p.Attempts[i].ID)
-				}
-			}
-		}
-	}()
-	return events, failed
-}
-
-// sendEvents: an attempt of ours went out, and came to its end.
-func sendEvents(a *routing.Attempt, isNew bool) (list []*routerrpc.HtlcEvent) {
-	base := func() *routerrpc.HtlcEvent {
-		return &routerrpc.HtlcEvent{
-			EventType: routerrpc.HtlcEvent_SEND, IncomingHtlcId: a.ID, OutgoingChannelId: uint64(a.Route.Hops[0].SCID),
-		}
-	}
-	if len(a.Route.Hops) == 0 {
-		return nil
-	}
-	info := &routerrpc.HtlcInfo{OutgoingTimelock: uint32(a.Route.Expiry), OutgoingAmtMsat: uint64(a.Route.Amount)}
-	if isNew && (a.Failure == nil || !a.Failure.Local) {
-		ev := base()
-		ev.Event = &routerrpc.HtlcEvent_ForwardEvent{ForwardEvent: &routerrpc.ForwardEvent{Info: info}}
-		list = append(list, ev)
-	}
-	ev := base()
-	switch {
-	case a.Status == routing.Succeeded:
-		ev.Event = &routerrpc.HtlcEvent_SettleEvent{SettleEvent: &routerrpc.SettleEvent{Preimage: a.Preimage[:]}}
-	case a.Status == routing.Failed && a.Failure != nil && a.Failure.Local:
-		ev.Event = &routerrpc.HtlcEvent_LinkFailEvent{LinkFailEvent: &routerrpc.LinkFailEvent{
-			Info: info, WireFailure: translate.FailureCode(a.Failure.Code), FailureDetail: routerrpc.FailureDetail_NO_DETAIL,
-			FailureString: a.Failure.Text,
-		}}
-	case a.Status == routing.Failed:
-		ev.Event = &routerrpc.HtlcEvent_ForwardFailEvent{ForwardFailEvent: &routerrpc.ForwardFailEvent{}}
-	default:
-		return list
-	}
-	return append(list, ev)
 }
 
 // receiveEvents: the HTLCs that paid an invoice were claimed.
@@ -142,11 +62,18 @@ func receiveEvents(n *invoice.Notice) (list []*routerrpc.HtlcEvent) {
 	return list
 }
 
-// forwardEvent is a step of an HTLC that we forward.
-func forwardEvent(n *forward.Notice) *routerrpc.HtlcEvent {
+// htlcEvent is a step of an HTLC that we send or forward, or that we did not take; or the
+// end of one that came in.
+func htlcEvent(n *forward.Notice) *routerrpc.HtlcEvent {
 	ev := &routerrpc.HtlcEvent{
 		EventType: routerrpc.HtlcEvent_FORWARD, IncomingChannelId: uint64(n.InSCID), OutgoingChannelId: uint64(n.OutSCID),
 		IncomingHtlcId: n.In.ID, OutgoingHtlcId: n.Out.ID,
+	}
+	switch {
+	case n.AttemptID != 0: // as if it came from a channel of number 0
+		ev.EventType, ev.IncomingHtlcId = routerrpc.HtlcEvent_SEND, n.AttemptID
+	case n.Received:
+		ev.EventType = routerrpc.HtlcEvent_RECEIVE
 	}
 	info := &routerrpc.HtlcInfo{
 		IncomingTimelock: uint32(n.ExpiryIn), OutgoingTimelock: uint32(n.ExpiryOut),
@@ -163,6 +90,9 @@ func forwardEvent(n *forward.Notice) *routerrpc.HtlcEvent {
 		ev.Event = &routerrpc.HtlcEvent_LinkFailEvent{LinkFailEvent: &routerrpc.LinkFailEvent{
 			Info: info, WireFailure: translate.FailureCode(n.Code), FailureDetail: routerrpc.FailureDetail_NO_DETAIL, FailureString: n.Text,
 		}}
+	case forward.Finished:
+		ev.EventType = routerrpc.HtlcEvent_UNKNOWN
+		ev.Event = &routerrpc.HtlcEvent_FinalHtlcEvent{FinalHtlcEvent: &routerrpc.FinalHtlcEvent{Settled: n.Settled, Offchain: !n.OnChain}}
 	}
 	return ev
 }

@@ -15,9 +15,11 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
@@ -186,28 +188,35 @@ func TestCancelable(t *testing.T) {
 
 func TestForwardEvents(t *testing.T) {
 	n := &forward.Notice{Kind: forward.Forwarded, InSCID: 1, OutSCID: 2, AmountIn: 11, AmountOut: 10, ExpiryIn: 200, ExpiryOut: 120}
-	ev := forwardEvent(n)
+	ev := htlcEvent(n)
 	require.Equal(t, routerrpc.HtlcEvent_FORWARD, ev.EventType)
 	require.EqualValues(t, 120, ev.GetForwardEvent().Info.OutgoingTimelock)
 	n.Kind = forward.Settled
-	require.NotNil(t, forwardEvent(n).GetSettleEvent())
+	require.NotNil(t, htlcEvent(n).GetSettleEvent())
 	n.Kind = forward.FailedBack
-	require.NotNil(t, forwardEvent(n).GetForwardFailEvent())
+	require.NotNil(t, htlcEvent(n).GetForwardFailEvent())
 	n.Kind, n.Text = forward.RefusedHere, "no room"
-	require.Equal(t, "no room", forwardEvent(n).GetLinkFailEvent().FailureString)
+	require.Equal(t, "no room", htlcEvent(n).GetLinkFailEvent().FailureString)
 }
 
-func TestSendEvents(t *testing.T) {
-	a := &routing.Attempt{ID: 3, Status: routing.InFlight, Route: routing.Route{Amount: 5, Hops: []routing.Hop{{SCID: 9}}}}
-	list := sendEvents(a, true)
-	require.Len(t, list, 1)
-	require.EqualValues(t, 9, list[0].OutgoingChannelId)
-	a.Status = routing.Succeeded
-	require.NotNil(t, sendEvents(a, false)[0].GetSettleEvent())
-	a.Status, a.Failure = routing.Failed, &routing.AttemptFailure{Local: true, Text: "no balance"}
-	require.NotNil(t, sendEvents(a, true)[0].GetLinkFailEvent())
-	a.Failure = &routing.AttemptFailure{}
-	require.NotNil(t, sendEvents(a, false)[0].GetForwardFailEvent())
+func TestSendAndReceiveEvents(t *testing.T) {
+	n := &forward.Notice{
+		Kind: forward.Forwarded, AttemptID: 3, Out: htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: 8}, OutSCID: 9, AmountOut: 5,
+	}
+	ev := htlcEvent(n)
+	require.Equal(t, routerrpc.HtlcEvent_SEND, ev.EventType)
+	require.Equal(t, []uint64{0, 3, 9, 8}, []uint64{ev.IncomingChannelId, ev.IncomingHtlcId, ev.OutgoingChannelId, ev.OutgoingHtlcId})
+	require.EqualValues(t, 5, ev.GetForwardEvent().Info.OutgoingAmtMsat)
+	n.Kind, n.Text, n.Code = forward.RefusedHere, "no balance", onion.TemporaryChannelFailure
+	require.Equal(t, lnrpc.Failure_TEMPORARY_CHANNEL_FAILURE, htlcEvent(n).GetLinkFailEvent().WireFailure)
+	in := htlc.Ref{ChanNum: 1, ID: 4}
+	ev = htlcEvent(&forward.Notice{Kind: forward.RefusedHere, Received: true, In: in, InSCID: 6})
+	require.Equal(t, routerrpc.HtlcEvent_RECEIVE, ev.EventType)
+	ev = htlcEvent(&forward.Notice{Kind: forward.Finished, In: in, InSCID: 6, Settled: true})
+	require.Equal(t, routerrpc.HtlcEvent_UNKNOWN, ev.EventType)
+	require.True(t, ev.GetFinalHtlcEvent().Settled && ev.GetFinalHtlcEvent().Offchain)
+	require.Equal(t, []uint64{6, 4}, []uint64{ev.IncomingChannelId, ev.IncomingHtlcId})
+	require.False(t, htlcEvent(&forward.Notice{Kind: forward.Finished, OnChain: true}).GetFinalHtlcEvent().Offchain)
 }
 
 // FuzzSendPayment reads random requests.

@@ -1,0 +1,64 @@
+package node
+
+import (
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
+)
+
+// signed tells the switch, for its subscribers, which outgoing HTLCs a turn has signed
+// for: they have their numbers from here on.
+func (n *Node) signed(e *entry, rows []htlc.HTLC) {
+	if !n.HTLCs.Watched() {
+		return
+	}
+	for i := range rows {
+		if h := &rows[i]; h.Ref.Dir == htlc.Outgoing && h.State == htlc.SentAddCommit {
+			n.toSwitch(&e.pen, forward.Signed{Ref: h.Ref, Origin: h.Origin})
+		}
+	}
+}
+
+// notReceived tells subscribers of HTLCs for us that the invoices did not take, or gave
+// back. Why is told of one that has just come: the answer to it we can read ourselves.
+func (n *Node) notReceived(ev invoice.Event, answers []invoice.Resolve) {
+	if len(answers) == 0 || !n.HTLCs.Watched() {
+		return
+	}
+	arrived, _ := ev.(invoice.Arrived)
+	for _, a := range answers {
+		if a.Resolution.Kind != htlc.Failed {
+			continue
+		}
+		t := forward.Notice{Kind: forward.RefusedHere, In: a.Ref, InSCID: n.scidOf(a.Ref.ChanNum), Received: true, Code: onion.Unreadable, Text: "given back"}
+		if l := &arrived.HTLC; l.HTLC.Ref == a.Ref {
+			t.AmountIn, t.ExpiryIn = l.HTLC.Amount, l.HTLC.Expiry
+			if _, f, ok := onion.DecodeFailure([]lnwire.Secret{l.Opened.Secret}, a.Resolution.Reason); ok {
+				t.Code, t.Text = f.Code, f.Explain()
+			}
+		}
+		n.HTLCs.Publish(t)
+	}
+}
+
+// finished tells subscribers of incoming HTLCs that came to their end.
+func (n *Node) finished(list []channel.Finish) {
+	for _, f := range list {
+		n.HTLCs.Publish(forward.Notice{
+			Kind: forward.Finished, In: f.Ref, InSCID: n.scidOf(f.Ref.ChanNum), Settled: f.Settled, OnChain: f.OnChain,
+		})
+	}
+}
+
+// scidOf is the id of a channel as others know it; 0 when it has none.
+func (n *Node) scidOf(num uint64) lnwire.ShortChannelID {
+	if e := n.channels.num(num); e != nil {
+		if l := e.link.Load(); l != nil {
+			return l.SCID
+		}
+	}
+	return 0
+}
