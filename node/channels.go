@@ -9,6 +9,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node/turn"
 )
@@ -24,6 +25,7 @@ type entry struct {
 	anchors atomic.Bool       // its close may need coins of the wallet
 	alarm   *alarm            // for when its machine wants to be woken
 	joined  bool              // the chain follower knows it; touched by its turns only
+	took    []htlc.Origin     // HTLCs that this turn was asked for; touched by its turns only
 	pen     pen               // of its turns; touched by them only
 	cursor  lnwire.BlockRef
 }

@@ -21,12 +21,13 @@ import (
 type payments struct {
 	n *Node
 
-	finders sync.Pool // of *routing.Finder
+	worlds sync.Pool // of *world
 
 	mu        sync.Mutex
 	byHash    map[lnwire.Hash]*payRun
 	byAttempt map[uint64]*payRun
 	scores    *routing.Scores
+	flights   flights
 
 	// The watches have a lock of their own: nobody who only follows a payment waits
 	// while another one is looked up in the store.
@@ -51,7 +52,8 @@ type payRun struct {
 func (n *Node) startPayments() error {
 	ps := &payments{
 		n: n, byHash: map[lnwire.Hash]*payRun{}, byAttempt: map[uint64]*payRun{}, scores: routing.NewScores(),
-		finders: sync.Pool{New: func() any { return new(routing.Finder) }},
+		worlds:  sync.Pool{New: func() any { return new(world) }},
+		flights: flights{asked: map[uint64]asking{}},
 		watches: map[lnwire.Hash][]*PaymentWatch{}, all: map[*PaymentWatch]struct{}{},
 	}
 	n.payments = ps
@@ -70,6 +72,9 @@ func (n *Node) startPayments() error {
 		for _, a := range p.Attempts {
 			if slices.Contains(live, a.ID) {
 				ps.byAttempt[a.ID] = r
+			}
+			if a.Status == routing.InFlight {
+				ps.flights.busy.Add(&a.Route)
 			}
 		}
 		r.inbox.Put(routing.Start{})
@@ -139,13 +144,25 @@ func (ps *payments) begin(b routing.Begin) (*payRun, error) {
 
 // turn steps the machine over what has arrived.
 func (r *payRun) turn(events []routing.Event) {
-	finder := r.ps.finders.Get().(*routing.Finder)
+	w := r.ps.worlds.Get().(*world)
 	for _, ev := range events {
-		env := r.ps.env()
-		env.Finder = finder
-		r.act(nil, r.payer.Step(r.ps.n.now(), ev, env))
+		q, asked := ev.(question)
+		if asked {
+			ev = q.Event
+		}
+		fx := r.payer.Step(r.ps.n.now(), ev, r.ps.env(w))
+		r.act(nil, fx)
+		if asked {
+			q.reply(fx)
+		}
 	}
-	r.ps.finders.Put(finder)
+	r.ps.worlds.Put(w)
+}
+
+// question is an event whose caller wants to know what came of it.
+type question struct {
+	routing.Event
+	reply func(routing.Effects)
 }
 
 // paid takes in a preimage at once, in the turn of the channel that it came from, so
@@ -155,41 +172,6 @@ func (r *payRun) paid(p *pen, ev routing.Resolved) bool {
 	return p != nil && ev.Resolution.Kind == htlc.Fulfilled && ev.Resolution.Preimage.Hash() == r.hash && r.inbox.Aside(func() {
 		r.act(p, r.payer.Step(r.ps.n.now(), ev, routing.Env{}))
 	})
-}
-
-// env is the world as a payment sees it now.
-func (ps *payments) env() routing.Env {
-	n := ps.n
-	ps.mu.Lock()
-	scores := ps.scores.Snapshot()
-	ps.mu.Unlock()
-	return routing.Env{
-		Self: n.id, Graph: n.gossip.snapshot(), Locals: n.locals(), Height: n.height(), Scores: scores,
-		Attempts: n.nextAttempt,
-	}
-}
-
-// locals are our channels as first hops.
-func (n *Node) locals() []routing.Local {
-	var out []routing.Local
-	for _, e := range n.channels.all() {
-		l := e.link.Load()
-		if l == nil || l.Ended {
-			continue
-		}
-		local := routing.Local{SCID: l.SCID, Peer: l.Peer, Capacity: l.Capacity, Min: l.Minimum}
-		if local.SCID == 0 {
-			local.SCID = l.Alias
-		}
-		if local.SCID == 0 {
-			continue
-		}
-		if l.Up {
-			local.Sendable = l.Spendable
-		}
-		out = append(out, local)
-	}
-	return out
 }
 
 // nextAttempt numbers an attempt. A store that cannot number ends the process
@@ -207,11 +189,15 @@ func (r *payRun) act(p *pen, fx routing.Effects) {
 	ps := r.ps
 	done := r.payer.Done()
 	ps.mu.Lock()
-	for _, l := range fx.Launch {
-		ps.byAttempt[l.AttemptID] = r
+	for i := range fx.Launch {
+		ps.byAttempt[fx.Launch[i].AttemptID] = r
+		ps.flights.launched(&fx.Launch[i])
 	}
 	for _, id := range fx.Delta.Took {
 		delete(ps.byAttempt, id)
+	}
+	for i := range fx.Delta.Attempts {
+		ps.flights.ended(&fx.Delta.Attempts[i])
 	}
 	ps.scores.Learn(ps.n.now(), fx.Learn)
 	ps.mu.Unlock()
@@ -257,6 +243,7 @@ func (ps *payments) result(p *pen, res forward.Result) {
 	r := ps.byAttempt[res.AttemptID]
 	if res.Refusal != nil { // nothing more comes of it
 		delete(ps.byAttempt, res.AttemptID)
+		delete(ps.flights.asked, res.AttemptID)
 	}
 	ps.mu.Unlock()
 	switch {
@@ -303,6 +290,55 @@ func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) 
 	}
 	r.inbox.Put(routing.Start{})
 	return w, nil
+}
+
+// SendToRoute makes one attempt along the route of b, and gives its number and what
+// follows the payment. Further attempts of the same hash, secret and whole amount are
+// parts of the same payment as long as one of them is under way.
+func (n *Node) SendToRoute(ctx context.Context, b routing.Begin) (*PaymentWatch, uint64, error) {
+	if err := n.inSight(); err != nil {
+		return nil, 0, err
+	}
+	w := n.watchPayments(&b.Terms.Hash)
+	id, err := n.payments.sendTo(ctx, b)
+	if err != nil {
+		w.Close()
+		return nil, 0, err
+	}
+	return w, id, nil
+}
+
+func (ps *payments) sendTo(ctx context.Context, b routing.Begin) (uint64, error) {
+	ps.mu.Lock()
+	r := ps.byHash[b.Terms.Hash]
+	ps.mu.Unlock()
+	q := question{Event: routing.Shard{Terms: b.Terms, Route: *b.Route}}
+	if r == nil {
+		var err error
+		if r, err = ps.begin(b); err != nil {
+			return 0, err
+		}
+		q.Event = routing.Start{}
+	}
+	answer := make(chan routing.Effects, 1)
+	q.reply = func(fx routing.Effects) { answer <- fx }
+	r.inbox.Put(q)
+	select {
+	case fx := <-answer:
+		switch {
+		case len(fx.Launch) > 0:
+			return fx.Launch[0].AttemptID, nil
+		case fx.Refused != nil:
+			return 0, fx.Refused
+		case fx.Delta.Payment != nil:
+			return 0, errors.New(fx.Delta.Payment.Text)
+		}
+		return 0, routing.ErrPaymentInFlight
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-ps.n.ctx.Done():
+		return 0, errStopping
+	}
 }
 
 // TrackPayment follows a payment that was begun before, from how it stands now. It
@@ -352,15 +388,20 @@ func (n *Node) Payment(hash lnwire.Hash) (*routing.Progress, error) {
 
 // FindRoute looks for a route without paying.
 func (n *Node) FindRoute(q routing.Query) (routing.Route, error) {
-	env := n.payments.env()
+	w := n.payments.worlds.Get().(*world)
+	defer n.payments.worlds.Put(w)
+	env := n.payments.env(w)
 	if q.Source.IsZero() || q.Source == n.id {
 		q.Source, q.Ours, q.Locals = n.id, true, env.Locals
 	}
 	if q.Height == 0 {
 		q.Height = env.Height
 	}
-	q.Scores, q.Now = env.Scores, n.now()
-	finder := n.payments.finders.Get().(*routing.Finder)
-	defer n.payments.finders.Put(finder)
-	return finder.Find(env.Graph, &q)
+	q.Scores, q.Busy, q.Now = env.Scores, env.Busy, n.now()
+	r, err := env.Finder.Find(env.Graph, &q)
+	if none := (*routing.NoRoute)(nil); errors.As(err, &none) && none.Unlikely {
+		q.Unlikely = true
+		return env.Finder.Find(env.Graph, &q)
+	}
+	return r, err
 }

@@ -61,6 +61,8 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 	}
 	if fx.Link != nil {
 		n.linkChanged(e, fx.Link)
+	} else if len(e.took) > 0 {
+		n.payments.tell(e, nil)
 	}
 	n.signed(e, fx.Delta.HTLCs)
 	for _, r := range fx.Refused {
@@ -215,7 +217,7 @@ func (n *Node) forget(e *entry) {
 
 // linkChanged tells the switch, the graph and the subscribers of a channel's state.
 func (n *Node) linkChanged(e *entry, l *channel.LinkState) {
-	was := e.link.Swap(l)
+	was := n.payments.tell(e, l)
 	n.channels.name(e, l.ChannelID)
 	if was != nil && was.Policy != l.Policy {
 		e.former.Store(&former{switchPolicy(was), n.now().Add(formerPolicyGrace)})

@@ -39,6 +39,9 @@ type Shell interface {
 	// before it, is durable. It does not block. The order of calls is the order of
 	// writes and of releases.
 	Commit(d *channel.Delta, release func())
+	// Took says which HTLCs the machine was asked for in this turn: what Deliver tells
+	// next counts with them, or has refused them.
+	Took(adds []htlc.Origin)
 	// Deliver hands on what stays inside the process. It comes after Commit, so that
 	// every consequence is queued behind its cause.
 	Deliver(num uint64, fx *channel.Effects)
@@ -135,7 +138,10 @@ func (r *Runner) connect(it Item, fx *channel.Effects) {
 func (r *Runner) finish(fx *channel.Effects) {
 	done := *fx
 	conn := r.conn
-	r.adds = r.adds[:0]
+	if len(r.adds) > 0 {
+		r.shell.Took(r.adds)
+		r.adds = r.adds[:0]
+	}
 	if !done.Disconnect && !done.Delta.Empty() {
 		r.strikes = 0
 	}

@@ -47,6 +47,7 @@ type shell struct {
 	reload   error
 	deliver  func()
 	refused  *[]htlc.Refusal
+	took     []htlc.Origin
 }
 
 func (s *shell) Commit(_ *channel.Delta, release func()) {
@@ -62,7 +63,8 @@ func (s *shell) Deliver(_ uint64, fx *channel.Effects) {
 		s.deliver()
 	}
 }
-func (s *shell) Ended() { s.log = append(s.log, "ended") }
+func (s *shell) Took(adds []htlc.Origin) { s.took = append(s.took, adds...) }
+func (s *shell) Ended()                  { s.log = append(s.log, "ended") }
 func (s *shell) Release(_ uint64, conn Conn, fx *channel.Effects) {
 	s.log = append(s.log, fmt.Sprintf("release %d on %v", len(fx.Send), conn))
 }
