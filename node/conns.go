@@ -27,6 +27,7 @@ func (s sink) Closed(c *peer.Conn, err error) {
 		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}, Conn: c})
 	}
 	s.n.gossip.closed(c)
+	s.n.messages.closed(c)
 	s.n.nuisances.gone(c)
 	s.n.seek(c.PubKey())
 	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: false})
@@ -45,6 +46,8 @@ func (s sink) Message(c *peer.Conn, m lnwire.Message) {
 		}
 	case lnwire.ChannelMessage:
 		s.toChannel(c, m)
+	case *lnwire.OnionMessage:
+		s.n.messages.arrived(c, m)
 	case *lnwire.Unknown, *lnwire.PeerStorage, *lnwire.PeerStorageRetrieval:
 		// Odd, and nobody here asked for it.
 	default:

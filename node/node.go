@@ -102,6 +102,7 @@ type Node struct {
 	invoices   *invoices
 	payments   *payments
 	gossip     *gossiper
+	messages   *messenger
 	restored   restored
 	opens      opens
 	seen       atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
@@ -145,6 +146,7 @@ func New(cfg Config) (*Node, error) {
 		ReportDepth: cfg.Policy.ReportDepth,
 	}
 	n.publisher = newPublisher(cfg.Backend, cfg.Log)
+	n.messages = newMessenger(n)
 	n.purse = &purse{n: n}
 	n.opens.waits = map[uint64]*opening{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}
@@ -168,6 +170,7 @@ func (n *Node) Start(ctx context.Context) error {
 		{"wallet", n.startWallet},
 		{"gossip", n.startGossip},
 		{"invoices", n.startInvoices},
+		{"messages", n.startMessages},
 		{"host", n.startHost},
 		{"channels", n.loadChannels},
 		{"payments", n.startPayments},

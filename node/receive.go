@@ -16,6 +16,14 @@ import (
 // AddInvoice makes an invoice. A zero Hash with no Preimage asks for a random one. With
 // Private, hops over private channels are added to the hints.
 func (n *Node) AddInvoice(ctx context.Context, t invoice.Terms) (invoice.Invoice, error) {
+	rand.Read(t.Secret[:])
+	if t.Private {
+		t.Hints = append(t.Hints, n.privateHints(t.Amount, invoice.MaxHints-len(t.Hints))...)
+	}
+	return n.addInvoice(ctx, t, n.key.SignCompact)
+}
+
+func (n *Node) addInvoice(ctx context.Context, t invoice.Terms, sign invoice.Signer) (invoice.Invoice, error) {
 	if n.lowDisk() {
 		return invoice.Invoice{}, errLowDisk
 	}
@@ -27,11 +35,7 @@ func (n *Node) AddInvoice(ctx context.Context, t invoice.Terms) (invoice.Invoice
 		t.Preimage = new(lnwire.Preimage)
 		rand.Read(t.Preimage[:])
 	}
-	rand.Read(t.Secret[:])
-	if t.Private {
-		t.Hints = append(t.Hints, n.privateHints(t.Amount, invoice.MaxHints-len(t.Hints))...)
-	}
-	inv, err := invoice.Draft(network, t, n.now(), n.key.SignCompact)
+	inv, err := invoice.Draft(network, t, n.now(), sign)
 	if err != nil {
 		return invoice.Invoice{}, err
 	}
