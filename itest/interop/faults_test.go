@@ -25,9 +25,9 @@ const (
 // each time, so that each of the messages is once the last that arrives.
 func (p *pair) cuts(from, to Peer) {
 	p.balance()
-	proxy := rig.NewProxy(p.t, to.Addr())
+	proxy := rig.NewProxy(p.t, p.theirs.Addr())
 	for at, cut := int64(0), true; cut; {
-		p.through(proxy, from, to)
+		p.through(proxy)
 		before := p.own()
 		inv := p.invoice(to, 7_000_000)
 		proxy.CutAfter(at)
@@ -36,8 +36,8 @@ func (p *pair) cuts(from, to Peer) {
 		var passed int64
 		passed, cut = proxy.Passed()
 		p.connect(p.a, p.b)
-		p.active(p.point, p.a, p.b)
-		p.agree(p.point, p.a, p.b)
+		p.allActive()
+		p.allAgree()
 		r, err := to.Received(p.ctx(), inv.Hash)
 		p.must(err)
 		switch got.State {
@@ -59,19 +59,19 @@ func (p *pair) cuts(from, to Peer) {
 		at += step
 		require.Less(p.t, at, int64(20_000), "there is no end of it")
 	}
-	_ = from.Disconnect(p.ctx(), to.ID())
+	_ = p.ours.Disconnect(p.ctx(), p.theirs.ID())
 	p.connect(p.a, p.b)
-	p.active(p.point, p.a, p.b)
+	p.allActive()
 }
 
-// through brings the connection of two nodes through a proxy.
-func (p *pair) through(proxy *rig.Proxy, from, to Peer) {
+// through brings the connection through a proxy in front of them.
+func (p *pair) through(proxy *rig.Proxy) {
 	p.t.Helper()
 	for !proxy.Used() {
-		_ = from.Disconnect(p.ctx(), to.ID()) // it may just be gone
-		p.connectAt(from, to, proxy.Addr)
+		_ = p.ours.Disconnect(p.ctx(), p.theirs.ID()) // it may just be gone
+		p.connectAt(p.ours, p.theirs, proxy.Addr)
 	}
-	p.active(p.point, p.a, p.b)
+	p.allActive()
 }
 
 // restart ends a node and starts it again; the other finds it.
@@ -80,7 +80,7 @@ func (p *pair) restart(victim Peer, kill bool) {
 	p.stop(victim, kill)
 	p.start(victim)
 	p.connect(p.a, p.b)
-	p.active(p.point, p.a, p.b)
+	p.allActive()
 }
 
 // restartsHolding lets a node go down and come back while it holds payments and has held
@@ -232,14 +232,14 @@ func (p *pair) reorg() {
 			return w.Confirmed == wallets[e].Confirmed+123_456, err
 		})
 	}
-	p.active(p.point, p.a, p.b)
+	p.allActive()
 	for _, h := range hs {
 		h.cancel()
 	}
 	p.moved(p.ours, p.theirs, 0, before)
 	p.pays(p.ours, p.theirs, 2_000_000)
 	p.pays(p.theirs, p.ours, 2_000_000)
-	p.agree(p.point, p.a, p.b)
+	p.allAgree()
 }
 
 // reorgFunding takes back the blocks that made a channel usable.

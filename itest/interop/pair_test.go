@@ -152,10 +152,10 @@ func (p *pair) disconnects(by Peer) {
 	for range 2 {
 		p.must(by.Disconnect(p.ctx(), other.ID()))
 		p.connect(p.a, p.b)
-		p.active(p.point, p.a, p.b)
+		p.allActive()
 		p.pays(p.ours, p.theirs, 5_000_000)
 		p.pays(p.theirs, p.ours, 5_000_000)
-		p.agree(p.point, p.a, p.b)
+		p.allAgree()
 	}
 }
 
@@ -177,7 +177,7 @@ func (p *pair) feeMoves() {
 		})
 		close(over)
 		p.must(<-paid)
-		p.agree(p.point, p.a, p.b)
+		p.allAgree()
 	}
 	require.Equal(p.t, total, p.owns(p.a))
 }
