@@ -96,7 +96,7 @@ func TestMutualCloseAgain(t *testing.T) {
 		require.Equal(t, tx.TxHash(), w.b.last.Publish[0].TxHash())
 		w.connect()
 		closeBoth(t, w)
-		w.a.step(CloseAsked{Force: true})
+		w.a.step(CloseAsked{})
 		require.Equal(t, tx.TxHash(), w.a.last.Publish[0].TxHash())
 		w.a.step(Received{Msg: &lnwire.Error{ChannelID: w.a.ch.id(), Data: []byte("unknown channel")}})
 		require.Equal(t, MutualClose, w.a.ch.Phase())
@@ -452,4 +452,31 @@ func TestCloseRefusedWhen(t *testing.T) {
 	w.ask(usual)
 	w.a.step(CloseAsked{})
 	requireAborted(t, w.a, "cancelled")
+}
+
+// TestForcedOutOfMutualClose: a closing transaction that no block takes does not hold the
+// channel: the operator can go to the chain alone. Whichever transaction is mined counts.
+func TestForcedOutOfMutualClose(t *testing.T) {
+	w := opened(t, nil)
+	w.a.step(CloseAsked{})
+	closing := closeBoth(t, w)
+	w.a.step(CloseAsked{Force: true})
+	requireFailed(t, w.a, "unilaterally")
+	ours := w.a.last.Publish[0]
+	require.NotEqual(t, closing.TxHash(), ours.TxHash())
+	require.True(t, w.a.info().Core.WeClosed)
+	w.blocks(1)
+	require.Equal(t, ours.TxHash(), w.a.published[len(w.a.published)-1].TxHash(), "offered with every block")
+	w.a.crash()
+	require.Equal(t, Failed, w.a.ch.Phase())
+
+	w.a.step(Spent{OutPoint: w.a.ch.core.Funding, Tx: ours, At: w.tip})
+	require.Equal(t, SpentByUs, w.a.ch.core.Spend.Kind)
+	w.a.step(Unconfirmed{Txid: ours.TxHash()})
+	require.Equal(t, Failed, w.a.ch.Phase())
+	w.a.step(Spent{OutPoint: w.a.ch.core.Funding, Tx: closing, At: w.tip})
+	require.Equal(t, SpentByMutual, w.a.ch.core.Spend.Kind)
+	for _, n := range w.a.notices {
+		require.NotEqual(t, NoticeBug, n.Kind)
+	}
 }

@@ -84,6 +84,11 @@ func (c *Channel) fail(text string) {
 		return
 	case AwaitReady, Open, ShuttingDown:
 	}
+	c.unilaterally(text)
+}
+
+// unilaterally goes to the chain with our commitment, and says why.
+func (c *Channel) unilaterally(text string) {
 	c.core.ErrorText = text
 	if c.conn.up {
 		c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(text)})

@@ -26,8 +26,13 @@ func (c *Channel) closeAsked(ev CloseAsked) {
 		}
 		return
 	case MutualClose:
+		if ev.Force { // it does not get into a block: whichever is first will do
+			c.core.CloseTx, c.core.PeerCloseTx = nil, nil
+			c.unilaterally("the operator closes the channel unilaterally")
+			return
+		}
 		c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)
-		if !ev.Force && c.simply() && c.negotiating() {
+		if c.simply() && c.negotiating() {
 			c.bump(ev)
 			return
 		}
