@@ -20,7 +20,12 @@ import (
 // learned again, so rows are written many at a time, after a while, and the last
 // ones may be lost in a crash. It is a gossip.Graph.
 type GraphDB struct {
-	bolt *bolt.DB
+	path    string
+	genesis chainhash.Hash
+
+	file  sync.RWMutex // held for writing while bolt is exchanged
+	bolt  *bolt.DB
+	heavy int // bytes written since then
 
 	mu      sync.Mutex
 	room    sync.Cond // something was written, or failed
@@ -46,6 +51,10 @@ const (
 	// make Put wait for it.
 	graphBatch = 8192
 	graphFull  = 65536
+	// graphFill is how full pages are left: most rows come in the order of their keys.
+	graphFill = 0.9
+	// graphHeavy is how many bytes are written before the file's pages are given back.
+	graphHeavy = 16 << 20
 )
 
 var (
@@ -69,7 +78,7 @@ func OpenGraph(path string, genesis chainhash.Hash) (*GraphDB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open graph %s: %w", path, err)
 	}
-	g := &GraphDB{bolt: b, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	g := &GraphDB{path: path, genesis: genesis, bolt: b, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	g.room.L = &g.mu
 	go g.run()
 	return g, nil
@@ -184,6 +193,9 @@ func (g *GraphDB) run() {
 		g.linger()
 		rows := g.take()
 		err := g.write(rows)
+		if err == nil && g.weigh(rows) {
+			err = g.Unmap()
+		}
 		g.mu.Lock()
 		g.written += uint64(len(rows))
 		if err != nil {
@@ -216,6 +228,35 @@ func (g *GraphDB) linger() {
 	}
 }
 
+// weigh counts what was written; true: it is time to give pages back.
+func (g *GraphDB) weigh(rows []graphRow) bool {
+	for _, r := range rows {
+		g.heavy += len(r.key) + len(r.value)
+	}
+	if g.heavy < graphHeavy {
+		return false
+	}
+	g.heavy = 0
+	return true
+}
+
+// Unmap gives back the memory that the file's pages take: after all of it was read, or
+// much was written, they would stay with us. When somebody reads, it does nothing.
+func (g *GraphDB) Unmap() error {
+	if !g.file.TryLock() {
+		return nil
+	}
+	defer g.file.Unlock()
+	if err := g.bolt.Close(); err != nil {
+		return err
+	}
+	b, err := openGraphFile(g.path, g.genesis)
+	if err == nil {
+		g.bolt = b
+	}
+	return err
+}
+
 func (g *GraphDB) take() []graphRow {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -230,8 +271,11 @@ func (g *GraphDB) write(rows []graphRow) error {
 		return nil
 	}
 	slices.SortStableFunc(rows, func(a, b graphRow) int { return bytes.Compare(a.key, b.key) })
+	g.file.RLock()
+	defer g.file.RUnlock()
 	return g.bolt.Update(func(tx *bolt.Tx) error {
 		place := tx.Bucket(graphBucket)
+		place.FillPercent = graphFill
 		for i, r := range rows {
 			if i+1 < len(rows) && bytes.Equal(r.key, rows[i+1].key) {
 				continue
@@ -274,6 +318,8 @@ func (g *GraphDB) Scan(kind gossip.Kind, from []byte, f func(key, value []byte) 
 // page reads some rows and gives the key that the next page begins at; nil at the
 // end.
 func (g *GraphDB) page(kind gossip.Kind, from []byte, f func(key, value []byte) (bool, error)) (next []byte, err error) {
+	g.file.RLock()
+	defer g.file.RUnlock()
 	err = viewOf(g.bolt, func(r *reader) error {
 		c := r.tx.Bucket(graphBucket).Cursor()
 		rows, start := 0, time.Now()
@@ -302,6 +348,8 @@ func (g *GraphDB) Read(keys []gossip.Key) ([][]byte, error) {
 		return nil, err
 	}
 	values := make([][]byte, len(keys))
+	g.file.RLock()
+	defer g.file.RUnlock()
 	err := viewOf(g.bolt, func(r *reader) error {
 		b := r.tx.Bucket(graphBucket)
 		for i, key := range keys {

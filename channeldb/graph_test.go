@@ -132,3 +132,20 @@ func BenchmarkGraphLoad(b *testing.B) {
 		require.Equal(b, 3*50_808, rows)
 	}
 }
+
+// TestGraphUnmap: what was stored and what waits survives that the file is opened anew
+// behind everybody's back.
+func TestGraphUnmap(t *testing.T) {
+	g := openGraph(t, filepath.Join(t.TempDir(), "g.db"))
+	value := make([]byte, 1<<20)
+	for i := range 40 { // more than graphHeavy, twice
+		require.NoError(t, g.Put(gossip.KindChannel, []byte{byte(i)}, value))
+		require.NoError(t, g.Flush())
+	}
+	require.Less(t, g.heavy, graphHeavy)
+	require.NoError(t, g.Put(gossip.KindNode, []byte("n"), []byte("1")))
+	require.NoError(t, g.Unmap())
+	require.NoError(t, g.ForEach(gossip.KindNode, func(_, _ []byte) error { return g.Unmap() }), "nothing is done to who reads")
+	require.Len(t, graphRows(t, g, gossip.KindChannel), 40)
+	require.Len(t, graphRows(t, g, gossip.KindNode), 1)
+}

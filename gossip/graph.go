@@ -20,8 +20,12 @@ type channel struct {
 	seen     uint32 // when it was accepted or restored
 	unusable bool
 	sides    [2]side
-	// raw is the announcement while it was not passed on, for want of an update, and
-	// from who sent it.
+	unheard  *unheard
+}
+
+// unheard is the announcement of a channel that was not passed on yet, for want of an
+// update, and who sent it.
+type unheard struct {
 	raw  []byte
 	from lnwire.PubKey
 }

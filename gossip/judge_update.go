@@ -158,8 +158,8 @@ func (m *Machine) takeUpdate(c *channel, u *lnwire.ChannelUpdate, raw []byte, fr
 	if u.MessageFlags&lnwire.UpdateDontForward != 0 {
 		return
 	}
-	if c.raw != nil && c.spentAt == 0 {
-		m.log.append(relayed{raw: c.raw, from: c.from, time: u.Timestamp, ours: m.isOurs(c), slot: slot{kind: KindChannel, scid: c.id}})
+	if a := c.unheard; a != nil && c.spentAt == 0 {
+		m.log.append(relayed{raw: a.raw, from: a.from, time: u.Timestamp, ours: m.isOurs(c), slot: slot{kind: KindChannel, scid: c.id}})
 		m.log.unkeep(c)
 	}
 	m.log.append(relayed{raw: raw, from: from, time: u.Timestamp, ours: ours, slot: slot{kind: KindUpdate, scid: c.id, side: sideOf(u)}})

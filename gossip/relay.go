@@ -96,21 +96,23 @@ func (l *relayLog) forget(id lnwire.ShortChannelID) {
 // give way; peers will find them by asking.
 func (l *relayLog) keep(c *channel) {
 	l.kept = append(l.kept, c)
-	l.keptBytes += len(c.raw)
-	for l.keptBytes > l.limit/4 || len(l.kept) > 0 && l.kept[0].raw == nil {
+	l.keptBytes += len(c.unheard.raw)
+	for l.keptBytes > l.limit/4 || len(l.kept) > 0 && l.kept[0].unheard == nil {
 		old := l.kept[0]
 		l.kept[0] = nil
 		l.kept = l.kept[1:]
 		l.unkeep(old)
 	}
 	if len(l.kept) > 100 && len(l.kept) > l.keptBytes/200 {
-		l.kept = slices.DeleteFunc(l.kept, func(c *channel) bool { return c.raw == nil })
+		l.kept = slices.DeleteFunc(l.kept, func(c *channel) bool { return c.unheard == nil })
 	}
 }
 
 func (l *relayLog) unkeep(c *channel) {
-	l.keptBytes -= len(c.raw)
-	c.raw = nil
+	if c.unheard != nil {
+		l.keptBytes -= len(c.unheard.raw)
+		c.unheard = nil
+	}
 }
 
 // flush lets what is new go to everybody.

@@ -39,21 +39,18 @@ func (s *fifoSet[K]) len() int          { return len(s.has) }
 
 // bucket allows a burst, and then one in every interval. Its zero value is full.
 type bucket struct {
-	free time.Time // when all of the burst is there again
+	free int64 // when all of the burst is there again, in nanoseconds of Unix time
 }
 
 func (b *bucket) take(now time.Time, burst int, interval time.Duration) bool {
 	if !b.has(now, burst, interval) {
 		return false
 	}
-	if b.free.Before(now) {
-		b.free = now
-	}
-	b.free = b.free.Add(interval)
+	b.free = max(b.free, now.UnixNano()) + int64(interval)
 	return true
 }
 
 // has tells whether take would succeed.
 func (b *bucket) has(now time.Time, burst int, interval time.Duration) bool {
-	return !b.free.Add(interval).After(now.Add(time.Duration(burst) * interval))
+	return b.free+int64(interval) <= now.UnixNano()+int64(burst)*int64(interval)
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -76,8 +77,17 @@ func (g *gossiper) load() error {
 	}
 	channels, nodes := g.machine.Size()
 	g.n.log.Info("the graph is loaded", "channels", channels, "nodes", nodes, "took", time.Since(start))
+	if err := g.n.cfg.GraphDB.Unmap(); err != nil {
+		return err
+	}
+	if channels > manyChannels {
+		debug.FreeOSMemory() // what was read is not looked at again
+	}
 	return nil
 }
+
+// manyChannels is how many make loading leave much behind in memory.
+const manyChannels = 10_000
 
 // stop ends the machine's turns.
 func (g *gossiper) stop() {
