@@ -40,8 +40,9 @@ type AskFund struct {
 // AskAccept asks whether the peer may open this channel, and on which terms.
 // Answer: Accepted or Declined.
 type AskAccept struct {
-	Open *lnwire.OpenChannel
-	Kind Kind
+	Open     *lnwire.OpenChannel
+	Kind     Kind
+	Features lnwire.Features // negotiated
 }
 
 // AskOutPoint asks whether another channel of this node already uses the

@@ -31,7 +31,8 @@ type simpleClose struct {
 	sent    *lnwire.ClosingComplete // ours, that no closing_sig has answered
 	clock   patience
 	waiting *lnwire.ClosingComplete // the peer's, while the signer is away
-	got     int
+	got     int                     // how many of the peer's
+	late    bool                    // the peer, who asked for the close, makes no offer
 }
 
 // simply: the close is the simple one (B2.simple.1).
@@ -71,7 +72,7 @@ func (c *Channel) offerSimply() {
 	p := c.closing()
 	p.WeFund, p.OurScript = true, script
 	fee, shapes := c.closerFee(p)
-	if len(shapes) == 0 || c.core.CloseTx != nil && (c.core.CloseRate == 0 || fee <= c.core.CloseFee) {
+	if len(shapes) == 0 || c.core.CloseTx != nil && (c.core.CloseRate == 0 || fee <= c.core.CloseFee) || c.afterYou(p) {
 		return
 	}
 	m := &lnwire.ClosingComplete{ClosingTerms: lnwire.ClosingTerms{
@@ -85,6 +86,19 @@ func (c *Channel) offerSimply() {
 	s.sent = m
 	c.begin(&s.clock)
 	c.send(m)
+}
+
+// afterYou: who asked for the close pays for it, if it can; we wait for its offer, for a
+// while, before we make ours.
+func (c *Channel) afterYou(p *commitment.Closing) bool {
+	s := &c.conn.simple
+	if c.core.WeClosed || c.core.CloseRate > 0 || c.core.PeerCloseTx != nil || s.late || p.Theirs.Sat() < lnwire.FeeFloor.Fee(p.Weight()) {
+		return false
+	}
+	if !s.clock.on {
+		c.begin(&s.clock)
+	}
+	return true
 }
 
 // signComplete signs every shape.
@@ -308,21 +322,27 @@ func onlyShape(m *lnwire.ClosingTerms) (only commitment.ClosingShape, ok bool) {
 	return only, only != 0
 }
 
-// closesWith publishes a complete closing transaction (B2.simple.13).
+// closesWith publishes a complete closing transaction (B2.simple.13), and what it has to
+// compete with.
 func (c *Channel) closesWith(tx *wire.MsgTx) {
 	c.save()
 	if c.core.Phase != MutualClose {
 		c.enter(MutualClose)
 	}
-	c.fx.Publish = append(c.fx.Publish, tx)
+	c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)
 	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeClosePublished, Tx: tx})
 }
 
 // sigTick ends a connection on which no closing_sig comes (B2.simple.6): the next one
 // begins anew.
 func (c *Channel) sigTick() {
-	if s := &c.conn.simple; s.sent != nil && !c.conn.broken && c.over(&s.clock, sigPatience) {
+	s := &c.conn.simple
+	switch {
+	case c.conn.broken || !c.over(&s.clock, sigPatience):
+	case s.sent != nil:
 		c.warn("no closing_sig came")
+	default:
+		s.late, s.clock = true, patience{}
 	}
 }
 

@@ -28,6 +28,8 @@ type entry struct {
 	took    []htlc.Origin     // HTLCs that this turn was asked for; touched by its turns only
 	pen     pen               // of its turns; touched by them only
 	cursor  lnwire.BlockRef
+	alias   lnwire.ShortChannelID // that we give the peer; guarded by channels.mu
+	update  atomic.Pointer[aliasUpdate]
 }
 
 // chanKey is how a peer names a channel: by the temporary id, then by the final one.

@@ -97,7 +97,7 @@ func (v *invoices) arrived(p *pen, l htlc.Locked) {
 	ev := invoice.Arrived{HTLC: l}
 	if e := v.n.channels.num(l.HTLC.Ref.ChanNum); e != nil {
 		if link := e.link.Load(); link != nil {
-			ev.SCID = link.SCID
+			ev.SCID = link.Name()
 		}
 	}
 	v.step(p, ev)

@@ -27,6 +27,7 @@ func (n *Node) loadChannels() error {
 		e.format = rows.Terms.Format
 		e.anchors.Store(mayNeedCoins(e.format, rows.Core))
 		e.runner = turn.NewRunner(num, m, shell{n, e}, n.spawn)
+		e.alias = rows.Terms.Alias
 		n.channels.add(e)
 		n.channels.name(e, rows.Terms.TempID)
 		n.channels.name(e, rows.Core.ChannelID)

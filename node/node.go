@@ -74,6 +74,11 @@ type Policies struct {
 	MaxAnchor   lnwire.SatPerKW
 	ReportDepth uint32 // how deep a close is when it is reported; 0: by the capacity
 	Upfront     []byte // upfront_shutdown_script of new channels; nil: none
+	// ZeroConf offers channels that are used before their funding confirms. They are
+	// accepted from the Trusted: a funder can take back what it has paid over such a
+	// channel as long as the funding is not mined.
+	ZeroConf bool
+	Trusted  []lnwire.PubKey
 }
 
 // Node is a running node. Its exported methods are for the API; they may be called
@@ -326,6 +331,9 @@ func ourFeatures(p *Policies) lnwire.Features {
 	)
 	if !p.NoAnchors {
 		f = f.With(lnwire.AnchorsOptional)
+	}
+	if p.ZeroConf {
+		f = f.With(lnwire.ZeroConfOptional)
 	}
 	if p.MaxCapacity > MaxSmallChannel {
 		f = f.With(lnwire.SupportLargeChannelOptional)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -19,25 +20,27 @@ import (
 
 // OpenRequest asks for a channel. Zero fields take the operator's defaults.
 type OpenRequest struct {
-	Peer     lnwire.PubKey
-	Capacity lnwire.Sat
-	Max      bool // put in all that the wallet can spend, or the channel hold; Capacity is 0
-	Push     lnwire.MilliSat
-	FeeRate  lnwire.SatPerKW // of the funding transaction; 0: by Target
-	Target   uint32          // blocks until the funding should be confirmed; 0: 6
-	MinConfs uint32          // of the coins spent; 0 spends unconfirmed ones too
-	Coins    []wire.OutPoint // to spend; empty: the wallet chooses
-	Private  bool
-	Format   commitment.Format // 0: anchors where both sides know them
-	Close    []byte            // upfront_shutdown_script
-	Memo     string
-	ToDelay  uint16
-	Reserve  lnwire.Sat
-	MinHTLC  lnwire.MilliSat
-	InFlight lnwire.MilliSat
-	MaxHTLCs uint16
-	FeeBase  *uint32 // msat, of the forwarding policy
-	FeePPM   *uint32
+	Peer      lnwire.PubKey
+	Capacity  lnwire.Sat
+	Max       bool // put in all that the wallet can spend, or the channel hold; Capacity is 0
+	Push      lnwire.MilliSat
+	FeeRate   lnwire.SatPerKW // of the funding transaction; 0: by Target
+	Target    uint32          // blocks until the funding should be confirmed; 0: 6
+	MinConfs  uint32          // of the coins spent; 0 spends unconfirmed ones too
+	Coins     []wire.OutPoint // to spend; empty: the wallet chooses
+	Private   bool
+	ScidAlias bool              // insist on a secret id, which a private channel has if the peer knows how
+	ZeroConf  bool              // use it before the funding confirms
+	Format    commitment.Format // 0: anchors where both sides know them
+	Close     []byte            // upfront_shutdown_script
+	Memo      string
+	ToDelay   uint16
+	Reserve   lnwire.Sat
+	MinHTLC   lnwire.MilliSat
+	InFlight  lnwire.MilliSat
+	MaxHTLCs  uint16
+	FeeBase   *uint32 // msat, of the forwarding policy
+	FeePPM    *uint32
 }
 
 // OpenUpdate is a step of an opening: pending, then open, or an error, which is
@@ -79,7 +82,7 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 			return nil, err
 		}
 	}
-	if err := n.checkOpen(&req); err != nil {
+	if err := n.checkOpen(&req, features); err != nil {
 		return nil, err
 	}
 	ev, err := n.openAsked(&req, features)
@@ -91,6 +94,7 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 		return nil, err
 	}
 	ev.Keys = keys.ChannelLocs(uint32(e.num))
+	ev.Alias = n.aliasFor(e, features)
 	if ev.Ours.Basepoints, err = n.ring.Basepoints(ev.Keys); err != nil {
 		n.channels.drop(e)
 		return nil, fmt.Errorf("open channel: %w", err)
@@ -111,7 +115,7 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	return o.updates, nil
 }
 
-func (n *Node) checkOpen(req *OpenRequest) error {
+func (n *Node) checkOpen(req *OpenRequest, features lnwire.Features) error {
 	p := n.cfg.Policy
 	switch {
 	case req.Capacity < p.MinCapacity:
@@ -122,6 +126,12 @@ func (n *Node) checkOpen(req *OpenRequest) error {
 		return errors.New("amount pushed to remote peer for initial state must be below the local funding amount")
 	case req.Format != 0 && req.Format != commitment.StaticRemoteKey && req.Format != commitment.Anchors:
 		return errors.New("commitment type not supported")
+	case req.ScidAlias && !req.Private:
+		return errors.New("only a private channel can have an alias alone")
+	case req.ScidAlias && !features.HasEither(lnwire.ScidAliasOptional):
+		return errors.New("the peer does not know aliases")
+	case req.ZeroConf && !features.HasEither(lnwire.ZeroConfOptional):
+		return errors.New("channels without confirmations have to be switched on, here and at the peer (protocol.zero-conf)")
 	}
 	return nil
 }
@@ -139,6 +149,8 @@ func (n *Node) openAsked(req *OpenRequest, features lnwire.Features) (*channel.O
 	}
 	ev := &channel.OpenAsked{
 		Capacity: req.Capacity, Push: req.Push, FeeRate: commit, FundingFeeRate: rate, Format: format,
+		// As CLN does: a channel that is not announced keeps its place in the chain to itself.
+		ScidAlias: req.Private && features.HasEither(lnwire.ScidAliasOptional), ZeroConf: req.ZeroConf,
 		Private: req.Private, MinDepth: n.confs(req.Capacity), Features: features, Memo: req.Memo,
 		At: n.tip(), Now: n.now(),
 		Ours: n.ourSide(req.Capacity),
@@ -331,7 +343,10 @@ func (n *Node) accept(e *entry, q channel.AskAccept) channel.Answer {
 	if ours.Basepoints, err = n.ring.Basepoints(locs); err != nil {
 		return channel.Declined{Text: "internal error"}
 	}
-	return channel.Accepted{Ours: ours, Keys: locs, MinDepth: n.confs(q.Open.FundingSat)}
+	return channel.Accepted{
+		Ours: ours, Keys: locs, MinDepth: n.confs(q.Open.FundingSat), Alias: n.aliasFor(e, q.Features),
+		ZeroConf: slices.Contains(p.Trusted, e.peer),
+	}
 }
 
 // openNotice tells whoever waits for an opening how it stands.

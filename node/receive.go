@@ -47,7 +47,7 @@ func (n *Node) addInvoice(ctx context.Context, t invoice.Terms, sign invoice.Sig
 func (n *Node) privateHints(amount lnwire.MilliSat, limit int) []invoice.RouteHint {
 	var usable []channel.LinkState
 	for _, l := range n.Links() {
-		if l.Private && !l.Ended && l.Up && (l.PeerAlias != 0 || l.SCID != 0) && l.Receivable >= amount {
+		if l.Private && !l.Ended && l.Up && l.Hint() != 0 && l.Receivable >= amount {
 			usable = append(usable, l)
 		}
 	}
@@ -58,12 +58,8 @@ func (n *Node) privateHints(amount lnwire.MilliSat, limit int) []invoice.RouteHi
 		if !ok || len(hints) >= limit {
 			continue
 		}
-		scid := l.PeerAlias
-		if scid == 0 {
-			scid = l.SCID
-		}
 		hints = append(hints, invoice.RouteHint{{
-			Node: l.Peer, SCID: scid, FeeBase: p.FeeBase, FeePPM: p.FeePPM, CLTVDelta: p.CLTVDelta,
+			Node: l.Peer, SCID: l.Hint(), FeeBase: p.FeeBase, FeePPM: p.FeePPM, CLTVDelta: p.CLTVDelta,
 		}})
 	}
 	return hints

@@ -240,12 +240,7 @@ type former struct {
 func (n *Node) linkEvent(e *entry, l *channel.LinkState) forward.LinkChanged {
 	link := forward.Link{
 		ChanNum: l.ChanNum, Peer: l.Peer, Up: l.Up, Sendable: l.Spendable,
-		Policy: switchPolicy(l), Update: n.gossip.ourUpdate(l.ChanNum),
-	}
-	for _, id := range []lnwire.ShortChannelID{l.SCID, l.Alias} {
-		if id != 0 {
-			link.SCIDs = append(link.SCIDs, id)
-		}
+		Policy: switchPolicy(l), Update: n.updateFor(e, l), SCIDs: l.Names(), Name: l.Name(),
 	}
 	if f := e.former.Load(); f != nil {
 		link.Former, link.FormerUntil = f.policy, f.until

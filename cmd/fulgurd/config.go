@@ -122,6 +122,11 @@ type protocolOptions struct {
 	NoAnchors   bool `long:"no-anchors" description:"do not offer channels with anchors"`
 	Anchors     bool `long:"anchors" description:"anchors are on by default; matters with --dev.testprofile only"`
 	NoQueriesEx bool `long:"no-gossip-queries-ex" description:"do not offer extended gossip queries"`
+
+	ScidAlias    bool     `long:"option-scid-alias" description:"always on; accepted for lnd's files"`
+	SimpleClose  bool     `long:"rbf-coop-close" description:"always on; accepted for lnd's files"`
+	ZeroConf     bool     `long:"zero-conf" description:"allow channels that are used before their funding confirms"`
+	ZeroConfPeer []string `long:"zero-conf-peer" description:"node id in hex of a peer that is trusted to open such channels; may be given several times"`
 }
 
 type routingOptions struct {
@@ -267,6 +272,9 @@ func (c *config) finish(parser *flags.Parser) error {
 		return fmt.Errorf("--bitcoin.timelockdelta=%d: at least %d blocks are needed to go on chain in time", c.Bitcoin.TimeLockDelta, channel.MinCLTVDelta)
 	}
 	if _, err := parseColor(c.Color); err != nil {
+		return err
+	}
+	if _, err := c.trusted(); err != nil {
 		return err
 	}
 	c.paths()

@@ -362,7 +362,9 @@ func (c *config) policies() node.Policies {
 		MinHTLC: lnwire.MilliSat(c.Bitcoin.MinHTLC), NoAnchors: c.Protocol.NoAnchors,
 		MaxAnchor:  lnwire.SatPerKW(c.MaxCommitFeeRate * 250),
 		StaticOnly: c.Dev.TestProfile != "" && !c.Protocol.Anchors,
+		ZeroConf:   c.Protocol.ZeroConf,
 	}
+	p.Trusted, _ = c.trusted() // it was checked with the other options
 	if c.Dev.TestProfile != "" {
 		p.ReportDepth = 1
 	}

@@ -78,7 +78,7 @@ func (s *Service) newView(list []channel.Info) *view {
 	}
 	for i := range list {
 		c := &list[i]
-		v.scids[c.Terms.ChanNum] = scid(c)
+		v.scids[c.Terms.ChanNum] = c.Name()
 		for j := range c.HTLCs {
 			if h := &c.HTLCs[j]; h.Ref.Dir == htlc.Outgoing && h.Origin.Kind == htlc.FromForward {
 				v.other[h.Ref], v.other[h.Origin.Ref] = h.Origin.Ref, h.Ref
@@ -86,14 +86,6 @@ func (s *Service) newView(list []channel.Info) *view {
 		}
 	}
 	return v
-}
-
-// scid is the id by which the channel goes: the alias until the funding is mined.
-func scid(c *channel.Info) lnwire.ShortChannelID {
-	if c.Core.SCID == 0 {
-		return c.Terms.Alias
-	}
-	return c.Core.SCID
 }
 
 // balances are both sides' in our commitment, in satoshis, after what the opener pays
@@ -118,7 +110,7 @@ func commitFee(c *channel.Info) lnwire.Sat {
 func (v *view) channel(c *channel.Info) *lnrpc.Channel {
 	ours, theirs := balances(c)
 	out := &lnrpc.Channel{
-		Active: c.Active, RemotePubkey: c.Terms.Peer.String(), ChannelPoint: c.Core.Funding.String(), ChanId: uint64(scid(c)),
+		Active: c.Active, RemotePubkey: c.Terms.Peer.String(), ChannelPoint: c.Core.Funding.String(), ChanId: uint64(c.Name()),
 		Capacity: int64(c.Terms.Capacity), LocalBalance: int64(ours), RemoteBalance: int64(theirs),
 		CommitFee: int64(commitFee(c)), CommitWeight: c.CommitWeight, FeePerKw: int64(c.Rate),
 		TotalSatoshisSent: int64(c.Core.Sent.Sat()), TotalSatoshisReceived: int64(c.Core.Got.Sat()), NumUpdates: c.Core.RemoteN,
@@ -131,6 +123,9 @@ func (v *view) channel(c *channel.Info) *lnrpc.Channel {
 		CsvDelay:             uint32(c.Terms.Theirs.ToSelfDelay),
 		LocalChanReserveSat:  int64(c.Terms.Theirs.Reserve),
 		RemoteChanReserveSat: int64(c.Terms.Ours.Reserve),
+	}
+	if c.Terms.Kind().ZeroConf {
+		out.ZeroConf, out.ZeroConfConfirmedScid = true, uint64(c.Core.SCID)
 	}
 	if c.Terms.Alias != 0 {
 		out.AliasScids = []uint64{uint64(c.Terms.Alias)}
@@ -199,7 +194,7 @@ func statusFlags(c *channel.Info) string {
 			words = append(words, word)
 		}
 	}
-	coop := c.Core.CloseTx != nil || c.Core.Spend != nil && c.Core.Spend.Kind == channel.SpentByMutual
+	coop := c.Core.CloseTx != nil || c.Core.PeerCloseTx != nil || c.Core.Spend != nil && c.Core.Spend.Kind == channel.SpentByMutual
 	forced := !coop && (c.Core.Phase == channel.Failed || c.Core.Spend != nil && c.Core.Spend.Kind == channel.SpentByUs)
 	closing := coop || forced || c.Core.Spend != nil
 	add(forced && !c.Core.DataLost, "ChanStatusCommitBroadcasted")

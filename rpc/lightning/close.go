@@ -112,8 +112,9 @@ func (c *closing) status(ctx context.Context, u node.CloseUpdate) (*lnrpc.CloseS
 	if !u.Closed {
 		c.tx = u.Tx
 		id := u.Tx.TxHash()
+		rate, ours := c.published(ctx, u.Tx)
 		return &lnrpc.CloseStatusUpdate{Update: &lnrpc.CloseStatusUpdate_ClosePending{ClosePending: &lnrpc.PendingUpdate{
-			Txid: id[:], FeePerVbyte: c.perVByte(ctx, u.Tx), LocalCloseTx: true,
+			Txid: id[:], FeePerVbyte: rate, LocalCloseTx: ours,
 		}}}, nil
 	}
 	id, tx, err := c.final(ctx)
@@ -127,12 +128,19 @@ func (c *closing) status(ctx context.Context, u node.CloseUpdate) (*lnrpc.CloseS
 	return &lnrpc.CloseStatusUpdate{Update: &lnrpc.CloseStatusUpdate_ChanClose{ChanClose: done}}, nil
 }
 
-// perVByte is the feerate of a closing transaction.
-func (c *closing) perVByte(ctx context.Context, tx *wire.MsgTx) int64 {
+// published tells the feerate of a closing transaction, and whether it is ours: that is,
+// not the one that the peer pays for in a simple close.
+func (c *closing) published(ctx context.Context, tx *wire.MsgTx) (rate int64, ours bool) {
 	info, err := c.s.node.Channel(ctx, c.funding)
 	if err != nil {
-		return int64(c.rate.SatPerVByte())
+		return int64(c.rate.SatPerVByte()), true
 	}
+	theirs := info.Core.PeerCloseTx
+	return perVByte(&info, tx), theirs == nil || theirs.TxHash() != tx.TxHash()
+}
+
+// perVByte is the feerate of a transaction that spends the funding alone.
+func perVByte(info *channel.Info, tx *wire.MsgTx) int64 {
 	paid := int64(info.Terms.Capacity)
 	for _, out := range tx.TxOut {
 		paid -= out.Value

@@ -133,7 +133,7 @@ func TestOpenRequestMistakes(t *testing.T) {
 		"close_address":        {NodePubkeyString: id, LocalFundingAmount: 1, CloseAddress: "x"},
 		"remote_csv_delay":     {NodePubkeyString: id, LocalFundingAmount: 1, RemoteCsvDelay: 1 << 16},
 		"funding_shim":         {FundingShim: &lnrpc.FundingShim{}},
-		"zero_conf":            {ZeroConf: true},
+		"max_local_csv":        {MaxLocalCsv: 1},
 	} {
 		_, err := s.openRequest(req)
 		require.ErrorContains(t, err, want)

@@ -110,7 +110,7 @@ func (s *Service) aliases(ctx context.Context) (map[lnwire.ShortChannelID]string
 	}
 	out := map[lnwire.ShortChannelID]string{}
 	for i := range list {
-		out[scid(&list[i])] = s.alias(list[i].Terms.Peer)
+		out[list[i].Name()] = s.alias(list[i].Terms.Peer)
 	}
 	return out, nil
 }
@@ -129,7 +129,7 @@ func (s *Service) FeeReport(ctx context.Context, _ *lnrpc.FeeReportRequest) (*ln
 		}
 		p := c.Policy
 		out.ChannelFees = append(out.ChannelFees, &lnrpc.ChannelFeeReport{
-			ChanId: uint64(scid(c)), ChannelPoint: c.Core.Funding.String(), BaseFeeMsat: int64(p.FeeBase), FeePerMil: int64(p.FeePPM),
+			ChanId: uint64(c.Name()), ChannelPoint: c.Core.Funding.String(), BaseFeeMsat: int64(p.FeeBase), FeePerMil: int64(p.FeePPM),
 			FeeRate: float64(p.FeePPM) / ppm, InboundBaseFeeMsat: p.InboundBase, InboundFeePerMil: p.InboundPPM,
 		})
 	}

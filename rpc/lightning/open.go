@@ -132,10 +132,6 @@ func openUnsupported(req *lnrpc.OpenChannelRequest) error {
 	switch {
 	case req.FundingShim != nil:
 		return translate.Invalid("funding_shim", "only the wallet can fund channels")
-	case req.ZeroConf:
-		return translate.Invalid("zero_conf", "channels without confirmations are not supported")
-	case req.ScidAlias:
-		return translate.Invalid("scid_alias", "the feature is not supported")
 	case req.MaxLocalCsv != 0:
 		return translate.Invalid("max_local_csv", "not supported: the limit is the node's own")
 	}
@@ -178,6 +174,7 @@ func openLimits(req *lnrpc.OpenChannelRequest, ask *node.OpenRequest) error {
 	case len(req.Memo) > maxMemo:
 		return fmt.Errorf("provided memo (%s) is of length %d, exceeds %d", req.Memo, len(req.Memo), maxMemo)
 	}
+	ask.ScidAlias, ask.ZeroConf = req.ScidAlias, req.ZeroConf
 	ask.Private, ask.Memo, ask.ToDelay = req.Private, req.Memo, uint16(req.RemoteCsvDelay)
 	ask.MinHTLC, ask.InFlight = lnwire.MilliSat(req.MinHtlcMsat), lnwire.MilliSat(req.RemoteMaxValueInFlightMsat)
 	ask.MaxHTLCs, ask.Reserve = uint16(req.RemoteMaxHtlcs), lnwire.Sat(req.RemoteChanReserveSat)

@@ -87,6 +87,9 @@ func waitingClose(c *channel.Info, tip lnwire.Height, raw bool) *waitingChannel 
 	ours, _ := balances(c)
 	out := &waitingChannel{Channel: pending(c), LimboBalance: int64(ours), BlocksTilCloseConfirmed: closeDepth(c.Terms.Capacity)}
 	tx := c.Core.CloseTx
+	if tx == nil {
+		tx = c.Core.PeerCloseTx
+	}
 	if spend := c.Core.Spend; spend != nil {
 		tx = spend.Tx
 		out.CloseHeight = uint32(spend.Place.At.Height)
