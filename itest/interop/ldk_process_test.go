@@ -115,6 +115,9 @@ func (n *ldkNode) launch() error {
 		"--rpc", n.w.Chain.RPCAddr(), "--rpcuser", user, "--rpcpass", pass, "--rpccert", n.w.Chain.CertPath(),
 		"--delay", strconv.Itoa(n.setup.Delay),
 	}
+	if n.w.Fees != "" {
+		args = append(args, "--fees", n.w.Fees)
+	}
 	if n.setup.Type != "" {
 		args = append(args, "--type", string(n.setup.Type))
 	}

@@ -12,43 +12,31 @@ import { Events } from "./events.mjs";
 import { OnionBox } from "./onion.mjs";
 import { Sockets } from "./net.mjs";
 import { Wallet } from "./wallet.mjs";
+import { FeeRates } from "./fees.mjs";
 import { UtxoProofs } from "./proofs.mjs";
 import { display, hex, internal, must, pointText, unhex } from "./util.mjs";
 
 const network = ldk.Network.LDKNetwork_Regtest;
 const now = () => Math.floor(Date.now() / 1000);
 
-// rates are what LDK's fee estimator answers, in sat per 1000 weight.
-const rates = {
-  MaximumFeeEstimate: 25000,
-  UrgentOnChainSweep: 2500, // above the commitment's, so that anchors are spent
-  MinAllowedAnchorChannelRemoteFee: 253,
-  MinAllowedNonAnchorChannelRemoteFee: 253,
-  AnchorChannelFee: 1000,
-  NonAnchorChannelFee: 2500,
-  ChannelCloseMinimum: 253,
-  OutputSpendingFee: 500,
-};
-
 export class Node {
-  constructor({ store, backend, alias, listen, type, delay, verbose }) {
-    Object.assign(this, { store, backend, alias, listen, type, delay, rates });
+  constructor({ store, backend, alias, listen, type, delay, feeURL, verbose }) {
+    Object.assign(this, { store, backend, alias, listen, type, delay });
     this.logger = ldk.Logger.new_impl({
       log: (r) => {
         if (r.get_level() >= (verbose ? ldk.Level.LDKLevel_Trace : ldk.Level.LDKLevel_Debug))
           console.log(ldk.Level[r.get_level()].replace("LDKLevel_", "").padEnd(5), `${r.get_module_path()}:${r.get_line()}`, r.get_args());
       },
     });
-    this.fees = ldk.FeeEstimator.new_impl({
-      get_est_sat_per_1000_weight: (target) => this.rates[ldk.ConfirmationTarget[target].replace("LDKConfirmationTarget_", "")],
-    });
+    this.rates = new FeeRates(feeURL, () => this.tick());
+    this.fees = this.rates.estimator;
     this.outgoing = []; // transactions that wait for the state to be stored
     this.sending = Promise.resolve(); // the last of those that left
     this.broadcaster = ldk.BroadcasterInterface.new_impl({
       broadcast_transactions: (txs) => txs.forEach((raw) => this.publish(raw)),
     });
     this.seed = store.seed();
-    this.wallet = new Wallet(this.seed, () => 2);
+    this.wallet = new Wallet(this.seed, () => this.rates.perVbyte());
     this.events = new Events(this);
     this.onions = new OnionBox();
     this.dirty = false;
@@ -58,6 +46,7 @@ export class Node {
   async start() {
     const state = this.store.load();
     const tip = state ? state.at : await this.backend.tip();
+    await this.rates.look();
     this.parts();
     await this.loadMonitors(state);
     this.loadManager(state, tip);
@@ -82,6 +71,7 @@ export class Node {
       setInterval(() => this.tick(), 60_000),
       setInterval(() => this.ping(), 20_000),
       setInterval(() => this.redial(), 200),
+      setInterval(() => this.rates.look(), 500),
     ];
     this.turn();
   }

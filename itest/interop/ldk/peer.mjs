@@ -2,7 +2,8 @@
 // interoperability tests: an implementation that shares nothing with ours.
 //
 //   node peer.mjs --dir DIR --alias NAME --listen HOST:PORT --control HOST:PORT \
-//     --rpc HOST:PORT --rpcuser USER --rpcpass PASS --rpccert FILE [--verbose]
+//     --rpc HOST:PORT --rpcuser USER --rpcpass PASS --rpccert FILE \
+//     [--fees URL] [--type anchors|static_remotekey] [--delay BLOCKS] [--verbose]
 //
 // One process is one node on regtest. It reads blocks from btcd over JSON-RPC, keeps
 // everything below DIR, and may be killed at any moment. It is driven by JSON over HTTP:
@@ -10,6 +11,7 @@
 // "ready" on standard output says that it answers and has seen the chain.
 //
 //   chain.mjs, blocks.mjs   btcd, blocks, who is led along the best chain
+//   fees.mjs                what transactions pay
 //   wallet.mjs              the node's own coins
 //   store.mjs               the directory
 //   net.mjs                 sockets. (lightningdevkit-node-net would do this, but once a
@@ -17,6 +19,7 @@
 //                           and messages must not leave before the state is stored.)
 //   node.mjs                LDK's parts put together, and the turn that everything takes
 //   events.mjs              what is done about LDK's events
+//   proofs.mjs              the chain's proof of announced channels
 //   onion.mjs               onion messages of our own
 //   verbs.mjs, control.mjs  what can be asked
 //
@@ -40,7 +43,7 @@ const text = { type: "string" };
 const { values: o } = parseArgs({
   options: {
     dir: text, alias: text, listen: text, control: text, rpc: text, rpcuser: text, rpcpass: text, rpccert: text,
-    type: { type: "string", default: "anchors" }, delay: { type: "string", default: "0" }, verbose: { type: "boolean" },
+    fees: text, type: { type: "string", default: "anchors" }, delay: { type: "string", default: "0" }, verbose: { type: "boolean" },
   },
 });
 
@@ -50,7 +53,7 @@ await ldk.initializeWasmFromBinary(readFileSync(wasm));
 const node = new Node({
   store: new Store(o.dir),
   backend: new Backend({ url: o.rpc, user: o.rpcuser, pass: o.rpcpass, cert: o.rpccert }),
-  alias: o.alias, listen: o.listen, type: o.type, delay: Number(o.delay), verbose: o.verbose,
+  alias: o.alias, listen: o.listen, type: o.type, delay: Number(o.delay), feeURL: o.fees, verbose: o.verbose,
 });
 await node.start();
 

@@ -28,6 +28,7 @@ export class UtxoProofs {
     }
     if (this.node.stopped) return;
     future.resolve(this.node.graph, this.node.gossip, result);
+    this.node.announce(); // our own channel may be the first in the graph now
     this.node.changed();
   }
 }

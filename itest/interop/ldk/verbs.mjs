@@ -47,10 +47,6 @@ export class Verbs {
     return {};
   }
 
-  fees(change) {
-    return Object.assign(this.node.rates, change);
-  }
-
   tick() {
     this.node.tick();
     return {};
