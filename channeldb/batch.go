@@ -26,6 +26,10 @@ type Batch struct {
 	Notes        []Note // put by name
 	// Seal is the sealed seed; overwrites. Its form is wallet/keys' own.
 	Seal []byte
+	// Lazy says that nothing waits for this batch but what is queued behind it, and that
+	// something will be: it may ride in the next write. Deltas of channels and payments
+	// say it of themselves.
+	Lazy bool
 
 	identity *lnwire.PubKey
 }
@@ -83,6 +87,9 @@ func (o *ops) others(b *Batch) {
 
 // lazy reports a batch that may wait for the next write.
 func (b *Batch) lazy() bool {
+	if b.Lazy {
+		return true
+	}
 	for _, d := range b.Channels {
 		if !d.Lazy {
 			return false

@@ -11,7 +11,9 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // core is a batch that is not lazy.
@@ -108,6 +110,8 @@ func TestLazyBatchesWaitForCompany(t *testing.T) {
 func TestGatheredBatchesAreWrittenByOneWake(t *testing.T) {
 	db := open(t)
 	require.False(t, db.Gather(lazy(1, 0), nil), "a lazy batch is not due")
+	tags := []forward.Delta{{Tags: []forward.Tag{{Tag: onion.Tag{1}}}}}
+	require.False(t, db.Gather(Batch{Switch: tags, Lazy: true}, nil))
 	require.True(t, db.Gather(core(1), nil))
 	done := make(chan struct{})
 	require.True(t, db.Gather(Batch{}, func(Receipt) { close(done) }), "somebody waits for its place in the order")
@@ -115,7 +119,7 @@ func TestGatheredBatchesAreWrittenByOneWake(t *testing.T) {
 	db.Wake()
 	<-done
 	require.Equal(t, uint64(1), db.Stats().Commits)
-	require.Equal(t, uint64(2), db.Stats().Batches)
+	require.Equal(t, uint64(3), db.Stats().Batches)
 	db.Wake()
 	require.NoError(t, db.Barrier())
 	require.Equal(t, uint64(1), db.Stats().Commits, "nothing is left")

@@ -56,7 +56,7 @@ func (v *invoices) step(p *pen, ev invoice.Event) {
 	}
 	v.n.notReceived(ev, fx.Resolve)
 	for _, r := range fx.Resolve {
-		v.n.answerTo(channel.Resolve{Ref: r.Ref, Resolution: r.Resolution})
+		v.n.answerTo(p, channel.Resolve{Ref: r.Ref, Resolution: r.Resolution})
 	}
 	v.alarm.set(fx.Wake)
 }

@@ -99,7 +99,7 @@ func (n *Node) resume() error {
 		}
 	}
 	for _, a := range n.restored.answers {
-		n.answerTo(channel.Resolve{Ref: a.Ref, Resolution: a.Resolution})
+		n.answerTo(nil, channel.Resolve{Ref: a.Ref, Resolution: a.Resolution})
 	}
 	n.restored = restored{}
 	n.purse.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node/chain"
+	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/peer"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
@@ -247,7 +249,14 @@ func (n *Node) write(b channeldb.Batch, done func()) {
 // pen writes in the course of a channel's turn, for the channel and for whatever its
 // effects reach: the batches wait for the end of the turn, to be written together. A
 // nil pen belongs to no turn.
-type pen struct{ due bool }
+type pen struct {
+	due bool
+	// laid are the channels into whose inboxes the turn has put something. The last one
+	// takes its turn inside this one, before anything is written: a revocation and the
+	// HTLC that it lets go on, or a fulfilled HTLC on both of its channels, are one write.
+	laid  []*entry
+	outer *pen // of the turn that this one is inside of
+}
 
 // writeWith is write by p.
 func (n *Node) writeWith(p *pen, b channeldb.Batch, done func()) {
@@ -264,12 +273,47 @@ func (n *Node) writeWith(p *pen, b channeldb.Batch, done func()) {
 	}
 }
 
-// lift ends the turn: what p has written is for the disk.
+// lay puts an event into a channel's inbox, for a turn that p's begins. A nil p begins it
+// at once. It is false when there is no such channel.
+func (n *Node) lay(p *pen, num uint64, ev channel.Event) bool {
+	if p == nil {
+		return n.put(num, ev)
+	}
+	e := n.channels.num(num)
+	if e == nil {
+		return false
+	}
+	e.runner.Inbox.Lay(turn.Item{Event: ev})
+	if p != &e.pen && !slices.Contains(p.laid, e) { // its own turn looks again by itself
+		p.laid = append(p.laid, e)
+	}
+	return true
+}
+
+// lift ends the turn: what it put into other inboxes is looked at, and what was written
+// is for the disk. Turns go one inside the other only once: none waits for long.
 func (n *Node) lift(p *pen) {
-	if p.due {
-		p.due = false
+	for i, e := range p.laid {
+		if i < len(p.laid)-1 || p.outer != nil {
+			e.runner.Inbox.Start()
+			continue
+		}
+		e.runner.Inbox.Here(func(take func()) {
+			e.pen.outer = p
+			take()
+			e.pen.outer = nil
+		})
+	}
+	clear(p.laid)
+	p.laid = p.laid[:0]
+	switch {
+	case !p.due:
+	case p.outer != nil:
+		p.outer.due = true
+	default:
 		n.db.Wake()
 	}
+	p.due = false
 }
 
 func (n *Node) now() time.Time { return time.Now() }

@@ -65,6 +65,59 @@ func TestRevokedStateBehindLazyWrite(t *testing.T) {
 	}
 }
 
+// scribe is a channel that writes a row for every answer.
+type scribe struct{}
+
+func (scribe) Step(ev channel.Event) channel.Effects {
+	r, ok := ev.(channel.Resolve)
+	if !ok {
+		return channel.Effects{}
+	}
+	return channel.Effects{Delta: channel.Delta{ChanNum: r.Ref.ChanNum, OutboxDone: []htlc.Ref{r.Ref}}}
+}
+
+// TestConsequencesAreWrittenWithTheirCause: what a channel's turn leads to in another
+// channel, a forward or its answer, takes its turn inside that one, and both are one write.
+func TestConsequencesAreWrittenWithTheirCause(t *testing.T) {
+	n, cause, heard := storeOnly(t)
+	var others []*entry
+	for num := uint64(8); num < 11; num++ {
+		e := n.entry(num, lnwire.PubKey{})
+		e.runner = turn.NewRunner(num, scribe{}, shell{n, e}, n.spawn)
+		n.channels.add(e)
+		others = append(others, e)
+	}
+	batch := func(num uint64, lazy bool) channeldb.Batch {
+		return channeldb.Batch{Channels: []*channel.Delta{{ChanNum: num, Revoked: []channel.Revoked{{}}, Lazy: lazy}}}
+	}
+	answer := func(num uint64) { n.answerTo(&cause.pen, channel.Resolve{Ref: htlc.Ref{ChanNum: num}}) }
+	for i, lazy := range []bool{false, true} {
+		n.writeWith(&cause.pen, batch(7, lazy), nil)
+		answer(8)
+		answer(8)
+		require.Equal(t, 2, others[0].runner.Inbox.Len(), "not before the turn is over")
+		n.lift(&cause.pen)
+		require.NoError(t, n.db.Barrier())
+		require.Equal(t, uint64(i+1), n.db.Stats().Commits)
+		require.Equal(t, uint64(2*i+2), n.db.Stats().Batches)
+	}
+	for num := uint64(8); num < 11; num++ {
+		answer(num)
+	}
+	answer(7) // its own inbox
+	n.lift(&cause.pen)
+	require.Empty(t, cause.pen.laid)
+	for _, e := range others {
+		for e.runner.Inbox.Len() > 0 { // in turns of their own, but for the last
+		}
+		e.runner.Inbox.Close()
+	}
+	require.NoError(t, n.db.Barrier())
+	require.Equal(t, uint64(7), n.db.Stats().Batches)
+	cause.runner.Inbox.Start() // as the end of its turn would
+	require.IsType(t, channel.Resolve{}, <-heard)
+}
+
 // TestAnswerForChannelThatIsGone: what nobody can use any more leaves the outbox.
 func TestAnswerForChannelThatIsGone(t *testing.T) {
 	n, _, heard := storeOnly(t)
@@ -82,8 +135,8 @@ func TestAnswerForChannelThatIsGone(t *testing.T) {
 		Invoices: []*invoice.Delta{{Outbox: []invoice.Answer{{Ref: gone, Resolution: paid}, {Ref: there, Resolution: paid}}}},
 	})
 	require.NoError(t, err)
-	n.answerTo(channel.Resolve{Ref: gone, Resolution: paid})
-	n.answerTo(channel.Resolve{Ref: there, Resolution: paid})
+	n.answerTo(nil, channel.Resolve{Ref: gone, Resolution: paid})
+	n.answerTo(nil, channel.Resolve{Ref: there, Resolution: paid})
 	require.Equal(t, channel.Resolve{Ref: there, Resolution: paid}, <-heard)
 	require.NoError(t, n.db.Barrier())
 	left, answers, err := n.db.Outbox()

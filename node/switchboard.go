@@ -37,17 +37,20 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 		notices = nil
 	}
 	if len(fx.Delta.Tags) > 0 || fx.Delta.ForgetTags > 0 || len(notices) > 0 {
-		n.writeWith(p, channeldb.Batch{Switch: []forward.Delta{fx.Delta}}, func() {
+		// A tag has to be durable no sooner than what follows from it, which is queued
+		// behind it: lost together, the HTLC is decided anew.
+		follows := len(fx.Add)+len(fx.Resolve) > 0 || len(fx.Receive) > 0 && len(notices) == 0
+		n.writeWith(p, channeldb.Batch{Switch: []forward.Delta{fx.Delta}, Lazy: follows}, func() {
 			for _, t := range notices {
 				n.HTLCs.Publish(t)
 			}
 		})
 	}
 	for _, a := range fx.Add {
-		n.add(a)
+		n.add(p, a)
 	}
 	for _, r := range fx.Resolve {
-		n.resolve(r)
+		n.resolve(p, r)
 	}
 	for _, l := range fx.Receive {
 		n.invoices.arrived(p, l)
@@ -57,14 +60,14 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 
 // add puts an HTLC into a channel's inbox. A channel that is gone refuses it, which
 // the switch, busy with this very step, must hear of later.
-func (n *Node) add(a forward.Add) {
+func (n *Node) add(p *pen, a forward.Add) {
 	ev := channel.AddHTLC{
 		Amount: a.Amount, Expiry: a.Expiry, Hash: a.Hash, Onion: &a.Onion, PathKey: a.PathKey, Origin: a.Origin,
 	}
 	if a.Origin.Kind == htlc.FromAttempt {
 		ev.Attempt = &channel.AttemptRow{ID: a.Origin.AttemptID, Row: a.Row}
 	}
-	if !n.put(a.ChanNum, ev) {
+	if !n.lay(p, a.ChanNum, ev) {
 		n.spawn(func() {
 			n.toSwitch(nil, forward.Refused{Refusal: htlc.Refusal{
 				ChanNum: a.ChanNum, Origin: a.Origin, Reason: htlc.UnknownChannel, Text: "the channel is closed",
@@ -75,7 +78,7 @@ func (n *Node) add(a forward.Add) {
 
 // resolve answers an incoming HTLC, together with the record of a forward that earned a
 // fee.
-func (n *Node) resolve(r forward.Resolve) {
+func (n *Node) resolve(p *pen, r forward.Resolve) {
 	ev := channel.Resolve{Ref: r.Ref, Resolution: r.Resolution}
 	if r.Record != nil {
 		ev.With = channeldb.Riders(channeldb.Batch{Forwards: []forward.Record{*r.Record}})
@@ -84,7 +87,7 @@ func (n *Node) resolve(r forward.Resolve) {
 		n.spawn(func() { n.answerLate(ev) })
 		return
 	}
-	n.answerTo(ev)
+	n.answerTo(p, ev)
 }
 
 // maxLate bounds the random time by which the failure of a blinded path is put off.
@@ -96,15 +99,15 @@ const maxLate = 300 * time.Millisecond
 func (n *Node) answerLate(ev channel.Resolve) {
 	select {
 	case <-time.After(rand.N(maxLate)):
-		n.answerTo(ev)
+		n.answerTo(nil, ev)
 	case <-n.ctx.Done():
 	}
 }
 
 // answerTo puts the answer to an incoming HTLC into its channel's inbox. When the channel
 // is gone nobody can use the answer: it gives up its place in the outbox.
-func (n *Node) answerTo(ev channel.Resolve) {
-	if n.put(ev.Ref.ChanNum, ev) {
+func (n *Node) answerTo(p *pen, ev channel.Resolve) {
+	if n.lay(p, ev.Ref.ChanNum, ev) {
 		return
 	}
 	n.log.Warn("an HTLC is answered whose channel is gone", "htlc", ev.Ref, "fulfilled", ev.Resolution.Kind == htlc.Fulfilled)

@@ -73,6 +73,16 @@ func (b *Inbox[E]) Start() {
 	b.spawn(b.run)
 }
 
+// Lay queues an item and begins no turn: whoever lays must see to it that Start or Here
+// follows. It does not block. After Close it does nothing.
+func (b *Inbox[E]) Lay(e E) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.items = append(b.items, e)
+	}
+}
+
 // put finishes Put: it unlocks.
 func (b *Inbox[E]) put(e E) {
 	if b.closed {
@@ -134,16 +144,38 @@ func (b *Inbox[E]) Aside(f func()) bool {
 	b.running = true
 	b.mu.Unlock()
 	f()
+	b.rest()
+	return true
+}
+
+// Here runs a turn over what waits, in the caller's goroutine, if there is something and
+// no other turn is under way. around is called with that turn, as a part of it.
+func (b *Inbox[E]) Here(around func(turn func())) {
 	b.mu.Lock()
-	if len(b.items) > 0 && !b.closed {
+	if b.running || b.closed || len(b.items) == 0 {
 		b.mu.Unlock()
+		return
+	}
+	b.running = true
+	items := b.items
+	b.items = nil
+	b.room.Broadcast()
+	b.mu.Unlock()
+	around(func() { b.turn(items) })
+	b.rest()
+}
+
+// rest ends a turn in somebody else's goroutine: what has come meanwhile has one of its
+// own.
+func (b *Inbox[E]) rest() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.items) > 0 && !b.closed {
 		b.spawn(b.run)
-		return true
+		return
 	}
 	b.running = false
 	b.idle.Broadcast()
-	b.mu.Unlock()
-	return true
 }
 
 // Close drops what is queued, lets a running turn finish, and refuses the rest.

@@ -135,3 +135,41 @@ func TestAsideRunsOnlyWhenNothingElseDoes(t *testing.T) {
 	b.Close()
 	require.False(t, b.Aside(func() { ran++ }))
 }
+
+func TestHereRunsATurnInsideAnother(t *testing.T) {
+	var later []func()
+	var turns [][]int
+	b := NewInbox(func(f func()) { later = append(later, f) }, func(items []int) {
+		turns = append(turns, append([]int(nil), items...))
+	})
+	inside := 0
+	around := func(turn func()) {
+		inside++
+		b.Lay(9) // comes during the turn: it has one of its own
+		b.Here(func(func()) { t.Error("two turns at a time") })
+		turn()
+	}
+	b.Here(around)
+	require.Zero(t, inside, "nothing waits")
+	b.Lay(1)
+	b.Lay(2)
+	require.Empty(t, later, "nobody has begun a turn")
+	b.Here(around)
+	require.Equal(t, 1, inside)
+	require.Equal(t, [][]int{{1, 2}}, turns)
+	require.Len(t, later, 1)
+	b.Here(around)
+	require.Equal(t, 1, inside, "the turn over the rest is under way")
+	later[0]()
+	require.Equal(t, [][]int{{1, 2}, {9}}, turns)
+	b.Lay(3)
+	b.Start()
+	require.Len(t, later, 2)
+	later[1]()
+	require.Equal(t, []int{3}, turns[2])
+	b.Close()
+	b.Lay(4)
+	b.Here(around)
+	require.Zero(t, b.Len())
+	require.Equal(t, 1, inside)
+}
