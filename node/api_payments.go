@@ -52,7 +52,10 @@ func (n *Node) Probability(r routing.Route) float64 {
 	n.payments.mu.Unlock()
 	graph, params, now := n.gossip.snapshot(), routing.DefaultParams, n.now()
 	p, from := 1.0, r.Source
-	for _, h := range r.Hops {
+	for i, h := range r.Hops {
+		if r.Tail != nil && i == len(r.Hops)-1 {
+			break // nobody can learn what happens inside a blinded path
+		}
 		if from != n.id { // of our own channels we know what they carry
 			c, _ := graph.Channel(h.SCID)
 			p *= scores.Probability(now, &params, from, h.Node, h.Forward+h.Fee, c.Capacity)

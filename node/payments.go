@@ -386,7 +386,8 @@ func (n *Node) Payment(hash lnwire.Hash) (*routing.Progress, error) {
 	return &routing.Progress{Payment: p.Payment, Attempts: p.Attempts}, nil
 }
 
-// FindRoute looks for a route without paying.
+// FindRoute looks for a route without paying, with what was learned unless q brings
+// scores of its own.
 func (n *Node) FindRoute(q routing.Query) (routing.Route, error) {
 	w := n.payments.worlds.Get().(*world)
 	defer n.payments.worlds.Put(w)
@@ -397,7 +398,10 @@ func (n *Node) FindRoute(q routing.Query) (routing.Route, error) {
 	if q.Height == 0 {
 		q.Height = env.Height
 	}
-	q.Scores, q.Busy, q.Now = env.Scores, env.Busy, n.now()
+	if q.Scores == nil {
+		q.Scores = env.Scores
+	}
+	q.Busy, q.Now = env.Busy, n.now()
 	r, err := env.Finder.Find(env.Graph, &q)
 	if none := (*routing.NoRoute)(nil); errors.As(err, &none) && none.Unlikely {
 		q.Unlikely = true

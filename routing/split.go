@@ -35,7 +35,7 @@ func (s *turn) takesParts() bool {
 		return false
 	}
 	f := t.Features
-	if f == nil && len(t.Blinded) == 0 {
+	if f == nil && t.Request == "" && len(t.Blinded) == 0 {
 		info, _ := s.env.Graph.Node(t.Payee)
 		f = info.Features
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/routing"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
@@ -23,7 +24,7 @@ func (s *Service) QueryRoutes(_ context.Context, req *lnrpc.QueryRoutesRequest) 
 	if err != nil {
 		return nil, err
 	}
-	terms := routing.Terms{}
+	terms := routing.Terms{Amount: q.Amount}
 	if terms.Custom, err = translate.Records("dest_custom_records", req.DestCustomRecords); err != nil {
 		return nil, err
 	}
@@ -33,8 +34,6 @@ func (s *Service) QueryRoutes(_ context.Context, req *lnrpc.QueryRoutesRequest) 
 // query reads what route is wanted.
 func (s *Service) query(req *lnrpc.QueryRoutesRequest) (q routing.Query, err error) {
 	switch {
-	case len(req.BlindedPaymentPaths) > 0:
-		return q, translate.Invalid("blinded_payment_paths", "blinded paths are not supported")
 	case len(req.OutgoingChanIds) > 0 && req.SourcePubKey != "" && req.SourcePubKey != s.node.ID().String():
 		return q, translate.Invalid("outgoing_chan_ids", "only our own channels can be chosen")
 	case req.FinalCltvDelta < 0 || req.FinalCltvDelta > math.MaxUint16:
@@ -42,7 +41,12 @@ func (s *Service) query(req *lnrpc.QueryRoutesRequest) (q routing.Query, err err
 	case req.TimePref < -1 || req.TimePref > 1 || math.IsNaN(req.TimePref):
 		return q, translate.Invalid("time_pref", "must be between -1 and 1")
 	}
-	if q.Target, err = translate.PubKeyHex("pub_key", req.PubKey); err != nil {
+	if len(req.BlindedPaymentPaths) > 0 {
+		err = blindedTarget(req, &q)
+	} else {
+		q.Target, err = translate.PubKeyHex("pub_key", req.PubKey)
+	}
+	if err != nil {
 		return q, err
 	}
 	if q.Amount, err = translate.Amount("amt", req.Amt, req.AmtMsat); err != nil {
@@ -55,10 +59,52 @@ func (s *Service) query(req *lnrpc.QueryRoutesRequest) (q routing.Query, err err
 		return q, err
 	}
 	q.FinalDelta, q.CLTV, q.Outgoing = uint16(req.FinalCltvDelta), req.CltvLimit, translate.SCIDs(req.OutgoingChanIds)
-	if q.FinalDelta == 0 {
+	if q.FinalDelta == 0 && len(q.Blinded) == 0 {
 		q.FinalDelta = defaultFinalDelta
 	}
-	return q, s.queryNodes(req, &q)
+	q.TimePref = req.TimePref
+	if !req.UseMissionControl {
+		q.Scores = routing.NewScores() // what was learned so far does not count
+	}
+	if err := s.queryNodes(req, &q); err != nil {
+		return q, err
+	}
+	return q, finalLen(req, &q)
+}
+
+// blindedTarget reads the ways to a recipient that hides itself. What an invoice says
+// of others is in the paths.
+func blindedTarget(req *lnrpc.QueryRoutesRequest, q *routing.Query) (err error) {
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{
+		{req.PubKey != "", "pub_key"}, {req.FinalCltvDelta != 0, "final_cltv_delta"}, {len(req.RouteHints) > 0, "route_hints"},
+		{len(req.DestFeatures) > 0, "dest_features"}, {len(req.LastHopPubkey) > 0, "last_hop_pubkey"},
+	} {
+		if f.set {
+			return translate.Invalid(f.name, "%s and blinded_payment_paths cannot appear together", f.name)
+		}
+	}
+	q.Blinded, err = translate.ReadBlindedPaths("blinded_payment_paths", req.BlindedPaymentPaths)
+	return err
+}
+
+// finalLen counts what the recipient is to be told, so that the route leaves room for it.
+func finalLen(req *lnrpc.QueryRoutesRequest, q *routing.Query) error {
+	custom, err := translate.Records("dest_custom_records", req.DestCustomRecords)
+	if err != nil {
+		return err
+	}
+	final := onion.Final{Amount: q.Amount, Expiry: math.MaxUint32, Total: q.Amount, Custom: custom}
+	if len(q.Blinded) > 0 {
+		q.FinalLen, err = routing.TailLen(q.Blinded, final)
+		return err
+	}
+	final.Secret = new(lnwire.Secret)
+	b, err := final.Payload().Encode()
+	q.FinalLen = len(b)
+	return err
 }
 
 // queryNodes reads which nodes and channels may be on the route.

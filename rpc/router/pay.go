@@ -7,7 +7,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
@@ -93,18 +92,10 @@ func (s *Service) follow(ctx context.Context, w Watch, onlyEnd bool, send func(*
 	}
 }
 
-// ended: nothing more will come of the payment. One that has failed may still have
-// attempts under way; the last progress has none.
+// ended: nothing more will come of the payment. One of which the preimage is known may
+// still have parts under way; the last progress has none.
 func ended(p *routing.Progress) bool {
-	if p.Payment.Status == routing.InFlight {
-		return false
-	}
-	for i := range p.Attempts {
-		if p.Attempts[i].Status == routing.InFlight && p.Payment.Status == routing.Failed {
-			return false
-		}
-	}
-	return true
+	return p.Payment.Status != routing.InFlight && !translate.UnderWay(p.Attempts)
 }
 
 // message is a progress with the payment's number, which is looked up when it is not
@@ -141,7 +132,8 @@ func endError(err error) error {
 	return err
 }
 
-// SendToRouteV2 makes one attempt along a route.
+// SendToRouteV2 makes one attempt along a route. Attempts of the same hash, payment
+// address and whole amount are parts of one payment.
 func (s *Service) SendToRouteV2(ctx context.Context, req *routerrpc.SendToRouteRequest) (*lnrpc.HTLCAttempt, error) {
 	if len(req.FirstHopCustomRecords) > 0 {
 		return nil, translate.Invalid("first_hop_custom_records", "not supported")
@@ -158,27 +150,25 @@ func (s *Service) SendToRouteV2(ctx context.Context, req *routerrpc.SendToRouteR
 	if err := route.Check(); err != nil {
 		return nil, translate.Invalid("route", "%v", err)
 	}
-	w, err := s.node.Pay(ctx, routing.Begin{Terms: terms, Route: &route, Limits: routing.Limits{Parts: 1}})
+	w, id, err := s.node.SendToRoute(ctx, routing.Begin{Terms: terms, Route: &route, Limits: routing.Limits{Parts: 1}})
 	if err != nil {
 		return nil, payError(err)
 	}
 	defer w.Close()
-	return attemptOf(ctx, w, hash)
+	return attemptOf(ctx, w, id)
 }
 
-// attemptOf waits for the end of a payment with one attempt.
-func attemptOf(ctx context.Context, w Watch, hash lnwire.Hash) (*lnrpc.HTLCAttempt, error) {
+// attemptOf waits for the end of one attempt.
+func attemptOf(ctx context.Context, w Watch, id uint64) (*lnrpc.HTLCAttempt, error) {
 	for {
 		p, err := w.Next(ctx)
 		if err != nil {
 			return nil, endError(err)
 		}
-		if !ended(&p) {
-			continue
+		for i := range p.Attempts {
+			if a := &p.Attempts[i]; a.ID == id && a.Status != routing.InFlight {
+				return translate.Attempt(a, &p.Payment.Terms), nil
+			}
 		}
-		if len(p.Attempts) == 0 {
-			return nil, errors.New("payment " + hash.String() + " failed: " + p.Payment.Text)
-		}
-		return translate.Attempt(&p.Attempts[len(p.Attempts)-1], &p.Payment.Terms), nil
 	}
 }

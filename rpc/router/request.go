@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// defaultParts is how many parts a payment may have if the caller does not say.
+	// defaultParts is how many parts a payment may have if the caller does not say and
+	// the recipient takes parts.
 	defaultParts = 16
 	// defaultFinalDelta is what the last HTLC must have left in a payment without
 	// invoice, if the caller does not say.
@@ -45,6 +46,14 @@ func (s *Service) begin(req *routerrpc.SendPaymentRequest) (b routing.Begin, err
 	if b.Terms.Payee == s.node.ID() {
 		return b, errors.New("self-payments not allowed")
 	}
+	if len(b.Terms.Blinded) > 0 {
+		switch {
+		case len(req.RouteHints) > 0:
+			return b, translate.Invalid("route_hints", "cannot be used with the invoice's blinded paths")
+		case b.Limits.LastHop != nil:
+			return b, translate.Invalid("last_hop_pubkey", "the recipient's blinded paths hide who comes before it")
+		}
+	}
 	hints, err := translate.ReadHints("route_hints", req.RouteHints)
 	if err != nil {
 		return b, err
@@ -53,14 +62,24 @@ func (s *Service) begin(req *routerrpc.SendPaymentRequest) (b routing.Begin, err
 	if b.Terms.Custom, err = translate.Records("dest_custom_records", req.DestCustomRecords); err != nil {
 		return b, err
 	}
-	b.Limits.Parts = req.MaxParts
-	switch mpp := b.Terms.Features.HasEither(lnwire.BasicMPPOptional) && b.Terms.Secret != nil; {
-	case !mpp:
-		b.Limits.Parts = 1
-	case req.MaxParts == 0:
-		b.Limits.Parts = defaultParts
+	return b, checkKeysend(&b.Terms)
+}
+
+// checkKeysend holds a spontaneous payment's preimage against its hash: the recipient
+// would send everything back otherwise.
+func checkKeysend(t *routing.Terms) error {
+	for _, r := range t.Custom {
+		if r.Type != invoice.KeysendType {
+			continue
+		}
+		if len(r.Value) != 32 {
+			return translate.Invalid("dest_custom_records", "the preimage of a keysend (%d) has %d bytes, want 32", r.Type, len(r.Value))
+		}
+		if lnwire.Preimage(r.Value).Hash() != t.Hash {
+			return translate.Invalid("dest_custom_records", "the preimage of a keysend (%d) is not that of payment_hash", r.Type)
+		}
 	}
-	return b, nil
+	return nil
 }
 
 // unsupported names what cannot be asked for.
@@ -70,12 +89,8 @@ func unsupported(req *routerrpc.SendPaymentRequest) error {
 		return translate.Invalid("amp", "atomic multi-path payments are not supported")
 	case req.AllowSelfPayment:
 		return translate.Invalid("allow_self_payment", "payments to ourselves are not supported")
-	case req.MaxShardSizeMsat != 0:
-		return translate.Invalid("max_shard_size_msat", "not supported: the size of parts is chosen by what the channels carry")
-	case req.TimePref != 0:
-		return translate.Invalid("time_pref", "not supported")
 	case len(req.FirstHopCustomRecords) > 0:
-		return translate.Invalid("first_hop_custom_records", "not supported")
+		return translate.Invalid("first_hop_custom_records", "not supported: our peers get HTLCs without records of ours")
 	}
 	return nil
 }
@@ -89,6 +104,13 @@ func limits(req *routerrpc.SendPaymentRequest) (l routing.Limits, err error) {
 		return l, translate.Invalid("timeout_seconds", "must not be negative")
 	case req.CltvLimit < 0:
 		return l, translate.Invalid("cltv_limit", "must not be negative")
+	}
+	if !(req.TimePref >= -1 && req.TimePref <= 1) {
+		return l, translate.Invalid("time_pref", "time preference out of range: must be between -1 and 1")
+	}
+	l.TimePref, l.MaxPart, l.Parts = req.TimePref, lnwire.MilliSat(req.MaxShardSizeMsat), req.MaxParts
+	if l.Parts == 0 {
+		l.Parts = defaultParts
 	}
 	l.Timeout, l.CLTV = time.Duration(req.TimeoutSeconds)*time.Second, uint32(req.CltvLimit)
 	l.Outgoing = translate.SCIDs(req.OutgoingChanIds)
@@ -141,11 +163,14 @@ func (s *Service) fromInvoice(req *routerrpc.SendPaymentRequest, amount lnwire.M
 	if len(text) > 10 && strings.EqualFold(text[:10], "lightning:") {
 		text = text[10:]
 	}
+	t = routing.Terms{Hash: r.Hash, Amount: amount, Metadata: r.Metadata, Features: r.Features, Request: text}
+	if len(r.Blinded) > 0 { // who is paid, for how many blocks, and the secret are in the paths
+		t.Blinded = translate.PathsToPay(r.Blinded)
+		return t, nil
+	}
 	secret := r.Secret
-	return routing.Terms{
-		Hash: r.Hash, Amount: amount, Payee: r.Payee, FinalDelta: uint16(r.FinalDelta), Secret: &secret, Metadata: r.Metadata,
-		Features: r.Features, Hints: translate.HintHops(r.Hints), Request: text,
-	}, nil
+	t.Payee, t.FinalDelta, t.Secret, t.Hints = r.Payee, uint16(r.FinalDelta), &secret, translate.HintHops(r.Hints)
+	return t, nil
 }
 
 // direct takes the terms from the request itself.

@@ -43,6 +43,10 @@ func (f *fake) Pay(_ context.Context, b routing.Begin) (Watch, error) {
 	f.begun = b
 	return f, f.err
 }
+func (f *fake) SendToRoute(_ context.Context, b routing.Begin) (Watch, uint64, error) {
+	f.begun = b
+	return f, 8, f.err
+}
 func (f *fake) TrackPayment(lnwire.Hash) (Watch, error)           { return f, f.err }
 func (f *fake) TrackPayments() Watch                              { return f }
 func (f *fake) CancelPayment(h lnwire.Hash)                       { f.canceled = append(f.canceled, h) }
@@ -156,7 +160,10 @@ func TestSendPaymentMistakes(t *testing.T) {
 		"timeout_seconds":          {PaymentRequest: text(t), TimeoutSeconds: -1},
 		"last_hop_pubkey":          {PaymentRequest: text(t), LastHopPubkey: []byte{1}},
 		"types below 65536":        {PaymentRequest: text(t), DestCustomRecords: map[uint64][]byte{3: nil}},
-		"max_shard_size_msat":      {PaymentRequest: text(t), MaxShardSizeMsat: 1},
+		"time_pref":                {PaymentRequest: text(t), TimePref: 1.5},
+		"first_hop_custom_records": {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70000: nil}},
+		"want 32":                  {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: {1}}},
+		"not that of payment_hash": {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: make([]byte, 32)}},
 	} {
 		err := service(&fake{}).SendPaymentV2(req, &stream[lnrpc.Payment]{ctx: t.Context()})
 		require.ErrorContains(t, err, want)

@@ -19,6 +19,7 @@ type Node interface {
 	ID() lnwire.PubKey
 	Net() *chaincfg.Params
 	Pay(context.Context, routing.Begin) (Watch, error)
+	SendToRoute(context.Context, routing.Begin) (w Watch, attempt uint64, err error)
 	TrackPayment(lnwire.Hash) (Watch, error)
 	TrackPayments() Watch
 	CancelPayment(lnwire.Hash)
@@ -45,6 +46,14 @@ func (w wrapped) Pay(ctx context.Context, b routing.Begin) (Watch, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+func (w wrapped) SendToRoute(ctx context.Context, b routing.Begin) (Watch, uint64, error) {
+	p, id, err := w.Node.SendToRoute(ctx, b)
+	if err != nil {
+		return nil, 0, err
+	}
+	return p, id, nil
 }
 
 func (w wrapped) TrackPayment(h lnwire.Hash) (Watch, error) {

@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
@@ -15,15 +16,13 @@ func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64) *lnrp
 	out := &lnrpc.Payment{
 		PaymentHash: p.Terms.Hash.String(), Value: int64(p.Terms.Amount.Sat()), ValueSat: int64(p.Terms.Amount.Sat()),
 		ValueMsat: int64(p.Terms.Amount), CreationDate: Unix(p.CreatedAt), CreationTimeNs: UnixNano(p.CreatedAt),
-		PaymentRequest: p.Terms.Request, Status: paymentStatus(p.Status), PaymentIndex: index,
+		PaymentRequest: p.Terms.Request, Status: paymentStatus(p, attempts), PaymentIndex: index,
 		PaymentPreimage: hexOf(p.Preimage[:]),
 	}
 	fee := p.Fee
-	if p.Status == routing.InFlight {
-		for i := range attempts {
-			if attempts[i].Status != routing.Failed {
-				fee += attempts[i].Route.Fee()
-			}
+	for i := range attempts {
+		if attempts[i].Status == routing.InFlight {
+			fee += attempts[i].Route.Fee()
 		}
 	}
 	out.Fee, out.FeeSat, out.FeeMsat = int64(fee.Sat()), int64(fee.Sat()), int64(fee)
@@ -36,8 +35,13 @@ func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64) *lnrp
 	return out
 }
 
-func paymentStatus(s routing.Status) lnrpc.Payment_PaymentStatus {
-	switch s {
+// paymentStatus: as in lnd a payment is in flight as long as a part of it is, though
+// the preimage be known.
+func paymentStatus(p *routing.Payment, attempts []routing.Attempt) lnrpc.Payment_PaymentStatus {
+	if UnderWay(attempts) {
+		return lnrpc.Payment_IN_FLIGHT
+	}
+	switch p.Status {
 	case routing.Succeeded:
 		return lnrpc.Payment_SUCCEEDED
 	case routing.Failed:
@@ -45,6 +49,11 @@ func paymentStatus(s routing.Status) lnrpc.Payment_PaymentStatus {
 	case routing.InFlight:
 	}
 	return lnrpc.Payment_IN_FLIGHT
+}
+
+// UnderWay reports that one of the attempts has not ended.
+func UnderWay(attempts []routing.Attempt) bool {
+	return slices.ContainsFunc(attempts, func(a routing.Attempt) bool { return a.Status == routing.InFlight })
 }
 
 // failureReason: the numbers are the same on both sides.
@@ -146,6 +155,10 @@ func Route(r *routing.Route, t *routing.Terms) *lnrpc.Route {
 		TotalAmt: int64(r.Amount.Sat()), TotalAmtMsat: int64(r.Amount), FirstHopAmountMsat: int64(r.Amount),
 	}
 	for i, h := range r.Hops {
+		if r.Tail != nil && i == len(r.Hops)-2 {
+			out.Hops = append(out.Hops, tailHops(r, t)...)
+			break
+		}
 		hop := &lnrpc.Hop{
 			ChanId: uint64(h.SCID), AmtToForward: int64(h.Forward.Sat()), AmtToForwardMsat: int64(h.Forward),
 			Fee: int64(h.Fee.Sat()), FeeMsat: int64(h.Fee), Expiry: uint32(h.Expiry), PubKey: h.Node.String(), TlvPayload: true,
@@ -177,6 +190,9 @@ func ReadRoute(field string, r *lnrpc.Route) (route routing.Route, t routing.Ter
 	}
 	for i, h := range r.Hops {
 		name := fmt.Sprintf("%s.hops[%d]", field, i)
+		if len(h.GetBlindingPoint()) > 0 {
+			return readBlindRoute(field, r, i, route)
+		}
 		hop, err := readHop(name, h)
 		if err != nil {
 			return route, t, err
@@ -206,6 +222,28 @@ func ReadRoute(field string, r *lnrpc.Route) (route routing.Route, t routing.Ter
 	return route, t, nil
 }
 
+// readBlindRoute reads the rest of a route whose hop first is an introduction node.
+func readBlindRoute(field string, r *lnrpc.Route, first int, route routing.Route) (routing.Route, routing.Terms, error) {
+	amount, expiry := route.Amount, route.Expiry
+	if first > 0 {
+		amount, expiry = route.Hops[first-1].Forward, route.Hops[first-1].Expiry
+	}
+	rest, tail, err := readTail(field, r.Hops[first:], first, amount, expiry)
+	if err != nil {
+		return route, routing.Terms{}, err
+	}
+	last := r.Hops[len(r.Hops)-1]
+	route.Hops, route.Tail = append(route.Hops, rest...), tail
+	t := routing.Terms{Amount: route.Received(), Blinded: []routing.BlindedPath{{Intro: rest[0].Node, Tail: *tail}}}
+	if t.Custom, err = Records(field+".custom_records", last.CustomRecords); err != nil {
+		return route, t, err
+	}
+	if last.TotalAmtMsat > 0 {
+		t.Amount, err = Amount(field+".total_amt_msat", 0, int64(min(last.TotalAmtMsat, math.MaxInt64)))
+	}
+	return route, t, err
+}
+
 // or is the amount in millisatoshis, from satoshis if only those are given.
 func or(msat, sat int64) int64 {
 	if msat == 0 && sat > 0 && sat <= int64(lnwire.MaxSat) {
@@ -220,8 +258,8 @@ func readHop(name string, h *lnrpc.Hop) (hop routing.Hop, err error) {
 		return hop, Invalid(name, "must be set")
 	case h.AmpRecord != nil:
 		return hop, Invalid(name+".amp_record", "atomic multi-path payments are not supported")
-	case len(h.BlindingPoint) > 0 || len(h.EncryptedData) > 0 || h.TotalAmtMsat > 0:
-		return hop, Invalid(name+".encrypted_data", "blinded paths are not supported")
+	case len(h.EncryptedData) > 0 || h.TotalAmtMsat > 0:
+		return hop, Invalid(name+".encrypted_data", "no hop before it has a blinding_point")
 	case h.PubKey == "":
 		return hop, Invalid(name+".pub_key", "must be set")
 	case h.Expiry > math.MaxInt32:
