@@ -35,6 +35,8 @@ type Message struct {
 	PathID []byte
 	// ReplyPath is where an answer goes; nil: none is wanted.
 	ReplyPath *BlindedPath
+	// Data is encrypted_recipient_data as it came, which PathID was in; nil: there was none.
+	Data []byte
 	// Contents are the other records, ascending: at most one of a type from
 	// MsgContents on. Even ones are of BOLT 12, odd ones may be anything.
 	Contents []lnwire.TLV
@@ -175,7 +177,7 @@ func (p messagePayload) end(data RecipientData) (*Message, *Relay, error) {
 	if contents > 1 {
 		return nil, nil, MessageError("more than one payload field")
 	}
-	return &Message{PathID: data.PathID, ReplyPath: p.reply, Contents: p.rest}, nil, nil
+	return &Message{PathID: data.PathID, ReplyPath: p.reply, Data: p.data, Contents: p.rest}, nil, nil
 }
 
 // MessagePath makes the path of a message over nodes that are known, the last of which

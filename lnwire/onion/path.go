@@ -29,6 +29,15 @@ type ChannelEnd struct {
 	Second bool // node_id_2 of its channel_announcement, else node_id_1
 }
 
+// Append writes the end behind b, as sciddir_or_pubkey has it (BOLT 1).
+func (c *ChannelEnd) Append(b []byte) []byte {
+	side := byte(0)
+	if c.Second {
+		side = 1
+	}
+	return binary.BigEndian.AppendUint64(append(b, side), uint64(c.SCID))
+}
+
 // BlindedHop is one node of a blinded path.
 type BlindedHop struct {
 	NodeID lnwire.PubKey // blinded_node_id
@@ -112,12 +121,8 @@ func AppendPath(b []byte, p BlindedPath) ([]byte, error) {
 	if len(p.Hops) == 0 || len(p.Hops) > 255 {
 		return nil, fmt.Errorf("blinded path: %d hops, want 1 to 255", len(p.Hops))
 	}
-	if c := p.FirstChannel; c != nil {
-		side := byte(0)
-		if c.Second {
-			side = 1
-		}
-		b = binary.BigEndian.AppendUint64(append(b, side), uint64(c.SCID))
+	if p.FirstChannel != nil {
+		b = p.FirstChannel.Append(b)
 	} else {
 		b = append(b, p.FirstNode[:]...)
 	}

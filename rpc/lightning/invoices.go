@@ -19,8 +19,8 @@ func (s *Service) AddInvoice(ctx context.Context, req *lnrpc.Invoice) (*lnrpc.Ad
 	switch {
 	case req.IsAmp:
 		return nil, translate.Invalid("is_amp", "atomic multi-path payments are not supported")
-	case req.IsBlinded || req.BlindedPathConfig != nil:
-		return nil, translate.Invalid("is_blinded", "blinded paths are not supported")
+	case !req.IsBlinded && req.BlindedPathConfig != nil:
+		return nil, translate.Invalid("blinded_path_config", "blinded path config provided but is_blinded not set")
 	}
 	terms, err := translate.InvoiceTerms(req)
 	if err != nil {
@@ -33,13 +33,27 @@ func (s *Service) AddInvoice(ctx context.Context, req *lnrpc.Invoice) (*lnrpc.Ad
 		}
 		terms.Preimage = &p
 	}
-	inv, err := s.node.AddInvoice(ctx, terms)
+	inv, err := s.addInvoice(ctx, req, terms)
 	if err != nil {
 		return nil, err
 	}
 	return &lnrpc.AddInvoiceResponse{
 		RHash: inv.Hash[:], PaymentRequest: inv.Request, AddIndex: inv.AddIndex, PaymentAddr: inv.Secret[:],
 	}, nil
+}
+
+func (s *Service) addInvoice(ctx context.Context, req *lnrpc.Invoice, terms invoice.Terms) (invoice.Invoice, error) {
+	if !req.IsBlinded {
+		return s.node.AddInvoice(ctx, terms)
+	}
+	if terms.Private || len(terms.Hints) > 0 {
+		return invoice.Invoice{}, translate.Invalid("is_blinded", "can't set both hop hints and add blinded payment paths")
+	}
+	config, err := translate.BlindedConfig(req.BlindedPathConfig)
+	if err != nil {
+		return invoice.Invoice{}, err
+	}
+	return s.node.AddBlindedInvoice(ctx, terms, config)
 }
 
 // LookupInvoice finds an invoice by its hash.

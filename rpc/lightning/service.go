@@ -78,6 +78,7 @@ type Channels interface {
 // Invoices are what others shall pay.
 type Invoices interface {
 	AddInvoice(context.Context, invoice.Terms) (invoice.Invoice, error)
+	AddBlindedInvoice(context.Context, invoice.Terms, node.BlindedConfig) (invoice.Invoice, error)
 	Invoice(lnwire.Hash) (invoice.Invoice, error)
 	InvoicesAdded(node.PageQuery) ([]*invoice.Invoice, error)
 	InvoicesSettled(node.PageQuery) ([]*invoice.Invoice, error)

@@ -24,7 +24,7 @@ func Invoice(i *invoice.Invoice) *lnrpc.Invoice {
 		PaymentRequest: i.Request, Expiry: int64(i.Expiry / time.Second), FallbackAddr: i.Fallback,
 		CltvExpiry: uint64(i.FinalDelta), RouteHints: Hints(i.Hints), Private: i.Private,
 		AddIndex: i.AddIndex, SettleIndex: i.SettleIndex, State: invoiceState(i.State),
-		Features: Features(i.Features), IsKeysend: i.Keysend,
+		Features: Features(i.Features), IsKeysend: i.Keysend, IsBlinded: i.Blinded,
 	}
 	if !i.Keysend {
 		out.PaymentAddr = i.Secret[:]
@@ -169,7 +169,10 @@ func PayReq(r *invoice.Request) *lnrpc.PayReq {
 	out := &lnrpc.PayReq{
 		Destination: r.Payee.String(), PaymentHash: r.Hash.String(), NumSatoshis: int64(r.Amount.Sat()), NumMsat: int64(r.Amount),
 		Timestamp: r.Timestamp.Unix(), Expiry: int64(r.Expiry / time.Second), CltvExpiry: int64(r.FinalDelta),
-		RouteHints: Hints(r.Hints), PaymentAddr: r.Secret[:], Features: Features(r.Features),
+		RouteHints: Hints(r.Hints), Features: Features(r.Features), BlindedPaths: BlindedPaths(r.Blinded),
+	}
+	if len(r.Blinded) == 0 {
+		out.PaymentAddr = r.Secret[:]
 	}
 	if r.Description != nil {
 		out.Description = *r.Description

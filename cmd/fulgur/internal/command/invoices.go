@@ -23,8 +23,13 @@ var newInvoiceFlags = []cli.Flag{
 
 var invoiceCommands = []spec{{
 	name: "addinvoice", group: groupInvoices, usage: "make an invoice", args: "[AMOUNT [PREIMAGE]]", max: 2,
-	more:    "The amount is in satoshis, or has a unit: 1500, 0.000015btc, 1500500msat.",
-	flags:   append([]cli.Flag{flagText("preimage", "32 bytes in hex (default: chosen at random)")}, newInvoiceFlags...),
+	more: "The amount is in satoshis, or has a unit: 1500, 0.000015btc, 1500500msat.",
+	flags: append([]cli.Flag{
+		flagText("preimage", "32 bytes in hex (default: chosen at random)"), flagBool("blind", "hide who we are behind blinded paths"),
+		flagUint("min_real_blinded_hops", "peers in front of us in each path; 0: none, if there is none"),
+		flagUint("num_blinded_hops", "hops in each path, made-up ones included"), flagUint("max_blinded_paths", "so many paths at most"),
+		flagTexts("blinded_path_omit_node", "a node that no path may use; may be repeated"),
+	}, newInvoiceFlags...),
 	example: `addinvoice --memo "coffee" --qr 1500`, do: addInvoice,
 }, {
 	name: "addholdinvoice", group: groupInvoices, usage: "make an invoice that is settled by hand", args: "HASH [AMOUNT]", max: 2,
@@ -94,6 +99,9 @@ func addInvoice(ctx context.Context, c *call) error {
 			return err
 		}
 	}
+	if err := blind(c.cmd, inv); err != nil {
+		return err
+	}
 	ln, err := c.lightning(ctx)
 	if err != nil {
 		return err
@@ -105,6 +113,33 @@ func addInvoice(ctx context.Context, c *call) error {
 	err = c.print(answer, func(w io.Writer) { printInvoiceText(w, answer.RHash, answer.PaymentRequest) })
 	c.qr(strings.ToUpper(answer.PaymentRequest))
 	return err
+}
+
+// blind reads the flags for blinded paths.
+func blind(f *cli.Command, inv *lnrpc.Invoice) error {
+	config, any := &lnrpc.BlindedPathConfig{}, false
+	for name, field := range map[string]**uint32{
+		"min_real_blinded_hops": &config.MinNumRealHops, "num_blinded_hops": &config.NumHops, "max_blinded_paths": &config.MaxNumPaths,
+	} {
+		if f.IsSet(name) {
+			n := uint32(f.Uint64(name))
+			*field, any = &n, true
+		}
+	}
+	for _, id := range f.StringSlice("blinded_path_omit_node") {
+		key, err := parseHex("blinded_path_omit_node", id, 33)
+		if err != nil {
+			return err
+		}
+		config.NodeOmissionList, any = append(config.NodeOmissionList, key), true
+	}
+	if inv.IsBlinded = f.Bool("blind"); !inv.IsBlinded && any {
+		return Usage("%s: flags for blinded paths need --blind", f.Name)
+	}
+	if any {
+		inv.BlindedPathConfig = config
+	}
+	return nil
 }
 
 func printInvoiceText(w io.Writer, hash []byte, text string) {
