@@ -8,7 +8,11 @@ PKGS    := ./...
 RACE    := ./peer/... ./chainntnfs/... ./node/... ./channeldb/... ./rpc/... ./cmd/...
 PURE     = $(shell $(GO) list ./... | grep -vE '/(peer|chainntnfs|node|channeldb|rpc|cmd)(/|$$)')
 
-.PHONY: build demo test itest lint proto bench clean
+# Another implementation in our own tests: LDK, from npm. Without it they are skipped,
+# unless FULGUR_REQUIRE_INTEROP is set, as .ci/run does.
+LDK     := itest/interop/ldk
+
+.PHONY: build demo test itest ldk lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
 	$(GO) build -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
@@ -20,12 +24,21 @@ $(BIN)/btcd: go.mod
 demo: build ## three nodes on a regtest chain: open, pay, forward for a fee, close
 	$(BIN)/fulgur demo
 
-test: build lint ## every test there is
+test: build lint ldk ## every test there is
 	$(GO) test -timeout 15m $(PURE)
 	$(GO) test -timeout 15m -race $(RACE)
 
-itest: build ## only the scenarios on real processes, and the house test
+itest: build ldk ## only the scenarios on real processes, and the house test
 	$(GO) test -count=1 -v ./itest/...
+
+ldk: ## the packages of the LDK node, where Node.js is installed
+	@command -v npm >/dev/null || echo "Node.js is not installed: NOTHING WILL BE PROVEN AGAINST LDK"
+	@! command -v npm >/dev/null || $(MAKE) -s $(LDK)/node_modules/.package-lock.json || \
+		echo "npm ci failed: NOTHING WILL BE PROVEN AGAINST LDK"
+
+$(LDK)/node_modules/.package-lock.json: $(LDK)/package-lock.json
+	cd $(LDK) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
