@@ -39,14 +39,37 @@ func (s *Service) eachChannel(ctx context.Context, f func(*gossip.Channel)) erro
 	}
 }
 
+// describing holds a token for each answer of the size of the whole map that is made at
+// a time: who asks meanwhile waits, so that many callers take no more memory than one.
+var describing = make(chan struct{}, 1)
+
+// names gives every node's id in hex, and the same text each time: most nodes have
+// several channels.
+type names map[lnwire.PubKey]string
+
+func (n names) of(id lnwire.PubKey) string {
+	text, ok := n[id]
+	if !ok {
+		text = id.String()
+		n[id] = text
+	}
+	return text
+}
+
 // DescribeGraph is the whole map.
 func (s *Service) DescribeGraph(ctx context.Context, req *lnrpc.ChannelGraphRequest) (*lnrpc.ChannelGraph, error) {
 	if req.IncludeAuthProof {
 		return nil, errNoProof
 	}
+	select {
+	case describing <- struct{}{}:
+		defer func() { <-describing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	out := &lnrpc.ChannelGraph{}
-	seen := map[lnwire.PubKey]bool{}
-	add := func(c *gossip.Channel) { out.Edges = append(out.Edges, edge(c)) }
+	seen, names := map[lnwire.PubKey]bool{}, names{}
+	add := func(c *gossip.Channel) { out.Edges = append(out.Edges, names.edge(c)) }
 	if err := s.eachChannel(ctx, add); err != nil {
 		return nil, err
 	}
@@ -58,7 +81,9 @@ func (s *Service) DescribeGraph(ctx context.Context, req *lnrpc.ChannelGraphRequ
 		for _, n := range list {
 			after = n.ID
 			seen[n.ID] = true
-			out.Nodes = append(out.Nodes, graphNode(n))
+			node := graphNode(n)
+			node.PubKey = names.of(n.ID)
+			out.Nodes = append(out.Nodes, node)
 		}
 		if len(list) < graphPage {
 			break
@@ -105,9 +130,11 @@ func graphNode(n *gossip.Node) *lnrpc.LightningNode {
 	}
 }
 
-func edge(c *gossip.Channel) *lnrpc.ChannelEdge {
+func edge(c *gossip.Channel) *lnrpc.ChannelEdge { return names{}.edge(c) }
+
+func (n names) edge(c *gossip.Channel) *lnrpc.ChannelEdge {
 	out := &lnrpc.ChannelEdge{
-		ChannelId: uint64(c.SCID), ChanPoint: c.OutPoint.String(), Node1Pub: c.Node1.String(), Node2Pub: c.Node2.String(),
+		ChannelId: uint64(c.SCID), ChanPoint: c.OutPoint.String(), Node1Pub: n.of(c.Node1), Node2Pub: n.of(c.Node2),
 		Capacity: int64(c.Capacity), Node1Policy: policy(c.Policies[0]), Node2Policy: policy(c.Policies[1]),
 	}
 	for _, p := range c.Policies {
