@@ -46,6 +46,7 @@ export class Node {
   async start() {
     const state = this.store.load();
     const tip = state ? state.at : await this.backend.tip();
+    this.wallet.height = tip.height;
     await this.rates.look();
     this.parts();
     await this.loadMonitors(state);
@@ -238,7 +239,7 @@ export class Node {
 
   async broadcast(raw) {
     const refused = await this.backend.broadcast(raw).catch((e) => e.message);
-    if (refused) console.log("transaction not taken:", refused, hex(raw));
+    if (refused && !refused.includes("already have")) console.log("transaction not taken:", refused, hex(raw));
   }
 
   // announce says who we are, once a channel of ours is public.

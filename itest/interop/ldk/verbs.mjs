@@ -27,6 +27,7 @@ export class Verbs {
 
   async sync() {
     await this.node.follower.sync();
+    await this.node.flushed(); // what it answers to the last block has left
     return this.info();
   }
 

@@ -14,6 +14,7 @@ const inputVbytes = 68n;
 const restVbytes = 90n; // header, a P2WSH output and our change
 const satisfaction = 112n; // weight of an empty script_sig and a P2WPKH witness
 const dust = 330n;
+const loan = 6; // blocks
 
 export class Wallet {
   constructor(seed, feerate) {
@@ -22,8 +23,9 @@ export class Wallet {
     this.pay = btc.p2wpkh(publicKey(this.key), regtest);
     this.script = this.pay.script;
     this.address = this.pay.address;
-    this.coins = new Map(); // "txid:index" -> { sat, height, spent: height or undefined, used, lent }: by us, by LDK
+    this.coins = new Map(); // "txid:index" -> { sat, height, spent: height or undefined, used: by us, lent: to LDK at a height }
     this.unconfirmed = new Map(); // txid -> transaction of ours that no block holds yet
+    this.height = 0;
   }
 
   state() {
@@ -40,6 +42,7 @@ export class Wallet {
   }
 
   connected(block, height) {
+    this.height = height;
     for (const tx of block.txs) {
       this.unconfirmed.delete(tx.txid);
       for (const point of tx.inputs) {
@@ -71,14 +74,19 @@ export class Wallet {
     }
   }
 
-  // usable are confirmed coins that no transaction of ours spends. Those that LDK has
-  // taken for its fees are listed to it again, to raise them.
-  usable(lent = false) {
-    return [...this.coins].filter(([, c]) => c.spent === undefined && !c.used && (lent || !c.lent));
+  // unspent are confirmed coins that no transaction of ours spends.
+  unspent() {
+    return [...this.coins].filter(([, c]) => c.spent === undefined && !c.used);
+  }
+
+  // usable are those that LDK has not just taken for a fee. It does so again with every
+  // block as long as it needs them.
+  usable() {
+    return this.unspent().filter(([, c]) => !(c.lent > this.height - loan));
   }
 
   balance() {
-    return this.usable().reduce((sum, [, c]) => sum + c.sat, 0n);
+    return this.unspent().reduce((sum, [, c]) => sum + c.sat, 0n);
   }
 
   // sent remembers a transaction until a block holds it or makes it impossible.
@@ -90,7 +98,7 @@ export class Wallet {
   lend(raw) {
     for (const point of parseTx(raw).inputs) {
       const coin = this.coins.get(point);
-      if (coin) coin.lent = true;
+      if (coin) coin.lent = this.height;
     }
   }
 
@@ -131,7 +139,7 @@ export class Wallet {
   // source is what LDK's fee bumping asks.
   source() {
     return ldk.WalletSource.new_impl({
-      list_confirmed_utxos: () => ldk.Result_CVec_UtxoZNoneZ.constructor_ok(this.usable(true).map(([point, coin]) => {
+      list_confirmed_utxos: () => ldk.Result_CVec_UtxoZNoneZ.constructor_ok(this.unspent().map(([point, coin]) => {
         const [txid, index] = point.split(":");
         return ldk.Utxo.constructor_new(ldk.OutPoint.constructor_new(internal(txid), Number(index)),
           ldk.TxOut.constructor_new(coin.sat, this.script), satisfaction);
