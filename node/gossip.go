@@ -36,6 +36,7 @@ type gossiper struct {
 	graph  *routing.Graph
 	own    map[uint64]*lnwire.ChannelUpdate
 	theirs map[uint64]gossip.Policy
+	self   gossip.OwnNode // what is announced of us
 }
 
 // startGossip loads what is known of the network.
@@ -58,7 +59,11 @@ func (n *Node) startGossip() error {
 	if err := g.load(); err != nil {
 		return err
 	}
-	g.inbox.Put(gossip.OwnNode{Alias: n.cfg.Alias, Color: n.cfg.Color, Features: n.features, Addresses: n.cfg.Addresses})
+	announced := n.features
+	if n.cfg.AcceptKeysend {
+		announced = announced.With(lnwire.KeysendOptional)
+	}
+	g.announce(announced, n.cfg.Addresses)
 	return nil
 }
 

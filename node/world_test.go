@@ -42,14 +42,15 @@ func chainOf(t testing.TB) *btcdtest.Node {
 // resident is a node in a test, which can be stopped and started again.
 type resident struct {
 	*Node
-	t     testing.TB
-	name  string
-	dir   string
-	chain *btcdtest.Node
-	addr  string
-	db    *channeldb.DB
-	graph *channeldb.GraphDB
-	back  *btcd.Backend
+	t       testing.TB
+	name    string
+	dir     string
+	chain   *btcdtest.Node
+	addr    string
+	db      *channeldb.DB
+	graph   *channeldb.GraphDB
+	back    *btcd.Backend
+	keysend bool // it takes payments without an invoice
 	// crashed is closed when the store has failed, as a test wanted it to.
 	crashed chan struct{}
 	// seeds is Config.Seeds of the next start.
@@ -100,8 +101,8 @@ func (r *resident) start(l net.Listener) {
 	announced, err := lnwire.ParseAddress(r.addr, 0)
 	require.NoError(t, err)
 	r.Node, err = New(Config{
-		Addresses: []lnwire.Address{announced},
-		Net:       &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
+		Addresses: []lnwire.Address{announced}, AcceptKeysend: r.keysend,
+		Net: &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
 		Birthday:  time.Now(),
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
 		PeerDelay: struct{ Min, Max time.Duration }{20 * time.Millisecond, time.Second},

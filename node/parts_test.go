@@ -1,0 +1,184 @@
+package node
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/routing"
+)
+
+// termsOf are those of an invoice.
+func termsOf(t *testing.T, text string) routing.Terms {
+	req, err := invoice.Decode(text)
+	require.NoError(t, err)
+	secret := req.Secret
+	return routing.Terms{
+		Hash: req.Hash, Amount: req.Amount, Payee: req.Payee, FinalDelta: uint16(req.FinalDelta),
+		Secret: &secret, Features: req.Features, Request: text,
+	}
+}
+
+// over follows a payment until nothing more comes of it.
+func over(ctx context.Context, t *testing.T, w *PaymentWatch) routing.Progress {
+	defer w.Close()
+	for {
+		p, err := w.Next(ctx)
+		require.NoError(t, err)
+		open := p.Payment.Status == routing.InFlight
+		for i := range p.Attempts {
+			open = open || p.Attempts[i].Status == routing.InFlight
+		}
+		if !open {
+			return p
+		}
+	}
+}
+
+func (r *resident) payParts(text string, fee lnwire.MilliSat) routing.Progress {
+	t := r.t.(*testing.T)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	w, err := r.Pay(ctx, routing.Begin{Terms: termsOf(t, text), Limits: routing.Limits{Fee: fee, Parts: 16}})
+	require.NoError(t, err)
+	return over(ctx, t, w)
+}
+
+// TestPartsOnRealNodes: over two channels to the payee, and over two ways through others.
+// What is known of the store afterwards is what was seen.
+func TestPartsOnRealNodes(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob, carol, dave := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol"), residentOf(t, chain, "dave")
+	for _, r := range []*resident{alice, bob, carol} {
+		r.fund(5_000_000)
+	}
+	alice.connect(bob)
+	alice.connect(carol)
+	bob.connect(dave)
+	carol.connect(dave)
+	alice.open(bob, 60_000, 0)
+	alice.open(bob, 60_000, 0)
+
+	invoiceOf := func(r *resident, amount lnwire.MilliSat) string {
+		inv, err := r.AddInvoice(t.Context(), invoice.Terms{Amount: amount, Memo: "parts"})
+		require.NoError(t, err)
+		return inv.Request
+	}
+	p := alice.payParts(invoiceOf(bob, 100_000_000), 0)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	require.Greater(t, len(p.Attempts), 1)
+	require.EqualValues(t, 100_000_000, p.Payment.Paid)
+	require.Zero(t, p.Payment.Fee)
+	row, err := alice.PaymentRow(p.Payment.Terms.Hash)
+	require.NoError(t, err)
+	require.Equal(t, p.Payment.Paid, row.Paid)
+	open, err := alice.db.OpenPayments()
+	require.NoError(t, err)
+	require.Empty(t, open)
+	got, err := bob.Invoice(p.Payment.Terms.Hash)
+	require.NoError(t, err)
+	require.Equal(t, lnwire.MilliSat(100_000_000), got.Paid)
+
+	p = alice.payParts(invoiceOf(bob, 100_000_000), 0)
+	require.Equal(t, routing.ReasonInsufficientBalance, p.Payment.Reason)
+	require.Empty(t, p.Attempts)
+
+	alice.open(bob, 200_000, 0)
+	alice.open(carol, 200_000, 0)
+	bob.open(dave, 400_000, 0)
+	carol.open(dave, 200_000, 0)
+	alice.until("all channels by gossip", func() bool {
+		n := 0
+		for c := range alice.Graph().ChannelsOf(dave.ID()) {
+			if c.Policies[0] != nil && c.Policies[1] != nil {
+				n++
+			}
+		}
+		return n == 2
+	})
+	text := invoiceOf(dave, 300_000_000)
+	p = alice.payParts(text, 1000)
+	require.Equal(t, routing.ReasonNoRoute, p.Payment.Reason, "the fee of two parts is more")
+	p = alice.payParts(text, 10_000)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	peers, fees := map[lnwire.PubKey]bool{}, lnwire.MilliSat(0)
+	for _, a := range p.Attempts {
+		if a.Status == routing.Succeeded {
+			peers[a.Route.Hops[0].Node] = true
+			fees += a.Route.Fee()
+		}
+	}
+	require.Len(t, peers, 2, "both ways were needed")
+	require.Equal(t, fees, p.Payment.Fee)
+	require.LessOrEqual(t, fees, lnwire.MilliSat(10_000))
+
+	shards(t, alice, dave, invoiceOf(dave, 16_000_000))
+}
+
+// shards pays an invoice by two routes of the caller's, at the same time.
+func shards(t *testing.T, from, to *resident, text string) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	terms := termsOf(t, text)
+	r, err := from.FindRoute(routing.Query{Target: to.ID(), Amount: 8_000_000, FinalDelta: 100, FeeLimit: 100_000})
+	require.NoError(t, err)
+	var watches []*PaymentWatch
+	for range 2 {
+		w, id, err := from.SendToRoute(ctx, routing.Begin{Terms: terms, Route: &r})
+		require.NoError(t, err)
+		require.NotZero(t, id)
+		watches = append(watches, w)
+	}
+	_, _, err = from.SendToRoute(ctx, routing.Begin{Terms: terms, Route: &r})
+	require.Error(t, err)
+	for _, w := range watches {
+		p := over(ctx, t, w)
+		require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+		require.Len(t, p.Attempts, 2)
+		require.Equal(t, lnwire.MilliSat(16_000_000)+p.Payment.Fee, p.Payment.Paid)
+	}
+}
+
+// TestKeysend: a payment that nobody asked for, with a record of the payer's.
+func TestKeysendBetweenNodes(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob := residentOf(t, chain, "alice"), residentOf(t, chain, "bob")
+	require.False(t, bob.features.HasEither(lnwire.KeysendOptional))
+	bob.keysend = true
+	bob.restart()
+	alice.fund(1_000_000)
+	alice.connect(bob)
+	alice.open(bob, 100_000, 0)
+	alice.until("bob's announcement", func() bool {
+		i, ok := alice.Graph().Node(bob.ID())
+		return ok && i.Features.HasEither(lnwire.KeysendOptional)
+	})
+	preimage := lnwire.Preimage{7, 7}
+	send := func() routing.Progress {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		w, err := alice.Pay(ctx, routing.Begin{
+			Terms: routing.Terms{Hash: preimage.Hash(), Amount: 9_000_000, Payee: bob.ID(), FinalDelta: 40, Custom: []lnwire.TLV{
+				{Type: invoice.KeysendType, Value: preimage[:]}, {Type: 65537, Value: []byte("hello")}}},
+			Limits: routing.Limits{Parts: 16},
+		})
+		require.NoError(t, err)
+		return over(ctx, t, w)
+	}
+	p := send()
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	got, err := bob.Invoice(preimage.Hash())
+	require.NoError(t, err)
+	require.True(t, got.Keysend)
+	require.Equal(t, []byte("hello"), got.Parts[0].Custom[0].Value)
+
+	preimage[0] = 8
+	bob.keysend = false
+	bob.restart()
+	alice.until("connected", func() bool { l := alice.Links(); return len(l) == 1 && l[0].Up })
+	p = send()
+	require.Equal(t, routing.ReasonIncorrectDetails, p.Payment.Reason, "who does not take it, says so")
+}
