@@ -139,6 +139,9 @@ type PeerEvent struct {
 
 // New makes a node. Nothing runs before Start.
 func New(cfg Config) (*Node, error) {
+	if err := checkAddresses(cfg.Addresses); err != nil {
+		return nil, err
+	}
 	n := &Node{
 		cfg: cfg, log: cfg.Log, net: cfg.Net, ring: cfg.Ring, key: cfg.Ring.Node(), born: time.Now(),
 		db: cfg.DB, backend: cfg.Backend, channels: newChannels(),
@@ -372,6 +375,8 @@ func ourFeatures(p *Policies) lnwire.Features {
 		lnwire.DataLossProtectRequired, lnwire.UpfrontShutdownOptional, lnwire.GossipQueriesOptional,
 		lnwire.VarOnionRequired, lnwire.StaticRemoteKeyRequired, lnwire.PaymentSecretRequired,
 		lnwire.BasicMPPOptional, lnwire.ChannelTypeRequired, lnwire.ShutdownAnySegwitOptional,
+		lnwire.RouteBlindingOptional, lnwire.OnionMessagesOptional,
+		lnwire.ScidAliasOptional, lnwire.QuiesceOptional, lnwire.SimpleCloseOptional,
 	)
 	if !p.NoAnchors {
 		f = f.With(lnwire.AnchorsOptional)

@@ -25,7 +25,8 @@ func (n *Node) Features() lnwire.Features { return n.features }
 
 // Self is what the node announces of itself.
 func (n *Node) Self() (lnwire.Alias, lnwire.RGB, []lnwire.Address) {
-	return n.cfg.Alias, n.cfg.Color, n.cfg.Addresses
+	o := n.gossip.ourselves()
+	return o.Alias, o.Color, o.Addresses
 }
 
 // Tip is the last block that the node has taken in.

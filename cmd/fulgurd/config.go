@@ -28,13 +28,14 @@ type options struct {
 	Alias string `long:"alias" description:"name that others see, at most 32 bytes"`
 	Color string `long:"color" default:"#3399ff" description:"colour that others see, as #rrggbb"`
 
-	Listeners  []string      `long:"listen" description:"host:port to accept peers on; may be given several times"`
-	NoListen   bool          `long:"nolisten" description:"accept no peers"`
-	ExternalIP []string      `long:"externalip" description:"host[:port] that others are told to reach us at"`
-	AddPeers   []string      `long:"addpeer" description:"pubkey@host:port to keep connected to"`
-	NoBoot     bool          `long:"nobootstrap" description:"do not look for peers to learn the graph from"`
-	MinBackoff time.Duration `long:"minbackoff" default:"1s" description:"shortest wait before a peer is dialled again"`
-	MaxBackoff time.Duration `long:"maxbackoff" default:"1h" description:"longest wait before a peer is dialled again"`
+	Listeners     []string      `long:"listen" description:"host:port to accept peers on; may be given several times"`
+	NoListen      bool          `long:"nolisten" description:"accept no peers"`
+	ExternalIP    []string      `long:"externalip" description:"host[:port] that others are told to reach us at: an IP, an onion service of version 3, or one DNS name"`
+	ExternalHosts []string      `long:"externalhosts" description:"host[:port] whose IP addresses others are told, looked up now and then"`
+	AddPeers      []string      `long:"addpeer" description:"pubkey@host:port to keep connected to"`
+	NoBoot        bool          `long:"nobootstrap" description:"do not look for peers to learn the graph from"`
+	MinBackoff    time.Duration `long:"minbackoff" default:"1s" description:"shortest wait before a peer is dialled again"`
+	MaxBackoff    time.Duration `long:"maxbackoff" default:"1h" description:"longest wait before a peer is dialled again"`
 
 	RPCListeners  []string `long:"rpclisten" description:"host:port of the gRPC server"`
 	RESTListeners []string `long:"restlisten" description:"host:port of the REST server"`
@@ -266,6 +267,8 @@ func (c *config) finish(parser *flags.Parser) error {
 		return errors.New("--noseedbackup: refused on mainnet, where a lost seed is lost money")
 	case len(c.Alias) > 32:
 		return fmt.Errorf("--alias: %d bytes, at most 32 fit", len(c.Alias))
+	case len(c.ExternalHosts) > 0 && c.Tor.Active && !c.Tor.Direct:
+		return errors.New("--externalhosts with --tor.active: the names would be looked up outside of Tor; announce them with --externalip, or give --tor.skip-proxy-for-clearnet-targets")
 	case c.MinBackoff > c.MaxBackoff:
 		return errors.New("--minbackoff is above --maxbackoff")
 	case c.Bitcoin.TimeLockDelta < channel.MinCLTVDelta:
@@ -275,6 +278,9 @@ func (c *config) finish(parser *flags.Parser) error {
 		return err
 	}
 	if _, err := c.trusted(); err != nil {
+		return err
+	}
+	if _, err := c.externalHosts(); err != nil {
 		return err
 	}
 	c.paths()

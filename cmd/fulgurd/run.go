@@ -271,6 +271,9 @@ func (d *daemon) openNode(ctx context.Context) error {
 		return err
 	}
 	d.log.Info("node is up", "id", d.node.ID(), "peers", d.node.Listeners())
+	if err := d.followHosts(ctx, cfg.Addresses); err != nil {
+		return err
+	}
 	for _, p := range d.cfg.AddPeers {
 		if err := d.addPeer(ctx, p); err != nil {
 			return err
