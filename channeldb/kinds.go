@@ -41,6 +41,7 @@ const (
 	inOpenInvoices
 	inOpenPayments
 	inPaymentNumber
+	inBlobs
 	numBuckets
 )
 
@@ -52,6 +53,7 @@ var bucketNames = [numBuckets]string{
 	inInvoiceAdded: "invoice-added", inInvoiceSettled: "invoice-settled", inPayments: "payments",
 	inPaymentIndex: "payment-index", inAttempts: "attempts", inScores: "scores",
 	inOpenInvoices: "open-invoices", inOpenPayments: "open-payments", inPaymentNumber: "payment-number",
+	inBlobs: "blobs",
 }
 
 // String is the bucket's name in the file.

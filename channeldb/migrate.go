@@ -19,6 +19,7 @@ type step struct {
 // many there are.
 var steps = []step{
 	{name: "make the buckets", minReader: 1, run: makeBuckets},
+	{name: "keep blobs for peers", run: makeBuckets},
 }
 
 // makeBuckets makes those that are not there. A later step that adds a kind of row

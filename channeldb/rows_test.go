@@ -111,6 +111,7 @@ var rowCases = []rowCase{
 	rowOf("lease", nil, (*ops).lease, decodeLease),
 	rowOf("tip", nil, func(o *ops, v *wallet.TipRow) { o.wallet(&wallet.Delta{Tip: v}) },
 		func(_, row []byte) (wallet.TipRow, error) { return value(decodeTip(row)) }),
+	rowOf("blob", nil, func(o *ops, v *Blob) { o.blobs(&Batch{Blobs: []Blob{*v}}) }, decodeBlob),
 	rowOf("peer", nil, func(o *ops, v *Peer) { o.peers(&Batch{Peers: []Peer{*v}}) }, decodePeer),
 	rowOf("invoice", func(v *invoice.Invoice) {
 		v.Hints = slices.DeleteFunc(v.Hints, func(h invoice.RouteHint) bool { return h == nil })

@@ -13,11 +13,13 @@ type sink struct{ n *Node }
 
 // Opened tells a peer's channels that it is there.
 func (s sink) Opened(c *peer.Conn) {
+	s.n.storage.giveBack(c)
 	features := s.n.negotiated(c)
 	for _, e := range s.n.channels.of(c.PubKey()) {
 		e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: features}, Conn: c})
 	}
 	s.n.gossip.opened(c)
+	s.n.backups.give(c)
 	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: true})
 }
 
@@ -48,7 +50,13 @@ func (s sink) Message(c *peer.Conn, m lnwire.Message) {
 		s.toChannel(c, m)
 	case *lnwire.OnionMessage:
 		s.n.messages.arrived(c, m)
-	case *lnwire.Unknown, *lnwire.PeerStorage, *lnwire.PeerStorageRetrieval:
+	case *lnwire.PeerStorage:
+		s.n.storage.store(c, m.Blob)
+	case *lnwire.PeerStorageRetrieval:
+		if s.n.bears(c, openingCost) {
+			s.n.backups.returned(c, m.Blob)
+		}
+	case *lnwire.Unknown:
 		// Odd, and nobody here asked for it.
 	default:
 		s.n.gossip.message(c, m)

@@ -52,6 +52,7 @@ type Config struct {
 
 	TrickleDelay time.Duration // between batches of relayed gossip
 	PlainGossip  bool          // no gossip_queries_ex
+	NoStorage    bool          // keep no blobs for peers
 	AssumeValid  bool          // take announced channels without asking the chain for them
 	DisableAfter time.Duration // a channel's peer is away, until it is announced as disabled
 	EnableAfter  time.Duration // it is back, until it is announced as enabled
@@ -116,6 +117,8 @@ type Node struct {
 	synced     atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
 	closes     closes
 	nuisances  nuisances
+	storage    storage
+	backups    *backups
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -148,6 +151,9 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.id = n.key.ID()
 	n.features = ourFeatures(&cfg.Policy)
+	if !cfg.NoStorage {
+		n.features = n.features.With(lnwire.ProvideStorageOptional)
+	}
 	if !cfg.PlainGossip {
 		n.features = n.features.With(lnwire.GossipQueriesExOptional)
 	}
@@ -182,6 +188,7 @@ func (n *Node) Start(ctx context.Context) error {
 		{"invoices", n.startInvoices},
 		{"messages", n.startMessages},
 		{"host", n.startHost},
+		{"storage", n.startStorage},
 		{"channels", n.loadChannels},
 		{"payments", n.startPayments},
 		{"resume", n.resume},
@@ -215,6 +222,7 @@ func (n *Node) Stop() {
 	if n.invoices != nil {
 		n.invoices.alarm.stop()
 	}
+	n.storage.stop()
 	for _, e := range n.channels.all() {
 		e.alarm.stop()
 		e.runner.Inbox.Close()

@@ -213,11 +213,18 @@ func (n *Node) forget(e *entry) {
 	e.alarm.stop()
 	n.gossip.forget(e.num)
 	n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num})
+	if len(n.channels.of(e.peer)) == 0 {
+		n.storage.parted(e.peer)
+	}
+	n.backups.changed()
 }
 
 // linkChanged tells the switch, the graph and the subscribers of a channel's state.
 func (n *Node) linkChanged(e *entry, l *channel.LinkState) {
 	was := n.payments.tell(e, l)
+	if was == nil || was.SCID != l.SCID {
+		n.backups.changed()
+	}
 	n.channels.name(e, l.ChannelID)
 	if was != nil && was.Policy != l.Policy {
 		e.former.Store(&former{switchPolicy(was), n.now().Add(formerPolicyGrace)})

@@ -122,6 +122,7 @@ type protocolOptions struct {
 	Wumbo       bool `long:"wumbo-channels" description:"allow channels above 0.16777215 BTC"`
 	NoAnchors   bool `long:"no-anchors" description:"do not offer channels with anchors"`
 	Anchors     bool `long:"anchors" description:"anchors are on by default; matters with --dev.testprofile only"`
+	NoStorage   bool `long:"no-peer-storage" description:"keep no blobs for the peers that we have channels with"`
 	NoQueriesEx bool `long:"no-gossip-queries-ex" description:"do not offer extended gossip queries"`
 
 	ScidAlias    bool     `long:"option-scid-alias" description:"always on; accepted for lnd's files"`
