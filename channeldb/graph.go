@@ -91,6 +91,7 @@ func openGraphFile(path string, genesis chainhash.Hash) (b *bolt.DB, err error) 
 		if b, err = openFile(path, false); err != nil {
 			return err
 		}
+		b.NoFreelistSync = false // the list is short, and to find it anew all pages would be read
 		return b.Update(func(tx *bolt.Tx) error {
 			place, err := tx.CreateBucketIfNotExists(graphBucket)
 			if err != nil {

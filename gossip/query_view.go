@@ -103,6 +103,9 @@ func (m *Machine) Nodes(after lnwire.PubKey, limit int) (list []*Node) {
 // Size is the number of channels and nodes of the map.
 func (m *Machine) Size() (channels, nodes int) { return len(m.order), len(m.nodeOrder) }
 
+// Syncing: a peer is being asked for what we lack.
+func (m *Machine) Syncing() bool { return m.sync != nil }
+
 // Info counts the map; channels that are spent are no longer counted.
 func (m *Machine) Info() Info {
 	i := Info{Nodes: len(m.nodeOrder), Zombies: m.zombies.len()}

@@ -31,6 +31,7 @@ type gossiper struct {
 	Feed  Feed[[]gossip.Change]
 
 	machine *gossip.Machine // its turns' own, but for views
+	news    int             // changes since memory was given back; the turns', too
 
 	mu     sync.RWMutex
 	graph  *routing.Graph
@@ -82,17 +83,25 @@ func (g *gossiper) load() error {
 	}
 	channels, nodes := g.machine.Size()
 	g.n.log.Info("the graph is loaded", "channels", channels, "nodes", nodes, "took", time.Since(start))
-	if err := g.n.cfg.GraphDB.Unmap(); err != nil {
-		return err
-	}
-	if channels > manyChannels {
-		debug.FreeOSMemory() // what was read is not looked at again
-	}
+	g.rest(channels + nodes)
 	return nil
 }
 
-// manyChannels is how many make loading leave much behind in memory.
-const manyChannels = 10_000
+// muchNews is how many changes of the map leave much behind in memory.
+const muchNews = 20_000
+
+// rest counts changes of the map. After many, what it took to learn them is given back:
+// it will not be needed again.
+func (g *gossiper) rest(news int) {
+	if g.news += news; g.news < muchNews || g.machine.Syncing() {
+		return
+	}
+	g.news = 0
+	if err := g.n.cfg.GraphDB.Unmap(); err != nil {
+		g.n.log.Error("cannot open the graph again", "err", err)
+	}
+	g.n.spawn(debug.FreeOSMemory)
+}
 
 // stop ends the machine's turns.
 func (g *gossiper) stop() {
@@ -145,6 +154,7 @@ func (g *gossiper) turn(events []gossip.Event) {
 		all.Append(g.machine.Step(g.n.now(), ev))
 	}
 	g.act(all)
+	g.rest(len(all.Changes))
 }
 
 // act does what steps want. Rows of the graph can be learned again: nothing waits for
