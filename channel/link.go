@@ -85,7 +85,7 @@ func (c *Channel) Info() Info {
 		i.CommitFee = c.owner(true).Cost(s)
 		i.Spendable, i.Receivable = c.spendable(), c.receivable()
 		if com, err := c.buildLocal(c.core.LocalN, s); err == nil {
-			i.CommitFee, i.CommitWeight, i.CommitTxid = com.Fee, com.Weight(), com.Txid
+			i.CommitFee, i.CommitWeight, i.CommitTxid = com.Fee, com.ToldWeight(), com.Txid
 		}
 	}
 	return i

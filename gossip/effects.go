@@ -25,7 +25,9 @@ type Effects struct {
 	// for route hints.
 	Theirs     []PeerUpdate
 	Disconnect []Disconnect
-	Wake       time.Time // when to send Tick; zero: not needed
+	// Synced: a peer was asked for all that it has, and what we lacked of it was judged.
+	Synced bool
+	Wake   time.Time // when to send Tick; zero: not needed
 }
 
 // Append puts what a later step wants behind what earlier ones want.
@@ -40,6 +42,7 @@ func (fx *Effects) Append(next Effects) {
 	fx.Own = append(fx.Own, next.Own...)
 	fx.Theirs = append(fx.Theirs, next.Theirs...)
 	fx.Disconnect = append(fx.Disconnect, next.Disconnect...)
+	fx.Synced = fx.Synced || next.Synced
 	fx.Wake = next.Wake
 }
 

@@ -214,7 +214,7 @@ func (m *Machine) askIDs(s *sync) {
 		}
 	}
 	if len(q.SCIDs) == 0 {
-		m.sync = nil
+		m.sync, m.fx.Synced = nil, true
 		return
 	}
 	s.batch, s.until = true, m.now.Add(syncWait)

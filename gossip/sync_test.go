@@ -80,9 +80,11 @@ func TestBatches(t *testing.T) {
 	b.got(1, end)
 	require.Len(t, batches(), 5)
 	require.Equal(t, scid(1199), batches()[4].SCIDs[len(batches()[4].SCIDs)-1])
+	require.False(t, b.synced)
 	b.got(1, end)
 	require.Len(t, batches(), 5)
 	require.Nil(t, b.m.sync)
+	require.True(t, b.synced)
 	b.later(syncEvery)
 	require.Len(t, heard[*lnwire.QueryChannelRange](b, 1), 2, "asked again after a while")
 }

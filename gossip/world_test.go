@@ -58,6 +58,7 @@ type box struct {
 	dropped  map[lnwire.PubKey]string
 	verified int
 	lookups  int
+	synced   bool
 	wake     time.Time
 }
 
@@ -116,7 +117,7 @@ func (b *box) carry(fx Effects) (answers []Event) {
 	require.NoError(b.t, Apply(b, fx.Rows))
 	b.changes = append(b.changes, fx.Changes...)
 	b.own, b.theirs = append(b.own, fx.Own...), append(b.theirs, fx.Theirs...)
-	b.wake = fx.Wake
+	b.wake, b.synced = fx.Wake, b.synced || fx.Synced
 	for _, v := range fx.Verify {
 		b.verified += len(v.Checks)
 		answers = append(answers, Verified{v.ID, valid(v.Checks)})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
@@ -23,12 +24,13 @@ const lookUps = 8
 // gossiper drives gossip: one machine with an inbox, whose changes feed the graph
 // that paths are found in.
 type gossiper struct {
-	n     *Node
-	inbox *turn.Inbox[gossip.Event]
-	alarm *alarm
-	asks  chan struct{} // holds a token for each question to the chain
-	gate  gate          // of what peers say, in front of the inbox
-	Feed  Feed[[]gossip.Change]
+	n      *Node
+	inbox  *turn.Inbox[gossip.Event]
+	alarm  *alarm
+	synced atomic.Bool   // with a peer's map, since the start
+	asks   chan struct{} // holds a token for each question to the chain
+	gate   gate          // of what peers say, in front of the inbox
+	Feed   Feed[[]gossip.Change]
 
 	machine *gossip.Machine // its turns' own, but for views
 	news    int             // changes since memory was given back; the turns', too
@@ -184,8 +186,15 @@ func (g *gossiper) act(fx gossip.Effects) {
 			c.Close(errors.New(d.Why))
 		}
 	}
+	if fx.Synced {
+		g.synced.Store(true)
+	}
 	g.alarm.set(fx.Wake)
 }
+
+// SyncedToGraph: since the start at least one peer was asked for its whole map, and what
+// of it we lacked is taken in.
+func (n *Node) SyncedToGraph() bool { return n.gossip.synced.Load() }
 
 // learn takes the changes into the graph of paths and tells the subscribers.
 func (g *gossiper) learn(fx *gossip.Effects) {

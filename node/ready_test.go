@@ -82,3 +82,13 @@ func TestCoinsFromBeforeFirstSight(t *testing.T) {
 	b, _ := alice.Balance(1)
 	require.EqualValues(t, 70_000, b.Confirmed)
 }
+
+// TestSyncedToGraph: the map is known when a peer was asked for all of it.
+func TestSyncedToGraph(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob := residentOf(t, chain, "alice"), residentOf(t, chain, "bob")
+	alice.mine(1)
+	require.False(t, alice.SyncedToGraph(), "nobody was asked")
+	alice.connect(bob)
+	alice.until("synced to the graph", alice.SyncedToGraph)
+}

@@ -364,12 +364,14 @@ func (w *wire) receiveEnd() (last []lnwire.Message) {
 
 var goodInit = &lnwire.Init{Features: usual, Networks: []chainhash.Hash{regtest}}
 
-// meetWire is dialWire and a decent exchange of init.
+// meetWire is dialWire and a decent exchange of init, and of the first ping.
 func meetWire(t testing.TB, n *memNet, own, to byte) *wire {
 	t.Helper()
 	w := dialWire(t, n, own, to)
 	require.IsType(t, &lnwire.Init{}, w.receive())
 	w.send(goodInit)
+	first := w.receive().(*lnwire.Ping)
+	w.send(&lnwire.Pong{Padding: make([]byte, first.NumPongBytes)})
 	return w
 }
 

@@ -316,3 +316,22 @@ func TestPingsAndSilence(t *testing.T) {
 		require.ErrorIs(t, h.rec.awaitClosed(t, c), ErrSilent)
 	})
 }
+
+// TestFirstPing: how far away a peer is, is known from the start.
+func TestFirstPing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newMemNet()
+		h := newHost(t, 1, n, nil)
+		w := dialWire(t, n, 2, 1)
+		require.IsType(t, &lnwire.Init{}, w.receive())
+		begun := time.Now()
+		w.send(goodInit)
+		p := w.receive().(*lnwire.Ping)
+		require.Equal(t, begun, time.Now())
+		time.Sleep(7 * time.Millisecond)
+		w.send(&lnwire.Pong{Padding: make([]byte, p.NumPongBytes)})
+		c := h.rec.awaitWhat(t, "opened").conn
+		synctest.Wait()
+		require.Equal(t, 7*time.Millisecond, c.Stats().PingTime)
+	})
+}

@@ -158,6 +158,7 @@ func (c *Conn) meet() error {
 		return err
 	}
 	c.met.Store(true)
+	c.probe() // how far away it is, from the start
 	return nil
 }
 

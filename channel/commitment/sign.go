@@ -108,6 +108,10 @@ func (c *Commitment) Weight() int64 {
 	return int64(4*c.Tx.SerializeSizeStripped() + 2 + fundingWitness)
 }
 
+// ToldWeight is the weight that is told to users: as lnd has it, with the witness of 224
+// that BOLT 3 expects, whose signatures are larger than any that is low in S.
+func (c *Commitment) ToldWeight() int64 { return int64(4*c.Tx.SerializeSizeStripped() + 224) }
+
 // FinishHTLC is the HTLC transaction of HTLCs[i] with its witness. HTLC-success
 // needs the preimage; HTLC-timeout ignores it. The error is a preimage that is
 // missing or does not open the hash.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"google.golang.org/grpc"
 
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
@@ -23,27 +26,41 @@ func (d *daemon) provideUnlocker() error {
 	return d.server.Provide(&lnrpc.WalletUnlocker_ServiceDesc, unlocker.New(d.vault))
 }
 
+// service is one that speaks for the node.
+type service struct {
+	desc *grpc.ServiceDesc
+	impl any
+}
+
 // provideServices gives the server everything that speaks for the node.
 func (d *daemon) provideServices() error {
-	versioner, err := version.New(versionText(), commit)
-	if err != nil {
-		return err
-	}
 	cfg := lightning.Config{Version: versionText(), Commit: commit, Stop: func() { d.stop(errStopped) }}
-	for _, s := range []struct {
-		desc *grpc.ServiceDesc
-		impl any
-	}{
+	list := []service{
 		{&lnrpc.Lightning_ServiceDesc, lightning.New(d.node, cfg)},
 		{&routerrpc.Router_ServiceDesc, router.New(router.Of(d.node))},
 		{&invoicesrpc.Invoices_ServiceDesc, invoices.New(d.node)},
 		{&walletrpc.WalletKit_ServiceDesc, walletkit.New(d.node)},
 		{&chainrpc.ChainNotifier_ServiceDesc, chain.New(d.node)},
-		{&verrpc.Versioner_ServiceDesc, versioner},
-	} {
+	}
+	versioner, err := version.New(versionText(), commit, buildTags(list)...)
+	if err != nil {
+		return err
+	}
+	for _, s := range append(list, service{&verrpc.Versioner_ServiceDesc, versioner}) {
 		if err := d.server.Provide(s.desc, s.impl); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// buildTags are the names by which clients look for sub-services: their packages.
+func buildTags(list []service) (tags []string) {
+	for _, s := range list {
+		if name, _, _ := strings.Cut(s.desc.ServiceName, "."); name != "lnrpc" {
+			tags = append(tags, name)
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags)
 }

@@ -2,6 +2,7 @@ package lightning_test
 
 import (
 	"encoding/hex"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -145,14 +146,12 @@ func forceIt(t *testing.T, c *client, point *lnrpc.ChannelPoint) {
 	require.Greater(t, f.LimboBalance, int64(900_000))
 	require.Zero(t, f.RecoveredBalance)
 	require.Positive(t, f.BlocksTilMaturity)
-	sweeps, err := c.kit.PendingSweeps(ctx, &walletrpc.PendingSweepsRequest{})
-	require.NoError(t, err)
-	require.NotEmpty(t, sweeps.PendingSweeps)
-	var kinds []walletrpc.WitnessType
-	for _, s := range sweeps.PendingSweeps {
-		kinds = append(kinds, s.WitnessType)
-	}
-	require.Contains(t, kinds, walletrpc.WitnessType_COMMITMENT_TIME_LOCK)
+	c.until("the sweeper knows", func() bool {
+		sweeps, err := c.kit.PendingSweeps(ctx, &walletrpc.PendingSweepsRequest{})
+		return err == nil && slices.ContainsFunc(sweeps.PendingSweeps, func(s *walletrpc.PendingSweep) bool {
+			return s.WitnessType == walletrpc.WitnessType_COMMITMENT_TIME_LOCK
+		})
+	})
 	c.mine(int(f.BlocksTilMaturity))
 	c.until("home", func() bool {
 		if mempool, err := c.btcd.Mempool(ctx); err == nil && len(mempool) > 0 {

@@ -40,10 +40,10 @@ func (s *Service) ForwardingHistory(ctx context.Context, req *lnrpc.ForwardingHi
 	if !filtered {
 		q.Skip, q.Limit = uint64(req.IndexOffset), limit
 	}
-	var aliases map[lnwire.ShortChannelID]string
+	names := peerNames{s: s, known: map[lnwire.PubKey]string{}}
 	if req.PeerAliasLookup {
 		var err error
-		if aliases, err = s.aliases(ctx); err != nil {
+		if names.peers, err = s.peersBySCID(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -62,7 +62,7 @@ func (s *Service) ForwardingHistory(ctx context.Context, req *lnrpc.ForwardingHi
 				continue
 			}
 			m := forwardEvent(f)
-			m.PeerAliasIn, m.PeerAliasOut = aliases[f.InSCID], aliases[f.OutSCID]
+			m.PeerAliasIn, m.PeerAliasOut = names.of(f.InSCID), names.of(f.OutSCID)
 			out.ForwardingEvents = append(out.ForwardingEvents, m)
 			out.LastOffsetIndex++
 			if len(out.ForwardingEvents) == limit {
@@ -102,15 +102,47 @@ func forwardEvent(f *node.Forward) *lnrpc.ForwardingEvent {
 	}
 }
 
-// aliases are the names of the peers, by our channels with them.
-func (s *Service) aliases(ctx context.Context) (map[lnwire.ShortChannelID]string, error) {
+// peerNames are the names of the peers, by our channels with them.
+type peerNames struct {
+	s     *Service
+	peers map[lnwire.ShortChannelID]lnwire.PubKey
+	known map[lnwire.PubKey]string
+}
+
+// of is the name of a channel's peer; empty when there is none, or nobody asked.
+func (n peerNames) of(id lnwire.ShortChannelID) string {
+	peer, ok := n.peers[id]
+	if !ok {
+		return ""
+	}
+	name, ok := n.known[peer]
+	if !ok {
+		name = n.s.alias(peer)
+		n.known[peer] = name
+	}
+	return name
+}
+
+// peersBySCID are the peers of our channels, also of those that are over.
+func (s *Service) peersBySCID(ctx context.Context) (map[lnwire.ShortChannelID]lnwire.PubKey, error) {
 	list, err := s.node.ListChannels(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := map[lnwire.ShortChannelID]string{}
+	out := map[lnwire.ShortChannelID]lnwire.PubKey{}
+	for from, more := uint64(0), true; more; {
+		rows, err := s.node.ClosedChannels(from, readPage)
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			from = rows[i].ChanNum + 1
+			out[rows[i].SCID] = rows[i].Peer
+		}
+		more = len(rows) == readPage
+	}
 	for i := range list {
-		out[list[i].Name()] = s.alias(list[i].Terms.Peer)
+		out[list[i].Name()] = list[i].Terms.Peer
 	}
 	return out, nil
 }

@@ -23,7 +23,7 @@ func (s *Service) GetInfo(ctx context.Context, _ *lnrpc.GetInfoRequest) (*lnrpc.
 	out := &lnrpc.GetInfoResponse{
 		Version: s.cfg.Version, CommitHash: s.cfg.Commit, IdentityPubkey: id.String(), Alias: alias.String(), Color: color.String(),
 		NumPeers: uint32(len(n.ListPeers())), BlockHeight: uint32(tip.Height), BlockHash: tip.Hash.String(),
-		BestHeaderTimestamp: translate.Unix(chain.TipTime), SyncedToChain: synced, SyncedToGraph: synced, WalletSynced: synced,
+		BestHeaderTimestamp: translate.Unix(chain.TipTime), SyncedToChain: synced, SyncedToGraph: n.SyncedToGraph(), WalletSynced: synced,
 		Testnet: network == "testnet", Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: network}},
 		Features: translate.Features(n.Features()), GraphCacheStatus: lnrpc.GraphCacheStatus_GRAPH_CACHE_STATUS_LOADED,
 	}

@@ -39,6 +39,7 @@ type Self interface {
 	Tip() lnwire.BlockRef
 	Chain() chainntnfs.State
 	SyncedToChain() bool
+	SyncedToGraph() bool
 	Born() time.Time
 	SignCompact(digest [32]byte) [65]byte
 }

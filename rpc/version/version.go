@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,8 +25,10 @@ type Service struct {
 }
 
 // New makes the service. The text begins with MAJOR.MINOR.PATCH-PRERELEASE in lnd's
-// numbering; commit is 40 hex digits or empty.
-func New(text, commit string) (*Service, error) {
+// numbering; commit is 40 hex digits or empty. tags are the packages of the sub-services
+// that are there, by which clients know what they can call: lnd names them as it was
+// built with them.
+func New(text, commit string, tags ...string) (*Service, error) {
 	level, _, _ := strings.Cut(text, " ")
 	numbers, pre, _ := strings.Cut(level, "-")
 	parts := strings.Split(numbers, ".")
@@ -43,13 +46,10 @@ func New(text, commit string) (*Service, error) {
 	s := &Service{}
 	s.version.Commit, s.version.CommitHash, s.version.Version = text, commit, text
 	s.version.AppMajor, s.version.AppMinor, s.version.AppPatch, s.version.AppPreRelease = n[0], n[1], n[2], pre
-	s.version.BuildTags = tags
+	s.version.BuildTags = slices.Clone(tags)
 	s.version.GoVersion = runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
 	return s, nil
 }
-
-// tags are the sub-services that are there, as clients look for them.
-var tags = []string{"walletrpc", "chainrpc", "invoicesrpc", "routerrpc"}
 
 // GetVersion tells the version.
 func (s *Service) GetVersion(context.Context, *verrpc.VersionRequest) (*verrpc.Version, error) {
