@@ -114,6 +114,7 @@ type OwnPolicy struct {
 	// the capacity.
 	Maximum  lnwire.MilliSat
 	Disabled bool // by the operator
+	Inbound  lnwire.InboundFee
 }
 
 // OwnNode is what we tell of ourselves. It is announced as soon as a channel of

@@ -131,6 +131,7 @@ func policyOf(u *lnwire.ChannelUpdate, capacity lnwire.Sat) *Policy {
 	return &Policy{
 		FeeBase: u.FeeBase, FeePPM: u.FeePPM, CLTVDelta: u.CLTVExpiryDelta, Minimum: u.HTLCMinimum, Maximum: u.HTLCMaximum,
 		Disabled: off || u.HTLCMaximum < u.HTLCMinimum || capacity > 0 && u.HTLCMaximum > capacity.MilliSat(), Updated: u.Timestamp,
+		Inbound: u.InboundFee(),
 	}
 }
 

@@ -227,6 +227,7 @@ func (m *Machine) wanted(o *own, public bool) *lnwire.ChannelUpdate {
 	if u.SCID == 0 {
 		return nil
 	}
+	u.SetInboundFee(p.Inbound)
 	if p.Maximum != 0 {
 		u.HTLCMaximum = min(u.HTLCMaximum, p.Maximum)
 	}

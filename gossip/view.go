@@ -16,6 +16,7 @@ type Policy struct {
 	Maximum   lnwire.MilliSat
 	Disabled  bool
 	Updated   uint32 // timestamp; 0 is a value like another
+	Inbound   lnwire.InboundFee
 }
 
 // Channel is a plain view of a channel.

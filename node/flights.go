@@ -97,6 +97,9 @@ func (n *Node) locals(out []routing.Local, f *flights) []routing.Local {
 		if l.Up {
 			local.Sendable = f.free(local.SCID, l.Spendable)
 		}
+		if p, ok := n.gossip.theirPolicy(l.ChanNum); ok {
+			local.Inbound = p.Inbound
+		}
 		out = append(out, local)
 	}
 	return out

@@ -268,7 +268,7 @@ func (g *gossiper) addChannel(c gossip.Channel) error {
 func graphPolicy(p gossip.Policy) routing.Policy {
 	return routing.Policy{
 		Base: p.FeeBase, PPM: p.FeePPM, Delta: p.CLTVDelta, Min: p.Minimum, Max: p.Maximum,
-		Disabled: p.Disabled, Updated: p.Updated,
+		Disabled: p.Disabled, Updated: p.Updated, Inbound: p.Inbound,
 	}
 }
 
@@ -358,6 +358,7 @@ func (g *gossiper) ownLink(l *channel.LinkState) {
 		Policy: gossip.OwnPolicy{
 			FeeBase: l.Policy.FeeBase, FeePPM: l.Policy.FeePPM, CLTVDelta: l.Policy.CLTVDelta,
 			Minimum: max(l.Policy.HTLCMinimum, l.Minimum), Maximum: maximum(l), Disabled: l.Policy.Disabled,
+			Inbound: lnwire.InboundFee{Base: l.Policy.InboundBase, PPM: l.Policy.InboundPPM},
 		},
 	})
 }

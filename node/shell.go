@@ -260,5 +260,6 @@ func switchPolicy(l *channel.LinkState) forward.Policy {
 	return forward.Policy{
 		Base: lnwire.MilliSat(p.FeeBase), PPM: p.FeePPM, Delta: p.CLTVDelta,
 		Min: max(p.HTLCMinimum, l.Minimum), Max: maximum(l), Disabled: p.Disabled,
+		Inbound: lnwire.InboundFee{Base: p.InboundBase, PPM: p.InboundPPM},
 	}
 }

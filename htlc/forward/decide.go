@@ -104,25 +104,30 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 func (s *Switch) check(in htlc.HTLC, p onion.Forward, out *Link) (*onion.Failure, string) {
 	var first *onion.Failure
 	var why string
-	for _, policy := range out.policies(s.now) {
-		fail, text := s.meets(in, p, policy)
-		if fail == nil {
-			return nil, ""
-		}
-		if first == nil {
-			first, why = fail, text
+	for _, inbound := range s.links.inbound(in.Ref.ChanNum, s.now) {
+		for _, policy := range out.policies(s.now) {
+			fail, text := s.meets(in, p, policy, inbound)
+			if fail == nil {
+				return nil, ""
+			}
+			if first == nil {
+				first, why = fail, text
+			}
 		}
 	}
 	first.Update = out.Update
 	return first, why
 }
 
-func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy) (*onion.Failure, string) {
+func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy, inbound lnwire.InboundFee) (*onion.Failure, string) {
 	fee := policy.Fee(p.Amount)
 	if p.PathKey != nil {
-		// Inside a blinded path the amount is rounded up, at the cost of the fee.
+		// Inside a blinded path the amount is rounded up, at the cost of the fee. What its
+		// maker did not know of is not asked for.
 		fee -= min(fee, 1+lnwire.MilliSat(policy.PPM/1_000_000))
+		inbound = lnwire.InboundFee{}
 	}
+	least := inbound.Incoming(p.Amount, fee)
 	switch {
 	case policy.Disabled:
 		return &onion.Failure{Code: onion.ChannelDisabled}, "the channel is disabled"
@@ -132,9 +137,9 @@ func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy) (*onion.Fai
 	case policy.Max != 0 && p.Amount > policy.Max:
 		return &onion.Failure{Code: onion.TemporaryChannelFailure},
 			fmt.Sprintf("%s is above htlc_maximum_msat %s", p.Amount, policy.Max)
-	case in.Amount < p.Amount || in.Amount-p.Amount < fee:
+	case in.Amount < least:
 		return &onion.Failure{Code: onion.FeeInsufficient, HTLCMsat: in.Amount},
-			fmt.Sprintf("in %s, out %s: the fee is %s", in.Amount, p.Amount, fee) // B4.fwd.2
+			fmt.Sprintf("in %s, out %s: the fee is %s", in.Amount, p.Amount, least-p.Amount) // B4.fwd.2
 	case uint64(in.Expiry) < uint64(p.Expiry)+uint64(policy.Delta):
 		return &onion.Failure{Code: onion.IncorrectCLTVExpiry, CLTVExpiry: in.Expiry},
 			fmt.Sprintf("expiry in %d, out %d: cltv_expiry_delta is %d", in.Expiry, p.Expiry, policy.Delta) // B4.fwd.3

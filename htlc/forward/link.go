@@ -17,6 +17,8 @@ type Policy struct {
 	Delta    uint16          // cltv_expiry_delta
 	Min, Max lnwire.MilliSat // htlc_minimum_msat, htlc_maximum_msat; the amount that goes out
 	Disabled bool
+	// Inbound is asked for what comes in over the channel and goes out over another.
+	Inbound lnwire.InboundFee
 }
 
 // Fee is what carrying amount out costs (BOLT 7): base + amount * ppm / 1,000,000,
@@ -63,6 +65,19 @@ func (l *Link) policies(now time.Time) []Policy {
 		return []Policy{l.Policy, l.Former}
 	}
 	return []Policy{l.Policy}
+}
+
+// inbound are the inbound fees of a channel that the payer may have known; none of a
+// channel that is gone.
+func (ls *links) inbound(num uint64, now time.Time) []lnwire.InboundFee {
+	l := ls.byNum[num]
+	switch {
+	case l == nil:
+		return []lnwire.InboundFee{{}}
+	case now.Before(l.FormerUntil) && l.Former.Inbound != l.Policy.Inbound:
+		return []lnwire.InboundFee{l.Policy.Inbound, l.Former.Inbound}
+	}
+	return []lnwire.InboundFee{l.Policy.Inbound}
 }
 
 // links finds channels by number, by short channel id and by peer.

@@ -151,6 +151,7 @@ func policy(p *gossip.Policy) *lnrpc.RoutingPolicy {
 	}
 	return &lnrpc.RoutingPolicy{
 		TimeLockDelta: uint32(p.CLTVDelta), MinHtlc: int64(p.Minimum), FeeBaseMsat: int64(p.FeeBase), FeeRateMilliMsat: int64(p.FeePPM),
+		InboundFeeBaseMsat: p.Inbound.Base, InboundFeeRateMilliMsat: p.Inbound.PPM,
 		Disabled: p.Disabled, MaxHtlcMsat: uint64(p.Maximum), LastUpdate: p.Updated,
 	}
 }
