@@ -22,13 +22,14 @@ type ECDH interface {
 type keyType string
 
 const (
-	keyRho     keyType = "rho"             // obfuscates the payloads, and recipient data
-	keyMu      keyType = "mu"              // authenticates the packet
-	keyUm      keyType = "um"              // authenticates a return packet
-	keyAmmag   keyType = "ammag"           // obfuscates a return packet
-	keyPad     keyType = "pad"             // fills a fresh packet
-	keyBlinded keyType = "blinded_node_id" // tweaks a node's key inside a blinded path
-	keyReplay  keyType = "fulgur replay"   // ours alone: the tag of a packet
+	keyRho      keyType = "rho"             // obfuscates the payloads, and recipient data
+	keyMu       keyType = "mu"              // authenticates the packet
+	keyUm       keyType = "um"              // authenticates a return packet
+	keyAmmag    keyType = "ammag"           // obfuscates a return packet
+	keyAmmagExt keyType = "ammagext"        // obfuscates attribution data
+	keyPad      keyType = "pad"             // fills a fresh packet
+	keyBlinded  keyType = "blinded_node_id" // tweaks a node's key inside a blinded path
+	keyReplay   keyType = "fulgur replay"   // ours alone: the tag of a packet
 )
 
 // deriveKey is the key generation of BOLT 4 (B4.key.1).
