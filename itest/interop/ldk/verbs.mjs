@@ -10,6 +10,7 @@ const u32 = (v) => (v === undefined ? ldk.Option_u32Z.constructor_none() : ldk.O
 const u16 = (v) => (v === undefined ? ldk.Option_u16Z.constructor_none() : ldk.Option_u16Z.constructor_some(v));
 const hash32 = (v) => (v === undefined ? ldk.Option_ThirtyTwoBytesZ.constructor_none() : ldk.Option_ThirtyTwoBytesZ.constructor_some(v));
 const retries = () => ldk.Retry.constructor_attempts(10);
+const scidText = (v) => BigInt.asUintN(64, v ?? 0n).toString(); // the bindings tell signed ones
 const sum = (list, of) => list.reduce((total, x) => total + of(x), 0n);
 
 export class Verbs {
@@ -337,8 +338,8 @@ function channel(c) {
   return {
     point: pointText(c.get_funding_txo()),
     channel: hex(c.get_channel_id().get_a()),
-    scid: (scid ?? 0n).toString(),
-    alias: (value(c.get_inbound_scid_alias()) ?? 0n).toString(),
+    scid: scidText(scid),
+    alias: scidText(value(c.get_inbound_scid_alias())),
     peer: hex(other.get_node_id()),
     type: type?.supports_anchors_zero_fee_htlc_tx() ? "anchors" : "static_remotekey",
     zero_conf: !!type?.requires_zero_conf(),
@@ -367,7 +368,7 @@ function edge(scid, info) {
       disabled: !update.get_enabled(), time: update.get_last_update(),
     };
   }
-  return { scid: scid.toString(), nodes: [one, two], capacity: value(info.get_capacity_sats()) ?? 0n, policies };
+  return { scid: scidText(scid), nodes: [one, two], capacity: value(info.get_capacity_sats()) ?? 0n, policies };
 }
 
 function announced(id, info) {
