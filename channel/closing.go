@@ -148,7 +148,7 @@ func (c *Channel) report(row ClosedRow) {
 func (c *Channel) republish() {
 	switch c.core.Phase {
 	case MutualClose:
-		c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)
+		c.fx.Publish = append(c.fx.Publish, c.likeliest()...)
 	case Failed:
 		if tx, ok := c.signedCommitment(); ok {
 			c.fx.Publish = append(c.fx.Publish, tx)

@@ -42,8 +42,21 @@ func (c *Channel) simply() bool { return c.conn.features.HasEither(lnwire.Simple
 // rivals, the last to be published is the one that the wallet counts on.
 func (c *Channel) closeTxs() []*wire.MsgTx {
 	txs := slices.DeleteFunc([]*wire.MsgTx{c.core.CloseTx, c.core.PeerCloseTx}, func(tx *wire.MsgTx) bool { return tx == nil })
-	slices.SortStableFunc(txs, func(a, b *wire.MsgTx) int { return cmp.Compare(paid(b), paid(a)) })
+	slices.SortStableFunc(txs, func(a, b *wire.MsgTx) int {
+		return cmp.Or(cmp.Compare(c.late(b), c.late(a)), cmp.Compare(paid(b), paid(a)))
+	})
 	return txs
+}
+
+// likeliest is the one of them that will be mined, as far as we know.
+func (c *Channel) likeliest() []*wire.MsgTx {
+	txs := c.closeTxs()
+	return txs[max(0, len(txs)-1):]
+}
+
+// late is by how many blocks the locktime of the peer's choice is off.
+func (c *Channel) late(tx *wire.MsgTx) uint32 {
+	return tx.LockTime - min(tx.LockTime, uint32(c.core.Tip.Height))
 }
 
 // paid is the sum of a transaction's outputs.
@@ -329,7 +342,10 @@ func (c *Channel) closesWith(tx *wire.MsgTx) {
 	if c.core.Phase != MutualClose {
 		c.enter(MutualClose)
 	}
-	c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)
+	c.fx.Publish = append(c.fx.Publish, tx)
+	if best := c.likeliest(); best[0] != tx {
+		c.fx.Publish = append(c.fx.Publish, best...)
+	}
 	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeClosePublished, Tx: tx})
 }
 

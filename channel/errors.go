@@ -124,12 +124,14 @@ func (c *Channel) publish() {
 	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeClosePublished, Tx: tx})
 }
 
-// passing are the errors with which lnd does not mean what BOLT 1 says an error
+// passing are beginnings of the errors with which lnd does not mean what BOLT 1 says an error
 // means. It sends the first when it stops while an update is under way, or trips over
 // itself, the second (until 0.18) instead of waiting until a channel that is to be
 // closed has no HTLCs; and it keeps the channel. A forced close would cost both sides
-// money that neither wants to spend, so the channel starts over on a new connection.
-var passing = []string{"internal error", "link failed to shutdown"}
+// money that neither wants to spend, so the channel starts over on a new connection. The
+// last two it sends when its simple close stumbles, as over a channel that is not in its
+// graph yet, and then waits for another shutdown.
+var passing = []string{"internal error", "link failed to shutdown", "unable to disable channel", "unexpected protocol message"}
 
 // peerError is an error message: the peer has given the channel up, unless it is a
 // passing one.
@@ -140,7 +142,7 @@ func (c *Channel) peerError(m *lnwire.Error) {
 		c.giveUp("the peer says: " + text)
 	case AwaitReady, Open, ShuttingDown: // B2.error.1
 		c.conn.broken = true
-		if slices.Contains(passing, text) {
+		if slices.ContainsFunc(passing, func(known string) bool { return strings.HasPrefix(text, known) }) {
 			c.tell(NoticeWarning, "error from the peer, which keeps the channel: "+text)
 			c.fx.Disconnect = true
 			return
