@@ -167,6 +167,7 @@ func New(cfg Config) (*Node, error) {
 	n.opens.waits = map[uint64]*opening{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}
 	n.chain = chain.NewDriver(cfg.Backend, cfg.Log, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})
+	n.board.alarm = newAlarm(func() { n.toSwitch(nil, forward.Tick{}) })
 	n.board.sw = forward.New(forward.Config{
 		ExpiryGrace: forward.DefaultConfig.ExpiryGrace, MaxExpiry: forward.DefaultConfig.MaxExpiry,
 		RejectForwards: cfg.RejectForwards,
@@ -223,6 +224,7 @@ func (n *Node) Stop() {
 		n.invoices.alarm.stop()
 	}
 	n.storage.stop()
+	n.board.alarm.stop()
 	for _, e := range n.channels.all() {
 		e.alarm.stop()
 		e.runner.Inbox.Close()

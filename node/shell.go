@@ -167,7 +167,8 @@ func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
 // lockedIn hands an incoming HTLC to the switch. One that comes from the store has
 // its onion peeled first.
 func (n *Node) lockedIn(p *pen, l htlc.Locked) {
-	if l.Opened.Payload == nil && l.Opened.Bad == nil && l.Opened.Invalid == nil {
+	again := l.Opened.Payload == nil && l.Opened.Bad == nil && l.Opened.Invalid == nil
+	if again {
 		if l.Onion != nil {
 			l.Opened = htlc.Open(n.key, n.id, l.Onion, l.HTLC.Hash, l.HTLC.PathKey)
 		} else {
@@ -175,7 +176,7 @@ func (n *Node) lockedIn(p *pen, l htlc.Locked) {
 			l.Opened.Invalid = &onion.Failure{Code: onion.TemporaryNodeFailure}
 		}
 	}
-	n.toSwitch(p, forward.LockedIn{HTLC: l})
+	n.toSwitch(p, forward.LockedIn{HTLC: l, Again: again})
 }
 
 // put puts an event into a channel's inbox; false when there is no such channel.

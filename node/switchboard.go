@@ -14,8 +14,9 @@ import (
 // switchboard drives the switch. Whoever has an event for it steps it: there is no
 // queue of its own between two channels, whose inboxes take what comes out.
 type switchboard struct {
-	mu sync.Mutex
-	sw *forward.Switch
+	mu    sync.Mutex
+	sw    *forward.Switch
+	alarm *alarm // for HTLCs that wait for the chain
 }
 
 // toSwitch steps the switch and passes on what it wants. What is written by that is
@@ -45,6 +46,9 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 				n.HTLCs.Publish(t)
 			}
 		})
+	}
+	if !fx.Wake.IsZero() {
+		b.alarm.set(fx.Wake)
 	}
 	for _, a := range fx.Add {
 		n.add(p, a)

@@ -1,6 +1,8 @@
 package forward
 
 import (
+	"time"
+
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
@@ -54,16 +56,53 @@ func (s *Switch) resolve(r Resolve, fx *Effects) {
 	fx.Resolve = append(fx.Resolve, r)
 }
 
+// holdLimit is how long an HTLC waits for the chain. A backend that restarts should fail
+// no payment, and one that stays away should not keep others' money.
+const holdLimit = time.Minute
+
+// held is an HTLC that waits for the chain to come into sight.
+type held struct {
+	in    htlc.Locked
+	until time.Time // when it is failed; zero: it may have been promised something before, and waits
+}
+
 // hold keeps an HTLC until the chain is in sight: what is left of its time cannot be
-// told before.
-func (s *Switch) hold(in htlc.Locked) {
+// told before. One that a restart brings back waits for as long as it takes: the
+// invoices may have taken it.
+func (s *Switch) hold(in htlc.Locked, again bool) {
 	for i := range s.waiting {
-		if s.waiting[i].HTLC.Ref == in.HTLC.Ref { // told again
-			s.waiting[i] = in
+		if s.waiting[i].in.HTLC.Ref == in.HTLC.Ref { // told again
+			s.waiting[i].in = in
 			return
 		}
 	}
-	s.waiting = append(s.waiting, in)
+	h := held{in: in}
+	if !again {
+		h.until = s.now.Add(holdLimit)
+	}
+	s.waiting = append(s.waiting, h)
+}
+
+// tire fails what has waited for too long, and says when the next one will have.
+func (s *Switch) tire(fx *Effects) {
+	kept := s.waiting[:0]
+	for _, h := range s.waiting {
+		switch {
+		case h.until.IsZero():
+			kept = append(kept, h)
+		case s.now.Before(h.until):
+			kept = append(kept, h)
+			if fx.Wake.IsZero() || h.until.Before(fx.Wake) {
+				fx.Wake = h.until
+			}
+		case h.in.Opened.Bad != nil || h.in.Opened.Invalid != nil:
+			s.decide(h.in, fx)
+		default:
+			s.refuse(h.in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "the node cannot see the chain", fx)
+		}
+	}
+	clear(s.waiting[len(kept):])
+	s.waiting = kept
 }
 
 // sight takes in whether the tip is the network's, and decides what has waited for it.
@@ -74,8 +113,8 @@ func (s *Switch) sight(current bool, fx *Effects) {
 	}
 	waiting := s.waiting
 	s.waiting = nil
-	for _, in := range waiting {
-		s.decide(in, fx)
+	for _, h := range waiting {
+		s.decide(h.in, fx)
 	}
 }
 
@@ -85,12 +124,12 @@ func (s *Switch) sight(current bool, fx *Effects) {
 func (s *Switch) linkGone(num uint64, fx *Effects) {
 	s.links.drop(num)
 	kept := s.waiting[:0]
-	for _, in := range s.waiting {
-		if in.HTLC.Ref.ChanNum != num || in.Opened.Final {
-			kept = append(kept, in)
+	for _, h := range s.waiting {
+		if h.in.HTLC.Ref.ChanNum != num || h.in.Opened.Final {
+			kept = append(kept, h)
 			continue
 		}
-		s.refuse(in, nil, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
+		s.refuse(h.in, nil, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
 	}
 	s.waiting = kept
 }

@@ -37,7 +37,7 @@ func TestForwardsInsideABlindedPath(t *testing.T) {
 	for _, inside := range []bool{true, false} {
 		s := world()
 		l := blinded(1, inside, byChannel(102), 1_001_100)
-		fx := s.Step(t0, LockedIn{l})
+		fx := s.Step(t0, LockedIn{HTLC: l})
 		require.Len(t, fx.Add, 1)
 		add := fx.Add[0]
 		require.EqualValues(t, 2, add.ChanNum)
@@ -49,7 +49,7 @@ func TestForwardsInsideABlindedPath(t *testing.T) {
 		require.EqualValues(t, 3, fx.Add[0].ChanNum)
 		require.Equal(t, add.PathKey, fx.Add[0].PathKey)
 	}
-	fx := world().Step(t0, LockedIn{blinded(2, true, onion.RecipientData{NextNode: &carol}, 1_001_100)})
+	fx := world().Step(t0, LockedIn{HTLC: blinded(2, true, onion.RecipientData{NextNode: &carol}, 1_001_100)})
 	require.Len(t, fx.Add, 1)
 	require.EqualValues(t, 3, fx.Add[0].ChanNum, "the emptiest that fits")
 }
@@ -57,12 +57,12 @@ func TestForwardsInsideABlindedPath(t *testing.T) {
 // The amount that goes on is rounded up, which may cost a millisatoshi of the fee.
 func TestRoundingInsideABlindedPath(t *testing.T) {
 	for amount := lnwire.MilliSat(1_001_100); amount < 1_001_400; amount++ {
-		fx := world().Step(t0, LockedIn{blinded(1, true, byChannel(102), amount)})
+		fx := world().Step(t0, LockedIn{HTLC: blinded(1, true, byChannel(102), amount)})
 		require.Len(t, fx.Add, 1, "%d", amount)
 	}
 	poor := blinded(1, true, byChannel(102), 1_001_100)
 	poor.Opened.Blinded.Data.Relay.FeeBase = 997
-	require.Empty(t, world().Step(t0, LockedIn{poor}).Add)
+	require.Empty(t, world().Step(t0, LockedIn{HTLC: poor}).Add)
 }
 
 // B4.blind.2, B4.blind.10: whatever the reason, ours or behind us, the answer is one for those inside and one for
@@ -100,7 +100,7 @@ func TestFailuresOfABlindedPath(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				l := blinded(1, inside, byChannel(102), 1_001_100)
 				change(&l)
-				check(t, l, world().Step(t0, LockedIn{l}))
+				check(t, l, world().Step(t0, LockedIn{HTLC: l}))
 			})
 		}
 		for _, r := range []htlc.Resolution{
@@ -109,7 +109,7 @@ func TestFailuresOfABlindedPath(t *testing.T) {
 		} {
 			s := world()
 			l := blinded(1, inside, byChannel(102), 1_001_100)
-			add := s.Step(t0, LockedIn{l}).Add[0]
+			add := s.Step(t0, LockedIn{HTLC: l}).Add[0]
 			check(t, l, s.Step(t0, Ended{htlc.Outcome{Ref: htlc.Ref{ChanNum: 2, Dir: htlc.Outgoing}, Origin: add.Origin, Resolution: r}}))
 		}
 	}

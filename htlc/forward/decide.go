@@ -9,8 +9,8 @@ import (
 )
 
 // lockedIn takes up an incoming HTLC. What was decided before stays decided.
-func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
-	ref := in.HTLC.Ref
+func (s *Switch) lockedIn(ev LockedIn, fx *Effects) {
+	in, ref := ev.HTLC, ev.HTLC.HTLC.Ref
 	if f, ok := s.forwards[ref]; ok { // told again: it is on its way
 		f.in, f.known = in, true
 		return
@@ -25,7 +25,7 @@ func (s *Switch) lockedIn(in htlc.Locked, fx *Effects) {
 		return
 	}
 	if s.blind {
-		s.hold(in)
+		s.hold(in, ev.Again)
 		return
 	}
 	s.decide(in, fx)

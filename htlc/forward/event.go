@@ -20,7 +20,14 @@ type LinkGone struct{ ChanNum uint64 }
 
 // LockedIn: both sides are committed to an incoming HTLC. Telling it again is
 // harmless.
-type LockedIn struct{ HTLC htlc.Locked }
+type LockedIn struct {
+	HTLC htlc.Locked
+	// Again: it comes from the store, and may have been told in an earlier run.
+	Again bool
+}
+
+// Tick: time has passed.
+type Tick struct{}
 
 // Ended: an outgoing HTLC came to its end.
 type Ended struct{ Outcome htlc.Outcome }
@@ -84,6 +91,7 @@ func (Launch) isEvent()      {}
 func (Block) isEvent()       {}
 func (Chain) isEvent()       {}
 func (Restarted) isEvent()   {}
+func (Tick) isEvent()        {}
 
 // Effects is what one step wants from the world. Delta must be queued for writing
 // before any of the others is acted on; the rest is inside the process and at once.
@@ -94,6 +102,7 @@ type Effects struct {
 	Receive []htlc.Locked // we are the last hop: to the invoices
 	Results []Result
 	Tell    []Notice
+	Wake    time.Time // when to send Tick; zero: not needed
 }
 
 // Add is an HTLC for a channel's inbox.

@@ -14,7 +14,7 @@ import (
 func TestNoticesHaveNumbers(t *testing.T) {
 	s := world()
 	l := good(7)
-	fx := s.Step(t0, LockedIn{l})
+	fx := s.Step(t0, LockedIn{HTLC: l})
 	require.Empty(t, fx.Tell, "a channel may still refuse it")
 	origin := fx.Add[0].Origin
 	out := htlc.Ref{ChanNum: 3, Dir: htlc.Outgoing, ID: 12}

@@ -58,7 +58,7 @@ func TestOneAnswerEach(t *testing.T) {
 				}
 				told[next] = l
 				next++
-				apply(s.Step(t0, LockedIn{l}))
+				apply(s.Step(t0, LockedIn{HTLC: l}))
 			case 1: // a channel signs
 				for id := uint64(1); id < next; id++ {
 					if a, ok := unsigned[id]; ok {
@@ -108,7 +108,7 @@ func TestOneAnswerEach(t *testing.T) {
 				apply(s.Step(t0, r))
 				for id := uint64(1); id < next; id++ {
 					if l, ok := told[id]; ok {
-						apply(s.Step(t0, LockedIn{l}))
+						apply(s.Step(t0, LockedIn{HTLC: l}))
 					}
 				}
 			}

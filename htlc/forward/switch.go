@@ -41,7 +41,7 @@ type Switch struct {
 	// is in sight again.
 	answered answers
 	blind    bool
-	waiting  []htlc.Locked
+	waiting  []held
 }
 
 // forward is an incoming HTLC on its way out.
@@ -105,7 +105,7 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 	case Chain:
 		s.sight(ev.Current, &fx)
 	case LockedIn:
-		s.lockedIn(ev.HTLC, &fx)
+		s.lockedIn(ev, &fx)
 	case Signed:
 		s.signed(ev, &fx)
 	case Refused:
@@ -114,6 +114,10 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 		s.ended(ev.Outcome, &fx)
 	case Launch:
 		s.launch(ev, &fx)
+	case Tick:
+	}
+	if len(s.waiting) > 0 {
+		s.tire(&fx)
 	}
 	return fx
 }

@@ -66,7 +66,7 @@ func failureOf(t *testing.T, fx Effects, l htlc.Locked) onion.Failure {
 func TestForwardAndSettle(t *testing.T) {
 	s := world()
 	l := good(7)
-	fx := s.Step(t0, LockedIn{l})
+	fx := s.Step(t0, LockedIn{HTLC: l})
 	require.Len(t, fx.Add, 1)
 	require.Len(t, fx.Delta.Tags, 1)
 	add := fx.Add[0]
@@ -110,7 +110,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := failureOf(t, world().Step(t0, LockedIn{tt.l}), tt.l)
+			f := failureOf(t, world().Step(t0, LockedIn{HTLC: tt.l}), tt.l)
 			require.Equal(t, tt.code, f.Code, "%s", f.Code)
 			if tt.code.Has(onion.FlagUpdate) {
 				require.NotNil(t, f.Update)
@@ -128,7 +128,7 @@ func TestBoundariesPass(t *testing.T) {
 		"furthest":               locked(4, 102, 1_001_100, 1_000_000, height+2016, height+1976),
 		"by alias":               locked(5, 1022, 1_001_100, 1_000_000, height+100, height+60),
 	} {
-		require.Len(t, world().Step(t0, LockedIn{l}).Add, 1, name)
+		require.Len(t, world().Step(t0, LockedIn{HTLC: l}).Add, 1, name)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestBoundariesPass(t *testing.T) {
 func TestNonStrict(t *testing.T) {
 	s := world()
 	l := good(1)
-	add := s.Step(t0, LockedIn{l}).Add[0]
+	add := s.Step(t0, LockedIn{HTLC: l}).Add[0]
 	refusal := htlc.Refusal{ChanNum: add.ChanNum, Origin: add.Origin, Reason: htlc.NoBalance, Text: "reserve"}
 	fx := s.Step(t0, Refused{refusal})
 	require.Len(t, fx.Add, 1)
@@ -149,7 +149,7 @@ func TestNonStrict(t *testing.T) {
 
 	l = locked(2, 102, 300_100_000, 300_000_000, height+100, height+60)
 	l.HTLC.Amount = 301_000_000
-	require.Equal(t, uint64(2), s.Step(t0, LockedIn{l}).Add[0].ChanNum, "too large for channel 3")
+	require.Equal(t, uint64(2), s.Step(t0, LockedIn{HTLC: l}).Add[0].ChanNum, "too large for channel 3")
 }
 
 func TestLinkDown(t *testing.T) {
@@ -160,7 +160,7 @@ func TestLinkDown(t *testing.T) {
 		s.Step(t0, LinkChanged{l})
 	}
 	l := good(1)
-	fx := s.Step(t0, LockedIn{l})
+	fx := s.Step(t0, LockedIn{HTLC: l})
 	require.Equal(t, onion.TemporaryChannelFailure, failureOf(t, fx, l).Code)
 	require.Contains(t, fx.Tell[0].Text, "not connected")
 }
@@ -170,17 +170,17 @@ func TestLinkDown(t *testing.T) {
 func TestReplayedOnion(t *testing.T) {
 	s := world()
 	first := good(1)
-	s.Step(t0, LockedIn{first})
-	require.Empty(t, s.Step(t0, LockedIn{first}))
+	s.Step(t0, LockedIn{HTLC: first})
+	require.Empty(t, s.Step(t0, LockedIn{HTLC: first}))
 	again := good(1)
 	again.HTLC.Ref.ID = 2
-	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, s.Step(t0, LockedIn{again}), again).Code)
+	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, s.Step(t0, LockedIn{HTLC: again}), again).Code)
 
 	tag := Tag{Tag: onion.ReplayTag(first.Opened.Secret), Expiry: first.HTLC.Expiry, Owner: first.HTLC.Ref}
 	s = world()
 	s.Step(t0, Restarted{Height: height, Tags: []Tag{tag}})
-	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, s.Step(t0, LockedIn{again}), again).Code)
-	require.Len(t, s.Step(t0, LockedIn{first}).Add, 1, "its owner may go on")
+	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, s.Step(t0, LockedIn{HTLC: again}), again).Code)
+	require.Len(t, s.Step(t0, LockedIn{HTLC: first}).Add, 1, "its owner may go on")
 	fx := s.Step(t0, Block{Height: first.HTLC.Expiry + 1})
 	require.Equal(t, first.HTLC.Expiry+1, fx.Delta.ForgetTags)
 	require.Empty(t, s.tags.owner)
@@ -192,9 +192,9 @@ func TestFormerPolicyIsHonouredForAWhile(t *testing.T) {
 	l.Former, l.FormerUntil = l.Policy, t0.Add(time.Minute)
 	l.Policy.Base = 50_000
 	s.Step(t0, LinkChanged{l})
-	require.Len(t, s.Step(t0, LockedIn{good(1)}).Add, 1)
+	require.Len(t, s.Step(t0, LockedIn{HTLC: good(1)}).Add, 1)
 	late := good(2)
-	require.Equal(t, onion.FeeInsufficient, failureOf(t, s.Step(t0.Add(2*time.Minute), LockedIn{late}), late).Code)
+	require.Equal(t, onion.FeeInsufficient, failureOf(t, s.Step(t0.Add(2*time.Minute), LockedIn{HTLC: late}), late).Code)
 }
 
 // TestFailuresTravelBack: what a later node said is wrapped, what it could not read
@@ -204,7 +204,7 @@ func TestFailuresTravelBack(t *testing.T) {
 	run := func(res htlc.Resolution) (int, onion.Failure) {
 		s := world()
 		l := good(1)
-		add := s.Step(t0, LockedIn{l}).Add[0]
+		add := s.Step(t0, LockedIn{HTLC: l}).Add[0]
 		fx := s.Step(t0, Ended{htlc.Outcome{Ref: htlc.Ref{ChanNum: 2, Dir: htlc.Outgoing}, Origin: add.Origin, Resolution: res}})
 		require.Len(t, fx.Resolve, 1)
 		require.Nil(t, fx.Resolve[0].Record)
@@ -230,13 +230,13 @@ func TestUnreadableOnions(t *testing.T) {
 	s := world()
 	l := good(1)
 	l.Opened = htlc.Opened{Bad: &onion.BadOnion{Code: onion.InvalidOnionKey, SHA256: [32]byte{3}}}
-	res := s.Step(t0, LockedIn{l}).Resolve[0].Resolution
+	res := s.Step(t0, LockedIn{HTLC: l}).Resolve[0].Resolution
 	require.Equal(t, htlc.Malformed, res.Kind)
 	require.Equal(t, uint16(onion.InvalidOnionKey), res.Code)
 
 	l = good(2)
 	l.Opened = htlc.Opened{Invalid: &onion.Failure{Code: onion.InvalidOnionPayload, Type: 4}, Secret: l.Opened.Secret}
-	require.Equal(t, onion.InvalidOnionPayload, failureOf(t, s.Step(t0, LockedIn{l}), l).Code)
+	require.Equal(t, onion.InvalidOnionPayload, failureOf(t, s.Step(t0, LockedIn{HTLC: l}), l).Code)
 }
 
 // TestUnfit: what the channel calls unfit is not carried on, whatever its onion says.
@@ -249,9 +249,9 @@ func TestUnfit(t *testing.T) {
 	} {
 		l := good(1)
 		l.Unfit = unfit
-		require.Equal(t, code, failureOf(t, world().Step(t0, LockedIn{l}), l).Code)
+		require.Equal(t, code, failureOf(t, world().Step(t0, LockedIn{HTLC: l}), l).Code)
 		l.Opened.Final = true
-		fx := world().Step(t0, LockedIn{l})
+		fx := world().Step(t0, LockedIn{HTLC: l})
 		require.Empty(t, fx.Resolve)
 		require.Equal(t, unfit, fx.Receive[0].Unfit)
 	}
@@ -261,7 +261,7 @@ func TestFinalGoesToInvoices(t *testing.T) {
 	s := world()
 	l := good(1)
 	l.Opened.Final = true
-	fx := s.Step(t0, LockedIn{l})
+	fx := s.Step(t0, LockedIn{HTLC: l})
 	require.Len(t, fx.Receive, 1)
 	require.Empty(t, fx.Add)
 }
@@ -295,10 +295,10 @@ func TestRestart(t *testing.T) {
 		at   Restarted
 		then []Event
 	}{
-		"told, then ended":  {Restarted{Live: []Live{{ref, origin, 1_000_000}}}, []Event{LockedIn{l}, Ended{paid}}},
-		"ended, then told":  {Restarted{Live: []Live{{ref, origin, 1_000_000}}}, []Event{Ended{paid}, LockedIn{l}}},
-		"outcome in outbox": {Restarted{Outbox: []htlc.Outcome{paid}}, []Event{LockedIn{l}}},
-		"both":              {Restarted{Live: []Live{{ref, origin, 1_000_000}}, Outbox: []htlc.Outcome{paid}}, []Event{LockedIn{l}}},
+		"told, then ended":  {Restarted{Live: []Live{{ref, origin, 1_000_000}}}, []Event{LockedIn{HTLC: l}, Ended{paid}}},
+		"ended, then told":  {Restarted{Live: []Live{{ref, origin, 1_000_000}}}, []Event{Ended{paid}, LockedIn{HTLC: l}}},
+		"outcome in outbox": {Restarted{Outbox: []htlc.Outcome{paid}}, []Event{LockedIn{HTLC: l}}},
+		"both":              {Restarted{Live: []Live{{ref, origin, 1_000_000}}, Outbox: []htlc.Outcome{paid}}, []Event{LockedIn{HTLC: l}}},
 	} {
 		s := New(DefaultConfig)
 		story.at.Height = height
@@ -321,7 +321,7 @@ func TestRestart(t *testing.T) {
 func TestLatePreimage(t *testing.T) {
 	s := world()
 	l := good(1)
-	add := s.Step(t0, LockedIn{l}).Add[0]
+	add := s.Step(t0, LockedIn{HTLC: l}).Add[0]
 	s.Step(t0, Ended{htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.TimedOut}}})
 	fx := s.Step(t0, Ended{htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: lnwire.Preimage{1}}}})
 	require.Len(t, fx.Resolve, 1)
@@ -339,10 +339,10 @@ func TestFeeSaturates(t *testing.T) {
 func TestToldAgain(t *testing.T) {
 	s := world()
 	l := good(1)
-	add := s.Step(t0, LockedIn{l}).Add[0]
+	add := s.Step(t0, LockedIn{HTLC: l}).Add[0]
 	paid := htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: lnwire.Preimage{1}}}
 	first := s.Step(t0, Ended{paid}).Resolve[0]
-	again := s.Step(t0, LockedIn{l})
+	again := s.Step(t0, LockedIn{HTLC: l})
 	require.Empty(t, again.Add)
 	require.Equal(t, []Resolve{first}, again.Resolve, "with its record, which went with the memory: the channel writes it once")
 
@@ -353,15 +353,15 @@ func TestToldAgain(t *testing.T) {
 	s.Step(t0, LinkChanged{down})
 	s.Step(t0, LinkChanged{other})
 	l = good(2)
-	first = s.Step(t0, LockedIn{l}).Resolve[0]
+	first = s.Step(t0, LockedIn{HTLC: l}).Resolve[0]
 	down.Up = true
 	s.Step(t0, LinkChanged{down})
-	again = s.Step(t0, LockedIn{l})
+	again = s.Step(t0, LockedIn{HTLC: l})
 	require.Empty(t, again.Add)
 	require.Equal(t, first, again.Resolve[0])
 
 	for id := uint64(10); id < 2*maxAnswers; id++ { // what is remembered is bounded
-		s.Step(t0, LockedIn{locked(id, 999, 1_001_100, 1_000_000, height+100, height+60)})
+		s.Step(t0, LockedIn{HTLC: locked(id, 999, 1_001_100, 1_000_000, height+100, height+60)})
 	}
 	require.Len(t, s.answered.byRef, maxAnswers)
 	require.Len(t, s.answered.ring, maxAnswers)
@@ -372,10 +372,10 @@ func TestToldAgain(t *testing.T) {
 func TestLongReasonsAreNotKept(t *testing.T) {
 	s := world()
 	l := good(1)
-	add := s.Step(t0, LockedIn{l}).Add[0]
+	add := s.Step(t0, LockedIn{HTLC: l}).Add[0]
 	failed := htlc.Outcome{Origin: add.Origin, Resolution: htlc.Resolution{Kind: htlc.Failed, Reason: make([]byte, 60_000)}}
 	require.Len(t, s.Step(t0, Ended{failed}).Resolve[0].Resolution.Reason, 60_000)
-	require.Len(t, s.Step(t0, LockedIn{l}).Resolve[0].Resolution.Reason, maxReason)
+	require.Len(t, s.Step(t0, LockedIn{HTLC: l}).Resolve[0].Resolution.Reason, maxReason)
 }
 
 // TestBlind: while the chain is out of sight nothing is decided (V-27); what is decided
@@ -383,31 +383,63 @@ func TestLongReasonsAreNotKept(t *testing.T) {
 func TestBlind(t *testing.T) {
 	s := world()
 	before := good(1)
-	add := s.Step(t0, LockedIn{before}).Add[0]
+	add := s.Step(t0, LockedIn{HTLC: before}).Add[0]
 	s.Step(t0, Chain{})
-	require.Empty(t, s.Step(t0, LockedIn{before}))
+	requireIdle(t, s.Step(t0, LockedIn{HTLC: before}))
 	fails := htlc.Resolution{Kind: htlc.TimedOut}
 	require.Len(t, s.Step(t0, Ended{htlc.Outcome{Origin: add.Origin, Resolution: fails}}).Resolve, 1)
 
 	for id := uint64(2); id < 5; id++ {
-		require.Empty(t, s.Step(t0, LockedIn{good(id)}))
-		require.Empty(t, s.Step(t0, LockedIn{good(id)}))
+		requireIdle(t, s.Step(t0, LockedIn{HTLC: good(id)}))
+		requireIdle(t, s.Step(t0, LockedIn{HTLC: good(id)}))
 	}
 	final := good(5)
 	final.Opened.Final = true
-	require.Empty(t, s.Step(t0, LockedIn{final}))
+	requireIdle(t, s.Step(t0, LockedIn{HTLC: final}))
 	s.Step(t0, Block{Height: height + 57})
 	fx := s.Step(t0, Chain{Current: true})
 	require.Empty(t, fx.Add)
 	require.Len(t, fx.Resolve, 3)
 	require.Equal(t, onion.ExpiryTooSoon, fx.Tell[0].Code)
 	require.Len(t, fx.Receive, 1)
-	require.Len(t, s.Step(t0, LockedIn{locked(6, 102, 1_001_100, 1_000_000, height+157, height+117)}).Add, 1)
+	require.Len(t, s.Step(t0, LockedIn{HTLC: locked(6, 102, 1_001_100, 1_000_000, height+157, height+117)}).Add, 1)
 	require.Empty(t, s.Step(t0, Chain{Current: true}))
 
 	s.Step(t0, Chain{})
-	require.Empty(t, s.Step(t0, LockedIn{locked(7, 102, 1_001_100, 1_000_000, height+157, height+117)}))
-	require.Empty(t, s.Step(t0, LinkGone{2}))
+	requireIdle(t, s.Step(t0, LockedIn{HTLC: locked(7, 102, 1_001_100, 1_000_000, height+157, height+117)}))
+	requireIdle(t, s.Step(t0, LinkGone{2}))
 	require.Len(t, s.Step(t0, LinkGone{1}).Resolve, 1, "it came by a channel that is closed now")
 	require.Empty(t, s.Step(t0, Chain{Current: true}))
+}
+
+// requireIdle: nothing is decided.
+func requireIdle(t *testing.T, fx Effects) {
+	t.Helper()
+	fx.Wake = time.Time{}
+	require.Empty(t, fx)
+}
+
+// TestBlindForTooLong: V-27: the money of others does not wait for a chain that stays out
+// of sight, but for what may have been promised in an earlier run.
+func TestBlindForTooLong(t *testing.T) {
+	s := world()
+	s.Step(t0, Chain{})
+	fx := s.Step(t0, LockedIn{HTLC: good(1)})
+	require.Equal(t, t0.Add(holdLimit), fx.Wake)
+	final, again := good(2), good(3)
+	final.Opened.Final = true
+	later := t0.Add(time.Second)
+	requireIdle(t, s.Step(later, LockedIn{HTLC: final}))
+	requireIdle(t, s.Step(later, LockedIn{HTLC: again, Again: true}))
+	requireIdle(t, s.Step(later, LockedIn{HTLC: good(1), Again: true}))
+
+	fx = s.Step(t0.Add(holdLimit), Tick{})
+	require.Equal(t, later.Add(holdLimit), fx.Wake)
+	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, fx, good(1)).Code)
+	require.Contains(t, fx.Tell[0].Text, "cannot see the chain")
+	fx = s.Step(later.Add(holdLimit), Tick{})
+	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, fx, final).Code)
+	require.Zero(t, fx.Wake)
+	require.Empty(t, s.Step(t0.Add(100*holdLimit), Tick{}))
+	require.Len(t, s.Step(t0.Add(100*holdLimit), Chain{Current: true}).Add, 1, "what came again has waited")
 }
