@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/routing"
@@ -181,4 +182,34 @@ func TestKeysendBetweenNodes(t *testing.T) {
 	alice.until("connected", func() bool { l := alice.Links(); return len(l) == 1 && l[0].Up })
 	p = send()
 	require.Equal(t, routing.ReasonIncorrectDetails, p.Payment.Reason, "who does not take it, says so")
+}
+
+// TestInboundFeeBetweenNodes: bob grants alice a discount on what comes over her channel;
+// she learns of it by his channel_update and pays no more.
+func TestInboundFeeBetweenNodes(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob, carol := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
+	alice.fund(1_000_000)
+	bob.fund(1_000_000)
+	alice.connect(bob)
+	bob.connect(carol)
+	ab := alice.open(bob, 500_000, 0)
+	bob.open(carol, 500_000, 0)
+	alice.until("bob-carol by gossip", func() bool {
+		c, ok := alice.Graph().Channel(bob.Links()[1].SCID)
+		return ok && c.Policies[0] != nil && c.Policies[1] != nil
+	})
+	_, err := bob.SetPolicy(t.Context(), &ab, func(l channel.LinkState) (channel.Policy, error) {
+		l.Policy.InboundBase, l.Policy.InboundPPM = -400, -2
+		return l.Policy, nil
+	})
+	require.NoError(t, err)
+	alice.until("the discount by gossip", func() bool {
+		p, ok := alice.PeerPolicy(alice.Links()[0].ChanNum)
+		return ok && p.Inbound == lnwire.InboundFee{Base: -400, PPM: -2}
+	})
+	p := alice.pay(carol, 100_000_000)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	require.EqualValues(t, 1000+100-400-200, p.Payment.Fee)
+	require.Len(t, p.Attempts, 1)
 }
