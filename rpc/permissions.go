@@ -32,6 +32,8 @@ var permissions = map[string][]macaroons.Op{
 	"/lnrpc.Lightning/DisconnectPeer":         rights("peers:write"),
 	"/lnrpc.Lightning/ListPeers":              rights("peers:read"),
 	"/lnrpc.Lightning/SubscribePeerEvents":    rights("peers:read"),
+	"/lnrpc.Lightning/SendOnionMessage":       rights("offchain:write"),
+	"/lnrpc.Lightning/SubscribeOnionMessages": rights("offchain:read"),
 	"/lnrpc.Lightning/OpenChannel":            rights("onchain:write", "offchain:write"),
 	"/lnrpc.Lightning/OpenChannelSync":        rights("onchain:write", "offchain:write"),
 	"/lnrpc.Lightning/ListChannels":           rights("offchain:read"),

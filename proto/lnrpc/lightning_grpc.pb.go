@@ -47,6 +47,8 @@ const (
 	Lightning_DisconnectPeer_FullMethodName         = "/lnrpc.Lightning/DisconnectPeer"
 	Lightning_ListPeers_FullMethodName              = "/lnrpc.Lightning/ListPeers"
 	Lightning_SubscribePeerEvents_FullMethodName    = "/lnrpc.Lightning/SubscribePeerEvents"
+	Lightning_SendOnionMessage_FullMethodName       = "/lnrpc.Lightning/SendOnionMessage"
+	Lightning_SubscribeOnionMessages_FullMethodName = "/lnrpc.Lightning/SubscribeOnionMessages"
 	Lightning_OpenChannel_FullMethodName            = "/lnrpc.Lightning/OpenChannel"
 	Lightning_OpenChannelSync_FullMethodName        = "/lnrpc.Lightning/OpenChannelSync"
 	Lightning_ListChannels_FullMethodName           = "/lnrpc.Lightning/ListChannels"
@@ -120,6 +122,10 @@ type LightningClient interface {
 	ListPeers(ctx context.Context, in *ListPeersRequest, opts ...grpc.CallOption) (*ListPeersResponse, error)
 	// SubscribePeerEvents delivers an event whenever a peer comes or goes.
 	SubscribePeerEvents(ctx context.Context, in *PeerEventSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PeerEvent], error)
+	// SendOnionMessage hands an onion message (BOLT 4) to a connected peer. Nobody tells what becomes of it.
+	SendOnionMessage(ctx context.Context, in *SendOnionMessageRequest, opts ...grpc.CallOption) (*SendOnionMessageResponse, error)
+	// SubscribeOnionMessages delivers the onion messages that end with this node, from now on.
+	SubscribeOnionMessages(ctx context.Context, in *SubscribeOnionMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OnionMessageUpdate], error)
 	// OpenChannel opens a channel (BOLT 2, "Channel Establishment") and reports its progress: chan_pending once
 	// the funding transaction is published, chan_open once the channel can be used. The stream ends after
 	// chan_open.
@@ -369,9 +375,38 @@ func (c *lightningClient) SubscribePeerEvents(ctx context.Context, in *PeerEvent
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribePeerEventsClient = grpc.ServerStreamingClient[PeerEvent]
 
+func (c *lightningClient) SendOnionMessage(ctx context.Context, in *SendOnionMessageRequest, opts ...grpc.CallOption) (*SendOnionMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SendOnionMessageResponse)
+	err := c.cc.Invoke(ctx, Lightning_SendOnionMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) SubscribeOnionMessages(ctx context.Context, in *SubscribeOnionMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OnionMessageUpdate], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[2], Lightning_SubscribeOnionMessages_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubscribeOnionMessagesRequest, OnionMessageUpdate]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_SubscribeOnionMessagesClient = grpc.ServerStreamingClient[OnionMessageUpdate]
+
 func (c *lightningClient) OpenChannel(ctx context.Context, in *OpenChannelRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OpenStatusUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[2], Lightning_OpenChannel_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[3], Lightning_OpenChannel_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -430,7 +465,7 @@ func (c *lightningClient) ClosedChannels(ctx context.Context, in *ClosedChannels
 
 func (c *lightningClient) CloseChannel(ctx context.Context, in *CloseChannelRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CloseStatusUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[3], Lightning_CloseChannel_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[4], Lightning_CloseChannel_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -459,7 +494,7 @@ func (c *lightningClient) ChannelBalance(ctx context.Context, in *ChannelBalance
 
 func (c *lightningClient) SubscribeChannelEvents(ctx context.Context, in *ChannelEventSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChannelEventUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[4], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[5], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -508,7 +543,7 @@ func (c *lightningClient) ListInvoices(ctx context.Context, in *ListInvoiceReque
 
 func (c *lightningClient) SubscribeInvoices(ctx context.Context, in *InvoiceSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Invoice], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[5], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -647,7 +682,7 @@ func (c *lightningClient) GetNetworkInfo(ctx context.Context, in *NetworkInfoReq
 
 func (c *lightningClient) SubscribeChannelGraph(ctx context.Context, in *GraphTopologySubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GraphTopologyUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[7], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -710,6 +745,10 @@ type LightningServer interface {
 	ListPeers(context.Context, *ListPeersRequest) (*ListPeersResponse, error)
 	// SubscribePeerEvents delivers an event whenever a peer comes or goes.
 	SubscribePeerEvents(*PeerEventSubscription, grpc.ServerStreamingServer[PeerEvent]) error
+	// SendOnionMessage hands an onion message (BOLT 4) to a connected peer. Nobody tells what becomes of it.
+	SendOnionMessage(context.Context, *SendOnionMessageRequest) (*SendOnionMessageResponse, error)
+	// SubscribeOnionMessages delivers the onion messages that end with this node, from now on.
+	SubscribeOnionMessages(*SubscribeOnionMessagesRequest, grpc.ServerStreamingServer[OnionMessageUpdate]) error
 	// OpenChannel opens a channel (BOLT 2, "Channel Establishment") and reports its progress: chan_pending once
 	// the funding transaction is published, chan_open once the channel can be used. The stream ends after
 	// chan_open.
@@ -828,6 +867,12 @@ func (UnimplementedLightningServer) ListPeers(context.Context, *ListPeersRequest
 }
 func (UnimplementedLightningServer) SubscribePeerEvents(*PeerEventSubscription, grpc.ServerStreamingServer[PeerEvent]) error {
 	return status.Error(codes.Unimplemented, "method SubscribePeerEvents not implemented")
+}
+func (UnimplementedLightningServer) SendOnionMessage(context.Context, *SendOnionMessageRequest) (*SendOnionMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SendOnionMessage not implemented")
+}
+func (UnimplementedLightningServer) SubscribeOnionMessages(*SubscribeOnionMessagesRequest, grpc.ServerStreamingServer[OnionMessageUpdate]) error {
+	return status.Error(codes.Unimplemented, "method SubscribeOnionMessages not implemented")
 }
 func (UnimplementedLightningServer) OpenChannel(*OpenChannelRequest, grpc.ServerStreamingServer[OpenStatusUpdate]) error {
 	return status.Error(codes.Unimplemented, "method OpenChannel not implemented")
@@ -1198,6 +1243,35 @@ func _Lightning_SubscribePeerEvents_Handler(srv interface{}, stream grpc.ServerS
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribePeerEventsServer = grpc.ServerStreamingServer[PeerEvent]
+
+func _Lightning_SendOnionMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SendOnionMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).SendOnionMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_SendOnionMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).SendOnionMessage(ctx, req.(*SendOnionMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_SubscribeOnionMessages_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(SubscribeOnionMessagesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LightningServer).SubscribeOnionMessages(m, &grpc.GenericServerStream[SubscribeOnionMessagesRequest, OnionMessageUpdate]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_SubscribeOnionMessagesServer = grpc.ServerStreamingServer[OnionMessageUpdate]
 
 func _Lightning_OpenChannel_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(OpenChannelRequest)
@@ -1678,6 +1752,10 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Lightning_ListPeers_Handler,
 		},
 		{
+			MethodName: "SendOnionMessage",
+			Handler:    _Lightning_SendOnionMessage_Handler,
+		},
+		{
 			MethodName: "OpenChannelSync",
 			Handler:    _Lightning_OpenChannelSync_Handler,
 		},
@@ -1767,6 +1845,11 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "SubscribePeerEvents",
 			Handler:       _Lightning_SubscribePeerEvents_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "SubscribeOnionMessages",
+			Handler:       _Lightning_SubscribeOnionMessages_Handler,
 			ServerStreams: true,
 		},
 		{

@@ -62,6 +62,8 @@ type Peers interface {
 	ConnectPeer(ctx context.Context, id lnwire.PubKey, addr string, keep bool, timeout time.Duration) error
 	DisconnectPeer(id lnwire.PubKey) error
 	PeerEvents() *node.Subscription[node.PeerEvent]
+	SendOnionMessage(to lnwire.PubKey, m *lnwire.OnionMessage) error
+	OnionMessages() *node.Subscription[node.OnionMessage]
 }
 
 // Channels are our channels and what was forwarded over them.
