@@ -114,7 +114,7 @@ func (p *pair) restartsHolding(victim Peer) {
 func (p *pair) siege() {
 	p.balance()
 	before := p.own()
-	s := &siege{over: make(chan struct{})}
+	s := &siege{over: make(chan struct{}), why: map[string]int{}}
 	var payers sync.WaitGroup
 	for i := range 8 {
 		d := p.bothWays()[i%2]
@@ -129,11 +129,20 @@ func (p *pair) siege() {
 			p.restart([]Peer{p.ours, p.theirs}[i%2], i%4 >= 2)
 		}
 	}()
-	delta, good := int64(0), 0 // from ours to theirs
+	p.allAgree()
+	delta, good, stuck := int64(0), 0, 0 // from ours to theirs
 	for _, a := range s.all {
-		end := p.sent(a.from, a.inv.Hash)
 		r, err := a.to.Received(p.ctx(), a.inv.Hash)
 		p.must(err)
+		if !a.from.Offers(Resumes) && r.State == Open {
+			now, err := a.from.Sent(p.ctx(), a.inv.Hash)
+			p.must(err)
+			if now.State == InFlight {
+				stuck++
+				continue
+			}
+		}
+		end := p.sent(a.from, a.inv.Hash)
 		require.Equal(p.t, end.State == Succeeded, r.State == Settled, "payment %x of %s: %s at the payer, %s at the payee", a.inv.Hash, a.from.Name(), end.State, r.State)
 		if end.State != Succeeded {
 			continue
@@ -146,17 +155,19 @@ func (p *pair) siege() {
 		}
 	}
 	p.moved(p.ours, p.theirs, delta, before)
-	p.t.Logf("%d payments, %d of them arrived", len(s.all), good)
+	p.t.Logf("%d payments, %d of them arrived, %d without an end in the payer's table and without an HTLC; failures: %v", len(s.all), good, stuck, s.why)
 	p.pays(p.ours, p.theirs, 1_900_000)
 	p.pays(p.theirs, p.ours, 1_900_000)
 }
 
 // siege is the payments that go on meanwhile.
 type siege struct {
-	over chan struct{}
-	done atomic.Int64 // that succeeded
-	mu   sync.Mutex
-	all  []attempt
+	over       chan struct{}
+	done       atomic.Int64 // that succeeded
+	big, small atomic.Int64 // amounts that have been used
+	mu         sync.Mutex
+	all        []attempt
+	why        map[string]int // failures
 }
 
 type attempt struct {
@@ -166,13 +177,18 @@ type attempt struct {
 }
 
 func (s *siege) payer(ctx context.Context, from, to Peer) {
-	for ctx.Err() == nil {
+	for i := 0; ctx.Err() == nil; i++ {
 		select {
 		case <-s.over:
 			return
 		default:
 		}
-		msat := (rand.Int64N(2000) + 2) * 1000
+		// Of a smaller amount a payer does not believe that it must fail because a larger
+		// one did: some have an output in the commitments, some have none.
+		msat := 3_000_000 - s.big.Add(25)
+		if i%3 == 2 {
+			msat = 300_000 - s.small.Add(25)
+		}
 		one, cancel := context.WithTimeout(ctx, 20*time.Second)
 		inv, err := to.Invoice(one, msat, "siege")
 		if err == nil {
@@ -189,6 +205,9 @@ func (s *siege) payer(ctx context.Context, from, to Peer) {
 		if err == nil {
 			s.done.Add(1)
 		} else {
+			s.mu.Lock()
+			s.why[err.Error()]++
+			s.mu.Unlock()
 			time.Sleep(50 * time.Millisecond) // somebody is down, and will be a little longer
 		}
 	}

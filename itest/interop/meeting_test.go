@@ -156,6 +156,9 @@ func (m *meeting) open(a, b Peer, o Opening) string {
 	m.inMempool(m.w.FundingTx(rig.ChanPoint(point)))
 	m.mine(6)
 	m.active(point, a, b)
+	if !o.Private && a.Offers(Graph) && b.Offers(Graph) && a.Offers(Announces) && b.Offers(Announces) {
+		m.inGraphs(m.channel(a, point).SCID, []Peer{a, b}, []Peer{a, b})
+	}
 	return point
 }
 

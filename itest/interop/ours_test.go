@@ -11,7 +11,10 @@ import (
 
 // ours starts a node of ours.
 func ours(w *rig.World, name string, s Setup) Peer {
-	options := []string{"--accept-keysend", "--bitcoin.defaultchanconfs=3", "--chan-enable-timeout=1s", "--chan-disable-timeout=2s"}
+	options := []string{
+		"--accept-keysend", "--bitcoin.defaultchanconfs=3", "--chan-enable-timeout=1s", "--chan-disable-timeout=2s",
+		"--fee.min-update-timeout=1s", "--fee.max-update-timeout=2s",
+	}
 	if s.Delay > 0 {
 		options = append(options, "--bitcoin.defaultremotedelay="+strconv.Itoa(s.Delay))
 	}
@@ -27,7 +30,7 @@ func ours(w *rig.World, name string, s Setup) Peer {
 func until(ctx context.Context, so func() (bool, error)) error {
 	for {
 		ok, err := so()
-		if ok {
+		if ok && err == nil {
 			return nil
 		}
 		select {

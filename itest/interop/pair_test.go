@@ -162,7 +162,7 @@ func (p *pair) disconnects(by Peer) {
 // feeMoves lets the opener follow the estimate.
 func (p *pair) feeMoves() {
 	total := p.owns(p.a)
-	for _, rate := range []int64{4_000, 30_000, usualRate} { // far apart: LDK goes down only to less than half
+	for _, rate := range []int64{4_000, usualRate} { // far apart: LDK goes down only to less than half
 		before, err := p.ours.(*spoken).perKW(p.ctx(), p.point)
 		p.must(err)
 		p.rate(rate)
