@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestSync(t *testing.T) {
 			again(t, n, s)
 		})
 	}
-	if *full && os.Getenv("LND_BIN") != "" {
+	if os.Getenv("LND_BIN") != "" {
 		t.Run("lnd", func(t *testing.T) { compare(t, w, s) })
 	}
 }
@@ -66,6 +67,7 @@ func learn(t *testing.T, n *rig.Node, s *speaker) {
 	took, after := time.Since(start), usageOf(n.Proc.Cmd.Process.Pid)
 	after.cpu -= before.cpu
 	t.Logf("synchronised in %.1f s: %v", took.Seconds(), after)
+	rest(t, n)
 	describe(t, n.LN, s.g)
 	t.Logf("after DescribeGraph: %v", usageOf(n.Proc.Cmd.Process.Pid))
 	s.count(func(c *said) {
@@ -80,8 +82,8 @@ func again(t *testing.T, n *rig.Node, s *speaker) {
 	start := time.Now()
 	n.Start()
 	require.EqualValues(t, len(s.g.ids), info(t, n.LN).NumChannels)
-	u := usageOf(n.Proc.Cmd.Process.Pid)
-	t.Logf("started again in %.2f s: %v", time.Since(start).Seconds(), u)
+	t.Logf("started again in %.2f s: %v", time.Since(start).Seconds(), usageOf(n.Proc.Cmd.Process.Pid))
+	rest(t, n)
 	for line := range strings.Lines(n.Log()) {
 		if strings.Contains(line, "graph is loaded") {
 			t.Log(strings.TrimSpace(line))
@@ -95,6 +97,14 @@ func again(t *testing.T, n *rig.Node, s *speaker) {
 	})
 	describe(t, n.LN, s.g)
 	require.Zero(t, s.take().asked)
+}
+
+// rest tells what a node takes when it has nothing to do. Only the figures need it.
+func rest(t *testing.T, n *rig.Node) {
+	if *full {
+		time.Sleep(5 * time.Second)
+		t.Logf("at rest: %v", usageOf(n.Proc.Cmd.Process.Pid))
+	}
 }
 
 func connect(t *testing.T, ln lnrpc.LightningClient, s *speaker) {
@@ -180,6 +190,18 @@ func describe(t *testing.T, ln lnrpc.LightningClient, g *graph) {
 	require.Equal(t, len(g.nodes), told)
 }
 
+// learnFromLnd: what lnd has learned it tells a node of ours, which asks it with the
+// options of extended queries.
+func learnFromLnd(t *testing.T, w *rig.World, l *lnd, s *speaker) {
+	n := w.NewNode("pupil"+strconv.Itoa(len(w.Nodes)), "--noseedbackup")
+	n.Start()
+	_, err := l.ln.ConnectPeer(rig.Soon(t), &lnrpc.ConnectPeerRequest{Addr: &lnrpc.LightningAddress{Pubkey: n.ID, Host: n.P2P}})
+	require.NoError(t, err)
+	require.True(t, await(t, n.LN, s, time.Minute))
+	describe(t, n.LN, s.g)
+	n.Stop()
+}
+
 // compare lets lnd learn the same from the same speaker, for ten minutes at most.
 func compare(t *testing.T, w *rig.World, s *speaker) {
 	for _, options := range [][]string{nil, {"--routing.assumechanvalid"}} {
@@ -191,6 +213,9 @@ func compare(t *testing.T, w *rig.World, s *speaker) {
 		after.cpu -= before.cpu
 		t.Logf("lnd %v, complete %v: %.1f s: %v", options, ok, took.Seconds(), after)
 		t.Logf("its files: %s", mib(sizeOf(filepath.Join(l.dir, "data"), "channel.db")))
+		if ok && !*full {
+			learnFromLnd(t, w, l, s)
+		}
 		l.stop()
 		start = time.Now()
 		l.start()
