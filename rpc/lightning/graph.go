@@ -47,6 +47,18 @@ var describing = make(chan struct{}, 1)
 // several channels.
 type names map[lnwire.PubKey]string
 
+// features shows a vector, and the same vector once: most nodes have one of a few.
+type features map[string]map[uint32]*lnrpc.Feature
+
+func (f features) of(v lnwire.Features) map[uint32]*lnrpc.Feature {
+	list, ok := f[string(v)]
+	if !ok {
+		list = translate.Features(v)
+		f[string(v)] = list
+	}
+	return list
+}
+
 func (n names) of(id lnwire.PubKey) string {
 	text, ok := n[id]
 	if !ok {
@@ -68,7 +80,7 @@ func (s *Service) DescribeGraph(ctx context.Context, req *lnrpc.ChannelGraphRequ
 		return nil, ctx.Err()
 	}
 	out := &lnrpc.ChannelGraph{}
-	seen, names := map[lnwire.PubKey]bool{}, names{}
+	seen, names, shown := map[lnwire.PubKey]bool{}, names{}, features{}
 	add := func(c *gossip.Channel) { out.Edges = append(out.Edges, names.edge(c)) }
 	if err := s.eachChannel(ctx, add); err != nil {
 		return nil, err
@@ -81,9 +93,7 @@ func (s *Service) DescribeGraph(ctx context.Context, req *lnrpc.ChannelGraphRequ
 		for _, n := range list {
 			after = n.ID
 			seen[n.ID] = true
-			node := graphNode(n)
-			node.PubKey = names.of(n.ID)
-			out.Nodes = append(out.Nodes, node)
+			out.Nodes = append(out.Nodes, names.node(n, shown))
 		}
 		if len(list) < graphPage {
 			break
@@ -123,10 +133,12 @@ func (s *Service) selfNode() *lnrpc.LightningNode {
 	}
 }
 
-func graphNode(n *gossip.Node) *lnrpc.LightningNode {
+func graphNode(n *gossip.Node) *lnrpc.LightningNode { return names{}.node(n, features{}) }
+
+func (n names) node(v *gossip.Node, shown features) *lnrpc.LightningNode {
 	return &lnrpc.LightningNode{
-		PubKey: n.ID.String(), LastUpdate: n.Updated, Alias: n.Alias.String(), Color: n.Color.String(),
-		Addresses: translate.Addresses(n.Addresses), Features: translate.Features(n.Features),
+		PubKey: n.of(v.ID), LastUpdate: v.Updated, Alias: v.Alias.String(), Color: v.Color.String(),
+		Addresses: translate.Addresses(v.Addresses), Features: shown.of(v.Features),
 	}
 }
 
