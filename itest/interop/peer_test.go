@@ -95,24 +95,27 @@ type Ability string
 
 // The abilities.
 const (
-	Keysends     Ability = "keysend"                        // sends payments without an invoice
-	TakesKeysend Ability = "takes keysend"                  // and accepts them
-	Splits       Ability = "splits"                         // pays in parts over several channels
-	Holds        Ability = "holds"                          // hold invoices
-	Names        Ability = "names failures"                 // Payment.Failures is filled in
-	Policies     Ability = "policies"                       // SetPolicy
-	Graph        Ability = "graph"                          // Edge and Alias
-	Announces    Ability = "announces"                      // its channels and itself
-	Forwards     Ability = "forwards"                       // for others
-	Patient      Ability = "patient"                        // keeps a channel whose funding is unconfirmed again by a reorg
-	Sweeps       Ability = "sweeps"                         // brings everything of a forced close into its wallet
-	ZeroConf     Ability = "channels without confirmations" // Opening.ZeroConf, Setup.Trust
-	Aliases      Ability = "short channel ids of its own"   // Opening.Alias
-	Blinded      Ability = "blinded paths"                  // in invoices
-	OnionMail    Ability = "onion messages"
-	Offers12     Ability = "offers"
-	SimpleClose  Ability = "simple close"
-	Quiesces     Ability = "quiescence"
+	Keysends     Ability = "keysend"       // sends payments without an invoice
+	TakesKeysend Ability = "takes keysend" // and accepts them
+	Splits       Ability = "splits"        // pays in parts over several channels
+	Holds        Ability = "holds"         // hold invoices
+	// Resumes: a payment gets its end although the node went down after it had told its peer
+	// of the HTLC and before it had signed for it. lnd waits for ever.
+	Resumes     Ability = "resumes payments"
+	Names       Ability = "names failures"                 // Payment.Failures is filled in
+	Policies    Ability = "policies"                       // SetPolicy
+	Graph       Ability = "graph"                          // Edge and Alias
+	Announces   Ability = "announces"                      // its channels and itself
+	Forwards    Ability = "forwards"                       // for others
+	Patient     Ability = "patient"                        // keeps a channel whose funding is unconfirmed again by a reorg
+	Sweeps      Ability = "sweeps"                         // brings everything of a forced close into its wallet
+	ZeroConf    Ability = "channels without confirmations" // Opening.ZeroConf, Setup.Trust
+	Aliases     Ability = "short channel ids of its own"   // Opening.Alias
+	Blinded     Ability = "blinded paths"                  // in invoices
+	OnionMail   Ability = "onion messages"
+	Offers12    Ability = "offers"
+	SimpleClose Ability = "simple close"
+	Quiesces    Ability = "quiescence"
 )
 
 // ChannelType as BOLT 2 names it.
