@@ -144,10 +144,10 @@ func (x *across) mail() {
 		})
 	}
 	in := x.we.inbox(x.meeting)
-	x.must(x.a.ask(x.ctx(), "message", fields{"path": []string{x.we.ID()}, "type": 4244, "data": hex.EncodeToString([]byte("to us"))}, nil))
+	x.must(x.a.ask(x.ctx(), "message", fields{"path": []string{x.we.ID()}, "type": 4245, "data": hex.EncodeToString([]byte("to us"))}, nil))
 	got, err := in.Recv()
 	x.must(err)
-	require.Equal(x.t, []byte("to us"), got.CustomRecords[4244])
+	require.Equal(x.t, []byte("to us"), got.CustomRecords[4245])
 }
 
 // offers lets a pay an offer of b: the request, the invoice and the payment all go over
