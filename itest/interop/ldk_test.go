@@ -9,8 +9,9 @@ import (
 
 // TestLDK plays every scenario with LDK.
 func TestLDK(t *testing.T) {
+	t.Parallel()
 	needLDK(t)
-	play(t, Implementation{Name: "ldk", Types: []ChannelType{Anchors}, Start: startLDK})
+	play(t, Implementation{Name: "ldk", Types: []ChannelType{Anchors}, Start: startLDK, Parallel: true})
 }
 
 // ldkLacks: the bindings do not tell the names of failures; a channel whose funding is

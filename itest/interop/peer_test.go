@@ -80,6 +80,8 @@ type Implementation struct {
 	// with the test. What it prints is shown when the test fails. It uses channels at 3
 	// confirmations, and takes fee estimates from the world's fee server.
 	Start func(w *rig.World, name string, s Setup) Peer
+	// Parallel: the roles are played at the same time, each on a chain of its own.
+	Parallel bool
 }
 
 // Setup is what a node is started with. The zero value is the usual.

@@ -15,16 +15,24 @@ import (
 func play(t *testing.T, i Implementation) {
 	res := &results{cells: map[string]map[string]string{}}
 	t.Cleanup(func() { res.tell(t) })
+	part := func(name string, play func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			if i.Parallel {
+				t.Parallel()
+			}
+			play(t)
+		})
+	}
 	for _, typ := range i.Types {
 		for _, weOpen := range []bool{true, false} {
 			role := "we open"
 			if !weOpen {
 				role = i.Name + " opens"
 			}
-			t.Run(fmt.Sprintf("%s/%s", typ, role), func(t *testing.T) { playPair(t, i, res, typ, weOpen) })
+			part(fmt.Sprintf("%s/%s", typ, role), func(t *testing.T) { playPair(t, i, res, typ, weOpen) })
 		}
-		t.Run(fmt.Sprintf("%s/we forward", typ), func(t *testing.T) { playMiddle(t, i, res, typ, true) })
-		t.Run(fmt.Sprintf("%s/%s forwards", typ, i.Name), func(t *testing.T) { playMiddle(t, i, res, typ, false) })
+		part(fmt.Sprintf("%s/we forward", typ), func(t *testing.T) { playMiddle(t, i, res, typ, true) })
+		part(fmt.Sprintf("%s/%s forwards", typ, i.Name), func(t *testing.T) { playMiddle(t, i, res, typ, false) })
 	}
 }
 
