@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha3"
+	"encoding/base32"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -19,6 +23,25 @@ const (
 	// hostIPs is how many addresses of one name are announced.
 	hostIPs = 4
 )
+
+// externalAddress reads --externalip. Of an onion service the checksum is looked at:
+// nobody could reach it under a name with a wrong letter.
+func externalAddress(text string) (lnwire.Address, error) {
+	a, err := lnwire.ParseAddress(text, 9735)
+	if err != nil || a.Type != lnwire.AddrTor3 {
+		return a, err
+	}
+	const keyLen, version = 32, 3
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.TrimSuffix(a.Host, ".onion")))
+	if err != nil || len(raw) != keyLen+3 || raw[keyLen+2] != version {
+		return a, fmt.Errorf("%s is no onion service of version 3", a.Host)
+	}
+	sum := sha3.Sum256(slices.Concat([]byte(".onion checksum"), raw[:keyLen], []byte{version}))
+	if !bytes.Equal(sum[:2], raw[keyLen:keyLen+2]) {
+		return a, fmt.Errorf("%s is mistyped: its checksum is wrong", a.Host)
+	}
+	return a, nil
+}
 
 // externalHost is a name whose addresses are announced as they are now.
 type externalHost struct {

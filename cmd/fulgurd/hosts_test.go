@@ -48,3 +48,23 @@ func TestExternalHosts(t *testing.T) {
 	_, err = load(t, "--bitcoin.regtest", "--externalhosts=node.example.org", "--tor.active")
 	require.ErrorContains(t, err, "outside of Tor")
 }
+
+// TestExternalAddress: what may be announced by --externalip, and an onion service with
+// a wrong letter, which may not. The good one is the Tor project's.
+func TestExternalAddress(t *testing.T) {
+	const good = "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
+	for text, want := range map[string]lnwire.AddressType{
+		"203.0.113.9": lnwire.AddrIPv4, "[2001:db8::1]:9000": lnwire.AddrIPv6, good: lnwire.AddrTor3, good + ":80": lnwire.AddrTor3,
+		"node.example.org": lnwire.AddrDNS,
+	} {
+		a, err := externalAddress(text)
+		require.NoError(t, err)
+		require.Equal(t, want, a.Type)
+	}
+	for bad, why := range map[string]string{
+		"3" + good[1:]: "checksum", good[:55] + "e.onion": "version 3", "203.0.113.9:0": "port 0", "expyuzz4wqqyqhjn.onion": "version 3",
+	} {
+		_, err := externalAddress(bad)
+		require.ErrorContains(t, err, why)
+	}
+}

@@ -330,7 +330,7 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 	}
 	cfg.PeerDelay.Min, cfg.PeerDelay.Max = c.MinBackoff, c.MaxBackoff
 	for _, text := range c.ExternalIP {
-		a, err := lnwire.ParseAddress(text, 9735)
+		a, err := externalAddress(text)
 		if err != nil {
 			return node.Config{}, fmt.Errorf("--externalip=%s: %w", text, err)
 		}

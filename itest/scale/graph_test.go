@@ -225,7 +225,18 @@ func tell(t testing.TB, i int, c *planned, id lnwire.ShortChannelID, members []m
 	return out
 }
 
-// nodeAnnouncement has addresses of every kind, now and then.
+// addresses of a node are of every kind, now and then. Nobody listens there.
+func addresses(i int) []lnwire.Address {
+	list := []lnwire.Address{{Type: lnwire.AddrIPv4, Host: "203.0.113." + strconv.Itoa(1+i%250), Port: 9735}}
+	if i%2 == 0 {
+		list = append(list, lnwire.Address{Type: lnwire.AddrTor3, Host: strings.Repeat("a", 55) + "d.onion", Port: 9735})
+	}
+	if i%50 == 0 {
+		list = append(list, lnwire.Address{Type: lnwire.AddrDNS, Host: "node" + strconv.Itoa(i) + ".example.org", Port: 9735})
+	}
+	return list
+}
+
 func nodeAnnouncement(t testing.TB, i int, k *member, now time.Time) []byte {
 	alias, err := lnwire.NewAlias("node " + strconv.Itoa(i))
 	if err != nil {
@@ -234,17 +245,7 @@ func nodeAnnouncement(t testing.TB, i int, k *member, now time.Time) []byte {
 	a := &lnwire.NodeAnnouncement{
 		Features:  lnwire.NewFeatures(lnwire.DataLossProtectRequired, lnwire.GossipQueriesOptional, lnwire.VarOnionRequired, lnwire.BasicMPPOptional, lnwire.ChannelTypeOptional),
 		Timestamp: uint32(now.Unix()) - uint32(600+i%40_000), NodeID: k.id, Alias: alias, RGB: lnwire.RGB{byte(i), 2, 3},
-		Addresses: []lnwire.Address{{Type: lnwire.AddrIPv4, Host: "203.0.113." + strconv.Itoa(1+i%250), Port: 9735}},
-	}
-	if i%2 == 0 { // the key stands for an onion service's
-		onion, err := lnwire.ParseAddress(strings.Repeat("a", 55)+"d.onion", 9735)
-		if err != nil {
-			t.Error(err)
-		}
-		a.Addresses = append(a.Addresses, onion)
-	}
-	if i%50 == 0 {
-		a.Addresses = append(a.Addresses, lnwire.Address{Type: lnwire.AddrDNS, Host: "node" + strconv.Itoa(i) + ".example.org", Port: 9735})
+		Addresses: addresses(i),
 	}
 	a.Sig = signature(k.key, a.SignedDigest())
 	return marshal(t, a)
