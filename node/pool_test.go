@@ -39,3 +39,24 @@ func TestLaterRunsOnceWhoeverIsFirst(t *testing.T) {
 	require.Equal(t, int32(5000), calls.Load())
 	p.stop()
 }
+
+// TestLeisure: what is asked for at leisure is done, after the jobs that wait.
+func TestLeisure(t *testing.T) {
+	p := &pool{jobs: make(chan func(), 1024), spare: make(chan func(), 1024)}
+	var order []string
+	done := make(chan struct{})
+	for range 3 {
+		p.atLeisure(func() {
+			if order = append(order, "leisure"); len(order) == 8 {
+				close(done)
+			}
+		})
+	}
+	for range 5 {
+		later(p, func() int { order = append(order, "job"); return 0 })
+	}
+	p.done.Go(p.work) // one worker
+	<-done
+	p.stop()
+	require.Equal(t, []string{"job", "job", "job", "job", "job", "leisure", "leisure", "leisure"}, order)
+}
