@@ -525,6 +525,8 @@ func TestCreateAndUnlock(t *testing.T) {
 	d.answer(lnrpc.WalletUnlocker_GenSeed_FullMethodName, &lnrpc.GenSeedResponse{CipherSeedMnemonic: words})
 	d.answer(lnrpc.WalletUnlocker_InitWallet_FullMethodName, &lnrpc.InitWalletResponse{AdminMacaroon: []byte{0xab}})
 	d.answer(lnrpc.WalletUnlocker_UnlockWallet_FullMethodName, &lnrpc.UnlockWalletResponse{})
+	d.answer(lnrpc.State_SubscribeState_FullMethodName,
+		&lnrpc.SubscribeStateResponse{State: lnrpc.WalletState_UNLOCKED}, &lnrpc.SubscribeStateResponse{State: lnrpc.WalletState_RPC_ACTIVE})
 	asked := func() *lnrpc.InitWalletRequest {
 		return d.request(lnrpc.WalletUnlocker_InitWallet_FullMethodName).(*lnrpc.InitWalletRequest)
 	}
@@ -549,6 +551,15 @@ func TestCreateAndUnlock(t *testing.T) {
 	want := &lnrpc.UnlockWalletRequest{WalletPassword: []byte("password"), RecoveryWindow: 5}
 	require.True(t, proto.Equal(want, d.request(lnrpc.WalletUnlocker_UnlockWallet_FullMethodName)))
 	require.Equal(t, exitError, typist{d: d}.types("unlock").code, "no password")
+
+	// A daemon that ends before it answers: nobody is told that all is well.
+	d.answer(lnrpc.State_SubscribeState_FullMethodName, &lnrpc.SubscribeStateResponse{State: lnrpc.WalletState_UNLOCKED})
+	got = typist{d: d, in: "password\n"}.types("unlock", "--stdin")
+	require.Equal(t, exitError, got.code)
+	require.Contains(t, got.err, "has not started")
+	got = typist{d: d, in: "password\npassword\nyes\n" + strings.Join(words, "  ") + "\n\n\n"}.types("create", "--stateless_init")
+	require.Equal(t, exitError, got.code)
+	require.JSONEq(t, `{"admin_macaroon": "ab"}`, got.out, "it is shown this once")
 }
 
 func TestQRIsForEyes(t *testing.T) {

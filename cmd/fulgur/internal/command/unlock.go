@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
+	"google.golang.org/grpc"
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
@@ -73,7 +74,33 @@ func unlock(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.untilActive(ctx, conn); err != nil {
+		return fmt.Errorf("the wallet is open, but %w", err)
+	}
 	return c.result(map[string]any{}, func(w io.Writer) { fmt.Fprintln(w, "the wallet is open") })
+}
+
+// untilActive waits until the daemon with its wallet open answers all calls: the next
+// command is typed when this one is done.
+func (c *call) untilActive(ctx context.Context, conn grpc.ClientConnInterface) error {
+	c.step("%s", stateWords[lnrpc.WalletState_UNLOCKED])
+	defer c.quiet()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	states, err := lnrpc.NewStateClient(conn).SubscribeState(ctx, &lnrpc.SubscribeStateRequest{})
+	for err == nil {
+		var s *lnrpc.SubscribeStateResponse
+		if s, err = states.Recv(); err != nil {
+			break
+		}
+		switch s.State {
+		case lnrpc.WalletState_RPC_ACTIVE, lnrpc.WalletState_SERVER_ACTIVE:
+			return nil
+		case lnrpc.WalletState_WAITING_TO_START, lnrpc.WalletState_NON_EXISTING, lnrpc.WalletState_LOCKED, lnrpc.WalletState_UNLOCKED:
+			c.step("%s", stateWords[s.State])
+		}
+	}
+	return fmt.Errorf("the node has not started: %w", err)
 }
 
 // create makes a wallet in conversation.
@@ -109,12 +136,17 @@ func create(ctx context.Context, c *call) error {
 	if req.StatelessInit {
 		out["admin_macaroon"] = hex.EncodeToString(answer.AdminMacaroon)
 	}
-	return c.result(out, func(w io.Writer) {
+	started := c.untilActive(ctx, conn)
+	err = c.result(out, func(w io.Writer) {
 		fmt.Fprintln(w, "the wallet is made and open")
 		if req.StatelessInit {
 			fmt.Fprintf(w, "admin macaroon, shown this once: %x\n", answer.AdminMacaroon)
 		}
 	})
+	if started != nil {
+		return fmt.Errorf("the wallet is made and open, but %w", started)
+	}
+	return err
 }
 
 func (c *call) newPassword() ([]byte, error) {
