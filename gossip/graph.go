@@ -59,8 +59,12 @@ func (m *Machine) addChannel(c *channel, ids [2]lnwire.PubKey) {
 		if n == nil {
 			n = &node{id: id, view: &Node{ID: id}}
 			m.nodes[id] = n
-			at, _ := slices.BinarySearchFunc(m.nodeOrder, id, compareNode)
-			m.nodeOrder = slices.Insert(m.nodeOrder, at, n)
+			if m.restoring {
+				m.nodeOrder = append(m.nodeOrder, n)
+			} else {
+				at, _ := slices.BinarySearchFunc(m.nodeOrder, id, compareNode)
+				m.nodeOrder = slices.Insert(m.nodeOrder, at, n)
+			}
 		}
 		n.channels = append(n.channels, c.id)
 		c.nodes[i] = n

@@ -17,8 +17,9 @@ type Machine struct {
 	now time.Time
 	fx  Effects
 
-	tip   lnwire.BlockRef
-	awake bool // a block is known
+	tip       lnwire.BlockRef
+	awake     bool // a block is known
+	restoring bool // nodeOrder is not in order yet
 
 	// The map.
 	channels  map[lnwire.ShortChannelID]*channel
@@ -109,6 +110,7 @@ const (
 // Step applies one event at a time of the wall clock. It does not block.
 func (m *Machine) Step(now time.Time, ev Event) Effects {
 	m.now = now
+	m.restored()
 	if m.tip.Height > 0 {
 		m.awaken() // restored
 	}

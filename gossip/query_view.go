@@ -90,6 +90,7 @@ func (m *Machine) Node(id lnwire.PubKey) (*Node, []lnwire.ShortChannelID, bool) 
 // Nodes are at most limit nodes behind an id, in rising order. Fewer than limit means
 // that there are no more.
 func (m *Machine) Nodes(after lnwire.PubKey, limit int) (list []*Node) {
+	m.restored()
 	at, found := slices.BinarySearchFunc(m.nodeOrder, after, compareNode)
 	if found {
 		at++

@@ -1,8 +1,10 @@
 package gossip
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -11,6 +13,7 @@ import (
 // order of Kinds. A row that cannot be used (damaged, or left without its channel)
 // is in the effects' Rows, to be deleted: it will be learned again.
 func (m *Machine) Restore(row Row) Effects {
+	m.restoring = true
 	if err := m.restore(row); err != nil {
 		m.fx = Effects{}
 		m.erase(row.Key)
@@ -18,6 +21,14 @@ func (m *Machine) Restore(row Row) Effects {
 	fx := m.fx
 	m.fx = Effects{}
 	return fx
+}
+
+// restored puts the nodes in order: while rows are restored, that waits.
+func (m *Machine) restored() {
+	if m.restoring {
+		m.restoring = false
+		slices.SortFunc(m.nodeOrder, func(a, b *node) int { return bytes.Compare(a.id[:], b.id[:]) })
+	}
 }
 
 func (m *Machine) restore(row Row) error {
