@@ -67,6 +67,9 @@ type world struct {
 	finder routing.Finder
 	busy   []routing.Load
 	locals []routing.Local
+	env    routing.Env // as it was given last
+	// potentials asks for those of the env.
+	potentials func(lnwire.MilliSat) *routing.Potentials
 }
 
 // env is the world as a payment sees it now. It holds until w is used again.
@@ -77,10 +80,11 @@ func (ps *payments) env(w *world) routing.Env {
 	w.busy = ps.flights.busy.AppendTo(w.busy[:0])
 	w.locals = n.locals(w.locals[:0], &ps.flights)
 	ps.mu.Unlock()
-	return routing.Env{
+	w.env = routing.Env{
 		Self: n.id, Graph: n.gossip.snapshot(), Locals: w.locals, Busy: w.busy, Height: n.height(), Scores: scores,
-		Finder: &w.finder, Attempts: n.nextAttempt,
+		Finder: &w.finder, Attempts: n.nextAttempt, Potentials: w.potentials,
 	}
+	return w.env
 }
 
 // locals appends our channels as first hops.

@@ -29,6 +29,8 @@ type payments struct {
 	scores    *routing.Scores
 	flights   flights
 
+	surveys surveys
+
 	// The watches have a lock of their own: nobody who only follows a payment waits
 	// while another one is looked up in the store.
 	watchMu sync.Mutex
@@ -52,9 +54,13 @@ type payRun struct {
 func (n *Node) startPayments() error {
 	ps := &payments{
 		n: n, byHash: map[lnwire.Hash]*payRun{}, byAttempt: map[uint64]*payRun{}, scores: routing.NewScores(),
-		worlds:  sync.Pool{New: func() any { return new(world) }},
 		flights: flights{asked: map[uint64]asking{}},
 		watches: map[lnwire.Hash][]*PaymentWatch{}, all: map[*PaymentWatch]struct{}{},
+	}
+	ps.worlds.New = func() any {
+		w := new(world)
+		w.potentials = func(amount lnwire.MilliSat) *routing.Potentials { return ps.potentials(n.now(), &w.env, amount) }
+		return w
 	}
 	n.payments = ps
 	history, err := n.db.Scores()
@@ -402,6 +408,9 @@ func (n *Node) FindRoute(q routing.Query) (routing.Route, error) {
 		q.Scores = env.Scores
 	}
 	q.Busy, q.Now = env.Busy, n.now()
+	if q.Ours {
+		q.Potentials = env.Potentials(q.Amount)
+	}
 	r, err := env.Finder.Find(env.Graph, &q)
 	if none := (*routing.NoRoute)(nil); errors.As(err, &none) && none.Unlikely {
 		q.Unlikely = true

@@ -85,15 +85,18 @@ type Local struct {
 
 // Env is the world as a step of a payment sees it. The payment does not keep it.
 type Env struct {
-	Self     lnwire.PubKey
-	Graph    *Snapshot
-	Locals   []Local
-	Busy     []Load        // of all attempts under way, those of other payments too
-	Height   lnwire.Height // of our chain
-	Scores   *Scores       // nil: no experience
-	Params   *Params       // nil: DefaultParams
-	Finder   *Finder       // scratch memory, for this step alone; nil: a new one
-	Attempts func() uint64 // gives the number of a new attempt, never one twice
+	Self   lnwire.PubKey
+	Graph  *Snapshot
+	Locals []Local
+	Busy   []Load        // of all attempts under way, those of other payments too
+	Height lnwire.Height // of our chain
+	Scores *Scores       // nil: no experience
+	Params *Params       // nil: DefaultParams
+	Finder *Finder       // scratch memory, for this step alone; nil: a new one
+	// Potentials gives those of PotentialLevel(amount), or nil when there are none yet; it
+	// may itself be nil.
+	Potentials func(amount lnwire.MilliSat) *Potentials
+	Attempts   func() uint64 // gives the number of a new attempt, never one twice
 }
 
 // Launch is an attempt to hand to the switch.

@@ -49,7 +49,8 @@ const (
 )
 
 // spot is the part of a label that every look at a channel needs. It is void unless
-// gen is the search's.
+// gen is the search's. The cost is that of the way from the target, and with potentials
+// what the rest of the way costs at least.
 type spot struct {
 	cost  float64
 	gen   uint32
@@ -119,6 +120,7 @@ type Finder struct {
 	bound   float64   // the cost of the best way to the source so far
 	here    []special // those of the node that is settled
 	known   toNode    // what was learned of those who send to it
+	ahead   *Potentials
 	// unlikely: a way was left out since it is not likely enough.
 	unlikely bool
 }
@@ -128,8 +130,8 @@ func (f *Finder) Find(s *Snapshot, q *Query) (Route, error) {
 	if err := f.begin(s, q); err != nil {
 		return Route{}, err
 	}
-	defer func() { f.t, f.q, f.p, f.known = nil, nil, nil, nil }()
-	if !f.search() {
+	defer func() { f.t, f.q, f.p, f.known, f.ahead = nil, nil, nil, nil, nil }()
+	if !f.search() && !f.plainly() {
 		return Route{}, &NoRoute{Reason: ReasonNoRoute, Unlikely: f.unlikely, Why: f.why()}
 	}
 	return f.trace(), nil
@@ -167,7 +169,7 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 	if f.maxHops == 0 {
 		return noRoute("what the recipient is to be told does not fit into an onion")
 	}
-	f.bound, f.risk, f.unlikely = math.Inf(1), float64(f.p.RiskPPB)/1e9, false
+	f.bound, f.risk, f.unlikely, f.ahead = math.Inf(1), float64(f.p.RiskPPB)/1e9, false, nil
 	f.attempt = (float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6) * preference(q.TimePref)
 	f.reset()
 	f.source, f.target = f.index(q.Source), f.index(q.Target)
@@ -178,7 +180,32 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 	if err := f.blinded(); err != nil {
 		return err
 	}
-	return f.useLocals()
+	if err := f.useLocals(); err != nil {
+		return err
+	}
+	if a := q.Potentials; a != nil && q.Ours && q.Amount >= a.least && a.knows(f.peers) {
+		f.ahead = a
+	}
+	return nil
+}
+
+// plainly searches again without potentials, which may know no way to where there is
+// one by now.
+func (f *Finder) plainly() bool {
+	if f.ahead == nil {
+		return false
+	}
+	q := *f.q
+	q.Potentials = nil
+	return f.begin(&Snapshot{*f.t}, &q) == nil && f.search()
+}
+
+// rest is what lies between the source and a node at least.
+func (f *Finder) rest(u uint32) potential {
+	if f.ahead == nil || u == f.source {
+		return potential{0, 1}
+	}
+	return f.ahead.at(u)
 }
 
 // hops is the most channels of a route, a blinded path counted as one.
@@ -422,7 +449,7 @@ func (f *Finder) overPlain(v uint32, l *label, in []edge) {
 	if len(f.known) > 0 {
 		likely = max(likely, f.p.Known)
 	}
-	floor := float64(l.amount-f.q.Amount) + l.risk + f.attempt/(l.prob*likely) - 1
+	floor, odds := float64(l.amount-f.q.Amount)+l.risk-1, f.attempt/(l.prob*likely)
 	amount, lock := float64(l.amount), float64(l.amount)*f.risk
 	for i := range in {
 		e := &in[i]
@@ -439,7 +466,8 @@ func (f *Finder) overPlain(v uint32, l *label, in []edge) {
 					limit = min(limit, to.cost)
 				}
 			}
-			if floor+float64(e.base)+amount*float64(e.ppm)*1e-6+lock*float64(e.delta) >= limit {
+			rest := f.rest(e.from)
+			if rest == nowhere || floor+float64(rest.sum)+odds*float64(rest.odds)+float64(e.base)+amount*float64(e.ppm)*1e-6+lock*float64(e.delta) >= limit {
 				continue
 			}
 		}
@@ -592,8 +620,13 @@ func (f *Finder) relax(u, v uint32, l *label, c *candidate) {
 	if to.state == open {
 		limit = min(limit, to.cost)
 	}
-	sum := float64(amount-f.q.Amount) + risk
-	if sum+f.attempt/l.prob >= limit {
+	rest := f.rest(u)
+	if rest == nowhere {
+		return
+	}
+	sum := float64(amount-f.q.Amount) + risk + float64(rest.sum)
+	odds := f.attempt * float64(rest.odds)
+	if sum+odds/l.prob >= limit {
 		return
 	}
 	chance := f.probability(u, c)
@@ -605,7 +638,7 @@ func (f *Finder) relax(u, v uint32, l *label, c *candidate) {
 		f.unlikely = true
 		return
 	}
-	cost := sum + f.attempt/prob
+	cost := sum + odds/prob
 	if cost >= limit {
 		return
 	}

@@ -11,6 +11,19 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
+// inboundOf is what a node asks for what comes to it over a channel.
+func inboundOf(s *Snapshot, scid lnwire.ShortChannelID, to lnwire.PubKey) Inbound {
+	c, _ := s.Channel(scid)
+	p := c.Policies[0]
+	if c.Node2 == to {
+		p = c.Policies[1]
+	}
+	if p == nil {
+		return Inbound{}
+	}
+	return p.Inbound
+}
+
 // checkForwards walks a route as the nodes on it would: each holds what it gets
 // against its policy, as the switch of this house does (B7.route.1, B7.route.2).
 func checkForwards(t fataler, s *Snapshot, r *Route, q *Query) {
@@ -32,6 +45,7 @@ func checkForwards(t fataler, s *Snapshot, r *Route, q *Query) {
 		}
 		if i > 0 {
 			fee := forward.Policy{Base: lnwire.MilliSat(p.Base), PPM: p.PPM}.Fee(amount)
+			fee = inboundOf(s, r.Hops[i-1].SCID, from).Incoming(amount, fee) - amount
 			in, out := r.carried(i-1), amount
 			if in-out != fee || r.Hops[i-1].Fee != fee {
 				t.Fatalf("hop %d keeps %s, its fee is %s", i-1, in-out, fee)

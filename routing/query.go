@@ -66,6 +66,9 @@ type Query struct {
 
 	// TimePref is Limits.TimePref.
 	TimePref float64
+	// Potentials make the search faster where the source is ours. They serve amounts from
+	// their level on. nil: none.
+	Potentials *Potentials
 	// Unlikely: a way below Params.MinProbability is better than none.
 	Unlikely bool
 

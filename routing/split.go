@@ -155,6 +155,9 @@ func (pl *planner) find(amount, fees lnwire.MilliSat) (Route, error) {
 		pl.s.env.Finder = finder
 	}
 	pl.q.Amount, pl.q.FeeLimit = amount, fees
+	if ask := pl.s.env.Potentials; ask != nil {
+		pl.q.Potentials = ask(amount)
+	}
 	r, err := finder.Find(pl.s.env.Graph, pl.q)
 	if none := (*NoRoute)(nil); errors.As(err, &none) {
 		pl.unlikely = pl.unlikely || none.Unlikely
