@@ -25,6 +25,7 @@ type spoken struct {
 	n       *rig.Node
 	version string
 	lacks   map[Ability]bool
+	hints   bool        // invoices tell the private channels
 	usual   ChannelType // of the channels that it opens when nothing is asked for
 }
 
@@ -201,7 +202,7 @@ func (p *spoken) Closing(ctx context.Context) (int, error) {
 }
 
 func (p *spoken) Invoice(ctx context.Context, msat int64, memo string) (Invoice, error) {
-	a, err := p.ln().AddInvoice(ctx, &lnrpc.Invoice{ValueMsat: msat, Memo: memo})
+	a, err := p.ln().AddInvoice(ctx, &lnrpc.Invoice{ValueMsat: msat, Memo: memo, Private: p.hints})
 	if err != nil {
 		return Invoice{}, err
 	}

@@ -103,7 +103,10 @@ const (
 	Holds        Ability = "holds"         // hold invoices
 	// Resumes: a payment gets its end although the node went down after it had told its peer
 	// of the HTLC and before it had signed for it. lnd waits for ever.
-	Resumes     Ability = "resumes payments"
+	Resumes Ability = "resumes payments"
+	// Whole: an invoice is settled in its books only if its HTLCs are. lnd, killed between the
+	// two, takes its own HTLCs for replays at the next start and fails them: it loses them.
+	Whole       Ability = "settles as a whole"
 	Names       Ability = "names failures"                 // Payment.Failures is filled in
 	Policies    Ability = "policies"                       // SetPolicy
 	Graph       Ability = "graph"                          // Edge and Alias
