@@ -38,6 +38,7 @@ export class Node {
     this.seed = store.seed();
     this.wallet = new Wallet(this.seed, () => this.rates.perVbyte());
     this.events = new Events(this);
+    this.turns = 0;
     this.onions = new OnionBox();
     this.dirty = false;
   }
@@ -198,6 +199,7 @@ export class Node {
   turn() {
     if (this.stopped) return;
     this.dirty = false;
+    this.turns++;
     do {
       this.peers.process_events();
       for (const p of this.providers) p.process_pending_events(this.collector);

@@ -234,7 +234,18 @@ export class Verbs {
   over(p) {
     if (p.state === "in flight") return false;
     if (p.state === "failed") return true;
-    return !this.node.manager.list_channels().some((c) => c.get_pending_outbound_htlcs().some((h) => hex(h.get_payment_hash()) === p.hash));
+    return p.parts > 0 && !this.underWay().has(p.hash);
+  }
+
+  // underWay are the hashes of what we have sent and not yet got an end of, looked up
+  // once in a turn.
+  underWay() {
+    const { node } = this;
+    if (this.lookedAt !== node.turns) {
+      this.lookedAt = node.turns;
+      this.hashes = new Set(node.manager.list_channels().flatMap((c) => c.get_pending_outbound_htlcs()).map((h) => hex(h.get_payment_hash())));
+    }
+    return this.hashes;
   }
 
   sent({ id }) {
