@@ -29,9 +29,9 @@ func TestInboundFeesAreAskedFor(t *testing.T) {
 		link := Link{ChanNum: 1, Peer: alice, SCIDs: []lnwire.ShortChannelID{101}, Up: true, Sendable: 1e9, Policy: Policy{Inbound: c.fee}}
 		s.Step(t0, LinkChanged{link})
 		l := locked(1, 102, c.least, 1_000_000, in, out)
-		require.Len(t, s.Step(t0, LockedIn{l}).Add, 1, c.fee)
+		require.Len(t, s.Step(t0, LockedIn{HTLC: l}).Add, 1, c.fee)
 		short := locked(2, 102, c.least-1, 1_000_000, in, out)
-		require.Equal(t, onion.FeeInsufficient, failureOf(t, s.Step(t0, LockedIn{short}), short).Code)
+		require.Equal(t, onion.FeeInsufficient, failureOf(t, s.Step(t0, LockedIn{HTLC: short}), short).Code)
 
 		if c.least >= 1_001_100 {
 			continue
@@ -39,8 +39,8 @@ func TestInboundFeesAreAskedFor(t *testing.T) {
 		link.Former, link.FormerUntil, link.Policy = link.Policy, t0.Add(time.Minute), Policy{}
 		s.Step(t0, LinkChanged{link})
 		late := locked(3, 102, c.least, 1_000_000, in, out)
-		require.Len(t, s.Step(t0, LockedIn{late}).Add, 1)
+		require.Len(t, s.Step(t0, LockedIn{HTLC: late}).Add, 1)
 		later := locked(4, 102, c.least, 1_000_000, in, out)
-		require.Equal(t, onion.FeeInsufficient, failureOf(t, s.Step(t0.Add(2*time.Minute), LockedIn{later}), later).Code)
+		require.Equal(t, onion.FeeInsufficient, failureOf(t, s.Step(t0.Add(2*time.Minute), LockedIn{HTLC: later}), later).Code)
 	}
 }
