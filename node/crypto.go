@@ -1,6 +1,7 @@
 package node
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -40,12 +41,7 @@ type side struct {
 // aheadKeys are the keys of one commitment, or will be.
 type aheadKeys struct {
 	point lnwire.PubKey
-	get   func() derived
-}
-
-type derived struct {
-	keys commitment.Keys
-	err  error
+	get   func() (commitment.Keys, error)
 }
 
 // aheadPoint is our point that follows the one that was last asked for.
@@ -109,30 +105,39 @@ func (c *crypto) Verify(checks []commitment.Check) bool {
 
 // Keys is channel.Crypto's.
 func (c *crypto) Keys(p *commitment.Params, point lnwire.PubKey) (commitment.Keys, error) {
-	s, err := c.side(p)
+	get, err := c.ahead(p, point)
 	if err != nil {
 		return commitment.Keys{}, err
 	}
-	if get := s.find(point); get != nil {
-		d := get()
-		return d.keys, d.err
-	}
-	keys, err := s.deriver.Keys(point, c.pool.both)
-	s.keep(aheadKeys{point, func() derived { return derived{keys, err} }})
-	return keys, err
+	return get()
 }
 
-// Soon is channel.Crypto's.
-func (c *crypto) Soon(p *commitment.Params, point lnwire.PubKey) {
+// Soon is channel.Crypto's. Keys will tell of what is wrong.
+func (c *crypto) Soon(p *commitment.Params, point lnwire.PubKey) { _, _ = c.ahead(p, point) }
+
+// ahead begins to derive keys, unless that was done, and gives the function that waits
+// for them.
+func (c *crypto) ahead(p *commitment.Params, point lnwire.PubKey) (func() (commitment.Keys, error), error) {
 	s, err := c.side(p)
-	if err != nil || s.find(point) != nil {
-		return
+	if err != nil {
+		return nil, err
 	}
-	d := s.deriver
-	s.keep(aheadKeys{point, later(c.pool, func() derived {
-		keys, err := d.Keys(point, nil) // a worker hands nothing over: the pool may have stopped
-		return derived{keys, err}
-	})})
+	if get := s.find(point); get != nil {
+		return get, nil
+	}
+	w, err := s.deriver.Begin(point)
+	if err != nil {
+		return nil, err
+	}
+	blended := later(c.pool, func() struct{} { w.Blend(); return struct{}{} })
+	tweaked := later(c.pool, func() struct{} { w.Tweak(); return struct{}{} })
+	get := sync.OnceValues(func() (commitment.Keys, error) {
+		tweaked()
+		blended()
+		return w.Keys()
+	})
+	s.keep(aheadKeys{point, get})
+	return get, nil
 }
 
 // side is what is known of the side whose commitments p describes.
@@ -151,7 +156,7 @@ func (c *crypto) side(p *commitment.Params) (*side, error) {
 	return &c.sides[0], nil
 }
 
-func (s *side) find(point lnwire.PubKey) func() derived {
+func (s *side) find(point lnwire.PubKey) func() (commitment.Keys, error) {
 	for i := range s.ahead {
 		if a := &s.ahead[i]; a.get != nil && a.point == point {
 			return a.get

@@ -73,13 +73,6 @@ func later[T any](p *pool, f func() T) func() T {
 	return get
 }
 
-// both runs two functions, the second one on a worker if there is one that is idle.
-func (p *pool) both(a, b func()) {
-	get := later(p, func() struct{} { b(); return struct{}{} })
-	a()
-	get()
-}
-
 // each splits n pieces of work into a run for each processor, calls f for every
 // run, on the workers and the caller, and returns when all are done. No run is of less
 // than share pieces: handing over would cost more than it gives. A worker that comes

@@ -31,7 +31,7 @@ func DeriveKeys(owner, other Basepoints, point lnwire.PubKey) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	return d.Keys(point, nil)
+	return d.Keys(point)
 }
 
 // Deriver is DeriveKeys for one side's commitments of a channel: it has read the
@@ -66,34 +66,61 @@ func NewDeriver(owner, other Basepoints) (*Deriver, error) {
 // Of reports that these are the basepoints.
 func (d *Deriver) Of(owner, other *Basepoints) bool { return d.owner == *owner && d.other == *other }
 
-// Keys are the keys of the commitment with the given point. both runs two pieces of
-// work that take about as long, in any order or at once; nil: one after the other. The
-// error is a point that is none.
-func (d *Deriver) Keys(point lnwire.PubKey, both func(a, b func())) (Keys, error) {
+// Keys are the keys of the commitment with the given point. The error is a point that is
+// none.
+func (d *Deriver) Keys(point lnwire.PubKey) (Keys, error) {
+	w, err := d.Begin(point)
+	if err != nil {
+		return Keys{}, err
+	}
+	w.Tweak()
+	w.Blend()
+	return w.Keys()
+}
+
+// Derivation is a derivation under way. Tweak and Blend, about half of the work each, may
+// run at once; Keys comes after both.
+type Derivation struct {
+	d     *Deriver
+	point lnwire.PubKey
+	per   *btcec.PublicKey
+	p     [4]btcec.JacobianPoint
+}
+
+// Begin begins what Keys does.
+func (d *Deriver) Begin(point lnwire.PubKey) (*Derivation, error) {
 	per, err := point.Parse()
 	if err != nil {
-		return Keys{}, fmt.Errorf("derive keys: per-commitment point: %w", err)
+		return nil, fmt.Errorf("derive keys: per-commitment point: %w", err)
 	}
-	if both == nil {
-		both = func(a, b func()) { a(); b() }
-	}
-	var p [4]btcec.JacobianPoint
-	both(func() {
-		// B3.key.1: delayed and HTLC keys are tweaked by the owner's point.
-		tweaked(d.owner.Delayed, d.delayed, point, &p[0])
-		tweaked(d.owner.HTLC, d.ownHTLC, point, &p[1])
-		tweaked(d.other.HTLC, d.otherHTLC, point, &p[2])
-	}, func() {
-		blended(d.other.Revocation, d.revocation, point, per, &p[3])
-	})
+	return &Derivation{d: d, point: point, per: per}, nil
+}
+
+// Tweak derives the delayed and the HTLC keys, which are tweaked by the owner's point.
+//
+// B3.key.1
+func (w *Derivation) Tweak() {
+	d := w.d
+	tweaked(d.owner.Delayed, d.delayed, w.point, &w.p[0])
+	tweaked(d.owner.HTLC, d.ownHTLC, w.point, &w.p[1])
+	tweaked(d.other.HTLC, d.otherHTLC, w.point, &w.p[2])
+}
+
+// Blend derives the revocation key.
+func (w *Derivation) Blend() {
+	blended(w.d.other.Revocation, w.d.revocation, w.point, w.per, &w.p[3])
+}
+
+// Keys ends the derivation.
+func (w *Derivation) Keys() (Keys, error) {
 	var keys [4]lnwire.PubKey
-	if err := serialise(p[:], keys[:]); err != nil {
+	if err := serialise(w.p[:], keys[:]); err != nil {
 		return Keys{}, err
 	}
 	return Keys{
-		Point:        point,
+		Point:        w.point,
 		OwnerDelayed: keys[0], OwnerHTLC: keys[1], OtherHTLC: keys[2], Revocation: keys[3],
-		OtherPayment: d.other.Payment, // B3.key.3
+		OtherPayment: w.d.other.Payment, // B3.key.3
 	}, nil
 }
 
