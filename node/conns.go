@@ -30,6 +30,7 @@ func (s sink) Closed(c *peer.Conn, err error) {
 	}
 	s.n.gossip.closed(c)
 	s.n.messages.closed(c)
+	s.n.customs.closed(c)
 	s.n.nuisances.gone(c)
 	s.n.seek(c.PubKey())
 	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: false})
@@ -57,7 +58,7 @@ func (s sink) Message(c *peer.Conn, m lnwire.Message) {
 			s.n.backups.returned(c, m.Blob)
 		}
 	case *lnwire.Unknown:
-		// Odd, and nobody here asked for it.
+		s.n.customs.arrived(c, m)
 	default:
 		s.n.gossip.message(c, m)
 	}

@@ -119,6 +119,7 @@ type Node struct {
 	nuisances  nuisances
 	storage    storage
 	backups    *backups
+	customs    customs
 
 	ctx    context.Context
 	cancel context.CancelFunc

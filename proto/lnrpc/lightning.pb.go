@@ -36,7 +36,7 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\x88\x18\n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xba\x19\n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
@@ -55,7 +55,9 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\vConnectPeer\x12\x19.lnrpc.ConnectPeerRequest\x1a\x1a.lnrpc.ConnectPeerResponse\x12M\n" +
 	"\x0eDisconnectPeer\x12\x1c.lnrpc.DisconnectPeerRequest\x1a\x1d.lnrpc.DisconnectPeerResponse\x12>\n" +
 	"\tListPeers\x12\x17.lnrpc.ListPeersRequest\x1a\x18.lnrpc.ListPeersResponse\x12G\n" +
-	"\x13SubscribePeerEvents\x12\x1c.lnrpc.PeerEventSubscription\x1a\x10.lnrpc.PeerEvent0\x01\x12S\n" +
+	"\x13SubscribePeerEvents\x12\x1c.lnrpc.PeerEventSubscription\x1a\x10.lnrpc.PeerEvent0\x01\x12V\n" +
+	"\x11SendCustomMessage\x12\x1f.lnrpc.SendCustomMessageRequest\x1a .lnrpc.SendCustomMessageResponse\x12X\n" +
+	"\x17SubscribeCustomMessages\x12%.lnrpc.SubscribeCustomMessagesRequest\x1a\x14.lnrpc.CustomMessage0\x01\x12S\n" +
 	"\x10SendOnionMessage\x12\x1e.lnrpc.SendOnionMessageRequest\x1a\x1f.lnrpc.SendOnionMessageResponse\x12[\n" +
 	"\x16SubscribeOnionMessages\x12$.lnrpc.SubscribeOnionMessagesRequest\x1a\x19.lnrpc.OnionMessageUpdate0\x01\x12C\n" +
 	"\vOpenChannel\x12\x19.lnrpc.OpenChannelRequest\x1a\x17.lnrpc.OpenStatusUpdate0\x01\x12A\n" +
@@ -86,88 +88,92 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\x15SubscribeChannelGraph\x12 .lnrpc.GraphTopologySubscription\x1a\x1a.lnrpc.GraphTopologyUpdate0\x01B)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
 
 var file_lnrpc_lightning_proto_goTypes = []any{
-	(*GetInfoRequest)(nil),                // 0: lnrpc.GetInfoRequest
-	(*StopRequest)(nil),                   // 1: lnrpc.StopRequest
-	(*SignMessageRequest)(nil),            // 2: lnrpc.SignMessageRequest
-	(*VerifyMessageRequest)(nil),          // 3: lnrpc.VerifyMessageRequest
-	(*NewAddressRequest)(nil),             // 4: lnrpc.NewAddressRequest
-	(*WalletBalanceRequest)(nil),          // 5: lnrpc.WalletBalanceRequest
-	(*ListUnspentRequest)(nil),            // 6: lnrpc.ListUnspentRequest
-	(*EstimateFeeRequest)(nil),            // 7: lnrpc.EstimateFeeRequest
-	(*SendCoinsRequest)(nil),              // 8: lnrpc.SendCoinsRequest
-	(*SendManyRequest)(nil),               // 9: lnrpc.SendManyRequest
-	(*GetTransactionsRequest)(nil),        // 10: lnrpc.GetTransactionsRequest
-	(*ConnectPeerRequest)(nil),            // 11: lnrpc.ConnectPeerRequest
-	(*DisconnectPeerRequest)(nil),         // 12: lnrpc.DisconnectPeerRequest
-	(*ListPeersRequest)(nil),              // 13: lnrpc.ListPeersRequest
-	(*PeerEventSubscription)(nil),         // 14: lnrpc.PeerEventSubscription
-	(*SendOnionMessageRequest)(nil),       // 15: lnrpc.SendOnionMessageRequest
-	(*SubscribeOnionMessagesRequest)(nil), // 16: lnrpc.SubscribeOnionMessagesRequest
-	(*OpenChannelRequest)(nil),            // 17: lnrpc.OpenChannelRequest
-	(*ListChannelsRequest)(nil),           // 18: lnrpc.ListChannelsRequest
-	(*PendingChannelsRequest)(nil),        // 19: lnrpc.PendingChannelsRequest
-	(*ClosedChannelsRequest)(nil),         // 20: lnrpc.ClosedChannelsRequest
-	(*CloseChannelRequest)(nil),           // 21: lnrpc.CloseChannelRequest
-	(*ChannelBalanceRequest)(nil),         // 22: lnrpc.ChannelBalanceRequest
-	(*ChannelEventSubscription)(nil),      // 23: lnrpc.ChannelEventSubscription
-	(*Invoice)(nil),                       // 24: lnrpc.Invoice
-	(*PaymentHash)(nil),                   // 25: lnrpc.PaymentHash
-	(*ListInvoiceRequest)(nil),            // 26: lnrpc.ListInvoiceRequest
-	(*InvoiceSubscription)(nil),           // 27: lnrpc.InvoiceSubscription
-	(*PayReqString)(nil),                  // 28: lnrpc.PayReqString
-	(*ListPaymentsRequest)(nil),           // 29: lnrpc.ListPaymentsRequest
-	(*DeletePaymentRequest)(nil),          // 30: lnrpc.DeletePaymentRequest
-	(*DeleteAllPaymentsRequest)(nil),      // 31: lnrpc.DeleteAllPaymentsRequest
-	(*QueryRoutesRequest)(nil),            // 32: lnrpc.QueryRoutesRequest
-	(*FeeReportRequest)(nil),              // 33: lnrpc.FeeReportRequest
-	(*PolicyUpdateRequest)(nil),           // 34: lnrpc.PolicyUpdateRequest
-	(*ForwardingHistoryRequest)(nil),      // 35: lnrpc.ForwardingHistoryRequest
-	(*ChannelGraphRequest)(nil),           // 36: lnrpc.ChannelGraphRequest
-	(*ChanInfoRequest)(nil),               // 37: lnrpc.ChanInfoRequest
-	(*NodeInfoRequest)(nil),               // 38: lnrpc.NodeInfoRequest
-	(*NetworkInfoRequest)(nil),            // 39: lnrpc.NetworkInfoRequest
-	(*GraphTopologySubscription)(nil),     // 40: lnrpc.GraphTopologySubscription
-	(*GetInfoResponse)(nil),               // 41: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                  // 42: lnrpc.StopResponse
-	(*SignMessageResponse)(nil),           // 43: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),         // 44: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),            // 45: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),         // 46: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),           // 47: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),           // 48: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),             // 49: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),              // 50: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),            // 51: lnrpc.TransactionDetails
-	(*Transaction)(nil),                   // 52: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),           // 53: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),        // 54: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),             // 55: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                     // 56: lnrpc.PeerEvent
-	(*SendOnionMessageResponse)(nil),      // 57: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),            // 58: lnrpc.OnionMessageUpdate
-	(*OpenStatusUpdate)(nil),              // 59: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                  // 60: lnrpc.ChannelPoint
-	(*ListChannelsResponse)(nil),          // 61: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),       // 62: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),        // 63: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),             // 64: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),        // 65: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),            // 66: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),            // 67: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),           // 68: lnrpc.ListInvoiceResponse
-	(*PayReq)(nil),                        // 69: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),          // 70: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),         // 71: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),     // 72: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),           // 73: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),             // 74: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),          // 75: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),     // 76: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                  // 77: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                   // 78: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                      // 79: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                   // 80: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),           // 81: lnrpc.GraphTopologyUpdate
+	(*GetInfoRequest)(nil),                 // 0: lnrpc.GetInfoRequest
+	(*StopRequest)(nil),                    // 1: lnrpc.StopRequest
+	(*SignMessageRequest)(nil),             // 2: lnrpc.SignMessageRequest
+	(*VerifyMessageRequest)(nil),           // 3: lnrpc.VerifyMessageRequest
+	(*NewAddressRequest)(nil),              // 4: lnrpc.NewAddressRequest
+	(*WalletBalanceRequest)(nil),           // 5: lnrpc.WalletBalanceRequest
+	(*ListUnspentRequest)(nil),             // 6: lnrpc.ListUnspentRequest
+	(*EstimateFeeRequest)(nil),             // 7: lnrpc.EstimateFeeRequest
+	(*SendCoinsRequest)(nil),               // 8: lnrpc.SendCoinsRequest
+	(*SendManyRequest)(nil),                // 9: lnrpc.SendManyRequest
+	(*GetTransactionsRequest)(nil),         // 10: lnrpc.GetTransactionsRequest
+	(*ConnectPeerRequest)(nil),             // 11: lnrpc.ConnectPeerRequest
+	(*DisconnectPeerRequest)(nil),          // 12: lnrpc.DisconnectPeerRequest
+	(*ListPeersRequest)(nil),               // 13: lnrpc.ListPeersRequest
+	(*PeerEventSubscription)(nil),          // 14: lnrpc.PeerEventSubscription
+	(*SendCustomMessageRequest)(nil),       // 15: lnrpc.SendCustomMessageRequest
+	(*SubscribeCustomMessagesRequest)(nil), // 16: lnrpc.SubscribeCustomMessagesRequest
+	(*SendOnionMessageRequest)(nil),        // 17: lnrpc.SendOnionMessageRequest
+	(*SubscribeOnionMessagesRequest)(nil),  // 18: lnrpc.SubscribeOnionMessagesRequest
+	(*OpenChannelRequest)(nil),             // 19: lnrpc.OpenChannelRequest
+	(*ListChannelsRequest)(nil),            // 20: lnrpc.ListChannelsRequest
+	(*PendingChannelsRequest)(nil),         // 21: lnrpc.PendingChannelsRequest
+	(*ClosedChannelsRequest)(nil),          // 22: lnrpc.ClosedChannelsRequest
+	(*CloseChannelRequest)(nil),            // 23: lnrpc.CloseChannelRequest
+	(*ChannelBalanceRequest)(nil),          // 24: lnrpc.ChannelBalanceRequest
+	(*ChannelEventSubscription)(nil),       // 25: lnrpc.ChannelEventSubscription
+	(*Invoice)(nil),                        // 26: lnrpc.Invoice
+	(*PaymentHash)(nil),                    // 27: lnrpc.PaymentHash
+	(*ListInvoiceRequest)(nil),             // 28: lnrpc.ListInvoiceRequest
+	(*InvoiceSubscription)(nil),            // 29: lnrpc.InvoiceSubscription
+	(*PayReqString)(nil),                   // 30: lnrpc.PayReqString
+	(*ListPaymentsRequest)(nil),            // 31: lnrpc.ListPaymentsRequest
+	(*DeletePaymentRequest)(nil),           // 32: lnrpc.DeletePaymentRequest
+	(*DeleteAllPaymentsRequest)(nil),       // 33: lnrpc.DeleteAllPaymentsRequest
+	(*QueryRoutesRequest)(nil),             // 34: lnrpc.QueryRoutesRequest
+	(*FeeReportRequest)(nil),               // 35: lnrpc.FeeReportRequest
+	(*PolicyUpdateRequest)(nil),            // 36: lnrpc.PolicyUpdateRequest
+	(*ForwardingHistoryRequest)(nil),       // 37: lnrpc.ForwardingHistoryRequest
+	(*ChannelGraphRequest)(nil),            // 38: lnrpc.ChannelGraphRequest
+	(*ChanInfoRequest)(nil),                // 39: lnrpc.ChanInfoRequest
+	(*NodeInfoRequest)(nil),                // 40: lnrpc.NodeInfoRequest
+	(*NetworkInfoRequest)(nil),             // 41: lnrpc.NetworkInfoRequest
+	(*GraphTopologySubscription)(nil),      // 42: lnrpc.GraphTopologySubscription
+	(*GetInfoResponse)(nil),                // 43: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 44: lnrpc.StopResponse
+	(*SignMessageResponse)(nil),            // 45: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 46: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 47: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 48: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 49: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 50: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 51: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 52: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 53: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 54: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 55: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 56: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 57: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 58: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 59: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 60: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 61: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 62: lnrpc.OnionMessageUpdate
+	(*OpenStatusUpdate)(nil),               // 63: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 64: lnrpc.ChannelPoint
+	(*ListChannelsResponse)(nil),           // 65: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 66: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 67: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 68: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 69: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 70: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 71: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 72: lnrpc.ListInvoiceResponse
+	(*PayReq)(nil),                         // 73: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 74: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 75: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 76: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 77: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 78: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 79: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 80: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 81: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 82: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 83: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 84: lnrpc.NetworkInfo
+	(*GraphTopologyUpdate)(nil),            // 85: lnrpc.GraphTopologyUpdate
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
 	0,  // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
@@ -186,78 +192,82 @@ var file_lnrpc_lightning_proto_depIdxs = []int32{
 	12, // 13: lnrpc.Lightning.DisconnectPeer:input_type -> lnrpc.DisconnectPeerRequest
 	13, // 14: lnrpc.Lightning.ListPeers:input_type -> lnrpc.ListPeersRequest
 	14, // 15: lnrpc.Lightning.SubscribePeerEvents:input_type -> lnrpc.PeerEventSubscription
-	15, // 16: lnrpc.Lightning.SendOnionMessage:input_type -> lnrpc.SendOnionMessageRequest
-	16, // 17: lnrpc.Lightning.SubscribeOnionMessages:input_type -> lnrpc.SubscribeOnionMessagesRequest
-	17, // 18: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
-	17, // 19: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
-	18, // 20: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
-	19, // 21: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
-	20, // 22: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
-	21, // 23: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
-	22, // 24: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
-	23, // 25: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
-	24, // 26: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
-	25, // 27: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
-	26, // 28: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
-	27, // 29: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
-	28, // 30: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
-	29, // 31: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
-	30, // 32: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
-	31, // 33: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
-	32, // 34: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
-	33, // 35: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
-	34, // 36: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
-	35, // 37: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
-	36, // 38: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
-	37, // 39: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
-	38, // 40: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
-	39, // 41: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
-	40, // 42: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
-	41, // 43: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	42, // 44: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	43, // 45: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	44, // 46: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	45, // 47: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	46, // 48: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	47, // 49: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	48, // 50: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	49, // 51: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	50, // 52: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	51, // 53: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	52, // 54: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	53, // 55: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	54, // 56: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	55, // 57: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	56, // 58: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	57, // 59: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	58, // 60: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	59, // 61: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	60, // 62: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	61, // 63: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	62, // 64: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	63, // 65: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	64, // 66: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	65, // 67: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	66, // 68: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	67, // 69: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	24, // 70: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	68, // 71: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	24, // 72: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	69, // 73: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	70, // 74: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	71, // 75: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	72, // 76: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	73, // 77: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	74, // 78: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	75, // 79: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	76, // 80: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	77, // 81: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	78, // 82: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	79, // 83: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	80, // 84: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	81, // 85: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	43, // [43:86] is the sub-list for method output_type
-	0,  // [0:43] is the sub-list for method input_type
+	15, // 16: lnrpc.Lightning.SendCustomMessage:input_type -> lnrpc.SendCustomMessageRequest
+	16, // 17: lnrpc.Lightning.SubscribeCustomMessages:input_type -> lnrpc.SubscribeCustomMessagesRequest
+	17, // 18: lnrpc.Lightning.SendOnionMessage:input_type -> lnrpc.SendOnionMessageRequest
+	18, // 19: lnrpc.Lightning.SubscribeOnionMessages:input_type -> lnrpc.SubscribeOnionMessagesRequest
+	19, // 20: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
+	19, // 21: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
+	20, // 22: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
+	21, // 23: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
+	22, // 24: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
+	23, // 25: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
+	24, // 26: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
+	25, // 27: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
+	26, // 28: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
+	27, // 29: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
+	28, // 30: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
+	29, // 31: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
+	30, // 32: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
+	31, // 33: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
+	32, // 34: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
+	33, // 35: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
+	34, // 36: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
+	35, // 37: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
+	36, // 38: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
+	37, // 39: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
+	38, // 40: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
+	39, // 41: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
+	40, // 42: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
+	41, // 43: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
+	42, // 44: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
+	43, // 45: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	44, // 46: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	45, // 47: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	46, // 48: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	47, // 49: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	48, // 50: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	49, // 51: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	50, // 52: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	51, // 53: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	52, // 54: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	53, // 55: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	54, // 56: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	55, // 57: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	56, // 58: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	57, // 59: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	58, // 60: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	59, // 61: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	60, // 62: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	61, // 63: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	62, // 64: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	63, // 65: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	64, // 66: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	65, // 67: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	66, // 68: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	67, // 69: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	68, // 70: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	69, // 71: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	70, // 72: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	71, // 73: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	26, // 74: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	72, // 75: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	26, // 76: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	73, // 77: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	74, // 78: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	75, // 79: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	76, // 80: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	77, // 81: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	78, // 82: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	79, // 83: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	80, // 84: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	81, // 85: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	82, // 86: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	83, // 87: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	84, // 88: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	85, // 89: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	45, // [45:90] is the sub-list for method output_type
+	0,  // [0:45] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name

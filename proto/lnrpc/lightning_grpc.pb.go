@@ -31,49 +31,51 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Lightning_GetInfo_FullMethodName                = "/lnrpc.Lightning/GetInfo"
-	Lightning_StopDaemon_FullMethodName             = "/lnrpc.Lightning/StopDaemon"
-	Lightning_SignMessage_FullMethodName            = "/lnrpc.Lightning/SignMessage"
-	Lightning_VerifyMessage_FullMethodName          = "/lnrpc.Lightning/VerifyMessage"
-	Lightning_NewAddress_FullMethodName             = "/lnrpc.Lightning/NewAddress"
-	Lightning_WalletBalance_FullMethodName          = "/lnrpc.Lightning/WalletBalance"
-	Lightning_ListUnspent_FullMethodName            = "/lnrpc.Lightning/ListUnspent"
-	Lightning_EstimateFee_FullMethodName            = "/lnrpc.Lightning/EstimateFee"
-	Lightning_SendCoins_FullMethodName              = "/lnrpc.Lightning/SendCoins"
-	Lightning_SendMany_FullMethodName               = "/lnrpc.Lightning/SendMany"
-	Lightning_GetTransactions_FullMethodName        = "/lnrpc.Lightning/GetTransactions"
-	Lightning_SubscribeTransactions_FullMethodName  = "/lnrpc.Lightning/SubscribeTransactions"
-	Lightning_ConnectPeer_FullMethodName            = "/lnrpc.Lightning/ConnectPeer"
-	Lightning_DisconnectPeer_FullMethodName         = "/lnrpc.Lightning/DisconnectPeer"
-	Lightning_ListPeers_FullMethodName              = "/lnrpc.Lightning/ListPeers"
-	Lightning_SubscribePeerEvents_FullMethodName    = "/lnrpc.Lightning/SubscribePeerEvents"
-	Lightning_SendOnionMessage_FullMethodName       = "/lnrpc.Lightning/SendOnionMessage"
-	Lightning_SubscribeOnionMessages_FullMethodName = "/lnrpc.Lightning/SubscribeOnionMessages"
-	Lightning_OpenChannel_FullMethodName            = "/lnrpc.Lightning/OpenChannel"
-	Lightning_OpenChannelSync_FullMethodName        = "/lnrpc.Lightning/OpenChannelSync"
-	Lightning_ListChannels_FullMethodName           = "/lnrpc.Lightning/ListChannels"
-	Lightning_PendingChannels_FullMethodName        = "/lnrpc.Lightning/PendingChannels"
-	Lightning_ClosedChannels_FullMethodName         = "/lnrpc.Lightning/ClosedChannels"
-	Lightning_CloseChannel_FullMethodName           = "/lnrpc.Lightning/CloseChannel"
-	Lightning_ChannelBalance_FullMethodName         = "/lnrpc.Lightning/ChannelBalance"
-	Lightning_SubscribeChannelEvents_FullMethodName = "/lnrpc.Lightning/SubscribeChannelEvents"
-	Lightning_AddInvoice_FullMethodName             = "/lnrpc.Lightning/AddInvoice"
-	Lightning_LookupInvoice_FullMethodName          = "/lnrpc.Lightning/LookupInvoice"
-	Lightning_ListInvoices_FullMethodName           = "/lnrpc.Lightning/ListInvoices"
-	Lightning_SubscribeInvoices_FullMethodName      = "/lnrpc.Lightning/SubscribeInvoices"
-	Lightning_DecodePayReq_FullMethodName           = "/lnrpc.Lightning/DecodePayReq"
-	Lightning_ListPayments_FullMethodName           = "/lnrpc.Lightning/ListPayments"
-	Lightning_DeletePayment_FullMethodName          = "/lnrpc.Lightning/DeletePayment"
-	Lightning_DeleteAllPayments_FullMethodName      = "/lnrpc.Lightning/DeleteAllPayments"
-	Lightning_QueryRoutes_FullMethodName            = "/lnrpc.Lightning/QueryRoutes"
-	Lightning_FeeReport_FullMethodName              = "/lnrpc.Lightning/FeeReport"
-	Lightning_UpdateChannelPolicy_FullMethodName    = "/lnrpc.Lightning/UpdateChannelPolicy"
-	Lightning_ForwardingHistory_FullMethodName      = "/lnrpc.Lightning/ForwardingHistory"
-	Lightning_DescribeGraph_FullMethodName          = "/lnrpc.Lightning/DescribeGraph"
-	Lightning_GetChanInfo_FullMethodName            = "/lnrpc.Lightning/GetChanInfo"
-	Lightning_GetNodeInfo_FullMethodName            = "/lnrpc.Lightning/GetNodeInfo"
-	Lightning_GetNetworkInfo_FullMethodName         = "/lnrpc.Lightning/GetNetworkInfo"
-	Lightning_SubscribeChannelGraph_FullMethodName  = "/lnrpc.Lightning/SubscribeChannelGraph"
+	Lightning_GetInfo_FullMethodName                 = "/lnrpc.Lightning/GetInfo"
+	Lightning_StopDaemon_FullMethodName              = "/lnrpc.Lightning/StopDaemon"
+	Lightning_SignMessage_FullMethodName             = "/lnrpc.Lightning/SignMessage"
+	Lightning_VerifyMessage_FullMethodName           = "/lnrpc.Lightning/VerifyMessage"
+	Lightning_NewAddress_FullMethodName              = "/lnrpc.Lightning/NewAddress"
+	Lightning_WalletBalance_FullMethodName           = "/lnrpc.Lightning/WalletBalance"
+	Lightning_ListUnspent_FullMethodName             = "/lnrpc.Lightning/ListUnspent"
+	Lightning_EstimateFee_FullMethodName             = "/lnrpc.Lightning/EstimateFee"
+	Lightning_SendCoins_FullMethodName               = "/lnrpc.Lightning/SendCoins"
+	Lightning_SendMany_FullMethodName                = "/lnrpc.Lightning/SendMany"
+	Lightning_GetTransactions_FullMethodName         = "/lnrpc.Lightning/GetTransactions"
+	Lightning_SubscribeTransactions_FullMethodName   = "/lnrpc.Lightning/SubscribeTransactions"
+	Lightning_ConnectPeer_FullMethodName             = "/lnrpc.Lightning/ConnectPeer"
+	Lightning_DisconnectPeer_FullMethodName          = "/lnrpc.Lightning/DisconnectPeer"
+	Lightning_ListPeers_FullMethodName               = "/lnrpc.Lightning/ListPeers"
+	Lightning_SubscribePeerEvents_FullMethodName     = "/lnrpc.Lightning/SubscribePeerEvents"
+	Lightning_SendCustomMessage_FullMethodName       = "/lnrpc.Lightning/SendCustomMessage"
+	Lightning_SubscribeCustomMessages_FullMethodName = "/lnrpc.Lightning/SubscribeCustomMessages"
+	Lightning_SendOnionMessage_FullMethodName        = "/lnrpc.Lightning/SendOnionMessage"
+	Lightning_SubscribeOnionMessages_FullMethodName  = "/lnrpc.Lightning/SubscribeOnionMessages"
+	Lightning_OpenChannel_FullMethodName             = "/lnrpc.Lightning/OpenChannel"
+	Lightning_OpenChannelSync_FullMethodName         = "/lnrpc.Lightning/OpenChannelSync"
+	Lightning_ListChannels_FullMethodName            = "/lnrpc.Lightning/ListChannels"
+	Lightning_PendingChannels_FullMethodName         = "/lnrpc.Lightning/PendingChannels"
+	Lightning_ClosedChannels_FullMethodName          = "/lnrpc.Lightning/ClosedChannels"
+	Lightning_CloseChannel_FullMethodName            = "/lnrpc.Lightning/CloseChannel"
+	Lightning_ChannelBalance_FullMethodName          = "/lnrpc.Lightning/ChannelBalance"
+	Lightning_SubscribeChannelEvents_FullMethodName  = "/lnrpc.Lightning/SubscribeChannelEvents"
+	Lightning_AddInvoice_FullMethodName              = "/lnrpc.Lightning/AddInvoice"
+	Lightning_LookupInvoice_FullMethodName           = "/lnrpc.Lightning/LookupInvoice"
+	Lightning_ListInvoices_FullMethodName            = "/lnrpc.Lightning/ListInvoices"
+	Lightning_SubscribeInvoices_FullMethodName       = "/lnrpc.Lightning/SubscribeInvoices"
+	Lightning_DecodePayReq_FullMethodName            = "/lnrpc.Lightning/DecodePayReq"
+	Lightning_ListPayments_FullMethodName            = "/lnrpc.Lightning/ListPayments"
+	Lightning_DeletePayment_FullMethodName           = "/lnrpc.Lightning/DeletePayment"
+	Lightning_DeleteAllPayments_FullMethodName       = "/lnrpc.Lightning/DeleteAllPayments"
+	Lightning_QueryRoutes_FullMethodName             = "/lnrpc.Lightning/QueryRoutes"
+	Lightning_FeeReport_FullMethodName               = "/lnrpc.Lightning/FeeReport"
+	Lightning_UpdateChannelPolicy_FullMethodName     = "/lnrpc.Lightning/UpdateChannelPolicy"
+	Lightning_ForwardingHistory_FullMethodName       = "/lnrpc.Lightning/ForwardingHistory"
+	Lightning_DescribeGraph_FullMethodName           = "/lnrpc.Lightning/DescribeGraph"
+	Lightning_GetChanInfo_FullMethodName             = "/lnrpc.Lightning/GetChanInfo"
+	Lightning_GetNodeInfo_FullMethodName             = "/lnrpc.Lightning/GetNodeInfo"
+	Lightning_GetNetworkInfo_FullMethodName          = "/lnrpc.Lightning/GetNetworkInfo"
+	Lightning_SubscribeChannelGraph_FullMethodName   = "/lnrpc.Lightning/SubscribeChannelGraph"
 )
 
 // LightningClient is the client API for Lightning service.
@@ -122,6 +124,10 @@ type LightningClient interface {
 	ListPeers(ctx context.Context, in *ListPeersRequest, opts ...grpc.CallOption) (*ListPeersResponse, error)
 	// SubscribePeerEvents delivers an event whenever a peer comes or goes.
 	SubscribePeerEvents(ctx context.Context, in *PeerEventSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PeerEvent], error)
+	// SendCustomMessage sends a message of an application's own type to a connected peer.
+	SendCustomMessage(ctx context.Context, in *SendCustomMessageRequest, opts ...grpc.CallOption) (*SendCustomMessageResponse, error)
+	// SubscribeCustomMessages delivers the messages of applications' own types that peers send, from now on.
+	SubscribeCustomMessages(ctx context.Context, in *SubscribeCustomMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CustomMessage], error)
 	// SendOnionMessage hands an onion message (BOLT 4) to a connected peer. Nobody tells what becomes of it.
 	SendOnionMessage(ctx context.Context, in *SendOnionMessageRequest, opts ...grpc.CallOption) (*SendOnionMessageResponse, error)
 	// SubscribeOnionMessages delivers the onion messages that end with this node, from now on.
@@ -375,6 +381,35 @@ func (c *lightningClient) SubscribePeerEvents(ctx context.Context, in *PeerEvent
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribePeerEventsClient = grpc.ServerStreamingClient[PeerEvent]
 
+func (c *lightningClient) SendCustomMessage(ctx context.Context, in *SendCustomMessageRequest, opts ...grpc.CallOption) (*SendCustomMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SendCustomMessageResponse)
+	err := c.cc.Invoke(ctx, Lightning_SendCustomMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) SubscribeCustomMessages(ctx context.Context, in *SubscribeCustomMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CustomMessage], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[2], Lightning_SubscribeCustomMessages_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubscribeCustomMessagesRequest, CustomMessage]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_SubscribeCustomMessagesClient = grpc.ServerStreamingClient[CustomMessage]
+
 func (c *lightningClient) SendOnionMessage(ctx context.Context, in *SendOnionMessageRequest, opts ...grpc.CallOption) (*SendOnionMessageResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SendOnionMessageResponse)
@@ -387,7 +422,7 @@ func (c *lightningClient) SendOnionMessage(ctx context.Context, in *SendOnionMes
 
 func (c *lightningClient) SubscribeOnionMessages(ctx context.Context, in *SubscribeOnionMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OnionMessageUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[2], Lightning_SubscribeOnionMessages_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[3], Lightning_SubscribeOnionMessages_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -406,7 +441,7 @@ type Lightning_SubscribeOnionMessagesClient = grpc.ServerStreamingClient[OnionMe
 
 func (c *lightningClient) OpenChannel(ctx context.Context, in *OpenChannelRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OpenStatusUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[3], Lightning_OpenChannel_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[4], Lightning_OpenChannel_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -465,7 +500,7 @@ func (c *lightningClient) ClosedChannels(ctx context.Context, in *ClosedChannels
 
 func (c *lightningClient) CloseChannel(ctx context.Context, in *CloseChannelRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CloseStatusUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[4], Lightning_CloseChannel_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[5], Lightning_CloseChannel_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -494,7 +529,7 @@ func (c *lightningClient) ChannelBalance(ctx context.Context, in *ChannelBalance
 
 func (c *lightningClient) SubscribeChannelEvents(ctx context.Context, in *ChannelEventSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChannelEventUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[5], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -543,7 +578,7 @@ func (c *lightningClient) ListInvoices(ctx context.Context, in *ListInvoiceReque
 
 func (c *lightningClient) SubscribeInvoices(ctx context.Context, in *InvoiceSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Invoice], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[7], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -682,7 +717,7 @@ func (c *lightningClient) GetNetworkInfo(ctx context.Context, in *NetworkInfoReq
 
 func (c *lightningClient) SubscribeChannelGraph(ctx context.Context, in *GraphTopologySubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GraphTopologyUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[7], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[8], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -745,6 +780,10 @@ type LightningServer interface {
 	ListPeers(context.Context, *ListPeersRequest) (*ListPeersResponse, error)
 	// SubscribePeerEvents delivers an event whenever a peer comes or goes.
 	SubscribePeerEvents(*PeerEventSubscription, grpc.ServerStreamingServer[PeerEvent]) error
+	// SendCustomMessage sends a message of an application's own type to a connected peer.
+	SendCustomMessage(context.Context, *SendCustomMessageRequest) (*SendCustomMessageResponse, error)
+	// SubscribeCustomMessages delivers the messages of applications' own types that peers send, from now on.
+	SubscribeCustomMessages(*SubscribeCustomMessagesRequest, grpc.ServerStreamingServer[CustomMessage]) error
 	// SendOnionMessage hands an onion message (BOLT 4) to a connected peer. Nobody tells what becomes of it.
 	SendOnionMessage(context.Context, *SendOnionMessageRequest) (*SendOnionMessageResponse, error)
 	// SubscribeOnionMessages delivers the onion messages that end with this node, from now on.
@@ -867,6 +906,12 @@ func (UnimplementedLightningServer) ListPeers(context.Context, *ListPeersRequest
 }
 func (UnimplementedLightningServer) SubscribePeerEvents(*PeerEventSubscription, grpc.ServerStreamingServer[PeerEvent]) error {
 	return status.Error(codes.Unimplemented, "method SubscribePeerEvents not implemented")
+}
+func (UnimplementedLightningServer) SendCustomMessage(context.Context, *SendCustomMessageRequest) (*SendCustomMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SendCustomMessage not implemented")
+}
+func (UnimplementedLightningServer) SubscribeCustomMessages(*SubscribeCustomMessagesRequest, grpc.ServerStreamingServer[CustomMessage]) error {
+	return status.Error(codes.Unimplemented, "method SubscribeCustomMessages not implemented")
 }
 func (UnimplementedLightningServer) SendOnionMessage(context.Context, *SendOnionMessageRequest) (*SendOnionMessageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SendOnionMessage not implemented")
@@ -1243,6 +1288,35 @@ func _Lightning_SubscribePeerEvents_Handler(srv interface{}, stream grpc.ServerS
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribePeerEventsServer = grpc.ServerStreamingServer[PeerEvent]
+
+func _Lightning_SendCustomMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SendCustomMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).SendCustomMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_SendCustomMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).SendCustomMessage(ctx, req.(*SendCustomMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_SubscribeCustomMessages_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(SubscribeCustomMessagesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LightningServer).SubscribeCustomMessages(m, &grpc.GenericServerStream[SubscribeCustomMessagesRequest, CustomMessage]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_SubscribeCustomMessagesServer = grpc.ServerStreamingServer[CustomMessage]
 
 func _Lightning_SendOnionMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SendOnionMessageRequest)
@@ -1752,6 +1826,10 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Lightning_ListPeers_Handler,
 		},
 		{
+			MethodName: "SendCustomMessage",
+			Handler:    _Lightning_SendCustomMessage_Handler,
+		},
+		{
 			MethodName: "SendOnionMessage",
 			Handler:    _Lightning_SendOnionMessage_Handler,
 		},
@@ -1845,6 +1923,11 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "SubscribePeerEvents",
 			Handler:       _Lightning_SubscribePeerEvents_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "SubscribeCustomMessages",
+			Handler:       _Lightning_SubscribeCustomMessages_Handler,
 			ServerStreams: true,
 		},
 		{

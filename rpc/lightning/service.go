@@ -62,6 +62,8 @@ type Peers interface {
 	ConnectPeer(ctx context.Context, id lnwire.PubKey, addr string, keep bool, timeout time.Duration) error
 	DisconnectPeer(id lnwire.PubKey) error
 	PeerEvents() *node.Subscription[node.PeerEvent]
+	SendCustomMessage(to lnwire.PubKey, m *lnwire.Unknown) error
+	CustomMessages() *node.Subscription[node.CustomMessage]
 	SendOnionMessage(to lnwire.PubKey, m *lnwire.OnionMessage) error
 	OnionMessages() *node.Subscription[node.OnionMessage]
 }
