@@ -293,7 +293,14 @@ func (l *line) hinted() {
 		s.hints = true
 		defer func() { s.hints = false }()
 	}
-	l.pays(l.x, l.y, 4_000_000)
+	l.until("x pays by the hint", func(ctx context.Context) (bool, error) { // y hears of the middle's policy first
+		inv, err := l.y.Invoice(ctx, 4_000_000, "hint")
+		if err != nil {
+			return false, err
+		}
+		got, err := l.x.Pay(ctx, inv.Bolt11, Paying{})
+		return got.State == Succeeded, err
+	})
 	l.pays(l.y, l.x, 4_000_000)
 	l.agrees()
 	private := l.points[1]
