@@ -131,6 +131,12 @@ func (m *Machine) acceptUpdate(u *lnwire.ChannelUpdate, raw []byte, from lnwire.
 		m.refreshOwn(o)
 		return
 	case o != nil:
+		// lnd loses an update by its alias that comes before the channel is in its map,
+		// which its own tells: then ours is told again.
+		if o.theirs == nil && c == nil && o.link.PeerAlias != 0 {
+			o.again = true
+			defer m.refreshOwn(o)
+		}
 		o.theirs = policyOf(u, o.link.Capacity)
 		m.fx.Theirs = append(m.fx.Theirs, PeerUpdate{o.link.ChanNum, *o.theirs})
 		if c == nil && u.MessageFlags&lnwire.UpdateDontForward == 0 {
