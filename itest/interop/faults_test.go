@@ -31,11 +31,18 @@ func (p *pair) cuts(from, to Peer) {
 		before := p.own()
 		inv := p.invoice(to, 7_000_000)
 		proxy.CutAfter(at)
-		got, err := from.Pay(p.ctx(), inv.Bolt11, Paying{})
-		p.must(err)
+		paid := make(chan error, 1)
+		var got Payment
+		go func() {
+			var err error
+			got, err = from.Pay(p.ctx(), inv.Bolt11, Paying{})
+			paid <- err
+		}()
+		p.until("the payment ends, or is cut", func(context.Context) (bool, error) { return proxy.Reached() || len(paid) > 0, nil })
+		p.connect(p.a, p.b)
+		p.must(<-paid)
 		var passed int64
 		passed, cut = proxy.Passed()
-		p.connect(p.a, p.b)
 		p.allActive()
 		p.allAgree()
 		r, err := to.Received(p.ctx(), inv.Hash)

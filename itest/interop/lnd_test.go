@@ -38,7 +38,7 @@ func startLnd(w *rig.World, name string, s Setup) Peer {
 	}
 	n := w.NewNodeOf(lnd, name, options...)
 	n.Start()
-	return &spoken{n: n, usual: s.Type, version: "lnd " + n.Info().Version, lacks: map[Ability]bool{Offers12: true, Resumes: true, Whole: true}}
+	return &spoken{n: n, usual: s.Type, version: "lnd " + n.Info().Version, lacks: map[Ability]bool{Offers12: true, Resumes: true, Whole: true, Follows: os.Getenv("LND_FOLLOWS") == ""}}
 }
 
 // TestLnd plays every scenario with the lnd that LND_BIN names.

@@ -130,14 +130,20 @@ func (m *meeting) connect(a, b Peer) { m.connectAt(a, b, b.Addr()) }
 
 func (m *meeting) connectAt(a, b Peer, addr string) {
 	m.t.Helper()
-	// The two may be finding each other by themselves at this moment.
+	// The two may be finding or losing each other by themselves at this moment.
 	m.until(a.Name()+" connects to "+b.Name(), func(ctx context.Context) (bool, error) {
 		one, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		err := a.Connect(one, b.ID(), addr)
-		return err == nil, err
+		if err := a.Connect(one, b.ID(), addr); err != nil {
+			return false, err
+		}
+		for _, p := range [][2]Peer{{a, b}, {b, a}} {
+			if ok, err := p[0].Connected(one, p[1].ID()); !ok || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
 	})
-	m.connected(a, b)
 }
 
 // connected waits until both have the connection.

@@ -104,6 +104,9 @@ const (
 	// Resumes: a payment gets its end although the node went down after it had told its peer
 	// of the HTLC and before it had signed for it. lnd waits for ever.
 	Resumes Ability = "resumes payments"
+	// Follows: as the opener it looks at the estimates of fees again and again. lnd waits for
+	// ten minutes and more, if it was not built with another timer (LND_FOLLOWS=1 says so).
+	Follows Ability = "follows estimates of fees"
 	// Whole: an invoice is settled in its books only if its HTLCs are. lnd, killed between the
 	// two, takes its own HTLCs for replays at the next start and fails them: it loses them.
 	Whole       Ability = "settles as a whole"

@@ -50,7 +50,11 @@ func playPair(t *testing.T, i Implementation, res *results, typ ChannelType, weO
 		p.a, p.b, role = them, we, i.Name+" opens"
 	}
 	for _, sc := range pairScenarios {
-		playOne(t, m, res, string(typ)+", "+role, sc.name, missing(them, sc.needs), func() { sc.play(p) })
+		lacks := missing(them, sc.needs)
+		if !weOpen && lacks == "" {
+			lacks = missing(them, sc.opener)
+		}
+		playOne(t, m, res, string(typ)+", "+role, sc.name, lacks, func() { sc.play(p) })
 	}
 }
 

@@ -121,6 +121,13 @@ func (p *Proxy) CutAfter(bytes int64) {
 	p.left, p.gone = bytes, 0
 }
 
+// Reached: the limit of the last CutAfter was reached, and the connections were cut.
+func (p *Proxy) Reached() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left < 0
+}
+
 // Passed is how many bytes have passed since the last CutAfter; a limit that was not
 // reached is taken back.
 func (p *Proxy) Passed() (bytes int64, cut bool) {
