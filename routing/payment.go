@@ -317,11 +317,13 @@ func (s *turn) shard(ev Shard) error {
 	switch {
 	case p.row.Status == Succeeded:
 		return ErrAlreadyPaid
-	case p.row.Route == nil, p.row.Status != InFlight, secret == nil, t.Secret == nil:
+	case p.row.Route == nil, p.row.Status != InFlight, (secret == nil) != (t.Secret == nil):
 		return ErrPaymentInFlight
+	case secret == nil && (ev.Route.Tail == nil || p.row.Route.Tail == nil):
+		return ErrPaymentInFlight // nothing tells the recipient that they belong together
 	case p.giveUp != ReasonNone:
 		return fmt.Errorf("%w, and has failed: %s", ErrPaymentInFlight, p.why)
-	case *secret != *t.Secret:
+	case secret != nil && *secret != *t.Secret:
 		return errors.New("payment address mismatch")
 	case ev.Terms.Amount != t.Amount:
 		return errors.New("mp payment total amount mismatch")

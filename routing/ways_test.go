@@ -200,6 +200,26 @@ func TestPayABlindedPath(t *testing.T) {
 	require.True(t, p.Done())
 }
 
+// Shards along blinded paths belong together without a secret.
+func TestBlindedShards(t *testing.T) {
+	b := newBench(t, line(t))
+	_, fx := b.beginWith(blindTerms(1_000_000, hidden(2, 60, 61)), Limits{Fee: 100_000})
+	half := fx.Launch[0].Attempt.Route
+	half.Hops = append([]Hop(nil), half.Hops...)
+	for i := range half.Hops {
+		half.Hops[i].Forward = 500_000
+	}
+	half.Amount = 500_000
+	begin := Begin{Terms: blindTerms(1_000_000, hidden(2, 60, 61)), Seed: seed, Route: &half}
+	p, err := New(begin)
+	require.NoError(t, err)
+	require.Len(t, b.step(p, Start{}).Launch, 1)
+	fx = b.step(p, Shard{Terms: begin.Terms, Route: half})
+	require.NoError(t, fx.Refused)
+	require.Len(t, fx.Launch, 1)
+	require.Error(t, b.step(p, Shard{Terms: begin.Terms, Route: half}).Refused)
+}
+
 // Several paths are alternatives, and parts use several. B4.origin.14.
 func TestSeveralBlindedPaths(t *testing.T) {
 	small, dear := hidden(2, 60, 61), hidden(4, 70, 71)
