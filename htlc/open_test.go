@@ -38,6 +38,32 @@ var (
 	hash             = lnwire.Hash{9}
 )
 
+// pathEnd is what the end of a blinded path is told.
+type pathEnd struct {
+	amount, total lnwire.MilliSat
+	expiry        lnwire.Height
+}
+
+// paymentHops are the hops of a payment along a path. The first node, unless it was entered already, is addressed
+// by its own id.
+func paymentHops(t require.TestingT, p onion.BlindedPath, end pathEnd) []onion.Hop {
+	hops := make([]onion.Hop, len(p.Hops))
+	for i, h := range p.Hops {
+		payload := onion.Payload{EncryptedRecipientData: append([]byte{}, h.Data...)}
+		hops[i].PubKey = h.NodeID
+		if i == 0 && !p.FirstNode.IsZero() {
+			hops[i].PubKey, payload.CurrentPathKey = p.FirstNode, &p.PathKey
+		}
+		if i == len(p.Hops)-1 {
+			payload.AmtToForward, payload.OutgoingCLTV, payload.TotalAmount = &end.amount, &end.expiry, &end.total
+		}
+		var err error
+		hops[i].Payload, err = payload.Encode()
+		require.NoError(t, err)
+	}
+	return hops
+}
+
 // payment is an onion over bob and carol to dave, with dummies behind him, and its path.
 func payment(t *testing.T, dummies int, change func(hops []onion.Hop)) (onion.Packet, []lnwire.Secret, onion.PaymentPath) {
 	t.Helper()
@@ -49,8 +75,7 @@ func payment(t *testing.T, dummies int, change func(hops []onion.Hop)) (onion.Pa
 		},
 	})
 	require.NoError(t, err)
-	hops, err := path.PaymentHops(onion.PathEnd{Amount: 100_000, Expiry: 900, Total: 100_000})
-	require.NoError(t, err)
+	hops := paymentHops(t, path.BlindedPath, pathEnd{100_000, 100_000, 900})
 	if change != nil {
 		change(hops)
 	}

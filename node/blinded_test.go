@@ -98,6 +98,65 @@ func TestBlindedPaymentAndMessages(t *testing.T) {
 		require.Error(t, err)
 	}
 	messages(t, alice, bob, carol)
+	flood(t, alice, bob, carol)
+	heldOverRestarts(t, alice, bob, carol)
+}
+
+// heldOverRestarts: what a node of a blinded path needs to know of an HTLC outlives it, at the introduction node and at
+// the end, for both ends of a payment (V-54).
+func heldOverRestarts(t *testing.T, alice, bob, carol *resident) {
+	var held []lnwire.Preimage
+	done := make(chan routing.Progress, 2)
+	for i := range byte(2) {
+		p := lnwire.Preimage{7, i}
+		inv, err := carol.AddBlindedInvoice(t.Context(), invoice.Terms{Hash: p.Hash(), Amount: 3_000_000}, DefaultBlinded)
+		require.NoError(t, err)
+		go func() { done <- alice.payBlinded(inv.Request) }()
+		carol.until("held", func() bool {
+			got, err := carol.Invoice(p.Hash())
+			return err == nil && got.State == invoice.Accepted
+		})
+		held = append(held, p)
+	}
+	bob.restart()
+	carol.restart()
+	carol.until("connected again", func() bool { l := carol.Links(); return len(l) == 1 && l[0].Up })
+	_, err := carol.SettleInvoice(t.Context(), held[0])
+	require.NoError(t, err)
+	_, err = carol.CancelInvoice(t.Context(), held[1].Hash())
+	require.NoError(t, err)
+	ends := map[routing.Status]int{}
+	for range held {
+		ends[(<-done).Payment.Status]++
+	}
+	require.Equal(t, map[routing.Status]int{routing.Succeeded: 1, routing.Failed: 1}, ends)
+}
+
+// flood: bob carries no more for alice than she is granted, and goes on with his work (V-44, B4.msg.13).
+func flood(t *testing.T, alice, bob, carol *resident) {
+	in := carol.OnionMessages()
+	defer in.Cancel()
+	path, err := onion.MessagePath(newSession(t), []lnwire.PubKey{bob.ID(), carol.ID()}, nil, nil)
+	require.NoError(t, err)
+	m, err := onion.BuildMessage(newSession(t), path, nil, []lnwire.TLV{{Type: 65, Value: make([]byte, 30_000)}})
+	require.NoError(t, err)
+	began := time.Now()
+	for range 300 {
+		alice.messages.pass(bob.ID(), m)
+	}
+	p := alice.pay(bob, 1_000_000)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	granted := partnerBurst + int(time.Since(began).Seconds()+1)*partnerRate
+	require.LessOrEqual(t, len(in.C)*len(m.Packet), granted)
+	bob.messages.mu.Lock()
+	defer bob.messages.mu.Unlock()
+	require.LessOrEqual(t, len(bob.messages.peers), 2)
+}
+
+func newSession(t *testing.T) *btcec.PrivateKey {
+	k, err := btcec.NewPrivateKey()
+	require.NoError(t, err)
+	return k
 }
 
 // messages go from alice over bob to carol, by the map, by a channel id and along a path of carol's.

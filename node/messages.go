@@ -10,7 +10,7 @@ import (
 
 // The bounds of onion messages, in bytes per second and at once. They cost us three
 // multiplications of a point each and bring us nothing, so they are few; who has a channel
-// with us has paid for more (V-52).
+// with us has paid for more (V-44).
 const (
 	guestRate, guestBurst     = 4 << 10, 40 << 10
 	partnerRate, partnerBurst = 32 << 10, 128 << 10

@@ -1,9 +1,12 @@
 // Package onion is BOLT 4: the onion that carries a payment's instructions to
-// each node of its route, and the replies that carry failures back.
+// each node of its route, and the replies that carry failures back; routes whose
+// nodes their maker hides, and the messages that travel along them.
 //
 // It owns the packet (Build, Peel), the payload that each hop finds inside
 // (Payload and its checks), the failures with their codes, encodings and words
-// (Failure), and the return packets (EncryptFailure, WrapFailure, DecodeFailure).
+// (Failure), and the return packets (EncryptFailure, WrapFailure, DecodeFailure);
+// blinded paths (BlindedPath, with Blind and BlindPayment to make them, RecipientData
+// and Unblind for their nodes) and onion messages (BuildMessage, OpenMessage).
 // Every function is a function of its arguments: keys and session keys are
 // handed in, the one ECDH of a packet is asked of an interface, and what a peer
 // sends can neither panic nor allocate more than its own size a few times over.

@@ -2,7 +2,6 @@ package onion
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
@@ -86,48 +85,4 @@ func BlindPayment(sessionKey *btcec.PrivateKey, t PathTerms) (PaymentPath, error
 	}
 	path, err := Blind(sessionKey, nodes)
 	return PaymentPath{path, info}, err
-}
-
-// PathEnd is what the end of a blinded path is told.
-type PathEnd struct {
-	Amount lnwire.MilliSat // amt_to_forward
-	Expiry lnwire.Height   // outgoing_cltv_value: the tip's height and the payer's random offset
-	Total  lnwire.MilliSat // total_amount_msat, of all parts
-}
-
-// PaymentHops are the hops of a payment along the path, for Build, behind the hops that
-// lead to its first node (BOLT 4). The HTLC that reaches the first node must bring
-// end.Amount with PayInfo.Fee, and expire PayInfo.CLTVDelta behind end.Expiry.
-//
-// Is the payer itself the first node, it calls Enter and goes on with the rest of the
-// path: its first hop is then addressed by its blinded id, and the payer's own HTLC
-// carries the rest's PathKey.
-//
-// B4.blind.5: the first node is addressed by its own id and finds the path key in its
-// payload, the others by their blinded ids. B4.blind.6: they find their data and nothing
-// else; the last also the amount, the expiry and the total.
-func (p BlindedPath) PaymentHops(end PathEnd) ([]Hop, error) {
-	if p.FirstChannel != nil {
-		return nil, errors.New("blinded path: its first node is named by a channel: look it up first")
-	}
-	if len(p.Hops) == 0 {
-		return nil, errors.New("blinded path: no hops")
-	}
-	hops := make([]Hop, len(p.Hops))
-	for i, h := range p.Hops {
-		payload := Payload{EncryptedRecipientData: append([]byte{}, h.Data...)}
-		hops[i].PubKey = h.NodeID
-		if i == 0 && !p.FirstNode.IsZero() {
-			hops[i].PubKey, payload.CurrentPathKey = p.FirstNode, &p.PathKey
-		}
-		if i == len(p.Hops)-1 {
-			payload.AmtToForward, payload.OutgoingCLTV, payload.TotalAmount = &end.Amount, &end.Expiry, &end.Total
-		}
-		b, err := payload.Encode()
-		if err != nil {
-			return nil, fmt.Errorf("blinded path: hop %d: %w", i, err)
-		}
-		hops[i].Payload = b
-	}
-	return hops, nil
 }
