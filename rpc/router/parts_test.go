@@ -60,7 +60,7 @@ func TestBlindedInvoice(t *testing.T) {
 	require.True(t, terms.Blinded[0].Features.IsEmpty())
 	terms.Blinded[0].Features = nil
 	require.Equal(t, routing.BlindedPath{
-		Intro: point(1), Tail: routing.Tail{PathKey: point(2), Hops: []routing.BlindedHop{{ID: point(3), Data: []byte{7}}}},
+		Intro: point(1), Tail: routing.Tail{PathKey: point(2), Hops: []routing.BlindedHop{{ID: point(1), Data: []byte{7}}}}, // bLIP 39 names the first node in the clear
 		Base: 1, PPM: 2, Delta: 3, Min: 4, Max: math.MaxUint64,
 	}, terms.Blinded[0])
 	last := point(9)
