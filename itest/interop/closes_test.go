@@ -61,7 +61,7 @@ func (b *books) over(point string, ends ...Peer) {
 			p.t.Fatal("the close is not over")
 		}
 		// Who has nothing to say after a block waits for a height.
-		step := 4
+		step := 6
 		if list, err := p.w.Chain.Mempool(p.ctx()); err != nil || len(list) > 0 {
 			step = 1
 		}
@@ -130,6 +130,10 @@ func (p *pair) forces(by, other Peer, htlcs bool) {
 		for _, d := range p.bothWays() {
 			for _, msat := range []int64{100_000_000, 51_234_567, 70_000_000, 300_000} {
 				hs = append(hs, p.hold(d[0], d[1], msat))
+				// The next one expires at another height: LDK 0.1.2 waits for the expiry with
+				// one claim for all that expire together, and fails when one of them was
+				// claimed by the other side meanwhile.
+				p.mine(1)
 			}
 		}
 		p.until("eight HTLCs in one channel", func(ctx context.Context) (bool, error) {

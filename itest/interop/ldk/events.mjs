@@ -115,7 +115,6 @@ export class Events {
   onSpendableOutputs(e) {
     const raw = this.node.wallet.sweep(this.node.spender, e.outputs, this.node.rates.OutputSpendingFee);
     if (raw) this.node.publishOurs(raw);
-    else console.log("outputs are not worth their fee");
   }
 
   onBumpTransaction(e) {

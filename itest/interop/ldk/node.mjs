@@ -84,7 +84,8 @@ export class Node {
     this.keys = ldk.KeysManager.constructor_new(this.seed, BigInt(now()), randomBytes(4).readUInt32LE() % 1_000_000_000);
     this.entropy = this.keys.as_EntropySource();
     this.nodeSigner = this.keys.as_NodeSigner();
-    this.signers = this.keys.as_SignerProvider();
+    this.keySigners = this.keys.as_SignerProvider();
+    this.signers = this.wallet.signers(this.keySigners);
     this.spender = this.keys.as_OutputSpender();
 
     this.persist = ldk.Persist.new_impl({

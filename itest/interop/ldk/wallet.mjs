@@ -163,10 +163,27 @@ export class Wallet {
     return btc.RawTx.encode(raw);
   }
 
-  // sweep spends what LDK gives up to us.
+  // signers are LDK's own, but closing transactions pay to this wallet at once. The user
+  // channel id is of no use to them, and these bindings cannot pass large ones on.
+  signers(own) {
+    return ldk.SignerProvider.new_impl({
+      generate_channel_keys_id: (inbound, sat) => own.generate_channel_keys_id(inbound, sat, 0n),
+      derive_channel_signer: (sat, id) => own.derive_channel_signer(sat, id),
+      read_chan_signer: (bytes) => own.read_chan_signer(bytes),
+      get_destination_script: () => ldk.Result_CVec_u8ZNoneZ.constructor_ok(this.script),
+      get_shutdown_scriptpubkey: () => ldk.Result_ShutdownScriptNoneZ.constructor_ok(
+        ldk.ShutdownScript.constructor_new_p2wpkh(this.script.slice(2))),
+    });
+  }
+
+  // sweep spends what LDK gives up to us, except what has been paid to the wallet.
   sweep(spender, descriptors, satPerKW) {
-    const res = spender.spend_spendable_outputs(descriptors, [], this.script, satPerKW, ldk.Option_u32Z.constructor_none());
-    return res.is_ok() ? res.res : undefined;
+    const rest = descriptors.filter((d) => !(d instanceof ldk.SpendableOutputDescriptor_StaticOutput
+      && Buffer.compare(d.output.script_pubkey, this.script) === 0));
+    if (rest.length === 0) return undefined;
+    const res = spender.spend_spendable_outputs(rest, [], this.script, satPerKW, ldk.Option_u32Z.constructor_none());
+    if (!res.is_ok()) console.log("outputs are not worth their fee");
+    return res.res;
   }
 }
 
