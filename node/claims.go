@@ -26,7 +26,7 @@ func (n *Node) claims(e *entry, gone []wire.OutPoint, claims []onchain.Claim) {
 
 // sweep asks the sweeper for outputs, and takes back what it was asked for before.
 func (p *purse) sweep(gone []wire.OutPoint, claims []onchain.Claim) {
-	fees := p.n.feeRates() // may take a while: not under the lock
+	defer p.n.refreshFees()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var fx wallet.Effects
@@ -34,8 +34,15 @@ func (p *purse) sweep(gone []wire.OutPoint, claims []onchain.Claim) {
 	for _, c := range claims {
 		fx.Append(p.sweeps.Request(sweepRequest(c)))
 	}
-	fx.Append(p.sweeps.Decide(fees, p.n.now()))
+	fx.Append(p.sweeps.Decide(p.n.lastFees(), p.n.now()))
 	p.queue(fx, nil)
+}
+
+// decide lets the sweeper look at what it has by new estimates.
+func (p *purse) decide(fees wallet.Fees) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue(p.sweeps.Decide(fees, p.n.now()), nil)
 }
 
 // unsweep forgets requests for outputs that left the chain. What was published for

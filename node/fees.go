@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/channel"
@@ -59,9 +60,38 @@ func (n *Node) commitRate(f commitment.Format) (lnwire.SatPerKW, error) {
 // EstimateFee is the rate to be confirmed within target blocks.
 func (n *Node) EstimateFee(target uint32) (lnwire.SatPerKW, error) { return n.feeRate(0, target) }
 
-// feeRates are the estimates that the sweeper chooses from, by target.
-func (n *Node) feeRates() wallet.Fees {
-	var fees wallet.Fees
+// feeTable holds the last estimates that the sweeper chooses from.
+type feeTable struct {
+	known atomic.Pointer[wallet.Fees]
+	busy  atomic.Bool
+}
+
+// lastFees are the estimates as last heard of, by target; none before the first answer.
+// Whoever needs them has no time to ask: a fee source that hangs must not hold up a
+// channel, nor the blocks.
+func (n *Node) lastFees() wallet.Fees {
+	if fees := n.fees.known.Load(); fees != nil {
+		return *fees
+	}
+	return nil
+}
+
+// refreshFees asks for new estimates, and lets the sweeper decide by them.
+func (n *Node) refreshFees() {
+	if !n.fees.busy.CompareAndSwap(false, true) {
+		return
+	}
+	n.spawn(func() {
+		defer n.fees.busy.Store(false)
+		if fees := n.askFees(); len(fees) > 0 {
+			n.fees.known.Store(&fees)
+			n.purse.decide(fees)
+		}
+	})
+}
+
+// askFees asks for all estimates.
+func (n *Node) askFees() (fees wallet.Fees) {
 	for _, target := range []uint32{1, 2, 3, 6, 12, 24, 72, 144} {
 		rate, err := n.feeRate(0, target)
 		if err != nil {

@@ -116,6 +116,7 @@ type Node struct {
 	seen       atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
 	synced     atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
 	closes     closes
+	fees       feeTable
 	nuisances  nuisances
 	storage    storage
 	backups    *backups

@@ -89,7 +89,7 @@ func (p *purse) height() lnwire.Height {
 
 // block takes in a step of the chain.
 func (p *purse) block(s chainntnfs.Step) {
-	fees := p.n.feeRates() // may take a while: not under the lock, for which messages wait
+	defer p.n.refreshFees()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !s.Connect {
@@ -99,7 +99,7 @@ func (p *purse) block(s chainntnfs.Step) {
 	}
 	b := wallet.Block{At: s.At, Time: s.Block.Header.Timestamp, Txs: s.Block.Transactions}
 	fx := p.wallet.Connect(b)
-	fx.Append(p.sweeps.Connect(b, fees, p.n.now()))
+	fx.Append(p.sweeps.Connect(b, p.n.lastFees(), p.n.now()))
 	fx.Append(p.wallet.Expire(p.n.now()))
 	p.queue(fx, nil)
 }
