@@ -63,7 +63,7 @@ func learn(t *testing.T, n *rig.Node, s *speaker) {
 	before, start := usageOf(n.Proc.Cmd.Process.Pid), time.Now()
 	t.Logf("idle: %v", before)
 	connect(t, n.LN, s)
-	require.True(t, await(t, n.LN, s, 5*time.Minute))
+	require.True(t, await(t, n.LN, s, 30*time.Minute))
 	took, after := time.Since(start), usageOf(n.Proc.Cmd.Process.Pid)
 	after.cpu -= before.cpu
 	t.Logf("synchronised in %.1f s: %v", took.Seconds(), after)
