@@ -127,7 +127,8 @@ func (n *ldkNode) Invoice(ctx context.Context, msat int64, memo string) (Invoice
 }
 
 func (n *ldkNode) Hold(ctx context.Context, msat int64, hash [32]byte) (Invoice, error) {
-	return n.invoice(ctx, fields{"msat": msat, "hash": hex.EncodeToString(hash[:])})
+	// LDK gives an HTLC back 21 blocks before it expires; its own choice is 3 blocks more.
+	return n.invoice(ctx, fields{"msat": msat, "hash": hex.EncodeToString(hash[:]), "final_delta": 80})
 }
 
 func (n *ldkNode) Settle(ctx context.Context, preimage [32]byte) error {
