@@ -41,9 +41,10 @@ func (p *pair) allActive() {
 	}
 }
 
-// own is what both have in their channels.
+// own is what both have in their channels, in which nothing is under way.
 func (p *pair) own() map[Peer]int64 {
 	p.t.Helper()
+	p.allAgree()
 	return map[Peer]int64{p.ours: p.owns(p.ours), p.theirs: p.owns(p.theirs)}
 }
 
