@@ -324,7 +324,7 @@ func paymentOf(p *lnrpc.Payment) Payment {
 		copy(out.Preimage[:], preimage)
 	case lnrpc.Payment_FAILED:
 		out.State, out.Reason = Failed, p.FailureReason.String()
-	case lnrpc.Payment_UNKNOWN, lnrpc.Payment_IN_FLIGHT, lnrpc.Payment_INITIATED:
+	case lnrpc.Payment_IN_FLIGHT, lnrpc.Payment_INITIATED:
 	}
 	for _, h := range p.GetHtlcs() {
 		if h.Status == lnrpc.HTLCAttempt_SUCCEEDED {
