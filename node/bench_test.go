@@ -95,15 +95,18 @@ func (w *benchNet) settled() {
 
 // tally is what has been spent so far.
 type tally struct {
-	store []channeldb.Stats
-	signs uint64 // commitments that were signed, all channels and both sides
-	cpu   time.Duration
-	heap  runtime.MemStats
+	store  []channeldb.Stats
+	signs  uint64 // commitments that were signed, all channels and both sides
+	checks uint64 // signatures that were verified
+	cpu    time.Duration
+	heap   runtime.MemStats
 }
 
 func (w *benchNet) tally(b *testing.B) (t tally) {
 	for i, r := range w.nodes {
-		t.store = append(t.store, r.db.Stats())
+		done := r.Counts()
+		t.store = append(t.store, done.Store)
+		t.checks += done.Verified
 		if i < len(w.chans) {
 			info, err := r.Channel(b.Context(), w.chans[i])
 			require.NoError(b, err)
@@ -129,6 +132,7 @@ func report(b *testing.B, n int, before, after tally) {
 	per("commits/op", float64(commits))
 	per("rowB/op", float64(bytes))
 	per("signed/op", float64(after.signs-before.signs))
+	per("verified/op", float64(after.checks-before.checks))
 	per("cpu-ms/op", (after.cpu-before.cpu).Seconds()*1000)
 	per("alloc-kB/op", float64(after.heap.TotalAlloc-before.heap.TotalAlloc)/1000)
 	per("mallocs/op", float64(after.heap.Mallocs-before.heap.Mallocs))
