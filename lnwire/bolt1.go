@@ -85,8 +85,9 @@ func (m *Init) readPayload(r *reader) {
 	r.extension(&m.Extra, func(typ uint64, v *reader) bool {
 		switch typ {
 		case 1:
-			// A chain hash that is not whole leaves bytes or lacks some.
-			m.Networks = make([]chainhash.Hash, 0, len(v.b)/chainhash.HashSize)
+			// A chain hash that is not whole leaves bytes or lacks some; none at all say as
+			// much as no record.
+			m.Networks = nil
 			for len(v.b) > 0 && v.err == nil {
 				m.Networks = append(m.Networks, v.hash("networks"))
 			}
