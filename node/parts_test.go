@@ -57,7 +57,6 @@ func TestPartsOnRealNodes(t *testing.T) {
 		r.fund(5_000_000)
 	}
 	alice.connect(bob)
-	alice.connect(carol)
 	bob.connect(dave)
 	carol.connect(dave)
 	alice.open(bob, 60_000, 0)
@@ -88,6 +87,8 @@ func TestPartsOnRealNodes(t *testing.T) {
 	require.Empty(t, p.Attempts)
 
 	alice.open(bob, 200_000, 0)
+	held(t, alice, bob)
+	alice.connect(carol)
 	alice.open(carol, 200_000, 0)
 	bob.open(dave, 400_000, 0)
 	carol.open(dave, 200_000, 0)
@@ -117,6 +118,48 @@ func TestPartsOnRealNodes(t *testing.T) {
 	require.LessOrEqual(t, fees, lnwire.MilliSat(10_000))
 
 	shards(t, alice, dave, invoiceOf(dave, 16_000_000))
+}
+
+// held pays a hold invoice in parts, and the payer's node is stopped and started while
+// they are held: it takes up the payment with all of its parts, and knows what was paid
+// when they are claimed, or that nothing was when they come back.
+func held(t *testing.T, from, to *resident) {
+	for _, claim := range []bool{false, true} {
+		preimage := lnwire.Preimage{77}
+		if claim {
+			preimage[0]++
+		}
+		inv, err := to.AddInvoice(t.Context(), invoice.Terms{Amount: 10_000_000, Hash: preimage.Hash()})
+		require.NoError(t, err)
+		w, err := from.Pay(t.Context(), routing.Begin{Terms: termsOf(t, inv.Request), Limits: routing.Limits{Parts: 16, MaxPart: 4_000_000}})
+		require.NoError(t, err)
+		w.Close()
+		to.until("held", func() bool { i, err := to.Invoice(inv.Hash); return err == nil && i.State == invoice.Accepted })
+		from.restart()
+		_, err = from.Pay(t.Context(), routing.Begin{Terms: termsOf(t, inv.Request)})
+		require.ErrorIs(t, err, routing.ErrPaymentInFlight)
+		w, err = from.TrackPayment(inv.Hash)
+		require.NoError(t, err)
+		if claim {
+			_, err = to.SettleInvoice(t.Context(), preimage)
+		} else {
+			_, err = to.CancelInvoice(t.Context(), inv.Hash)
+		}
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		p := over(ctx, t, w)
+		cancel()
+		require.Len(t, p.Attempts, 3)
+		if claim {
+			require.Equal(t, routing.Succeeded, p.Payment.Status)
+			require.EqualValues(t, 10_000_000, p.Payment.Paid)
+		} else {
+			require.Equal(t, routing.ReasonIncorrectDetails, p.Payment.Reason)
+		}
+		open, err := from.db.OpenPayments()
+		require.NoError(t, err)
+		require.Empty(t, open)
+	}
 }
 
 // shards pays an invoice by two routes of the caller's, at the same time.
