@@ -16,7 +16,10 @@ type Config struct {
 	Trickle      time.Duration // between batches of relayed gossip (60 s)
 	DisableAfter time.Duration // a channel of ours is down, until it is told as disabled (20 min)
 	EnableAfter  time.Duration // it is up again, until it is told as enabled (at once)
-	Active       int           // peers that relay to us and are synchronised with (3)
+	// Floor is the highest timestamp that an update of ours may have had in an earlier
+	// run, whose rows may be lost: a clock that goes wrong does not bring it back.
+	Floor  uint32
+	Active int // peers that relay to us and are synchronised with (3)
 
 	// Plain: the extended queries (gossip_queries_ex) are neither asked nor answered.
 	Plain bool

@@ -168,7 +168,11 @@ func (m *Machine) refreshOwn(o *own) {
 	if want == nil || o.last != nil && !o.again && sameUpdate(want, o.last) && !m.ages(o, public) {
 		return
 	}
-	want.Timestamp = m.later(o.lastTime)
+	used := o.lastTime
+	if o.last == nil {
+		used = max(used, m.cfg.Floor)
+	}
+	want.Timestamp = m.later(used)
 	o.lastTime, o.again, o.asked = want.Timestamp, false, want
 	m.sign(want.SignedDigest(), signature{own: o})
 }

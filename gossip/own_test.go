@@ -281,3 +281,19 @@ func TestBadRows(t *testing.T) {
 	require.Equal(t, b.rows, c.rows)
 	require.Equal(t, b.m.OwnUpdate(7), c.m.OwnUpdate(7))
 }
+
+// TestTimestampsAfterLoss: B7.own.6: the rows of an earlier run are lost and the clock has
+// gone back; what we tell is newer than what we told all the same. New channels later on
+// follow the clock.
+func TestTimestampsAfterLoss(t *testing.T) {
+	floor := uint32(testNow.Unix()) + 1000
+	b := woken(t, func(c *Config) { c.Floor = floor })
+	b.open(1)
+	b.step(link(func(l *OwnLink) { l.Private = true }))
+	require.Equal(t, floor+1, b.m.OwnUpdate(7).Timestamp)
+	b.step(link(func(l *OwnLink) { l.Private, l.Policy.FeePPM = true, 9 }))
+	require.Equal(t, floor+2, b.m.OwnUpdate(7).Timestamp)
+	b.later(time.Hour)
+	b.step(link(func(l *OwnLink) { l.Private, l.ChanNum, l.PeerAlias, l.SCID, l.Alias = true, 8, 1<<60+2, scid(2), 1<<60+3 }))
+	require.Equal(t, uint32(b.now.Unix()), b.m.OwnUpdate(8).Timestamp)
+}

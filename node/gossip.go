@@ -24,13 +24,14 @@ const lookUps = 8
 // gossiper drives gossip: one machine with an inbox, whose changes feed the graph
 // that paths are found in.
 type gossiper struct {
-	n      *Node
-	inbox  *turn.Inbox[gossip.Event]
-	alarm  *alarm
-	synced atomic.Bool   // with a peer's map, since the start
-	asks   chan struct{} // holds a token for each question to the chain
-	gate   gate          // of what peers say, in front of the inbox
-	Feed   Feed[[]gossip.Change]
+	n        *Node
+	inbox    *turn.Inbox[gossip.Event]
+	alarm    *alarm
+	synced   atomic.Bool   // with a peer's map, since the start
+	reserved uint32        // no update of ours has a later timestamp; for its turns
+	asks     chan struct{} // holds a token for each question to the chain
+	gate     gate          // of what peers say, in front of the inbox
+	Feed     Feed[[]gossip.Change]
 
 	machine *gossip.Machine // its turns' own, but for views
 	news    int             // changes since memory was given back; the turns', too
@@ -44,7 +45,12 @@ type gossiper struct {
 
 // startGossip loads what is known of the network.
 func (n *Node) startGossip() error {
+	floor, err := n.announcedUntil()
+	if err != nil {
+		return err
+	}
 	m, err := gossip.New(gossip.Config{
+		Floor: floor,
 		Chain: *n.net.GenesisHash, Self: n.id, Trickle: n.cfg.TrickleDelay,
 		DisableAfter: n.cfg.DisableAfter, EnableAfter: n.cfg.EnableAfter,
 		Plain: n.cfg.PlainGossip, AssumeValid: n.cfg.AssumeValid,
@@ -53,7 +59,8 @@ func (n *Node) startGossip() error {
 		return err
 	}
 	g := &gossiper{
-		n: n, machine: m, graph: routing.NewGraph(), asks: make(chan struct{}, lookUps), gate: newGate(gateBytes),
+		reserved: floor,
+		n:        n, machine: m, graph: routing.NewGraph(), asks: make(chan struct{}, lookUps), gate: newGate(gateBytes),
 		own: map[uint64]*lnwire.ChannelUpdate{}, theirs: map[uint64]gossip.Policy{},
 	}
 	n.gossip = g
@@ -165,6 +172,7 @@ func (g *gossiper) act(fx gossip.Effects) {
 	if err := gossip.Apply(g.n.cfg.GraphDB, fx.Rows); err != nil {
 		g.n.log.Error("cannot store gossip", "err", err)
 	}
+	g.reserve(fx.Own)
 	g.learn(&fx)
 	for _, v := range fx.Verify {
 		g.n.pool.atLeisure(func() { g.inbox.Put(gossip.Verified{ID: v.ID, OK: v.OK()}) })
