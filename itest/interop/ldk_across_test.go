@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +20,8 @@ type across struct {
 	right string // we - b
 }
 
-// TestLDKAcross plays what two nodes of LDK do with each other over us.
+// TestLDKAcross plays what two nodes of LDK do with each other over us, beyond what every
+// implementation does.
 func TestLDKAcross(t *testing.T) {
 	t.Parallel()
 	needLDK(t)
@@ -41,11 +41,8 @@ func TestLDKAcross(t *testing.T) {
 		play func(*across)
 	}{
 		{"payments both ways, by invoice and by keysend", (*across).payments},
-		{"50 payments at once", (*across).storm},
-		{"held at the end, settled and canceled", (*across).holds},
 		{"onion messages", (*across).mail},
 		{"an offer of LDK is paid by another LDK", (*across).offers},
-		{"a restart of us while payments are held", (*across).restart},
 	} {
 		t.Run(sc.name, func(t *testing.T) {
 			defer func(outer *testing.T) { m.t = outer }(m.t)
@@ -61,7 +58,7 @@ func fee(msat int64) int64 { return 1000 + msat/1_000_000 }
 func (x *across) payments() {
 	x.inGraphs(x.a.mustChannels(x)[0].SCID, []Peer{x.a, x.we}, []Peer{x.a, x.we})
 	for _, d := range [][2]*ldkNode{{x.a, x.b}, {x.b, x.a}} {
-		for _, msat := range []int64{1_000, 300_000, 1_234_567, 400_000_000} {
+		for _, msat := range []int64{1_000, 400_000_000} {
 			before := x.owns(x.we)
 			p := x.pays(d[0], d[1], msat)
 			require.Equal(x.t, fee(msat), p.FeeMsat)
@@ -92,36 +89,6 @@ func (x *across) settled(p Peer, msat int64) {
 		}
 		return true, err
 	})
-}
-
-func (x *across) storm() {
-	var wg sync.WaitGroup
-	for _, d := range [][2]*ldkNode{{x.a, x.b}, {x.b, x.a}} {
-		for i := range 25 {
-			wg.Go(func() {
-				inv, err := d[1].Invoice(x.ctx(), 1_000_000+int64(i), "storm")
-				if err != nil {
-					x.t.Error(err)
-					return
-				}
-				p, err := d[0].Pay(x.ctx(), inv.Bolt11, Paying{})
-				if err != nil || p.State != Succeeded {
-					x.t.Errorf("%v %v %s", err, p.State, p.Reason)
-				}
-			})
-		}
-	}
-	wg.Wait()
-	x.agree(x.right, x.we, x.b)
-}
-
-func (x *across) holds() {
-	for _, d := range [][2]*ldkNode{{x.a, x.b}, {x.b, x.a}} {
-		one, two := x.hold(d[0], d[1], 50_000_000), x.hold(d[0], d[1], 250_000)
-		one.settle()
-		two.cancel()
-	}
-	x.agree(x.right, x.we, x.b)
 }
 
 // mail sends onion messages along a path through us, which we cannot read.
@@ -161,19 +128,6 @@ func (x *across) offers() {
 		require.Equal(x.t, Succeeded, p.State, p.Reason)
 		require.Positive(x.t, p.FeeMsat, "we carried it")
 		x.receives(x.b, p.Hash, msat)
-	}
-	x.agree(x.right, x.we, x.b)
-}
-
-func (x *across) restart() {
-	for _, kill := range []bool{false, true} {
-		one, two := x.hold(x.a, x.b, 30_000_000), x.hold(x.b, x.a, 20_000_000)
-		x.stop(x.we, kill)
-		x.start(x.we)
-		x.connected(x.we, x.a)
-		x.connected(x.we, x.b)
-		one.settle()
-		two.cancel()
 	}
 	x.agree(x.right, x.we, x.b)
 }

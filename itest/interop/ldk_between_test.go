@@ -1,9 +1,7 @@
 package interop
 
 import (
-	"context"
 	"encoding/hex"
-	"sync"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -23,7 +21,8 @@ type between struct {
 	left, right string // x - ldk, ldk - y
 }
 
-// TestLDKBetween plays what two of us do with each other over LDK.
+// TestLDKBetween plays what two of us do with each other over LDK, beyond what every
+// implementation does.
 func TestLDKBetween(t *testing.T) {
 	t.Parallel()
 	needLDK(t)
@@ -38,18 +37,16 @@ func TestLDKBetween(t *testing.T) {
 	m.connect(b.ldk, b.y)
 	b.left = m.open(b.x, b.ldk, Opening{Capacity: 5_000_000, Push: 2_000_000, Type: Anchors})
 	b.right = m.open(b.ldk, b.y, Opening{Capacity: 4_000_000, Push: 2_000_000, Type: Anchors})
+	all := []Peer{b.x, b.ldk, b.y}
+	m.inGraphs(m.channel(b.x, b.left).SCID, all, []Peer{b.x, b.ldk})
+	m.inGraphs(m.channel(b.y, b.right).SCID, all, []Peer{b.ldk, b.y})
 	for _, sc := range []struct {
 		name string
 		play func(*between)
 	}{
-		{"gossip, passed on by LDK", (*between).gossip},
 		{"payments both ways, by invoice and by keysend", (*between).payments},
-		{"50 payments at once", (*between).storm},
-		{"held at the end, settled and canceled", (*between).holds},
-		{"a policy that LDK changed", (*between).policy},
 		{"paid on a blinded path that begins at LDK", (*between).blinded},
 		{"an onion message", (*between).mail},
-		{"restarts of LDK while payments are held", (*between).restart},
 	} {
 		t.Run(sc.name, func(t *testing.T) {
 			defer func(outer *testing.T) { m.t = outer }(m.t)
@@ -59,20 +56,12 @@ func TestLDKBetween(t *testing.T) {
 	}
 }
 
-func (b *between) gossip() {
-	all := []Peer{b.x, b.ldk, b.y}
-	b.inGraphs(b.channel(b.x, b.left).SCID, all, []Peer{b.x, b.ldk})
-	b.inGraphs(b.channel(b.y, b.right).SCID, all, []Peer{b.ldk, b.y})
-}
-
 func (b *between) ways() [2][2]Peer { return [2][2]Peer{{b.x, b.y}, {b.y, b.x}} }
 
 func (b *between) payments() {
 	for _, d := range b.ways() {
-		for _, msat := range []int64{1_000, 300_000, 1_234_567, 400_000_000} {
-			p := b.pays(d[0], d[1], msat)
-			require.EqualValues(b.t, 1000, p.FeeMsat, "what LDK asks for")
-		}
+		p := b.pays(d[0], d[1], 1_234_567)
+		require.EqualValues(b.t, 1000, p.FeeMsat, "what LDK asks for")
 		p, err := d[0].Keysend(b.ctx(), d[1].ID(), 77_777)
 		b.must(err)
 		require.Equal(b.t, Succeeded, p.State, p.Reason)
@@ -84,49 +73,6 @@ func (b *between) agreed() {
 	b.t.Helper()
 	b.agree(b.left, b.x, b.ldk)
 	b.agree(b.right, b.ldk, b.y)
-}
-
-func (b *between) storm() {
-	var wg sync.WaitGroup
-	for _, d := range b.ways() {
-		for i := range 25 {
-			wg.Go(func() {
-				inv, err := d[1].Invoice(b.ctx(), 1_000_000+int64(i), "storm")
-				if err != nil {
-					b.t.Error(err)
-					return
-				}
-				p, err := d[0].Pay(b.ctx(), inv.Bolt11, Paying{})
-				if err != nil || p.State != Succeeded {
-					b.t.Errorf("%v %v %s %v", err, p.State, p.Reason, p.Failures)
-				}
-			})
-		}
-	}
-	wg.Wait()
-	b.agreed()
-}
-
-func (b *between) holds() {
-	for _, d := range b.ways() {
-		one, two := b.hold(d[0], d[1], 50_000_000), b.hold(d[0], d[1], 250_000)
-		one.settle()
-		two.cancel()
-	}
-	b.agreed()
-}
-
-// policy: what LDK asks for from now on is learned by gossip and paid.
-func (b *between) policy() {
-	b.must(b.ldk.SetPolicy(b.ctx(), b.right, Policy{BaseMsat: 3000, PPM: 2000, Delta: 60}))
-	scid := b.channel(b.y, b.right).SCID
-	b.until("x learns the policy", func(ctx context.Context) (bool, error) {
-		e, err := b.x.Edge(ctx, scid)
-		return e != nil && e.Policies[b.ldk.id].BaseMsat == 3000 && e.Policies[b.ldk.id].PPM == 2000, err
-	})
-	p := b.pays(b.x, b.y, 10_000_000)
-	require.EqualValues(b.t, 3000+20_000, p.FeeMsat)
-	b.agreed()
 }
 
 // blinded: y hides behind LDK.
@@ -177,17 +123,4 @@ func (p *spoken) inbox(m *meeting) lnrpc.Lightning_SubscribeOnionMessagesClient 
 	_, err = in.Header() // it has begun
 	m.must(err)
 	return in
-}
-
-func (b *between) restart() {
-	for _, kill := range []bool{false, true} {
-		one, two := b.hold(b.x, b.y, 30_000_000), b.hold(b.y, b.x, 20_000_000)
-		b.stop(b.ldk, kill)
-		b.start(b.ldk)
-		b.connected(b.ldk, b.x)
-		b.connected(b.ldk, b.y)
-		one.settle()
-		two.cancel()
-	}
-	b.agreed()
 }
