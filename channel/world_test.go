@@ -25,6 +25,7 @@ type world struct {
 	up   bool
 	log  func(format string, args ...any) // nil: quiet
 	conf *Confirmed
+	tap  func(lnwire.Message) // sees what goes over the wire
 }
 
 // node is one end: the machine, what it has stored, and what it has asked for.
@@ -187,6 +188,9 @@ func (n *node) put(m lnwire.Message) {
 	require.NoError(n.w.t, err)
 	back, err := lnwire.Unmarshal(b)
 	require.NoError(n.w.t, err)
+	if n.w.tap != nil {
+		n.w.tap(back)
+	}
 	if n.w.up {
 		n.other.inbox = append(n.other.inbox, back)
 	}
