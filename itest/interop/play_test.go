@@ -70,7 +70,7 @@ func playMiddle(t *testing.T, i Implementation, res *results, typ ChannelType, w
 	}
 	l := &line{meeting: m, typ: typ, weForward: weForward}
 	l.x, l.mid, l.y = start(!weForward, "x"), start(weForward, "mid"), start(!weForward, "y")
-	l.points = [2]string{}
+	res.met(l.mid, l.x)
 	role, foreign := "we forward", l.x
 	if !weForward {
 		role, foreign = i.Name+" forwards", l.mid
