@@ -36,10 +36,6 @@ func meetKinds(t *testing.T) *kinds {
 		return n
 	}
 	k.lnd, k.far = start("lnd"), start("far")
-	t.Cleanup(func() {
-		for _, n := range w.Nodes {
-			os.WriteFile("/tmp/fulgur/channelfeat/"+n.Name+".log", []byte(n.Log()), 0o644)
-		}
 	k.we = w.Node("ours", append(options, "--protocol.zero-conf-peer="+k.lnd.ID, "--bitcoin.defaultchanconfs=3")...)
 	for _, n := range []*rig.Node{k.we, k.lnd, k.far} {
 		n.Fund(10_000_000)
