@@ -185,6 +185,9 @@ func (l *line) policies() {
 			{BaseMsat: 7_000, PPM: 300, Delta: 80}, {BaseMsat: 2_000, PPM: 10, Delta: 144}, {BaseMsat: 2_000, PPM: 10, Delta: 80, MinMsat: 2_500_000},
 			{BaseMsat: 1_000, PPM: 1, Delta: 80, MinMsat: 1_000},
 		} {
+			if !l.mid.Offers(Limits) {
+				want.MinMsat = 0
+			}
 			if i == 0 {
 				before := want
 				before.BaseMsat--

@@ -112,6 +112,7 @@ const (
 	Whole       Ability = "settles as a whole"
 	Names       Ability = "names failures"                 // Payment.Failures is filled in
 	Policies    Ability = "policies"                       // SetPolicy
+	Limits      Ability = "policy limits"                  // of an HTLC's amount, in SetPolicy
 	Graph       Ability = "graph"                          // Edge and Alias
 	Announces   Ability = "announces"                      // its channels and itself
 	Forwards    Ability = "forwards"                       // for others
