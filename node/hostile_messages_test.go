@@ -276,7 +276,11 @@ func TestHostileMessagesInChannel(t *testing.T) {
 				d.alive() // a second one is harmless, one of a private channel too
 				continue
 			}
-			d.pump(fmt.Sprintf("the end of the connection after %T", m), func() bool { return d.gone })
+			if m.Type() == lnwire.MsgStfu && fill != 0 { // quiescence is asked for, and ends with the connection
+				waitUntil(t, "quiescent", func() bool { return d.node().Quiescent })
+			} else {
+				d.pump(fmt.Sprintf("the end of the connection after %T", m), func() bool { return d.gone })
+			}
 			d.reconnect()
 			d.pump("again", func() bool { return d.ch.Info().Active })
 			waitUntil(t, "active again", func() bool { return d.node().Active })
