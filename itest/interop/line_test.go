@@ -37,7 +37,7 @@ var lineScenarios = []struct {
 	{"multi-part through the middle", []Ability{Splits}, []Ability{Forwards}, (*line).parts},
 	{"an end that is not announced, by the hint in its invoice", nil, []Ability{Forwards}, (*line).hinted},
 	{"six restarts of the middle, by signal and by SIGKILL, while payments run", nil, []Ability{Forwards}, (*line).siege},
-	{"an end goes away: a failure, the channel disabled, and enabled again", []Ability{Graph}, []Ability{Forwards, Announces}, (*line).goneAway},
+	{"an end goes away: a failure, the channel disabled, and enabled again", []Ability{Graph}, []Ability{Forwards, Announces, Disables}, (*line).goneAway},
 }
 
 // ways are the directions in which is paid, with the channel that the middle sends out

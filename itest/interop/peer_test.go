@@ -115,6 +115,7 @@ const (
 	Limits      Ability = "policy limits"                  // of an HTLC's amount, in SetPolicy
 	Graph       Ability = "graph"                          // Edge and Alias
 	Announces   Ability = "announces"                      // its channels and itself
+	Disables    Ability = "disables"                       // announces within seconds that a peer is away
 	Forwards    Ability = "forwards"                       // for others
 	Patient     Ability = "patient"                        // keeps a channel whose funding is unconfirmed again by a reorg
 	Sweeps      Ability = "sweeps"                         // brings everything of a forced close into its wallet
