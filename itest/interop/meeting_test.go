@@ -146,14 +146,6 @@ func (m *meeting) connectAt(a, b Peer, addr string) {
 	})
 }
 
-// connected waits until both have the connection.
-func (m *meeting) connected(a, b Peer) {
-	m.t.Helper()
-	for _, p := range [][2]Peer{{a, b}, {b, a}} {
-		m.until(p[0].Name()+" has "+p[1].Name(), func(ctx context.Context) (bool, error) { return p[0].Connected(ctx, p[1].ID()) })
-	}
-}
-
 // open opens a channel, mines, and waits until both can use it.
 func (m *meeting) open(a, b Peer, o Opening) string {
 	m.t.Helper()
