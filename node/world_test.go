@@ -188,6 +188,7 @@ func (r *resident) connect(to *resident) {
 func (r *resident) open(to *resident, capacity lnwire.Sat, push lnwire.MilliSat) wire.OutPoint {
 	t := r.t
 	t.Helper()
+	r.until("synced", r.SyncedToChain)
 	to.until("synced", to.SyncedToChain)
 	updates, err := r.OpenChannel(t.Context(), OpenRequest{Peer: to.ID(), Capacity: capacity, Push: push})
 	require.NoError(t, err)
