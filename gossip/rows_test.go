@@ -68,7 +68,7 @@ func TestV46PrematureUpdates(t *testing.T) {
 	mine := update(scid(0), 0, 10, 0)
 	b.got(1, mine)
 	before := heap()
-	for i := range 200_000 {
+	for i := range 60_000 {
 		b.got(2, update(lnwire.ShortChannelID(1<<50+i), 0, 10, 0))
 	}
 	require.LessOrEqual(t, b.m.Counts().RoomBytes, b.m.cfg.Limits.WaitingRoom)
@@ -219,7 +219,7 @@ func TestV53GossipFlood(t *testing.T) {
 		b.open(100 + n)
 	}
 	before := heap()
-	for i := range 60_000 {
+	for i := range 20_000 {
 		b.got(100+i%peers, announcement(scid(i), 10, 11))
 		b.got(100+i%peers, update(scid(i), 0, 10, 0))
 		b.got(100+i%peers, nodeAnn(5000+i, 0))

@@ -25,10 +25,15 @@ type sync struct {
 	batch   bool                    // a query of ids is out
 	ranging bool
 	until   time.Time // without an answer it is given up
+	limit   time.Time // and so it is at the latest, though answers come
 }
 
 const (
 	syncWait = 2 * time.Minute
+	// rangeWait is how long all replies to one query may take, and idsWait all that is
+	// asked for then: a peer that says little now and then keeps others from being asked.
+	rangeWait = 10 * time.Minute
+	idsWait   = time.Hour
 	// syncEvery is how often one peer is asked again for what we missed.
 	syncEvery = time.Hour
 	// batchIDs is how many channels are asked for at once: the answer fits into what a
@@ -130,7 +135,7 @@ func (m *Machine) askRange(p *peer) {
 		option := uint64(optionTimes | optionSums)
 		q.Option = &option
 	}
-	m.sync = &sync{peer: p, asked: q, end: uint64(q.NumBlocks), ranging: true, until: m.now.Add(syncWait)}
+	m.sync = &sync{peer: p, asked: q, end: uint64(q.NumBlocks), ranging: true, until: m.now.Add(syncWait), limit: m.now.Add(rangeWait)}
 	m.send(p, &q)
 }
 
@@ -151,7 +156,7 @@ func (m *Machine) gotReplyRange(p *peer, r *lnwire.ReplyChannelRange) {
 	}
 	s.until = m.now.Add(syncWait)
 	if r.Complete && s.first+uint64(r.NumBlocks) >= s.end {
-		s.ranging = false
+		s.ranging, s.limit = false, m.now.Add(idsWait)
 	}
 }
 
@@ -233,11 +238,12 @@ func (m *Machine) gotReplyEnd(p *peer, r *lnwire.ReplyShortChannelIDsEnd) {
 // then.
 //
 // B7.sync.8: who does not answer is not waited for for ever, nor asked again on the
-// same connection.
+// same connection. B7.sync.10: nor is who answers so slowly that it never ends.
 func (m *Machine) watchSync() {
-	if s := m.sync; s != nil && !m.now.Before(s.until) {
-		if !s.batch && !s.ranging || s.peer.judging > 0 || len(s.peer.inbox) > 0 {
-			s.until = m.now.Add(syncWait) // it is our turn
+	if s := m.sync; s != nil && (!m.now.Before(s.until) || !m.now.Before(s.limit)) {
+		ours := !s.batch && !s.ranging || s.peer.judging > 0 || len(s.peer.inbox) > 0
+		if ours && m.now.Before(s.limit) {
+			s.until = m.now.Add(syncWait)
 		} else {
 			s.peer.active, s.peer.mute = false, true
 			m.sendFilter(s.peer, math.MaxUint32, 0)

@@ -148,6 +148,40 @@ func TestHostileReplies(t *testing.T) {
 	require.Empty(t, b.m.sync.missing)
 }
 
+// TestDrip: B7.sync.10: a peer whose answers never end, though there is always another
+// one, is given up.
+func TestDrip(t *testing.T) {
+	for name, drip := range map[string]func(b *box, n int){
+		"ranges": func(b *box, n int) {
+			b.got(1, &lnwire.ReplyChannelRange{ChainHash: testChain, FirstBlock: lnwire.Height(n), NumBlocks: 1})
+		},
+		"ids": func(b *box, n int) {
+			if n == 0 {
+				var ids []lnwire.ShortChannelID
+				for i := range 90_000 {
+					ids = append(ids, scid(i))
+				}
+				b.got(1, reply(ids...))
+			}
+			b.got(1, &lnwire.ReplyShortChannelIDsEnd{ChainHash: testChain})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := woken(t)
+			b.open(1)
+			b.open(2)
+			for n := range 100 {
+				if len(heard[*lnwire.QueryChannelRange](b, 2)) > 0 {
+					return
+				}
+				drip(b, n)
+				b.later(syncWait - time.Second)
+			}
+			t.Fatal("the other peer is never asked")
+		})
+	}
+}
+
 // TestOldComplete: peers of old set sync_complete on every reply.
 func TestOldComplete(t *testing.T) {
 	b := woken(t)
