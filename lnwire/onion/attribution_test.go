@@ -73,7 +73,7 @@ func TestAttributionVectors(t *testing.T) {
 
 // TestAttributionBlames: whoever on the way changes a bit of the packet or of the data,
 // or leaves the data out, the payer learns the hold times of everybody before, and of
-// nobody from there on (B4.attr.1 to B4.attr.4).
+// nobody from there on (B4.attr.1, B4.attr.2, B4.attr.3, B4.attr.4).
 func TestAttributionBlames(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, attributionHops).Draw(t, "hops")
