@@ -98,10 +98,12 @@ func closeTogether(t *testing.T, w *rig.World, opener, other *rig.Node, point ri
 	require.Equal(t, "ChanStatusCoopBroadcasted|ChanStatusLocalCloseInitiator", waiting[0].Channel.ChanStatusFlags)
 	require.Equal(t, txid.String(), waiting[0].ClosingTxid)
 	w.Mine(6)
-	u, err = stream.Recv()
-	require.NoError(t, err)
-	require.NotNil(t, u.GetChanClose(), u)
+	for u.GetChanClose() == nil { // the other's own transaction is told of too
+		u, err = stream.Recv()
+		require.NoError(t, err)
+	}
 	require.True(t, u.GetChanClose().Success)
+	require.Equal(t, txid[:], u.GetChanClose().ClosingTxid)
 
 	// The opener pays for the close; what the commitment had cost comes back.
 	ours := c.Capacity - c.RemoteBalance - fee
