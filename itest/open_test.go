@@ -26,7 +26,7 @@ func TestOpenRefused(t *testing.T) {
 		{"no peer", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = nil }, "node_pubkey"},
 		{"no key", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = make([]byte, 33) }, "node_pubkey"},
 		{"not connected", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = rig.Unhex(t, stranger.ID) }, "not"},
-		{"to itself", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = rig.Unhex(t, alice.ID) }, "not online"},
+		{"to itself", func(r *lnrpc.OpenChannelRequest) { r.NodePubkey = rig.Unhex(t, alice.ID) }, "cannot open channel to self"},
 		{"nothing in it", func(r *lnrpc.OpenChannelRequest) { r.LocalFundingAmount = 0 }, "local_funding_amount"},
 		{"negative", func(r *lnrpc.OpenChannelRequest) { r.LocalFundingAmount = -1 }, "local_funding_amount"},
 		{"below what we allow", func(r *lnrpc.OpenChannelRequest) { r.LocalFundingAmount = 19_999 }, "20000"},
@@ -39,7 +39,7 @@ func TestOpenRefused(t *testing.T) {
 		{"two fees", func(r *lnrpc.OpenChannelRequest) { r.SatPerVbyte, r.TargetConf = 5, 5 }, "target_conf"},
 		{"taproot", func(r *lnrpc.OpenChannelRequest) { r.CommitmentType = lnrpc.CommitmentType_SIMPLE_TAPROOT }, "commitment_type"},
 		{"a reserve of all", func(r *lnrpc.OpenChannelRequest) { r.RemoteChanReserveSat = uint64(r.LocalFundingAmount) }, "reserve"},
-		{"no confirmations at all", func(r *lnrpc.OpenChannelRequest) { r.ZeroConf = true }, "zero_conf"},
+		{"no confirmations at all", func(r *lnrpc.OpenChannelRequest) { r.ZeroConf = true }, "protocol.zero-conf"},
 	} {
 		req := alice.OpenRequest(bob, 500_000)
 		c.change(req)

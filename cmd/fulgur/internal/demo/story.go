@@ -414,13 +414,17 @@ func (s *story) closeOne(ctx context.Context) (txid chainhash.Hash, err error) {
 	if err != nil {
 		return txid, err
 	}
-	for {
+	for mined := false; ; {
 		update, err := stream.Recv()
 		if err != nil {
 			return txid, err
 		}
 		switch u := update.Update.(type) {
 		case *lnrpc.CloseStatusUpdate_ClosePending:
+			if mined { // bob's own transaction, which came too late
+				continue
+			}
+			mined = true
 			copy(txid[:], u.ClosePending.Txid)
 			s.t.wait("mining %d blocks", confirms)
 			if err := s.net.Confirm(ctx, confirms, txid); err != nil {
@@ -430,6 +434,7 @@ func (s *story) closeOne(ctx context.Context) (txid chainhash.Hash, err error) {
 			if !u.ChanClose.Success {
 				return txid, errors.New("alice says that it did not succeed")
 			}
+			copy(txid[:], u.ChanClose.ClosingTxid)
 			return txid, nil
 		}
 	}
