@@ -133,7 +133,7 @@ func (m *Machine) acceptUpdate(u *lnwire.ChannelUpdate, raw []byte, from lnwire.
 	case o != nil:
 		// lnd loses an update by its alias that comes before the channel is in its map,
 		// which its own tells: then ours is told again.
-		if o.theirs == nil && c == nil && o.link.PeerAlias != 0 {
+		if o.theirs == nil && c == nil && o.link.Private && o.link.PeerAlias != 0 {
 			o.again = true
 			defer m.refreshOwn(o)
 		}

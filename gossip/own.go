@@ -140,7 +140,9 @@ func (m *Machine) ownChannel(a *lnwire.ChannelAnnouncement) {
 		if err != nil {
 			return
 		}
-		m.enter(a, raw, m.cfg.Self, Found{OutPoint: o.link.Funding, Capacity: o.link.Capacity})
+		// As if it came from the peer, who makes it itself: lnd takes one from the other end
+		// for an offence, and no update behind it.
+		m.enter(a, raw, o.link.Peer, Found{OutPoint: o.link.Funding, Capacity: o.link.Capacity})
 	}
 	m.refreshOwn(o)
 	m.refreshSelf()
