@@ -69,6 +69,11 @@ func (n *Node) admit(id lnwire.PubKey, _ net.Addr, inbound bool) error {
 			guests++
 		}
 	}
+	for _, other := range n.host.Arriving() { // a crowd that comes at once
+		if other != id && len(n.channels.of(other)) == 0 {
+			guests++
+		}
+	}
 	if guests >= maxGuests {
 		return errors.New("too many peers without a channel")
 	}

@@ -191,6 +191,10 @@ func (h *Host) greet(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, 
 	if c.inbound {
 		defer h.arrives(c.id)()
 	}
+	if err := h.cfg.Admit(c.id, nc.RemoteAddr(), c.inbound); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("not admitted: %w", err)
+	}
 	if err = c.meet(); err == nil {
 		err = c.settle(h.place)
 	}
@@ -211,9 +215,6 @@ func (h *Host) authenticate(nc net.Conn, remote *btcec.PublicKey, addr string) (
 	c := newConn(&h.cfg, nc, session, addr, inbound)
 	if c.id == h.self {
 		return nil, ErrSelf
-	}
-	if err := h.cfg.Admit(c.id, nc.RemoteAddr(), inbound); err != nil {
-		return nil, fmt.Errorf("not admitted: %w", err)
 	}
 	return c, nil
 }

@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -82,6 +83,14 @@ func (h *Host) Conns() []*Conn {
 	}
 	slices.SortFunc(list, func(a, b *Conn) int { return bytes.Compare(a.id[:], b.id[:]) })
 	return list
+}
+
+// Arriving lists the inbound peers whose key is proven and that are not in the table
+// yet; the one that Admit is asked about is among them.
+func (h *Host) Arriving() []lnwire.PubKey {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Keys(h.arriving))
 }
 
 // Close ends everything: no connection, listener, attempt or goroutine is left
