@@ -167,7 +167,7 @@ func (c *Channel) moveTo(script []byte) {
 func (c *Channel) closerFee(p *commitment.Closing) (lnwire.Sat, []commitment.ClosingShape) {
 	ours, theirs, weight := p.Ours.Sat(), p.Theirs.Sat(), p.Weight()
 	floor := lnwire.FeeFloor.Fee(weight) + 1
-	fee := max(floor, c.closerRate(p).Fee(weight))
+	fee := max(floor, c.closerRate().Fee(weight))
 	if fee = min(fee, ours); fee < floor {
 		return 0, nil
 	}
@@ -198,13 +198,13 @@ func dust(script []byte, amount lnwire.Sat) bool {
 }
 
 // closerRate is the fee rate of our closing transaction. Who asked for the close says how
-// much that is worth; the other side pays as the funder does for everything, and
-// otherwise the least, unless the one who asked can pay nothing.
-func (c *Channel) closerRate(p *commitment.Closing) lnwire.SatPerKW {
+// much that is worth, and is not outbid: beside a transaction of the peer ours pays the
+// least.
+func (c *Channel) closerRate() lnwire.SatPerKW {
 	rate := c.core.CloseRate
 	if rate == 0 {
 		rate = c.usualRate()
-		if !c.terms.Funder && !c.core.WeClosed && p.Theirs.Sat() >= rate.Fee(p.Weight()) {
+		if c.core.PeerCloseTx != nil {
 			rate = lnwire.FeeFloor
 		}
 	}

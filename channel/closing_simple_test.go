@@ -61,18 +61,14 @@ func requireSameClose(t require.TestingT, w *world) {
 func TestSimpleClose(t *testing.T) {
 	for _, by := range []int{0, 1} {
 		w := simple(t, func(w *world, _ *openOptions) { w.useReal() })
-		n, other := w.nodes()[by], w.nodes()[1-by]
+		n := w.nodes()[by]
 		n.step(CloseAsked{FeeRate: 5000})
 		w.settle()
 		requireSameClose(t, w)
 		first, second := n.fees()
 		weight := n.ch.closing().Weight()
 		require.Equal(t, lnwire.SatPerKW(5000).Fee(weight), first)
-		if other.ch.terms.Funder { // it pays as it does for everything
-			require.Equal(t, other.ch.core.FeeRate.Fee(weight), second)
-		} else {
-			require.Equal(t, lnwire.FeeFloor.Fee(weight)+1, second)
-		}
+		require.Equal(t, lnwire.FeeFloor.Fee(weight)+1, second)
 		for _, x := range w.nodes() {
 			for _, tx := range x.ch.closeTxs() {
 				requireScripts(t, x, tx)
