@@ -294,6 +294,8 @@ func TestTimestampsAfterLoss(t *testing.T) {
 	b.step(link(func(l *OwnLink) { l.Private, l.Policy.FeePPM = true, 9 }))
 	require.Equal(t, floor+2, b.m.OwnUpdate(7).Timestamp)
 	b.later(time.Hour)
-	b.step(link(func(l *OwnLink) { l.Private, l.ChanNum, l.PeerAlias, l.SCID, l.Alias = true, 8, 1<<60+2, scid(2), 1<<60+3 }))
+	b.step(link(func(l *OwnLink) {
+		l.Private, l.ChanNum, l.PeerAlias, l.SCID, l.Alias = true, 8, 1<<60+2, scid(2), 1<<60+3
+	}))
 	require.Equal(t, uint32(b.now.Unix()), b.m.OwnUpdate(8).Timestamp)
 }
