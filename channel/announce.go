@@ -78,13 +78,17 @@ func (c *Channel) gotAnn(m *lnwire.AnnouncementSignatures) {
 		c.warn("announcement_signatures: a signature is wrong")
 		return
 	}
-	if c.core.PeerAnn == nil || *c.core.PeerAnn != sigs {
+	fresh := c.core.PeerAnn == nil || *c.core.PeerAnn != sigs
+	if fresh {
 		c.core.PeerAnn = &sigs
 		c.save()
 	}
-	if !c.announceable() {
+	switch {
+	case !c.announceable():
 		c.conn.annOwed = true
-	} else if !c.conn.annSent { // B2.ann.2
+	case fresh || !c.conn.annSent: // B2.ann.2
+		// Once more if ours went out already: LDK drops those that come before it has seen
+		// the block that we have.
 		c.sendAnn()
 	}
 	c.publishAnn()
