@@ -46,6 +46,7 @@ type Config struct {
 	Policy    Policies
 	PeerDelay struct{ Min, Max time.Duration } // between dials of a persistent peer
 	Dial      peer.Dialer                      // reaches peers; nil is plain TCP
+	DialTime  time.Duration                    // that one attempt may take; 0: 30 s
 	// Seeds finds nodes for one that knows nobody; nil: none are looked for, here or in
 	// the map.
 	Seeds func(ctx context.Context) ([]Contact, error)
@@ -361,7 +362,7 @@ func (n *Node) startWallet() error {
 func (n *Node) startHost() (err error) {
 	n.host, err = peer.NewHost(peer.Config{
 		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Sink: sink{n}, Log: n.log, Admit: n.admit,
-		Dial: n.cfg.Dial, Limits: peer.Limits{MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
+		Dial: n.cfg.Dial, Limits: peer.Limits{Dial: n.cfg.DialTime, MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
 	})
 	return err
 }

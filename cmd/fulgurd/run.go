@@ -329,6 +329,9 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		Policy: c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
 	}
 	cfg.PeerDelay.Min, cfg.PeerDelay.Max = c.MinBackoff, c.MaxBackoff
+	if c.Tor.Active {
+		cfg.DialTime = 2 * time.Minute // circuits to onion services take their time
+	}
 	for _, text := range c.ExternalIP {
 		a, err := externalAddress(text)
 		if err != nil {
