@@ -104,6 +104,10 @@ func (s *Sweeper) launch(batch []*request, fees Fees, now time.Time) {
 		switch {
 		case r.economic(rate):
 			together = append(together, r)
+		case r.Deadline == 0 && r.economic(s.rateOfPatience([]*request{r}, fees)):
+			// What it was offered before, in company that is gone, is more than it can pay
+			// alone; without a deadline nothing holds us to that.
+			s.launchAlone(r, s.rateOfPatience([]*request{r}, fees), now)
 		case r.Deadline == 0:
 			s.hold(r, "it costs more than its budget at the present fee rate")
 		default:

@@ -81,16 +81,12 @@ func floorOf(batch []*request) (rate lnwire.SatPerKW) {
 // was offered before (V-07), and the budget bounds it later.
 func (s *Sweeper) rateNow(batch []*request, weight int64, fees Fees) lnwire.SatPerKW {
 	tip, deadline := s.w.height(), deadlineOf(batch)
-	rate, at, since := floorOf(batch), lnwire.Height(0), tip
+	rate, at := floorOf(batch), lnwire.Height(0)
+	if deadline == 0 {
+		return max(rate, s.rateOfPatience(batch, fees))
+	}
 	for _, r := range batch {
 		at = max(at, r.rateAt)
-		if len(r.versions) > 0 {
-			since = min(since, r.since)
-		}
-	}
-	if deadline == 0 {
-		waited := uint32(tip - since)
-		return max(rate, fees.Within(max(haste, patience-min(waited, patience))))
 	}
 	left := blocksLeft(deadline, tip)
 	want := max(rate, fees.Within(left))
@@ -103,6 +99,20 @@ func (s *Sweeper) rateNow(batch []*request, weight int64, fees Fees) lnwire.SatP
 	}
 	span := uint64(deadline - 1 - at)
 	return max(want, rate+lnwire.SatPerKW(uint64(most-rate)*uint64(tip-at)/span))
+}
+
+// rateOfPatience is what the estimate says for requests without a deadline: for the less
+// time the longer the first of them has been published.
+func (s *Sweeper) rateOfPatience(batch []*request, fees Fees) lnwire.SatPerKW {
+	tip := s.w.height()
+	since := tip
+	for _, r := range batch {
+		if len(r.versions) > 0 {
+			since = min(since, r.since)
+		}
+	}
+	waited := uint32(tip - since)
+	return fees.Within(max(haste, patience-min(waited, patience)))
 }
 
 // blocksLeft is in how many blocks a deadline must be met, at least 1.

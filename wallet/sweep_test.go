@@ -611,3 +611,17 @@ func TestDeterministic(t *testing.T) {
 		require.Equal(t, first, story())
 	}
 }
+
+// A claim without a deadline that was offered much, together with others that paid for
+// it, is not held for ever when it is left alone.
+func TestSweepAfterBetterTimes(t *testing.T) {
+	b := newBench(t)
+	b.fees = Fees{{1, 253}}
+	r := SweepRequest{Spend: b.plain(600), Confirmed: b.w.height()}
+	b.ask(r)
+	b.s.requests[r.Spend.OutPoint].rate = 1667
+	for range 30 {
+		b.mine(b.w.unmined()...)
+	}
+	require.Empty(t, b.s.Pending())
+}
