@@ -618,6 +618,7 @@ func TestSweepAfterBetterTimes(t *testing.T) {
 	b := newBench(t)
 	b.fees = Fees{{1, 253}}
 	r := SweepRequest{Spend: b.plain(600), Confirmed: b.w.height()}
+	r.Spend.Sequence = 3
 	b.ask(r)
 	b.s.requests[r.Spend.OutPoint].rate = 1667
 	for range 30 {
