@@ -617,6 +617,7 @@ func TestDeterministic(t *testing.T) {
 func TestSweepAfterBetterTimes(t *testing.T) {
 	b := newBench(t)
 	b.fees = Fees{{1, 253}}
+	b.mine()
 	r := SweepRequest{Spend: b.plain(600), Confirmed: b.w.height()}
 	r.Spend.Sequence = 3
 	b.ask(r)
