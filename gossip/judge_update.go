@@ -137,6 +137,9 @@ func (m *Machine) acceptUpdate(u *lnwire.ChannelUpdate, raw []byte, from lnwire.
 			o.again = true
 			defer m.refreshOwn(o)
 		}
+		if c != nil && u.MessageFlags&lnwire.UpdateDontForward == 0 {
+			defer m.shows(from, o)
+		}
 		o.theirs = policyOf(u, o.link.Capacity)
 		m.fx.Theirs = append(m.fx.Theirs, PeerUpdate{o.link.ChanNum, *o.theirs})
 		if c == nil && u.MessageFlags&lnwire.UpdateDontForward == 0 {

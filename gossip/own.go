@@ -24,6 +24,8 @@ type own struct {
 	// early is the peer's public update that came before the channel was public here:
 	// its announcement is being proved, or the peer was quicker with its own.
 	early *early
+	// shown: the peer has told something public of the channel, so it is in its map.
+	shown bool
 }
 
 // early is an update that waits for its channel to be public.
@@ -310,6 +312,23 @@ func (m *Machine) tellOwn(p *peer) {
 		if o := m.own[num]; o.linked && o.link.Peer == p.id && o.last != nil && !o.link.Ended {
 			m.send(p, o.last)
 		}
+	}
+}
+
+// shows takes note that a peer told something public of a channel with us: the channel is
+// in its map now. What LDK heard of our side and of us before that it has thrown away, so
+// both are told once more.
+func (m *Machine) shows(from lnwire.PubKey, o *own) {
+	p := m.peers[from]
+	if p == nil || p.dropped || o.shown || o.link.Peer != from {
+		return
+	}
+	o.shown = true
+	if o.last != nil {
+		m.send(p, o.last)
+	}
+	if m.self.last != nil {
+		m.send(p, m.self.last)
 	}
 }
 

@@ -12,6 +12,7 @@ type self struct {
 	lastTime uint32 // no timestamp up to this one is used again
 	asked    *lnwire.NodeAnnouncement
 	again    bool
+	last     *lnwire.NodeAnnouncement // as it was told since the start
 }
 
 // refreshSelf announces our node when it has a channel that is announced, and what
@@ -76,6 +77,7 @@ func (m *Machine) signedSelf(a *lnwire.NodeAnnouncement, ev Signed) {
 	if err != nil {
 		return
 	}
+	m.self.last = a
 	m.takeNode(n, a, raw, m.cfg.Self, true)
 	m.refreshSelf()
 }

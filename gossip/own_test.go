@@ -164,7 +164,25 @@ func TestOwnPublic(t *testing.T) {
 	}
 }
 
-// TestDisable: B7.own.8.
+// TestToldAgainWhenThePeerKnowsTheChannel: LDK throws away what it hears of us before it
+// has made the announcement itself; its own public update says that it has.
+func TestToldAgainWhenThePeerKnowsTheChannel(t *testing.T) {
+	b := woken(t)
+	b.open(1)
+	b.step(OwnNode{})
+	b.step(link())
+	b.step(OwnChannel{announcement(scid(1), 1, us)})
+	require.Empty(t, heard[*lnwire.ChannelAnnouncement](b, 1), "it makes that itself, and lnd takes ours for an offence")
+	before, nodes := len(heard[*lnwire.ChannelUpdate](b, 1)), len(heard[*lnwire.NodeAnnouncement](b, 1))
+	b.got(1, update(scid(1), 0, 1, 0))
+	list := heard[*lnwire.ChannelUpdate](b, 1)
+	require.Len(t, list, before+1)
+	require.Equal(t, b.m.OwnUpdate(7).Sig, list[before].Sig)
+	require.Len(t, heard[*lnwire.NodeAnnouncement](b, 1), nodes+1)
+	b.got(1, update(scid(1), 0, 2, time.Minute))
+	require.Len(t, heard[*lnwire.ChannelUpdate](b, 1), before+1, "once")
+}
+
 // TestPeersUpdateBeforeTheChannelIsPublic: the peer was quicker: its public update,
 // told before we have the announcement, is in the map and passed on once we do.
 func TestPeersUpdateBeforeTheChannelIsPublic(t *testing.T) {
@@ -189,6 +207,7 @@ func TestPeersUpdateBeforeTheChannelIsPublic(t *testing.T) {
 	}
 }
 
+// TestDisable: B7.own.8.
 func TestDisable(t *testing.T) {
 	b := woken(t)
 	b.step(link())
