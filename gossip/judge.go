@@ -36,8 +36,8 @@ const maxRaw = 4096
 func (m *Machine) arrive(p *peer, msg lnwire.Message) {
 	if v, key := m.look(msg, p.id); v != check && v != wait {
 		m.count(v)
-		if a, ok := msg.(*lnwire.ChannelAnnouncement); ok && v == duplicate && m.ownBy(a.SCID) != nil {
-			m.shows(p.id, m.ownBy(a.SCID))
+		if v == duplicate || v == outdated {
+			m.shownBy(p, msg)
 		}
 		if v == wrong {
 			m.drop(p, "gossip: "+key.why)

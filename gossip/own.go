@@ -315,6 +315,21 @@ func (m *Machine) tellOwn(p *peer) {
 	}
 }
 
+// shownBy looks whether something that we know already shows that a peer knows a channel
+// with us, too.
+func (m *Machine) shownBy(p *peer, msg lnwire.Message) {
+	var id lnwire.ShortChannelID
+	switch msg := msg.(type) {
+	case *lnwire.ChannelAnnouncement:
+		id = msg.SCID
+	case *lnwire.ChannelUpdate:
+		id = msg.SCID
+	}
+	if o := m.ownBy(id); o != nil && m.channels[id] != nil {
+		m.shows(p.id, o)
+	}
+}
+
 // shows takes note that a peer told something public of a channel with us: the channel is
 // in its map now. What LDK heard of our side and of us before that it has thrown away, so
 // both are told once more.

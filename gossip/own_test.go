@@ -183,6 +183,19 @@ func TestToldAgainWhenThePeerKnowsTheChannel(t *testing.T) {
 	require.Len(t, heard[*lnwire.ChannelUpdate](b, 1), before+1, "once")
 }
 
+// TestToldAgainByARepetition: what it says then it has said before, for itself alone.
+func TestToldAgainByARepetition(t *testing.T) {
+	b := woken(t)
+	b.open(1)
+	b.step(link())
+	theirs := update(scid(1), 0, 1, 0)
+	b.got(1, theirs)
+	b.step(OwnChannel{announcement(scid(1), 1, us)})
+	before := len(heard[*lnwire.ChannelUpdate](b, 1))
+	b.got(1, theirs)
+	require.Len(t, heard[*lnwire.ChannelUpdate](b, 1), before+1)
+}
+
 // TestPeersUpdateBeforeTheChannelIsPublic: the peer was quicker: its public update,
 // told before we have the announcement, is in the map and passed on once we do.
 func TestPeersUpdateBeforeTheChannelIsPublic(t *testing.T) {
