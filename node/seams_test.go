@@ -55,8 +55,10 @@ func TestRevokedStateBehindLazyWrite(t *testing.T) {
 	n, e, heard := storeOnly(t)
 	row := channel.Revoked{N: 3, FeeRate: 500, Ours: 5000, Theirs: 7000}
 	n.write(channeldb.Batch{Channels: []*channel.Delta{{ChanNum: 7, Revoked: []channel.Revoked{row}, Lazy: true}}}, nil)
-	n.load(e, 3)
-	n.lift(&e.pen)
+	require.True(t, e.runner.Inbox.Aside(func() { // a turn, as it is where that is asked for
+		n.load(e, 3)
+		n.lift(&e.pen)
+	}))
 	select {
 	case ev := <-heard:
 		require.Equal(t, channel.Loaded{Revoked: row}, ev)
