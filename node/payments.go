@@ -73,6 +73,7 @@ func (n *Node) startPayments() error {
 		return err
 	}
 	live := n.liveAttempts()
+	var runs []*payRun
 	for _, p := range open {
 		r := ps.run(routing.Resume(routing.Resumed{Payment: p.Payment, Attempts: p.Attempts, Live: live, Seed: seed()}), p.Payment.Terms.Hash)
 		for _, a := range p.Attempts {
@@ -83,6 +84,9 @@ func (n *Node) startPayments() error {
 				ps.flights.busy.Add(&a.Route)
 			}
 		}
+		runs = append(runs, r)
+	}
+	for _, r := range runs { // none takes a turn before what all of them have under way is known
 		r.inbox.Put(routing.Start{})
 	}
 	for _, o := range n.restored.outcomes {
