@@ -118,6 +118,7 @@ func (y *yard) payOnce(from, to int, amount lnwire.MilliSat) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	y.gates[to].RLock()
+	payee := y.nodes[to].ID()
 	inv, err := y.nodes[to].AddInvoice(ctx, invoice.Terms{Amount: amount})
 	y.gates[to].RUnlock()
 	if err != nil {
@@ -130,7 +131,7 @@ func (y *yard) payOnce(from, to int, amount lnwire.MilliSat) {
 	y.nodes[from].forgive()
 	w, err := y.nodes[from].Pay(ctx, routing.Begin{
 		Terms: routing.Terms{
-			Hash: inv.Hash, Amount: amount, Payee: y.nodes[to].ID(), FinalDelta: uint16(inv.FinalDelta), Secret: &inv.Secret,
+			Hash: inv.Hash, Amount: amount, Payee: payee, FinalDelta: uint16(inv.FinalDelta), Secret: &inv.Secret,
 			Features: inv.Features, Request: inv.Request,
 		},
 		Limits: routing.Limits{Fee: amount + 10_000},
