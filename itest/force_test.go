@@ -163,9 +163,7 @@ func TestOldStatePunished(t *testing.T) {
 	w.Mine(150) // until the cheat's delay would be over
 	require.LessOrEqual(t, cheat.Wallet().TotalBalance, before+330, "the cheat gets nothing")
 	require.Greater(t, honest.Wallet().ConfirmedBalance, int64(100_000+970_000), "all but fees")
-	closed := honest.Closed()
-	require.Len(t, closed, 1)
-	require.Equal(t, lnrpc.ChannelCloseSummary_BREACH_CLOSE, closed[0].CloseType)
+	require.Equal(t, lnrpc.ChannelCloseSummary_BREACH_CLOSE, closedOnce(t, w, honest).CloseType)
 }
 
 // TestOldStateAdmitted: a node that was put back, and meets its peer before it has done
