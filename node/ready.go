@@ -5,6 +5,11 @@ import (
 	"fmt"
 )
 
+// tooFarToPay is how many blocks the node may be behind and still begin something of its
+// own: what it then gets wrong is an expiry that the payee finds too soon. Several blocks
+// found at once, as on a private chain, are taken in one after the other.
+const tooFarToPay = 6
+
 // inSight refuses what takes a new risk while the node cannot see the chain, and says
 // why: it would not notice when what it promised or was promised has to be enforced
 // there. A block or two on their way to the wallet are no hindrance.
@@ -15,7 +20,7 @@ func (n *Node) inSight() error {
 		return fmt.Errorf("chain backend is away: %v", state.Why)
 	case state.Stale != "":
 		return fmt.Errorf("the chain looks stale: %s", state.Stale)
-	case n.synced.Load() == nil || state.Tip.Height > n.height()+farBehind:
+	case n.synced.Load() == nil || state.Tip.Height > n.height()+tooFarToPay:
 		return fmt.Errorf("the node is still catching up with the chain: it is at block %d of %d", n.height(), state.Tip.Height)
 	case n.lowDisk():
 		return errLowDisk

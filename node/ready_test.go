@@ -37,7 +37,7 @@ func TestNoNewRiskWithoutChain(t *testing.T) {
 		{"away", chainntnfs.State{Why: errors.New("connection refused")}, at(9), at(9), "chain backend is away: connection refused", "away"},
 		{"stale", chainntnfs.State{Up: true, Stale: "no block for 3 hours", Tip: *at(9)}, at(9), at(9), "stale: no block", "stale"},
 		{"never synced", chainntnfs.State{Up: true, Tip: *at(9)}, at(9), nil, "catching up", "catching up"},
-		{"far behind", chainntnfs.State{Up: true, Tip: *at(12)}, at(9), at(9), "block 9 of 12", "catching up"},
+		{"far behind", chainntnfs.State{Up: true, Tip: *at(16)}, at(9), at(9), "block 9 of 16", "catching up"},
 		{"a block on its way", chainntnfs.State{Up: true, Tip: lnwire.BlockRef{Height: 10, Hash: [32]byte{1}}}, at(9), at(9), "", "fully synced"},
 		{"synced", chainntnfs.State{Up: true, Tip: *at(9)}, at(9), at(9), "", ""},
 	} {
