@@ -182,8 +182,8 @@ func (n *Node) singles() (list []backup.Single, err error) {
 		addresses[p.Key] = p.Addresses
 	}
 	err = n.db.Channels(func(_ uint64, rows channel.Rows) error {
-		if rows.Core.Funding == (wire.OutPoint{}) || rows.Core.Spend != nil {
-			return nil
+		if rows.Core.Phase < channel.AwaitReady || rows.Core.Spend != nil {
+			return nil // a funding that may never be is no channel to be missed later
 		}
 		list = append(list, n.single(&rows, addresses[rows.Terms.Peer]))
 		return nil

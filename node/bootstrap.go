@@ -29,8 +29,8 @@ const (
 // nodes that the map knows, else by asking the seeds (BOLT 10).
 func (n *Node) bootstrap() {
 	for wait := minBootstrap; ; wait = min(2*wait, maxBootstrap) {
-		if len(n.host.Conns()) < enoughPeers && n.meetSome() {
-			wait = minBootstrap
+		if len(n.host.Conns()) >= enoughPeers || n.meetSome() {
+			wait = minBootstrap // whoever is lost later is soon replaced
 		}
 		select {
 		case <-time.After(wait/2 + rand.N(wait)):
@@ -40,17 +40,21 @@ func (n *Node) bootstrap() {
 	}
 }
 
-// meetSome dials a handful of nodes; true when one of them is there.
+// meetSome dials a handful of nodes; true when one of them is there. The seeds are asked
+// when the map names nobody who answers: it may be old.
 func (n *Node) meetSome() bool {
-	contacts := n.fromMap()
-	if len(contacts) == 0 {
-		var err error
-		if contacts, err = n.cfg.Seeds(n.ctx); err != nil && n.ctx.Err() == nil {
-			n.log.Warn("no nodes learned from the DNS seeds", "err", err)
-		}
-		rand.Shuffle(len(contacts), func(i, j int) { contacts[i], contacts[j] = contacts[j], contacts[i] })
+	if n.meetAny(n.fromMap()) || n.ctx.Err() != nil {
+		return true
 	}
-	met := false
+	contacts, err := n.cfg.Seeds(n.ctx)
+	if err != nil && n.ctx.Err() == nil {
+		n.log.Warn("no nodes learned from the DNS seeds", "err", err)
+	}
+	rand.Shuffle(len(contacts), func(i, j int) { contacts[i], contacts[j] = contacts[j], contacts[i] })
+	return n.meetAny(contacts)
+}
+
+func (n *Node) meetAny(contacts []Contact) (met bool) {
 	for _, c := range contacts[:min(len(contacts), contactsAtOnce)] {
 		if len(n.host.Conns()) >= enoughPeers || n.ctx.Err() != nil {
 			break
