@@ -74,6 +74,7 @@ func ingest(t testing.TB, msgs []lnwire.Message, capacity map[lnwire.ShortChanne
 		}
 	}
 	step(Block{Block: lnwire.BlockRef{Height: 900_000}})
+	step(AtTip{})
 	step(Opened{Peer: key(1), Features: lnwire.NewFeatures(lnwire.GossipQueriesOptional)})
 	for _, msg := range msgs {
 		step(Received{key(1), msg})

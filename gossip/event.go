@@ -68,13 +68,16 @@ type Values struct {
 
 // Block: the chain has a new block on top of the last. Blocks that were mined while
 // the node was down come one by one, from the one above Tip on; without a Tip the
-// present one is enough to begin with. Before a block is known nothing is asked of
-// peers and no channel is proved.
+// present one is enough to begin with. Before a block is known no channel is proved.
 type Block struct {
 	Block lnwire.BlockRef
 	// Spent are all outputs that the block spends.
 	Spent []wire.OutPoint
 }
+
+// AtTip: no block of the chain is unknown for now. Before it is so for the first time
+// nothing is asked of peers: half of the chain asks for half of the map.
+type AtTip struct{}
 
 // Unblock: the blocks above this one left the chain.
 type Unblock struct{ Tip lnwire.BlockRef }
@@ -142,6 +145,7 @@ func (Verified) isEvent()   {}
 func (Found) isEvent()      {}
 func (Values) isEvent()     {}
 func (Block) isEvent()      {}
+func (AtTip) isEvent()      {}
 func (Unblock) isEvent()    {}
 func (Tick) isEvent()       {}
 func (OwnChannel) isEvent() {}

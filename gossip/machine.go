@@ -111,9 +111,6 @@ const (
 func (m *Machine) Step(now time.Time, ev Event) Effects {
 	m.now = now
 	m.restored()
-	if m.tip.Height > 0 {
-		m.awaken() // restored
-	}
 	switch ev := ev.(type) {
 	case Opened:
 		m.opened(ev)
@@ -133,6 +130,8 @@ func (m *Machine) Step(now time.Time, ev Event) Effects {
 		m.values(ev)
 	case Block:
 		m.block(ev)
+	case AtTip:
+		m.awaken()
 	case Unblock:
 		m.unblock(ev.Tip)
 	case Tick:

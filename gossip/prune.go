@@ -21,7 +21,6 @@ func (m *Machine) block(ev Block) {
 		}
 	}
 	m.bury()
-	m.awaken()
 	// B7.chan.11: an announcement that came some blocks early is judged when it is deep.
 	from := max(was, m.tip.Height-min(m.tip.Height, 2*soonBlocks))
 	for h := from; h <= m.tip.Height; h++ {
@@ -29,7 +28,7 @@ func (m *Machine) block(ev Block) {
 	}
 }
 
-// awaken begins with what needs to know where the chain is.
+// awaken begins with what needs to know where the chain ends.
 func (m *Machine) awaken() {
 	if m.awake {
 		return

@@ -18,8 +18,11 @@ func TestActive(t *testing.T) {
 		b.open(n)
 	}
 	b.step(Opened{Peer: key(6)})
-	require.Empty(t, b.sent, "nothing before the first block")
+	b.step(Block{Block: lnwire.BlockRef{Height: 999}})
+	b.step(Tick{})
+	require.Empty(t, b.sent, "half of the chain asks for half of the map")
 	b.step(Block{Block: lnwire.BlockRef{Height: 1000}})
+	b.step(AtTip{})
 	relays := func(n int) bool {
 		f := heard[*lnwire.GossipTimestampFilter](b, n)
 		return len(f) > 0 && f[len(f)-1].TimestampRange == math.MaxUint32
@@ -201,8 +204,10 @@ func TestCatchUp(t *testing.T) {
 	b := mapped(t, 3)
 	b = b.restart()
 	b.now = testNow.Add(5 * 24 * time.Hour)
-	b.open(1) // it begins with the tip that it had
+	b.open(1)
 	b.open(2)
+	require.Empty(t, b.sent, "the tip that it had is not the chain's")
+	b.step(AtTip{})
 	since := func(n int) uint32 { return heard[*lnwire.GossipTimestampFilter](b, n)[0].FirstTimestamp }
 	require.Equal(t, uint32(testNow.Add(-2*time.Hour).Unix()), since(1))
 	require.Equal(t, uint32(b.now.Add(-overlap).Unix()), since(2))

@@ -86,6 +86,7 @@ func newBox(t testing.TB, change ...func(*Config)) *box {
 func woken(t testing.TB, change ...func(*Config)) *box {
 	b := newBox(t, change...)
 	b.step(Block{Block: lnwire.BlockRef{Height: 1000}})
+	b.step(AtTip{})
 	return b
 }
 

@@ -119,19 +119,37 @@ func (g *gossiper) stop() {
 	g.inbox.Close()
 }
 
-// walkChain hands every block to gossip, from the last one that it saw.
+// walkChain hands every block to gossip, from the last one that it saw. An empty map
+// begins at the tip: nothing in it can have been spent before.
 func (g *gossiper) walkChain(ctx context.Context) {
 	genesis := lnwire.BlockRef{Hash: *g.n.net.GenesisHash}
 	at := g.machine.Tip()
 	if at == (lnwire.BlockRef{}) {
-		at = genesis
-		if tip := g.n.Chain().Tip; tip.Height > 0 {
-			at = tip
-			g.inbox.Put(gossip.Block{Block: tip})
+		tip, ok := g.n.awaitTip(ctx)
+		if !ok {
+			return
 		}
+		at = tip
+		g.inbox.Put(gossip.Block{Block: tip})
 	}
 	w := chainntnfs.NewWalker(g.n.backend, at, genesis)
-	chain.Walk(ctx, g.n.backend, w, g.n.log, g.block, func(lnwire.BlockRef) {}, func() {})
+	atTip := func(lnwire.BlockRef) { g.inbox.Put(gossip.AtTip{}) }
+	chain.Walk(ctx, g.n.backend, w, g.n.log, g.block, atTip, func() {})
+}
+
+// awaitTip waits for the backend to come into sight; false when ctx ends before.
+func (n *Node) awaitTip(ctx context.Context) (tip lnwire.BlockRef, ok bool) {
+	for {
+		state, changed := n.backend.State()
+		if state.Up {
+			return state.Tip, true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return tip, false
+		}
+	}
 }
 
 func (g *gossiper) block(s chainntnfs.Step) {
