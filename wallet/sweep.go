@@ -56,7 +56,9 @@ type Sweeper struct {
 // request is a SweepRequest on its way.
 type request struct {
 	SweepRequest
-	rate     lnwire.SatPerKW // the highest that was ever offered for it (V-07); 0: none yet
+	coin     *CoinRow        // of the wallet, that is spent to raise its transaction; nil: not of the wallet
+	wish     wish            // of the user
+	rate     lnwire.SatPerKW // the highest that was ever offered for it (V-07), with its parent; 0: none yet
 	rateAt   lnwire.Height   // when that was
 	since    lnwire.Height   // when it was first published
 	versions []version       // every transaction that was published for it
@@ -65,6 +67,15 @@ type request struct {
 	by       chainhash.Hash  // what spent it in a block; zero: nothing
 	at       lnwire.BlockRef // that block
 	held     string          // why it is not swept, as last told
+}
+
+// wish is what the user wants of a request instead of what was asked for it; 0: no
+// matter.
+type wish struct {
+	rate     lnwire.SatPerKW // to begin with
+	deadline lnwire.Height
+	budget   lnwire.Sat
+	alone    bool
 }
 
 // version is a transaction that was published once and may be mined yet, though
@@ -79,8 +90,9 @@ type flight struct {
 	txid   chainhash.Hash
 	inputs []wire.OutPoint // the requests that it spends
 	home   []byte          // the script that it brings the money to; nil: none
+	parent Parent          // whose fee it raises; zero: none
 	fee    lnwire.Sat
-	rate   lnwire.SatPerKW
+	rate   lnwire.SatPerKW // that it pays together with its parent
 	weight int64
 }
 
@@ -115,6 +127,7 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 				old.anew = true
 			}
 			old.SweepRequest = req
+			old.grant()
 			continue
 		}
 		r := &request{SweepRequest: req}
@@ -140,7 +153,8 @@ func (s *Sweeper) adopt(r *request) {
 	f := s.flights[id]
 	if f == nil {
 		weight := blockchain.GetTransactionWeight(btcutil.NewTx(t.Tx))
-		f = &flight{txid: id, fee: t.Fee, weight: weight, rate: rateOf(t.Fee, weight)}
+		f = &flight{txid: id, fee: t.Fee, weight: weight, parent: parentOf([]*request{r})}
+		f.rate = f.rateFor(f.fee)
 		if n := len(t.Outputs); n > 0 {
 			f.home = t.Tx.TxOut[t.Outputs[n-1]].PkScript
 		}
@@ -213,10 +227,23 @@ func (s *Sweeper) unconfirmed() map[chainhash.Hash]bool {
 	return ids
 }
 
+// parentMined: what was to be lifted is in a block. The child has done its work, or is
+// not needed: no more is paid for it than its output is worth.
 func (s *Sweeper) parentMined(id chainhash.Hash, at lnwire.BlockRef) {
 	for op, r := range s.requests {
-		if op.Hash == id {
-			r.Confirmed, r.Parent = at.Height, nil
+		if op.Hash != id {
+			continue
+		}
+		r.Confirmed = at.Height
+		if r.Parent == nil {
+			continue
+		}
+		if r.Parent, r.Deadline, r.Budget, r.Group, r.wish = nil, 0, 0, 0, (wish{}); len(r.versions) == 0 {
+			delete(s.requests, op)
+		}
+		if f := r.flight; f != nil {
+			f.parent = Parent{}
+			f.rate = f.rateFor(f.fee)
 		}
 	}
 }
@@ -279,6 +306,16 @@ func (s *Sweeper) Disconnect(to lnwire.BlockRef) {
 	}
 }
 
+// grant puts the user's wish in the place of what was asked.
+func (r *request) grant() {
+	if r.wish.deadline != 0 {
+		r.Deadline = r.wish.deadline
+	}
+	if r.wish.budget != 0 {
+		r.Budget = r.wish.budget
+	}
+}
+
 func (r *request) done() bool { return r.by != chainhash.Hash{} }
 
 // outpoints lists the requests in a fixed order.
@@ -321,14 +358,17 @@ type PendingSweep struct {
 	OutPoint  wire.OutPoint
 	Kind      commitment.SpendKind
 	Value     lnwire.Sat
-	Rate      lnwire.SatPerKW // of the last transaction; 0: none yet
+	Rate      lnwire.SatPerKW // of the last transaction, with its parent; 0: none yet
+	Requested lnwire.SatPerKW // that the user wished to begin with; 0: none
 	Attempts  int
 	Deadline  lnwire.Height // 0: none
 	Budget    lnwire.Sat
 	Maturity  lnwire.Height  // the first block that may hold the sweep; 0: not known yet
 	Immediate bool           // goes alone
 	Txid      chainhash.Hash // that spends it now; zero: none
-	Held      string         // why there is none, if something holds it
+	Fee       lnwire.Sat     // of that transaction, for all that it spends
+	Lifts     bool           // it raises the fee of the transaction that holds the output
+	Held      string         // why there is none, or why it is not on its way, if something holds it
 }
 
 // Pending lists the requests that no block has answered yet.
@@ -341,11 +381,11 @@ func (s *Sweeper) Pending() []PendingSweep {
 		}
 		p := PendingSweep{
 			OutPoint: op, Kind: r.Spend.Kind, Value: lnwire.Sat(r.Spend.Output.Value), Rate: r.rate, Attempts: len(r.versions),
-			Deadline: r.Deadline, Budget: r.budget(), Immediate: s.alone(r), Held: r.held,
+			Deadline: r.Deadline, Budget: r.budget(), Immediate: s.alone(r), Requested: r.wish.rate, Lifts: r.Parent != nil, Held: r.held,
 		}
 		p.Maturity, _ = r.maturity()
 		if r.flight != nil {
-			p.Txid = r.flight.txid
+			p.Txid, p.Fee = r.flight.txid, r.flight.fee
 		}
 		list = append(list, p)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -23,7 +22,7 @@ type draft struct {
 	rate    lnwire.SatPerKW
 	least   lnwire.SatPerKW // if the budget does not reach this, there is no sweep
 	home    []byte          // where the money goes; nil: to a fresh address
-	instead chainhash.Hash  // the transaction that this one replaces; its coins are free for it
+	instead *flight         // the transaction that this one replaces, whose coins are free for it; nil: none
 	now     time.Time
 
 	homeAddress *Address // the fresh address, if one was needed
@@ -62,7 +61,7 @@ func (s *Sweeper) build(d *draft) (*flight, error) {
 	if err := s.addCoins(d); err != nil {
 		return nil, err
 	}
-	fee, weight := d.fee(d.rate), d.weight()
+	fee := d.fee(d.rate)
 	if fee > budgetOf(d.batch) {
 		return nil, errBudget
 	}
@@ -70,7 +69,9 @@ func (s *Sweeper) build(d *draft) (*flight, error) {
 	if err := s.sign(d); err != nil {
 		return nil, err
 	}
-	return &flight{txid: d.tx.TxHash(), home: d.home, fee: fee, rate: d.rate, weight: weight}, nil
+	f := &flight{txid: d.tx.TxHash(), home: d.home, parent: parentOf(d.batch), fee: fee, weight: d.weight()}
+	f.rate = max(d.rate, f.rateFor(fee))
+	return f, nil
 }
 
 func (s *Sweeper) findHome(d *draft) error {
@@ -115,27 +116,22 @@ func (d *draft) weight() int64 {
 }
 
 // fee is what the transaction must pay for a rate: with an unconfirmed parent, so
-// much that both together pay it.
+// much that both together pay it; and in the place of another more than that, for each
+// byte and for its own relay (BIP 125).
 func (d *draft) fee(rate lnwire.SatPerKW) lnwire.Sat {
-	weight := d.weight()
-	fee := feeFor(rate, weight)
-	for _, r := range d.batch {
-		if p := r.Parent; p != nil {
-			both := feeFor(rate, weight+p.Weight)
-			fee = max(both-min(both, p.Fee), feeFor(lnwire.FeeFloor, weight))
-		}
+	weight, p := d.weight(), parentOf(d.batch)
+	both := feeFor(rate, weight+p.Weight)
+	fee := max(both-min(both, p.Fee), feeFor(lnwire.FeeFloor, weight))
+	if f := d.instead; f != nil {
+		fee = max(fee, f.fee+feeFor(incrementalFee, weight), feeFor(rateOf(f.fee, f.weight)+1, weight))
 	}
 	return fee
 }
 
 // parentPays reports that nothing needs to be raised.
 func parentPays(d *draft) bool {
-	for _, r := range d.batch {
-		if r.Parent != nil && r.Parent.Fee >= feeFor(d.rate, r.Parent.Weight) {
-			return true
-		}
-	}
-	return false
+	p := parentOf(d.batch)
+	return p.Weight > 0 && d.instead == nil && p.Fee >= feeFor(d.rate, p.Weight)
 }
 
 // balance is what the requests and coins bring beyond the pairs.
@@ -185,8 +181,8 @@ func (s *Sweeper) addCoins(d *draft) error {
 	}
 	var coins []*CoinRow
 	for _, c := range s.w.coins {
-		ours := !c.spent() || c.SpentBy == d.instead && d.instead != chainhash.Hash{}
-		if ours && s.w.mature(c) && s.w.confirmations(c.At) > 0 && !s.w.leased(c.OutPoint, d.now) {
+		ours := !c.spent() || d.instead != nil && c.SpentBy == d.instead.txid
+		if ours && s.requests[c.OutPoint] == nil && s.w.mature(c) && s.w.confirmations(c.At) > 0 && !s.w.leased(c.OutPoint, d.now) {
 			coins = append(coins, c)
 		}
 	}
@@ -226,14 +222,18 @@ func (d *draft) assemble(fee lnwire.Sat) {
 
 // sign fills in all witnesses.
 func (s *Sweeper) sign(d *draft) error {
-	spends := make([]commitment.Spend, len(d.batch))
+	spends, coins := make([]commitment.Spend, len(d.batch)), d.coins
 	for i, r := range d.batch {
 		spends[i] = r.Spend
+		if r.coin != nil {
+			coins = append(coins, *r.coin)
+		}
 	}
-	hashes := txscript.NewTxSigHashes(d.tx, prevouts(d.coins, spends))
+	hashes := txscript.NewTxSigHashes(d.tx, prevouts(coins, spends))
+	needs := func(i int) bool { return d.batch[i].coin == nil && spends[i].NeedsSig() }
 	var jobs []commitment.SignJob
 	for i := range spends {
-		if spends[i].NeedsSig() {
+		if needs(i) {
 			jobs = append(jobs, spends[i].Job(d.tx, i, hashes))
 		}
 	}
@@ -241,13 +241,18 @@ func (s *Sweeper) sign(d *draft) error {
 	if !ok || len(sigs) != len(jobs) {
 		return ErrSigner
 	}
+	putWitnesses(d.tx, spends, needs, sigs)
+	return s.w.signCoins(s.signer, d.tx, coins, spends)
+}
+
+// putWitnesses fills in the witnesses of the requests; coins of the wallet have others.
+func putWitnesses(tx *wire.MsgTx, spends []commitment.Spend, needs func(int) bool, sigs []lnwire.Sig) {
 	for i, n := 0, 0; i < len(spends); i++ {
 		var sig lnwire.Sig
-		if spends[i].NeedsSig() {
+		if needs(i) {
 			sig = sigs[n]
 			n++
 		}
-		d.tx.TxIn[i].Witness = spends[i].Witness(sig)
+		tx.TxIn[i].Witness = spends[i].Witness(sig)
 	}
-	return s.w.signCoins(s.signer, d.tx, d.coins, spends)
 }

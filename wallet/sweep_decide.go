@@ -29,7 +29,7 @@ type batchKey struct {
 // alone reports that a request gets a transaction of its own.
 func (s *Sweeper) alone(r *request) bool {
 	urgent := r.Deadline != 0 && r.Deadline <= s.w.height()+urgentBlocks
-	return r.Group != 0 || r.Parent != nil || urgent
+	return r.Group != 0 || r.Parent != nil || urgent || r.wish.alone
 }
 
 func (s *Sweeper) batchOf(r *request) batchKey {
@@ -49,6 +49,9 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 	for _, op := range s.outpoints() {
 		if r := s.requests[op]; r.flight == nil && !r.done() {
 			s.adopt(r)
+			if r.flight == nil && r.coin != nil && !s.stillFree(op) {
+				delete(s.requests, op)
+			}
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.flights), compareHashes) {
@@ -80,6 +83,15 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 		}
 	}
 	return s.w.flush()
+}
+
+// Accepted says that the network has taken a transaction of ours.
+func (s *Sweeper) Accepted(txid chainhash.Hash) {
+	if f := s.flights[txid]; f != nil {
+		for _, r := range s.requestsOf(f) {
+			r.held = ""
+		}
+	}
 }
 
 func (s *Sweeper) requestsOf(f *flight) []*request {
@@ -146,9 +158,9 @@ func (s *Sweeper) try(batch []*request, rate lnwire.SatPerKW, now time.Time) err
 // replace publishes the same requests for more.
 func (s *Sweeper) replace(f *flight, rate lnwire.SatPerKW, now time.Time) {
 	least := f.leastReplacement()
-	d := draft{batch: s.requestsOf(f), rate: max(rate, least), least: least, home: f.home, instead: f.txid, now: now}
+	d := draft{batch: s.requestsOf(f), rate: max(rate, least), least: least, home: f.home, instead: f, now: now}
 	next, err := s.build(&d)
-	if err != nil || next.fee < f.fee+feeFor(incrementalFee, next.weight) {
+	if err != nil {
 		return // the budget is at its end: what is published stays
 	}
 	s.drop(f)
@@ -194,6 +206,10 @@ func (s *Sweeper) Rejected(txid chainhash.Hash, why chainntnfs.RejectReason, now
 	if f == nil {
 		return Effects{}
 	}
+	if batch := s.requestsOf(f); why == chainntnfs.RejectMissingInputs && batch[0].Parent != nil {
+		s.hold(batch[0], "the backend does not have the transaction whose fee it raises") // it comes again behind its parent
+		return s.w.flush()
+	}
 	switch why {
 	case chainntnfs.RejectFeeTooLow:
 		s.replace(f, f.rate+f.rate/4, now)
@@ -207,27 +223,4 @@ func (s *Sweeper) Rejected(txid chainhash.Hash, why chainntnfs.RejectReason, now
 		// The clock of the network: it is published again with the next block.
 	}
 	return s.w.flush()
-}
-
-// Bump raises what is offered for a request: at least that rate from now on, within
-// a new budget and by a new deadline unless these are 0.
-func (s *Sweeper) Bump(op wire.OutPoint, rate lnwire.SatPerKW, deadline lnwire.Height, budget lnwire.Sat, fees Fees, now time.Time) (Effects, error) {
-	r := s.requests[op]
-	if r == nil || r.done() {
-		return Effects{}, fmt.Errorf("bump %v: no sweep of it is pending", op)
-	}
-	if deadline != 0 {
-		r.Deadline = deadline
-	}
-	if budget != 0 {
-		r.Budget = budget
-	}
-	if r.flight != nil {
-		if rate > r.flight.rate {
-			s.replace(r.flight, rate, now)
-		}
-	} else {
-		r.rate = max(r.rate, rate)
-	}
-	return s.Decide(fees, now), nil
 }

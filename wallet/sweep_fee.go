@@ -19,6 +19,9 @@ const (
 	patience, haste = 144, 6
 	// urgentBlocks before its deadline a request is no longer batched.
 	urgentBlocks = 6
+	// doubtBlocks before the deadline it is no longer believed that a parent pays enough
+	// by itself, whatever the estimate says: it would be mined by now.
+	doubtBlocks = 12
 )
 
 // Within is the rate to be mined within that many blocks: that of the last point
@@ -90,7 +93,11 @@ func (s *Sweeper) rateNow(batch []*request, weight int64, fees Fees) lnwire.SatP
 	}
 	left := blocksLeft(deadline, tip)
 	want := max(rate, fees.Within(left))
-	most := rateOf(budgetOf(batch), weight)
+	p := parentOf(batch)
+	most := rateOf(budgetOf(batch)+p.Fee, weight+p.Weight)
+	if rate == 0 && p.Weight > 0 {
+		rate, at = rateOf(p.Fee, p.Weight), deadline-min(deadline, doubtBlocks)
+	}
 	switch {
 	case rate == 0 || most <= rate || tip <= at:
 		return want
@@ -136,5 +143,21 @@ func (s *Sweeper) raised(f *flight, fees Fees) lnwire.SatPerKW {
 
 // leastReplacement is the lowest rate at which a replacement relays (BIP 125).
 func (f *flight) leastReplacement() lnwire.SatPerKW {
-	return rateOf(f.fee+feeFor(incrementalFee, f.weight), f.weight) + 1
+	return f.rateFor(f.fee+feeFor(incrementalFee, f.weight)) + 1
+}
+
+// rateFor is what the flight would pay with a fee, together with its parent.
+func (f *flight) rateFor(fee lnwire.Sat) lnwire.SatPerKW {
+	return rateOf(fee+f.parent.Fee, f.weight+f.parent.Weight)
+}
+
+// parentOf is the transaction whose fee the requests raise; zero: none. One that does
+// is alone in its batch.
+func parentOf(batch []*request) (p Parent) {
+	for _, r := range batch {
+		if r.Parent != nil {
+			p = *r.Parent
+		}
+	}
+	return p
 }
