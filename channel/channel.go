@@ -36,6 +36,7 @@ type Channel struct {
 	mono    time.Duration
 	target  lnwire.SatPerKW // the last FeeRate
 	end     ending          // while core.Phase is Closing
+	lift    lifting         // before
 
 	scratch []commitment.HTLC        // of scratchSpec
 	params  [2]*commitment.Params    // of our and of the peer's commitments
@@ -157,6 +158,8 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.unconfirmed(ev)
 	case Spent:
 		c.spent(ev)
+	case Unmined:
+		c.unmined(ev.Tx)
 	case FeeRate:
 		c.target = ev.Rate
 	case PolicySet:

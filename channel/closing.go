@@ -60,6 +60,7 @@ func (c *Channel) spent(ev Spent) {
 		c.enter(Closing)
 	}
 	c.save()
+	c.sink()
 	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeSpent, Tx: ev.Tx})
 	c.warnOfSpend()
 	c.buried()
@@ -153,6 +154,7 @@ func (c *Channel) republish() {
 		if tx, ok := c.signedCommitment(); ok {
 			c.fx.Publish = append(c.fx.Publish, tx)
 		}
+		c.raise()
 	case Opening, Funding, AwaitReady, Open, ShuttingDown, Closing, Closed:
 	}
 }

@@ -34,8 +34,15 @@ type Effects struct {
 	// Claims are outputs in the chain to be brought home, new or with new facts
 	// (inside). After Resumed all of them come again.
 	Claims []onchain.Claim
-	// Unclaim are outputs that Claims named before and that a reorg took away; they
-	// precede Claims (inside).
+	// Anchors are ours of commitments that wait to be mined, whose fee can be raised by
+	// spending them, new or with new facts (inside). After Resumed they come again. They
+	// are done with when their commitment is mined.
+	Anchors []Anchor
+	// Unlift are anchors whose commitment will not be mined, named before or not; they
+	// precede Anchors (inside).
+	Unlift []wire.OutPoint
+	// Unclaim are outputs in the chain that Claims named before and that a reorg took
+	// away; they precede Claims (inside).
 	Unclaim []wire.OutPoint
 	// Load are the numbers of revoked states to fetch from the store (inside).
 	Load []uint64
@@ -97,6 +104,9 @@ func (fx *Effects) Append(more Effects) {
 	fx.Watch = append(fx.Watch, more.Watch...)
 	fx.Claims = slices.DeleteFunc(fx.Claims, func(c onchain.Claim) bool { return slices.Contains(more.Unclaim, c.OutPoint) })
 	fx.Claims = append(fx.Claims, more.Claims...)
+	fx.Anchors = slices.DeleteFunc(fx.Anchors, func(a Anchor) bool { return slices.Contains(more.Unlift, a.OutPoint) })
+	fx.Anchors = append(fx.Anchors, more.Anchors...)
+	fx.Unlift = append(fx.Unlift, more.Unlift...)
 	fx.Unclaim = append(fx.Unclaim, more.Unclaim...)
 	fx.Load = append(fx.Load, more.Load...)
 	if more.Wake != 0 {

@@ -122,6 +122,7 @@ func (c *Channel) publish() {
 	}
 	c.fx.Publish = append(c.fx.Publish, tx)
 	c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeClosePublished, Tx: tx})
+	c.raise()
 }
 
 // passing are beginnings of the errors with which lnd does not mean what BOLT 1 says an error

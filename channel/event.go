@@ -123,6 +123,12 @@ type Spent struct {
 	TxIndex  uint32 // within the block
 }
 
+// Unmined is an unconfirmed transaction that spends a watched output. It may never be
+// mined, and may come more than once.
+type Unmined struct {
+	Tx *wire.MsgTx
+}
+
 // PreimageSeen is a preimage that became known anywhere in the node.
 type PreimageSeen struct {
 	Preimage lnwire.Preimage
@@ -184,6 +190,7 @@ func (Confirmed) isEvent()    {}
 func (Unconfirmed) isEvent()  {}
 func (Spent) isEvent()        {}
 func (PreimageSeen) isEvent() {}
+func (Unmined) isEvent()      {}
 func (FeeRate) isEvent()      {}
 func (PolicySet) isEvent()    {}
 func (CloseAsked) isEvent()   {}

@@ -95,6 +95,7 @@ func (c *Channel) resumed() {
 		c.publishFunding()
 		c.publish()
 	case Closing:
+		c.sink()
 	}
 	c.watchFunding()
 	c.follow()

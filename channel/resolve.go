@@ -204,8 +204,8 @@ func (c *Channel) revokedSpec(r *Revoked) commitment.Spec {
 	return s
 }
 
-// preimageSeen ends an outgoing HTLC that has no output in the chain. An incoming one
-// is claimed only by its name (V-03).
+// preimageSeen ends an outgoing HTLC, whatever becomes of its output: upstream the
+// preimage is worth the same. An incoming one is claimed only by its name (V-03).
 func (c *Channel) preimageSeen(p lnwire.Preimage) {
 	hash := p.Hash()
 	if c.core.Phase != Closing || !slices.ContainsFunc(c.out, func(e *entry) bool { return e.Hash == hash }) {

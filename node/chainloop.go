@@ -139,7 +139,9 @@ func chainEvent(ev chainntnfs.Event) channel.Event {
 		return channel.Unconfirmed{Txid: ev.Txid}
 	case chainntnfs.Tip:
 		return channel.Block{At: ev.At}
-	case chainntnfs.Unmined, chainntnfs.Lost:
+	case chainntnfs.Unmined:
+		return channel.Unmined{Tx: ev.Tx}
+	case chainntnfs.Lost:
 	}
 	return nil
 }

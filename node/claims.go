@@ -7,33 +7,45 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/channel/onchain"
 	"github.com/fulgur-ln/fulgur/wallet"
 )
 
-// claims passes what a channel's end is worth on to the sweeper. Nothing of it is
-// stored: after a restart the channel claims again.
-func (n *Node) claims(e *entry, gone []wire.OutPoint, claims []onchain.Claim) {
-	if len(gone) == 0 && len(claims) == 0 {
+// claims passes what a channel's end is worth on to the sweeper, and what may lift the
+// commitment that begins it. Nothing of it is stored: after a restart the channel claims
+// again.
+func (n *Node) claims(e *entry, fx *channel.Effects) {
+	claims, anchors, gone := fx.Claims, fx.Anchors, slices.Concat(fx.Unlift, fx.Unclaim)
+	if len(gone) == 0 && len(claims) == 0 && len(anchors) == 0 {
 		return
 	}
 	for i := range claims {
 		n.log.Info("claim", "channel", e.num, "output", claims[i].OutPoint, "value", claims[i].Value,
 			"mature", claims[i].MatureAt, "deadline", claims[i].Deadline)
 	}
-	n.purse.sweep(gone, claims)
+	reqs := make([]wallet.SweepRequest, 0, len(claims)+len(anchors))
+	for i := range claims {
+		reqs = append(reqs, sweepRequest(&claims[i]))
+	}
+	for i := range anchors {
+		a := &anchors[i]
+		n.log.Info("commitment may be lifted", "channel", e.num, "commitment", a.OutPoint.Hash, "fee", a.Fee,
+			"at risk", a.AtRisk, "deadline", a.Deadline)
+		reqs = append(reqs, anchorRequest(e.num, a))
+	}
+	n.purse.sweep(gone, reqs)
 }
 
 // sweep asks the sweeper for outputs, and takes back what it was asked for before.
-func (p *purse) sweep(gone []wire.OutPoint, claims []onchain.Claim) {
+func (p *purse) sweep(gone []wire.OutPoint, reqs []wallet.SweepRequest) {
 	defer p.n.refreshFees()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var fx wallet.Effects
 	fx.Append(p.unsweep(gone))
-	for _, c := range claims {
-		fx.Append(p.sweeps.Request(sweepRequest(c)))
-	}
+	fx.Append(p.sweeps.Request(reqs...))
 	fx.Append(p.sweeps.Decide(p.n.lastFees(), p.n.now()))
 	p.queue(fx, nil)
 }
@@ -51,16 +63,12 @@ func (p *purse) unsweep(gone []wire.OutPoint) (fx wallet.Effects) {
 	if len(gone) == 0 {
 		return fx
 	}
-	pending := p.sweeps.Pending()
 	for _, op := range gone {
 		p.sweeps.Cancel(op)
-	}
-	for _, s := range pending {
-		if !slices.Contains(gone, s.OutPoint) {
-			continue
-		}
-		if more, err := p.wallet.Abandon(s.Txid); err == nil {
-			fx.Append(more)
+		if txid, ok := p.wallet.Sweeping(op); ok {
+			if more, err := p.wallet.Abandon(txid); err == nil {
+				fx.Append(more)
+			}
 		}
 	}
 	return fx
@@ -68,9 +76,22 @@ func (p *purse) unsweep(gone []wire.OutPoint) (fx wallet.Effects) {
 
 // sweepRequest is a claim as the sweeper takes it. How much of it may go to the
 // miners is the sweeper's own rule.
-func sweepRequest(c onchain.Claim) wallet.SweepRequest {
+func sweepRequest(c *onchain.Claim) wallet.SweepRequest {
 	return wallet.SweepRequest{Spend: c.Spend, Confirmed: c.At, Deadline: c.Deadline}
 }
+
+// anchorRequest asks for a commitment to be lifted. Half of what is at risk may go to
+// the miners, and little of what only comes home sooner by it.
+func anchorRequest(num uint64, a *channel.Anchor) wallet.SweepRequest {
+	return wallet.SweepRequest{
+		Spend: a.Spend, Deadline: a.Deadline, Group: num + 1, Parent: &wallet.Parent{Weight: a.Weight, Fee: a.Fee},
+		Budget: commitment.AnchorValue + a.AtRisk/2 + a.Balance/balanceShare,
+	}
+}
+
+// balanceShare: one part in so many of a balance may be spent to have a close mined
+// that is not urgent.
+const balanceShare = 100
 
 // rejected tells the sweeper that the network refused a transaction.
 func (p *purse) rejected(txid chainhash.Hash, why chainntnfs.RejectReason) {

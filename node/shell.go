@@ -78,7 +78,7 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 		n.ask(e, ask)
 	}
 	s.follow(fx)
-	n.claims(e, fx.Unclaim, fx.Claims)
+	n.claims(e, fx)
 	for _, number := range fx.Load {
 		n.load(e, number)
 	}

@@ -225,6 +225,12 @@ func (w *Wallet) Tx(txid chainhash.Hash) (TxRow, bool) {
 	return TxRow{}, false
 }
 
+// Sweeping is the unconfirmed sweep that spends an output; false: there is none.
+func (w *Wallet) Sweeping(op wire.OutPoint) (chainhash.Hash, bool) {
+	id, ok := w.spends[op]
+	return id, ok && w.txs[id].Sweep && w.txs[id].Own
+}
+
 // Txs lists the transactions between two heights, both inclusive, oldest first, and
 // then the unconfirmed ones if asked.
 func (w *Wallet) Txs(from, to lnwire.Height, unconfirmed bool) []TxRow {

@@ -107,6 +107,10 @@ func (r *resolver) verdict(h *HTLC) (Verdict, bool) {
 // ended is the verdict on an HTLC that has an output.
 func (r *resolver) ended(o *Output, h *HTLC) (Verdict, bool) {
 	v := Verdict{Ref: h.Ref}
+	if h.Preimage != nil { // V-24: it was seen somewhere, perhaps in what is not mined yet
+		v.Preimage = h.Preimage
+		return v, true
+	}
 	if o.By == nil {
 		return v, false
 	}
