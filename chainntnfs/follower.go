@@ -101,6 +101,26 @@ func (f *Follower) Unwatch(c Client, watches ...Watch) {
 	}
 }
 
+// Outpoints lists the outputs that a client watches.
+func (f *Follower) Outpoints(c Client) (list []wire.OutPoint) {
+	add := func(watches []Watch) {
+		for _, w := range watches {
+			if w.Outpoint != (wire.OutPoint{}) {
+				list = append(list, w.Outpoint)
+			}
+		}
+	}
+	for _, q := range f.queue {
+		if q.client == c {
+			add(q.watches)
+		}
+	}
+	for _, l := range f.lanes() {
+		add(l.watches(c))
+	}
+	return list
+}
+
 // Leave removes a client: it is told nothing more.
 func (f *Follower) Leave(c Client) {
 	f.forget(c)

@@ -37,6 +37,7 @@ type Channel struct {
 	target  lnwire.SatPerKW // the last FeeRate
 	end     ending          // while core.Phase is Closing
 	lift    lifting         // before
+	missing bool            // the backend has forgotten the funding's block
 
 	scratch []commitment.HTLC        // of scratchSpec
 	params  [2]*commitment.Params    // of our and of the peer's commitments
@@ -160,6 +161,8 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.spent(ev)
 	case Unmined:
 		c.unmined(ev.Tx)
+	case ChainLost:
+		c.chainLost(ev.Fork)
 	case FeeRate:
 		c.target = ev.Rate
 	case PolicySet:

@@ -123,6 +123,12 @@ type Spent struct {
 	TxIndex  uint32 // within the block
 }
 
+// ChainLost says that the backend has forgotten the blocks above Fork that were told of:
+// what was mined in them counts no more until it is told again.
+type ChainLost struct {
+	Fork lnwire.BlockRef // zero: not one block is in common
+}
+
 // Unmined is an unconfirmed transaction that spends a watched output. It may never be
 // mined, and may come more than once.
 type Unmined struct {
@@ -191,6 +197,7 @@ func (Unconfirmed) isEvent()  {}
 func (Spent) isEvent()        {}
 func (PreimageSeen) isEvent() {}
 func (Unmined) isEvent()      {}
+func (ChainLost) isEvent()    {}
 func (FeeRate) isEvent()      {}
 func (PolicySet) isEvent()    {}
 func (CloseAsked) isEvent()   {}

@@ -119,3 +119,34 @@ func TestPreimageInMempool(t *testing.T) {
 	l.end(func() {})
 	require.Equal(t, htlc.Fulfilled, outcomesOf(t, a)[ref])
 }
+
+// What the backend has forgotten counts no more until it is told again: the channel is
+// not used without its funding, a close is offered again.
+func TestChainLost(t *testing.T) {
+	w := newWorld(t)
+	w.open(usual)
+	require.True(t, w.a.link.Up)
+	at := *w.conf
+	w.a.step(ChainLost{Fork: at.At})
+	require.True(t, w.a.link.Up, "above it was nothing")
+	w.a.step(ChainLost{})
+	w.a.step(Flush{})
+	require.False(t, w.a.link.Up)
+	require.Contains(t, w.a.link.Why, "does not know the block of the funding")
+	w.a.step(at)
+	w.a.step(Flush{})
+	require.True(t, w.a.link.Up)
+
+	l, theirs := arena(t, commitment.Anchors, ofB)
+	a := l.w.a
+	l.mine(theirs)
+	require.Equal(t, Closing, a.ch.Phase())
+	fork := l.ref(l.height() - 1)
+	fx := a.step(ChainLost{Fork: fork})
+	require.Equal(t, Failed, a.ch.Phase())
+	require.NotEmpty(t, fx.Unclaim)
+	require.NotEmpty(t, fx.Publish)
+	require.Nil(t, a.rows.Core.Spend)
+	l.step(a, Spent{OutPoint: a.ch.core.Funding, Tx: theirs, At: l.ref(l.height())})
+	require.Equal(t, Closing, a.ch.Phase())
+}

@@ -17,6 +17,8 @@ func (c *Channel) notUp() string {
 		return "the connection is being dropped"
 	case c.want.closing || c.core.OurShutdown != nil || c.conn.shutGot:
 		return "the channel is being closed"
+	case c.missing:
+		return "the chain backend does not know the block of the funding any more"
 	case c.quieting():
 		return "the channel is quiescent"
 	}

@@ -22,7 +22,7 @@ func (c *Channel) confirmed(ev Confirmed) {
 	if c.core.Confirmed != nil && *c.core.Confirmed == place {
 		return
 	}
-	c.core.Confirmed = &place
+	c.core.Confirmed, c.missing = &place, false
 	c.core.SCID = lnwire.NewShortChannelID(ev.At.Height, ev.TxIndex, uint16(c.core.Funding.Index))
 	if ev.At.Height > c.core.Tip.Height {
 		c.core.Tip = ev.At
@@ -83,6 +83,29 @@ func (c *Channel) unconfirmed(ev Unconfirmed) {
 	}
 	c.unspent(ev)
 	c.unresolved(ev.Txid)
+}
+
+// chainLost takes back what was mined above the fork. A channel whose funding goes with
+// it is not used until it is seen again.
+func (c *Channel) chainLost(fork lnwire.BlockRef) {
+	if !c.durable() {
+		return
+	}
+	above := func(p *Place) bool { return p != nil && p.At.Height > fork.Height }
+	if s := c.core.Spend; s != nil && above(&s.Place) {
+		c.unspent(Unconfirmed{Txid: s.Tx.TxHash()})
+	} else if s != nil {
+		for _, m := range s.Resolving {
+			if above(&m.Place) {
+				c.unresolved(m.Tx.TxHash())
+			}
+		}
+	}
+	if above(c.core.Confirmed) {
+		c.core.Confirmed = nil
+		c.missing, c.stale = true, true
+		c.save()
+	}
 }
 
 // block is a new tip: depths grow and deadlines come nearer.

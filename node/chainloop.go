@@ -16,7 +16,7 @@ import (
 // startChain begins to follow the chain: every channel from its own cursor, the
 // wallet and the graph block by block.
 func (n *Node) startChain() error {
-	n.spawn(func() { n.publisher.run(n.ctx, n.purse.rejected) })
+	n.spawn(func() { n.publisher.run(n.ctx, verdicts{n.purse.accepted, n.purse.rejected}) })
 	n.spawn(func() { n.chain.Run(n.ctx, n.chainNotices, n.purse.seen) })
 	n.spawn(func() { n.gossip.walkChain(n.ctx) })
 	n.spawn(func() {
@@ -121,10 +121,27 @@ func (n *Node) chainNotices(notices []chainntnfs.Notice) {
 		if e == nil {
 			continue
 		}
+		if lost, ok := t.Event.(chainntnfs.Lost); ok {
+			n.chainLost(lost)
+		}
 		if ev := chainEvent(t.Event); ev != nil {
 			e.runner.Inbox.Put(turn.Item{Event: ev})
 		}
 	}
+}
+
+// chainLost: the backend does not know a block that the node has stood on, as after it
+// was exchanged, reset, or led astray. Nothing new is risked until the node has come to
+// its tip, and every channel has seen there what it believed; the operator hears why,
+// once for each block.
+func (n *Node) chainLost(lost chainntnfs.Lost) {
+	n.sight(false)
+	if was := n.lost.Swap(&lost); was != nil && *was == lost {
+		return
+	}
+	n.log.Error("the chain backend does not know a block that this node has seen: if it was not just exchanged for one that still catches up, "+
+		"it may be on another chain. No payment is forwarded until it is followed to its tip, and no channel is used whose funding it does not know",
+		"block", lost.Cursor.Height, "hash", lost.Cursor.Hash, "common", lost.Fork.Height)
 }
 
 // chainEvent is a follower's event as a channel hears it; nil when it is none of a
@@ -142,6 +159,7 @@ func chainEvent(ev chainntnfs.Event) channel.Event {
 	case chainntnfs.Unmined:
 		return channel.Unmined{Tx: ev.Tx}
 	case chainntnfs.Lost:
+		return channel.ChainLost{Fork: ev.Fork}
 	}
 	return nil
 }

@@ -93,6 +93,13 @@ func anchorRequest(num uint64, a *channel.Anchor) wallet.SweepRequest {
 // that is not urgent.
 const balanceShare = 100
 
+// accepted tells the sweeper that the network has taken a transaction.
+func (p *purse) accepted(txid chainhash.Hash) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweeps.Accepted(txid)
+}
+
 // rejected tells the sweeper that the network refused a transaction.
 func (p *purse) rejected(txid chainhash.Hash, why chainntnfs.RejectReason) {
 	p.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // publisher hands transactions to the backend, in order and apart from whoever made
 // them. What the backend could not take because it was away is offered again; what
 // it refuses is told once. Whoever owns a transaction offers it again by itself
-// with every block until it is mined.
+// with every block until it is mined. A child that came before its parent is offered
+// again as soon as the parent is taken.
 type publisher struct {
 	backend chainntnfs.Backend
 	log     *slog.Logger
@@ -26,10 +28,20 @@ type publisher struct {
 	waiting []*wire.MsgTx
 	queued  map[chainhash.Hash]bool
 	refused map[chainhash.Hash]string // why, so that it is told once
+	orphans []*wire.MsgTx             // refused for the want of what they spend, oldest first
+}
+
+// verdicts are told what became of a transaction.
+type verdicts struct {
+	accepted func(chainhash.Hash)
+	rejected func(chainhash.Hash, chainntnfs.RejectReason)
 }
 
 // maxRefused is how many refusals are remembered.
 const maxRefused = 1000
+
+// maxOrphans is how many transactions wait for their parents.
+const maxOrphans = 100
 
 func newPublisher(b chainntnfs.Backend, log *slog.Logger) *publisher {
 	return &publisher{
@@ -53,12 +65,12 @@ func (p *publisher) publish(tx *wire.MsgTx) {
 	}
 }
 
-// run publishes until ctx ends. rejected is told of every refusal.
-func (p *publisher) run(ctx context.Context, rejected func(chainhash.Hash, chainntnfs.RejectReason)) {
+// run publishes until ctx ends.
+func (p *publisher) run(ctx context.Context, v verdicts) {
 	for ctx.Err() == nil {
 		state, changed := p.backend.State()
 		var again <-chan time.Time
-		if state.Up && !p.all(ctx, rejected) {
+		if state.Up && !p.all(ctx, v) {
 			again = time.After(publishAgain) // it may say that it is up, and not answer
 		}
 		select {
@@ -74,7 +86,7 @@ func (p *publisher) run(ctx context.Context, rejected func(chainhash.Hash, chain
 const publishAgain = time.Second
 
 // all publishes what is queued; false when the backend did not take the next.
-func (p *publisher) all(ctx context.Context, rejected func(chainhash.Hash, chainntnfs.RejectReason)) bool {
+func (p *publisher) all(ctx context.Context, v verdicts) bool {
 	for tx := p.first(); tx != nil; tx = p.first() {
 		err := p.backend.Publish(ctx, tx)
 		if err != nil && (ctx.Err() != nil || errors.Is(err, chainntnfs.ErrUnavailable)) {
@@ -82,11 +94,56 @@ func (p *publisher) all(ctx context.Context, rejected func(chainhash.Hash, chain
 		}
 		p.done(tx.TxHash(), err)
 		var refused *chainntnfs.RejectError
-		if errors.As(err, &refused) {
-			rejected(tx.TxHash(), refused.Reason)
+		switch {
+		case err == nil:
+			v.accepted(tx.TxHash())
+			p.adopt(tx)
+		case errors.As(err, &refused):
+			v.rejected(tx.TxHash(), refused.Reason)
+			if refused.Reason == chainntnfs.RejectMissingInputs {
+				p.orphan(tx)
+			}
 		}
 	}
 	return true
+}
+
+// orphan keeps a transaction until one that it spends is taken.
+func (p *publisher) orphan(tx *wire.MsgTx) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	txid := tx.TxHash()
+	if slices.ContainsFunc(p.orphans, func(o *wire.MsgTx) bool { return o.TxHash() == txid }) {
+		return
+	}
+	if p.orphans = append(p.orphans, tx); len(p.orphans) > maxOrphans {
+		p.orphans = p.orphans[1:]
+	}
+}
+
+// adopt offers again what waited for a transaction that was taken now.
+func (p *publisher) adopt(parent *wire.MsgTx) {
+	txid := parent.TxHash()
+	p.mu.Lock()
+	var children []*wire.MsgTx
+	p.orphans = slices.DeleteFunc(p.orphans, func(o *wire.MsgTx) bool {
+		mine := slices.ContainsFunc(o.TxIn, func(in *wire.TxIn) bool { return in.PreviousOutPoint.Hash == txid })
+		if mine {
+			children = append(children, o)
+		}
+		return mine || o.TxHash() == txid
+	})
+	p.mu.Unlock()
+	for _, tx := range children {
+		p.publish(tx)
+	}
+}
+
+// refusal is why the backend last refused a transaction; empty: it did not.
+func (p *publisher) refusal(txid chainhash.Hash) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused[txid]
 }
 
 // first is the first in the queue; nil when there is none.

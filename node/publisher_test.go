@@ -39,7 +39,7 @@ func TestPublisherTriesAgain(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		p.run(ctx, func(chainhash.Hash, chainntnfs.RejectReason) {})
+		p.run(ctx, verdicts{func(chainhash.Hash) {}, func(chainhash.Hash, chainntnfs.RejectReason) {}})
 	}()
 	f.published <- fmt.Errorf("no answer: %w", chainntnfs.ErrUnavailable)
 	f.published <- nil
@@ -69,4 +69,38 @@ func TestRefusalsAreBounded(t *testing.T) {
 	require.LessOrEqual(t, len(p.refused), maxRefused)
 	require.Empty(t, p.waiting)
 	require.Empty(t, p.queued)
+}
+
+// TestOrphansWaitForTheirParent: a child that came before its parent is offered again
+// behind it, once; no more than so many wait, and the oldest give way.
+func TestOrphansWaitForTheirParent(t *testing.T) {
+	f := &fickle{published: make(chan error, 4), got: make(chan chainhash.Hash, 4)}
+	p := newPublisher(f, slog.New(slog.DiscardHandler))
+	parent := wire.NewMsgTx(2)
+	child := wire.NewMsgTx(2)
+	child.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Hash: parent.TxHash()}})
+	var took, refused []chainhash.Hash
+	v := verdicts{
+		func(id chainhash.Hash) { took = append(took, id) },
+		func(id chainhash.Hash, _ chainntnfs.RejectReason) { refused = append(refused, id) },
+	}
+	f.published <- &chainntnfs.RejectError{Reason: chainntnfs.RejectMissingInputs, Text: "orphan"}
+	f.published <- nil
+	f.published <- nil
+	p.publish(child)
+	p.publish(parent)
+	require.True(t, p.all(t.Context(), v))
+	require.Equal(t, []chainhash.Hash{parent.TxHash(), child.TxHash()}, took)
+	require.Equal(t, []chainhash.Hash{child.TxHash()}, refused)
+	require.Empty(t, p.orphans)
+	require.Empty(t, p.refusal(child.TxHash()))
+
+	for i := range 2 * maxOrphans {
+		tx := wire.NewMsgTx(2)
+		tx.LockTime = uint32(i)
+		p.orphan(tx)
+		p.orphan(tx)
+	}
+	require.Len(t, p.orphans, maxOrphans)
+	require.EqualValues(t, 2*maxOrphans-1, p.orphans[maxOrphans-1].LockTime)
 }

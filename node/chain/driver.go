@@ -37,21 +37,35 @@ func NewDriver(b chainntnfs.Backend, log *slog.Logger, known ...lnwire.BlockRef)
 // Join leads a client from its cursor to the tip and keeps it there.
 func (d *Driver) Join(c chainntnfs.Client, cursor lnwire.BlockRef, watches ...chainntnfs.Watch) {
 	d.wish(func(f *chainntnfs.Follower) { f.Join(c, cursor, watches...) })
+	d.watchMempool(watches)
 }
 
 // Watch adds watches of a client that has joined.
 func (d *Driver) Watch(c chainntnfs.Client, watches ...chainntnfs.Watch) {
 	d.wish(func(f *chainntnfs.Follower) { f.Watch(c, watches...) })
+	d.watchMempool(watches)
+}
+
+// watchMempool looks out for spends before any block holds them, too.
+func (d *Driver) watchMempool(watches []chainntnfs.Watch) {
+	var filter chainntnfs.MempoolFilter
 	for _, w := range watches {
 		if w.Outpoint != (wire.OutPoint{}) {
-			d.backend.WatchMempool(chainntnfs.MempoolFilter{Outpoints: []wire.OutPoint{w.Outpoint}})
+			filter.Outpoints = append(filter.Outpoints, w.Outpoint)
 		}
+	}
+	if len(filter.Outpoints) > 0 {
+		d.backend.WatchMempool(filter)
 	}
 }
 
-// Leave removes a client.
+// Leave removes a client. Nothing that it watched is looked out for in the mempool any
+// more.
 func (d *Driver) Leave(c chainntnfs.Client) {
-	d.wish(func(f *chainntnfs.Follower) { f.Leave(c) })
+	d.wish(func(f *chainntnfs.Follower) {
+		d.backend.UnwatchMempool(chainntnfs.MempoolFilter{Outpoints: f.Outpoints(c)})
+		f.Leave(c)
+	})
 }
 
 func (d *Driver) wish(f func(*chainntnfs.Follower)) {
