@@ -281,6 +281,30 @@ func TestPingFlood(t *testing.T) {
 	})
 }
 
+// Who asks for pongs and does not read them has few of them kept (V-44).
+func TestPongsThatNobodyReads(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := newMemNet()
+		h := newHost(t, 1, n, nil)
+		w := meetWire(t, n, 2, 1)
+		c := h.rec.awaitWhat(t, "opened").conn
+		flood := must(lnwire.Marshal(ping(maxPong)))
+		most := 0
+		for range 30 { // an honest one may ask for the longest, now and then
+			if w.sendRaw(flood) != nil {
+				break
+			}
+			synctest.Wait()
+			waits, _ := c.out.waiting()
+			most = max(most, waits)
+		}
+		require.Greater(t, most, maxPong)
+		require.Less(t, most, 5*maxPong)
+		go io.Copy(io.Discard, w.nc)
+		require.ErrorContains(t, h.rec.awaitClosed(t, c), "ping flood")
+	})
+}
+
 // A ping goes out at intervals and measures the way; a connection on which nothing
 // comes back is dead.
 func TestPingsAndSilence(t *testing.T) {

@@ -76,15 +76,16 @@ type allowance struct {
 	at     time.Time
 }
 
-// spend takes one event and says whether it was there to be taken.
-func (a *allowance) spend(now time.Time) bool {
+// spend takes what costs as much as so many events, and says whether it was there to be
+// taken.
+func (a *allowance) spend(now time.Time, cost float64) bool {
 	if !a.at.IsZero() {
 		a.used = max(0, a.used-float64(now.Sub(a.at))/float64(a.refill))
 	}
 	a.at = now
-	if a.used+1 > a.burst {
+	if a.used+cost > a.burst {
 		return false
 	}
-	a.used++
+	a.used += cost
 	return true
 }

@@ -204,14 +204,14 @@ func TestAllowance(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	a := allowance{burst: 3, refill: time.Second}
 	for range 3 {
-		require.True(t, a.spend(now))
+		require.True(t, a.spend(now, 1))
 	}
-	require.False(t, a.spend(now))
-	require.False(t, a.spend(now.Add(999*time.Millisecond)))
-	require.True(t, a.spend(now.Add(time.Second)))
-	require.False(t, a.spend(now.Add(time.Second)))
+	require.False(t, a.spend(now, 1))
+	require.False(t, a.spend(now.Add(999*time.Millisecond), 1))
+	require.True(t, a.spend(now.Add(time.Second), 1))
+	require.False(t, a.spend(now.Add(time.Second), 1))
 	for range 3 {
-		require.True(t, a.spend(now.Add(time.Hour)))
+		require.True(t, a.spend(now.Add(time.Hour), 1))
 	}
-	require.False(t, a.spend(now.Add(time.Hour)), "no more than the burst is saved up")
+	require.False(t, a.spend(now.Add(time.Hour), 1), "no more than the burst is saved up")
 }

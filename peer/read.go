@@ -16,9 +16,11 @@ const (
 	// read.
 	readBuffer = 8 << 10
 
-	// A peer may ping often for a while, and for ever at a slower pace.
+	// A peer may ping often for a while, and for ever at a slower pace. A long pong counts
+	// for several: it waits in our memory until the peer reads it.
 	pingBurst  = 64
 	pingRefill = time.Second / 4
+	pongShare  = 4096 // bytes of a pong that count for a ping more
 
 	// Of a peer's errors and warnings as many are logged as a human would read.
 	talkBurst  = 16
@@ -112,7 +114,7 @@ func (c *Conn) take(m lnwire.Message) error {
 			return violation("unknown even message type %d", m.MsgType)
 		}
 	case *lnwire.Error, *lnwire.Warning:
-		if c.talk.spend(time.Now()) {
+		if c.talk.spend(time.Now(), 1) {
 			c.log.Warn("peer complains", "type", m.Type(), "text", Text(m))
 		}
 	}
@@ -125,10 +127,15 @@ func (c *Conn) take(m lnwire.Message) error {
 // ours can leak in them [B1.peer.13]. A ping that asks for more than a pong can
 // hold wants no answer [B1.peer.18].
 func (c *Conn) takePing(m *lnwire.Ping) error {
-	if !c.pings.spend(time.Now()) {
+	wanted := m.NumPongBytes <= maxPong
+	cost := 1.0
+	if wanted {
+		cost += float64(m.NumPongBytes) / pongShare
+	}
+	if !c.pings.spend(time.Now(), cost) {
 		return violation("ping flood")
 	}
-	if m.NumPongBytes <= maxPong {
+	if wanted {
 		c.Send(Channel, &lnwire.Pong{Padding: make([]byte, m.NumPongBytes)})
 	}
 	return nil
