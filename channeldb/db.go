@@ -28,6 +28,12 @@ type Options struct {
 	OnLow func(low bool)
 	// Now is the wall clock that stamps events; nil for the system's.
 	Now func() time.Time
+	// Go, when it is set, runs the writer and every done function, each a task of its own,
+	// one after the other, in the order in which it is given them: somebody else decides
+	// when what is queued becomes durable, and when that is told.
+	Go func(task func())
+	// Commit makes a transaction durable, or ends it otherwise; nil for its own Commit.
+	Commit func(*bolt.Tx) error
 }
 
 // DB is the node's database. Its methods may be called from any goroutine.
@@ -53,6 +59,7 @@ type DB struct {
 	wanted  bool // there is more than lazy batches
 	closing bool
 	dead    bool
+	stepped bool // a task of the writer waits for Options.Go
 	stats   Stats
 
 	releases chan []waiting
@@ -82,11 +89,14 @@ func openAt(path string, opts Options, steps []step) (*DB, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Commit == nil {
+		opts.Commit = (*bolt.Tx).Commit
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	db := &DB{
-		path: path, opts: opts, sync: (*bolt.Tx).Commit, releases: make(chan []waiting, 64),
+		path: path, opts: opts, sync: opts.Commit, releases: make(chan []waiting, 64),
 		written: make(chan struct{}), released: make(chan struct{}), died: make(chan struct{}),
 	}
 	db.wake.L = &db.mu
@@ -97,8 +107,10 @@ func openAt(path string, opts Options, steps []step) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	db.checkDisk()
-	go db.run()
-	go db.release()
+	if opts.Go == nil {
+		go db.run()
+		go db.release()
+	}
 	return db, nil
 }
 
@@ -177,6 +189,9 @@ func (db *DB) Close() error {
 	db.closing = true
 	db.wake.Signal()
 	db.mu.Unlock()
+	if db.opts.Go != nil {
+		db.last()
+	}
 	<-db.written
 	<-db.released
 	err := db.giveBackNumbers()

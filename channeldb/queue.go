@@ -46,8 +46,14 @@ func (db *DB) Gather(b Batch, done func(Receipt)) (due bool) {
 func (db *DB) Wake() {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	db.want()
+}
+
+// want has the writer begin. The caller holds mu.
+func (db *DB) want() {
 	db.wanted = true
 	db.wake.Signal()
+	db.summon()
 }
 
 func (db *DB) enqueue(w waiting, lazy bool) bool {
@@ -61,8 +67,7 @@ func (db *DB) enqueue(w waiting, lazy bool) bool {
 		db.lazies++
 	}
 	if db.lazies > maxLazy {
-		db.wanted = true
-		db.wake.Signal()
+		db.want()
 	}
 	return true
 }

@@ -7,15 +7,22 @@ import (
 
 // alarm calls a function at the earliest time that was asked for and not yet come.
 type alarm struct {
-	ring func()
+	after func(time.Duration, func()) (stop func() bool)
+	ring  func()
 
-	mu    sync.Mutex
-	timer *time.Timer
-	at    time.Time
-	off   bool
+	mu   sync.Mutex
+	quit func() bool // ends what was asked for; nil: nothing was
+	at   time.Time
+	off  bool
 }
 
-func newAlarm(ring func()) *alarm { return &alarm{ring: ring} }
+func (n *Node) newAlarm(ring func()) *alarm {
+	a := &alarm{after: n.cfg.After, ring: ring}
+	if a.after == nil {
+		a.after = func(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+	}
+	return a
+}
 
 // set asks for a call at t, or earlier if one was asked for already. The zero time
 // asks for nothing.
@@ -26,10 +33,10 @@ func (a *alarm) set(t time.Time) {
 		return
 	}
 	a.at = t
-	if a.timer != nil {
-		a.timer.Stop()
+	if a.quit != nil {
+		a.quit()
 	}
-	a.timer = time.AfterFunc(max(0, time.Until(t)), a.due)
+	a.quit = a.after(max(0, time.Until(t)), a.due)
 }
 
 func (a *alarm) due() {
@@ -48,7 +55,7 @@ func (a *alarm) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.off = true
-	if a.timer != nil {
-		a.timer.Stop()
+	if a.quit != nil {
+		a.quit()
 	}
 }

@@ -135,7 +135,7 @@ func (b *backups) seal(list []backup.Single) ([]byte, error) {
 
 // give sends the backup to a peer that offers to keep it, if we have a channel with
 // it: others owe us nothing.
-func (b *backups) give(c *peer.Conn) {
+func (b *backups) give(c Conn) {
 	b.mu.Lock()
 	blob := b.blob
 	b.mu.Unlock()
@@ -147,7 +147,7 @@ func (b *backups) give(c *peer.Conn) {
 
 // returned looks at what a peer has kept for us. A blob of ours that names channels
 // which we have never heard of was made by a later state of this node.
-func (b *backups) returned(c *peer.Conn, blob []byte) {
+func (b *backups) returned(c Conn, blob []byte) {
 	if len(blob) == 0 {
 		return
 	}

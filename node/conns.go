@@ -5,14 +5,13 @@ import (
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node/turn"
-	"github.com/fulgur-ln/fulgur/peer"
 )
 
 // sink is peer.Sink: it finds for every message the machine that it is for.
 type sink struct{ n *Node }
 
 // Opened tells a peer's channels that it is there.
-func (s sink) Opened(c *peer.Conn) {
+func (s sink) Opened(c Conn) {
 	s.n.storage.giveBack(c)
 	features := s.n.negotiated(c)
 	for _, e := range s.n.channels.of(c.PubKey()) {
@@ -24,7 +23,7 @@ func (s sink) Opened(c *peer.Conn) {
 }
 
 // Closed tells them that it is gone.
-func (s sink) Closed(c *peer.Conn, err error) {
+func (s sink) Closed(c Conn, err error) {
 	for _, e := range s.n.channels.of(c.PubKey()) {
 		e.runner.Inbox.Put(turn.Item{Event: channel.Disconnected{}, Conn: c})
 	}
@@ -37,7 +36,7 @@ func (s sink) Closed(c *peer.Conn, err error) {
 }
 
 // Message finds the owner of a message.
-func (s sink) Message(c *peer.Conn, m lnwire.Message) {
+func (s sink) Message(c Conn, m lnwire.Message) {
 	switch m := m.(type) {
 	case *lnwire.Error:
 		s.toChannels(c, m)
@@ -66,7 +65,7 @@ func (s sink) Message(c *peer.Conn, m lnwire.Message) {
 
 // toChannels delivers an error or warning, which may be about all channels with
 // the peer. It is logged by those, and by the connection.
-func (s sink) toChannels(c *peer.Conn, m lnwire.ChannelMessage) {
+func (s sink) toChannels(c Conn, m lnwire.ChannelMessage) {
 	if !s.n.bears(c, 1) {
 		return
 	}
@@ -81,7 +80,7 @@ func (s sink) toChannels(c *peer.Conn, m lnwire.ChannelMessage) {
 	}
 }
 
-func (s sink) toChannel(c *peer.Conn, m lnwire.ChannelMessage) {
+func (s sink) toChannel(c Conn, m lnwire.ChannelMessage) {
 	e := s.n.channels.key(c.PubKey(), m.Channel())
 	if e == nil {
 		// BOLT 1 and 2: the peer must learn that we do not have it, and it will not
@@ -102,14 +101,14 @@ func (s sink) toChannel(c *peer.Conn, m lnwire.ChannelMessage) {
 }
 
 // Paused begins the turns of the peer's channels, each over all that came for it.
-func (s sink) Paused(c *peer.Conn) {
+func (s sink) Paused(c Conn) {
 	for _, e := range s.n.channels.of(c.PubKey()) {
 		e.runner.Inbox.Start()
 	}
 }
 
 // negotiated are the features that both sides of a connection offer.
-func (n *Node) negotiated(c *peer.Conn) lnwire.Features {
+func (n *Node) negotiated(c Conn) lnwire.Features {
 	var out lnwire.Features
 	for _, bit := range n.features.Bits() {
 		if c.Negotiated(bit) {

@@ -16,7 +16,7 @@ type customs struct {
 
 	mu    sync.Mutex
 	all   *bucket
-	peers map[*peer.Conn]*bucket
+	peers map[Conn]*bucket
 }
 
 // CustomMessage is a message of an application from a peer.
@@ -37,7 +37,7 @@ const (
 // arrived takes a message of a type that we do not know. Only odd ones come here.
 //
 // B1.custom.1: nobody asked for it: nothing happens.
-func (s *customs) arrived(c *peer.Conn, m *lnwire.Unknown) {
+func (s *customs) arrived(c Conn, m *lnwire.Unknown) {
 	if m.MsgType < FirstCustom || !s.Feed.Watched() || !s.affords(c, len(m.Payload)) {
 		return
 	}
@@ -45,13 +45,13 @@ func (s *customs) arrived(c *peer.Conn, m *lnwire.Unknown) {
 }
 
 // affords counts the bytes of a message, against its peer first.
-func (s *customs) affords(c *peer.Conn, size int) bool {
+func (s *customs) affords(c Conn, size int) bool {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
 		all := newBucket(allCustomRate, allCustomBurst, now)
-		s.all, s.peers = &all, map[*peer.Conn]*bucket{}
+		s.all, s.peers = &all, map[Conn]*bucket{}
 	}
 	b := s.peers[c]
 	if b == nil {
@@ -63,7 +63,7 @@ func (s *customs) affords(c *peer.Conn, size int) bool {
 }
 
 // closed forgets a connection, from the goroutine that brings its messages.
-func (s *customs) closed(c *peer.Conn) {
+func (s *customs) closed(c Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.peers, c)

@@ -65,7 +65,7 @@ func (n *Node) startGossip() error {
 	}
 	n.gossip = g
 	g.inbox = turn.NewInbox(n.spawn, g.turn)
-	g.alarm = newAlarm(func() { g.inbox.Put(gossip.Tick{}) })
+	g.alarm = n.newAlarm(func() { g.inbox.Put(gossip.Tick{}) })
 	if err := g.load(); err != nil {
 		return err
 	}
@@ -352,7 +352,7 @@ func (g *gossiper) send(s gossip.Send) {
 }
 
 // drained waits for room; false when the connection has ended.
-func drained(c *peer.Conn) bool {
+func drained(c Conn) bool {
 	select {
 	case <-c.Drained():
 	case <-c.Done():
@@ -360,13 +360,13 @@ func drained(c *peer.Conn) bool {
 	return c.Err() == nil
 }
 
-func (g *gossiper) opened(c *peer.Conn) {
+func (g *gossiper) opened(c Conn) {
 	g.inbox.Put(gossip.Opened{Peer: c.PubKey(), Features: c.Features(), Networks: c.Init().Networks})
 }
 
-func (g *gossiper) closed(c *peer.Conn) { g.inbox.Put(gossip.Closed{Peer: c.PubKey()}) }
+func (g *gossiper) closed(c Conn) { g.inbox.Put(gossip.Closed{Peer: c.PubKey()}) }
 
-func (g *gossiper) message(c *peer.Conn, m lnwire.Message) {
+func (g *gossiper) message(c Conn, m lnwire.Message) {
 	if w := weight(m); w > 0 && g.gate.enter(w) {
 		g.inbox.PutSlow(gossip.Received{Peer: c.PubKey(), Msg: m})
 	}

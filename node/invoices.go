@@ -27,7 +27,7 @@ func (n *Node) startInvoices() error {
 	cfg := invoice.DefaultConfig
 	cfg.AcceptKeysend = n.cfg.AcceptKeysend
 	v := &invoices{n: n, reg: invoice.New(cfg), replies: map[uint64]chan invoice.Reply{}}
-	v.alarm = newAlarm(func() { v.step(nil, invoice.Tick{}) })
+	v.alarm = n.newAlarm(func() { v.step(nil, invoice.Tick{}) })
 	n.invoices = v
 	rows, counters, err := n.db.OpenInvoices()
 	if err != nil {

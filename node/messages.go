@@ -37,7 +37,7 @@ type messenger struct {
 
 	mu      sync.Mutex
 	all     bucket
-	peers   map[*peer.Conn]*bucket
+	peers   map[Conn]*bucket
 	replies replies
 }
 
@@ -50,7 +50,7 @@ type posted struct {
 func newMessenger(n *Node) *messenger {
 	return &messenger{
 		n: n, queue: make(chan posted, messageQueue), all: newBucket(globalRate, globalBurst, n.now()),
-		peers: map[*peer.Conn]*bucket{}, replies: newReplies(),
+		peers: map[Conn]*bucket{}, replies: newReplies(),
 	}
 }
 
@@ -71,7 +71,7 @@ func (n *Node) startMessages() error {
 // arrived takes a message from a peer, or drops it: nobody is told, as BOLT 4 wants it.
 //
 // B4.msg.13: messages are taken from peers without a channel, too, within bounds.
-func (s *messenger) arrived(c *peer.Conn, m *lnwire.OnionMessage) {
+func (s *messenger) arrived(c Conn, m *lnwire.OnionMessage) {
 	if !s.affords(c, len(m.Packet)) {
 		return
 	}
@@ -82,7 +82,7 @@ func (s *messenger) arrived(c *peer.Conn, m *lnwire.OnionMessage) {
 }
 
 // affords counts the bytes of a message, against its peer first.
-func (s *messenger) affords(c *peer.Conn, size int) bool {
+func (s *messenger) affords(c Conn, size int) bool {
 	now := s.n.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *messenger) affords(c *peer.Conn, size int) bool {
 }
 
 // closed forgets a connection.
-func (s *messenger) closed(c *peer.Conn) {
+func (s *messenger) closed(c Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.peers, c)

@@ -62,6 +62,15 @@ type Config struct {
 
 	RejectForwards bool
 	AcceptKeysend  bool // take payments that nobody made an invoice for
+
+	// Wire makes the connections; nil: real ones.
+	Wire Wire
+	// Go runs a task of the node, in another goroutine or later; nil: at once. With a Go
+	// of its own somebody else decides the order of all that the node does.
+	Go func(task func())
+	// After calls ring when some time has gone by, unless it is stopped before; nil:
+	// time.AfterFunc.
+	After func(d time.Duration, ring func()) (stop func() bool)
 }
 
 // Policies are the operator's terms for channels.
@@ -105,7 +114,7 @@ type Node struct {
 	channels   *channels
 	chain      *chain.Driver
 	publisher  *publisher
-	host       *peer.Host
+	host       Host
 	purse      *purse
 	board      switchboard
 	invoices   *invoices
@@ -149,6 +158,9 @@ func New(cfg Config) (*Node, error) {
 	if err := checkAddresses(cfg.Addresses); err != nil {
 		return nil, err
 	}
+	if cfg.Wire == nil {
+		cfg.Wire = realWire
+	}
 	n := &Node{
 		cfg: cfg, log: cfg.Log, net: cfg.Net, ring: cfg.Ring, key: cfg.Ring.Node(), born: time.Now(),
 		db: cfg.DB, backend: cfg.Backend, channels: newChannels(),
@@ -171,7 +183,7 @@ func New(cfg Config) (*Node, error) {
 	n.opens.waits = map[uint64]*opening{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}
 	n.chain = chain.NewDriver(cfg.Backend, cfg.Log, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})
-	n.board.alarm = newAlarm(func() { n.toSwitch(nil, forward.Tick{}) })
+	n.board.alarm = n.newAlarm(func() { n.toSwitch(nil, forward.Tick{}) })
 	n.board.sw = forward.New(forward.Config{
 		ExpiryGrace: forward.DefaultConfig.ExpiryGrace, MaxExpiry: forward.DefaultConfig.MaxExpiry,
 		RejectForwards: cfg.RejectForwards,
@@ -248,8 +260,13 @@ func (n *Node) Stop() {
 func (n *Node) spawn(f func()) {
 	n.life.Lock()
 	defer n.life.Unlock()
-	if !n.over {
+	switch {
+	case n.over:
+	case n.cfg.Go == nil:
 		n.wg.Go(f)
+	default:
+		n.wg.Add(1)
+		n.cfg.Go(func() { defer n.wg.Done(); f() })
 	}
 }
 
@@ -361,10 +378,10 @@ func (n *Node) startWallet() error {
 
 // startHost makes the host of the connections; nobody is let in before openDoors.
 func (n *Node) startHost() (err error) {
-	n.host, err = peer.NewHost(peer.Config{
-		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Sink: sink{n}, Log: n.log, Admit: n.admit,
+	n.host, err = n.cfg.Wire(peer.Config{
+		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Log: n.log, Admit: n.admit,
 		Dial: n.cfg.Dial, Limits: peer.Limits{Dial: n.cfg.DialTime, MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
-	})
+	}, sink{n})
 	return err
 }
 

@@ -13,7 +13,7 @@ import (
 // nuisances bounds, for each connection, what costs us something and brings nobody
 // anything: complaints, messages of channels that we do not have, openings. An honest
 // peer with hundreds of channels that we have forgotten stays below it.
-type nuisances struct{ left sync.Map } // of *allowance, by *peer.Conn
+type nuisances struct{ left sync.Map } // of *allowance, by Conn
 
 const (
 	nuisanceBurst  = 1000
@@ -38,7 +38,7 @@ func (a *allowance) spend(now time.Time, cost int) bool {
 }
 
 // bears counts a nuisance. Of one too many it is false, and ends the connection.
-func (n *Node) bears(c *peer.Conn, cost int) bool {
+func (n *Node) bears(c Conn, cost int) bool {
 	v, _ := n.nuisances.left.LoadOrStore(c, &allowance{left: nuisanceBurst, at: n.now()})
 	if v.(*allowance).spend(n.now(), cost) {
 		return true
@@ -52,7 +52,7 @@ func (n *Node) bears(c *peer.Conn, cost int) bool {
 }
 
 // gone forgets a connection.
-func (s *nuisances) gone(c *peer.Conn) { s.left.Delete(c) }
+func (s *nuisances) gone(c Conn) { s.left.Delete(c) }
 
 // maxGuests bounds the peers that dialled us and that we have no channel with: their
 // keys cost them nothing, and each costs us memory (V-44).
@@ -82,7 +82,7 @@ func (n *Node) admit(id lnwire.PubKey, _ net.Addr, inbound bool) error {
 
 // complain tells a peer that something about a channel is wrong. With an id of zeros an
 // error would be about all channels (B2.error.2): then it is a warning.
-func complain(c *peer.Conn, id lnwire.ChannelID, text string) {
+func complain(c Conn, id lnwire.ChannelID, text string) {
 	if id.IsZero() {
 		c.Send(peer.Channel, &lnwire.Warning{Data: []byte(text)})
 		return

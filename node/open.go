@@ -14,7 +14,6 @@ import (
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node/turn"
-	"github.com/fulgur-ln/fulgur/peer"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -232,7 +231,7 @@ func (n *Node) newChannel(id lnwire.PubKey) (*entry, error) {
 }
 
 // fundee makes the machine for a channel that a peer asks for.
-func (n *Node) fundee(c *peer.Conn, m *lnwire.OpenChannel) {
+func (n *Node) fundee(c Conn, m *lnwire.OpenChannel) {
 	refuse := func(text string) { complain(c, m.TemporaryChannelID, text) }
 	if err := n.admitOpening(c.PubKey()); err != nil {
 		refuse(err.Error())

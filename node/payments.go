@@ -123,7 +123,7 @@ func seed() (s lnwire.Secret) {
 func (ps *payments) run(p *routing.Payer, hash lnwire.Hash) *payRun {
 	r := &payRun{ps: ps, hash: hash, payer: p}
 	r.inbox = turn.NewInbox(ps.n.spawn, r.turn)
-	r.alarm = newAlarm(func() { r.inbox.Put(routing.Tick{}) })
+	r.alarm = ps.n.newAlarm(func() { r.inbox.Put(routing.Tick{}) })
 	ps.byHash[hash] = r
 	return r
 }

@@ -124,7 +124,7 @@ func (s shell) follow(fx *channel.Effects) {
 // Release is turn.Shell's.
 func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 	n := s.n
-	c, _ := conn.(*peer.Conn)
+	c, _ := conn.(Conn)
 	if c != nil && len(fx.Send) > 0 { // in one piece: what belongs together arrives together
 		c.Send(peer.Channel, slices.Concat(fx.Send...)...)
 	}

@@ -58,7 +58,7 @@ func (n *Node) hasFunded(id lnwire.PubKey) bool {
 //
 // B1.keep.1: what a peer with a channel sends is kept, in place of what it sent
 // before; of a flood only the newest is written, after a while.
-func (s *storage) store(c *peer.Conn, blob []byte) {
+func (s *storage) store(c Conn, blob []byte) {
 	id := c.PubKey()
 	if !s.n.features.HasEither(lnwire.ProvideStorageOptional) || !s.n.hasFunded(id) {
 		return
@@ -114,7 +114,7 @@ func (s *storage) stop() {
 //
 // B1.keep.2: it goes out on every connection, before channel_reestablish: a peer
 // that has lost its state must know before it speaks of its channels.
-func (s *storage) giveBack(c *peer.Conn) {
+func (s *storage) giveBack(c Conn) {
 	blob := s.newest(c.PubKey())
 	if blob != nil {
 		c.Send(peer.Channel, &lnwire.PeerStorageRetrieval{Blob: blob})

@@ -1,7 +1,8 @@
 package node
 
 import (
-	"math/rand/v2"
+	"crypto/rand"
+	"encoding/binary"
 	"sync"
 	"time"
 
@@ -102,10 +103,16 @@ const maxLate = 300 * time.Millisecond
 // start.
 func (n *Node) answerLate(ev channel.Resolve) {
 	select {
-	case <-time.After(rand.N(maxLate)):
+	case <-time.After(lateBy()):
 		n.answerTo(nil, ev)
 	case <-n.ctx.Done():
 	}
+}
+
+func lateBy() time.Duration {
+	var b [8]byte
+	rand.Read(b[:])
+	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(maxLate))
 }
 
 // answerTo puts the answer to an incoming HTLC into its channel's inbox. When the channel

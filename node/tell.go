@@ -52,7 +52,7 @@ func (n *Node) walletNotice(t wallet.Notice) {
 // itself woken.
 func (n *Node) entry(num uint64, peer lnwire.PubKey) *entry {
 	e := &entry{num: num, peer: peer}
-	e.alarm = newAlarm(func() { e.runner.Inbox.Put(turn.Item{Event: n.tick()}) })
+	e.alarm = n.newAlarm(func() { e.runner.Inbox.Put(turn.Item{Event: n.tick()}) })
 	return e
 }
 
