@@ -26,6 +26,11 @@ type CustomMessage struct {
 	Data []byte
 }
 
+// headBytes is about what a message takes beside its bytes.
+const headBytes = 100
+
+func (m CustomMessage) weight() int { return headBytes + len(m.Data) }
+
 const (
 	// FirstCustom is the first type that BOLT 1 leaves to applications.
 	FirstCustom lnwire.MsgType = 32768

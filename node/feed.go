@@ -2,8 +2,15 @@ package node
 
 import "sync"
 
-// feedDepth is how far a subscriber may lag behind before it is cut off.
-const feedDepth = 4096
+const (
+	// feedDepth is how far a subscriber may lag behind before it is cut off.
+	feedDepth = 4096
+	// feedBytes is how much of what has a weight may wait for a subscriber.
+	feedBytes = 4 << 20
+)
+
+// weighty is what strangers determine the size of: it is counted in bytes, too.
+type weighty interface{ weight() int }
 
 // Feed tells subscribers what happens. Nobody waits for a slow one: who lags too
 // far behind is cut off, and can tell that from a channel that is closed with
@@ -19,6 +26,26 @@ type Subscription[T any] struct {
 	c      chan T
 	feed   *Feed[T]
 	lagged bool
+	waits  weights
+}
+
+// weights are those of what is in a channel, the oldest first.
+type weights struct {
+	list []int
+	sum  int
+}
+
+// fits adds a weight behind those of the last unread, all else was read meanwhile; false
+// when that is too much. Alone, anything fits.
+func (w *weights) fits(unread, next int) bool {
+	for ; len(w.list) > unread; w.list = w.list[1:] {
+		w.sum -= w.list[0]
+	}
+	if unread > 0 && w.sum+next > feedBytes {
+		return false
+	}
+	w.list, w.sum = append(w.list, next), w.sum+next
+	return true
 }
 
 // Subscribe starts with what is published next. The caller cancels.
@@ -45,13 +72,17 @@ func (f *Feed[T]) Watched() bool {
 func (f *Feed[T]) Publish(v T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	heavy, counts := any(v).(weighty)
 	for s := range f.subs {
-		select {
-		case s.c <- v:
-		default:
-			s.lagged = true
-			f.end(s)
+		if !counts || s.waits.fits(len(s.c), heavy.weight()) {
+			select {
+			case s.c <- v:
+				continue
+			default:
+			}
 		}
+		s.lagged = true
+		f.end(s)
 	}
 }
 

@@ -28,6 +28,9 @@ type OnionMessage struct {
 	Message onion.Message
 }
 
+// weight: the message is held twice, as it came and opened.
+func (m OnionMessage) weight() int { return headBytes + 2*len(m.Raw.Packet) }
+
 // messenger carries onion messages, one after the other in a goroutine of its own, so
 // that they never take more than one processor from anybody (BOLT 4, Onion Messages).
 type messenger struct {
