@@ -21,6 +21,11 @@ type Config struct {
 	// ReportDepth is how deep a close is when it is reported; 0: by the capacity. It
 	// is for test benches: nothing is forgotten earlier because of it.
 	ReportDepth uint32
+	// Attribution takes and gives attribution data; it is given to peers that offer
+	// option_attribution_data.
+	Attribution bool
+	// NoAccountable passes on no accountability signal.
+	NoAccountable bool
 }
 
 // Figures of policy, and of the protocol.

@@ -191,7 +191,10 @@ func (c *Channel) rcvRevoke(m *lnwire.RevokeAndAck) {
 		case htlc.RcvdAddRevocation:
 			c.dropOnion(e)
 		case htlc.RcvdAddAckRevocation:
+			e.LockedAt = c.now.UTC()
 			c.lockedIn(e)
+		case htlc.RcvdRemoveRevocation:
+			e.spoken()
 		}
 	}
 	c.settle(moved)
@@ -212,6 +215,7 @@ func (c *Channel) revokedRow(n uint64) Revoked {
 // lockedIn gives an incoming HTLC to the switch, with what limits say of it.
 func (c *Channel) lockedIn(e *entry) {
 	l := htlc.Locked{HTLC: e.HTLC, Onion: e.onion, Unfit: c.unfit(e)}
+	l.Attribute = c.cfg.Attribution && (!c.conn.up || c.attributes())
 	if e.opened != nil {
 		l.Opened, e.opened = *e.opened, nil
 	}

@@ -118,6 +118,9 @@ func (c *Channel) receiveUpdate(ev *Received) bool {
 	case *lnwire.CommitmentSigned:
 		c.rcvCommit(m)
 	case *lnwire.RevokeAndAck:
+		if ev.Now.After(c.now) {
+			c.now = ev.Now
+		}
 		c.rcvRevoke(m)
 	default:
 		return false

@@ -45,7 +45,8 @@ type Received struct {
 	// Opened is the peeled onion of an update_add_htlc, nil for all others.
 	Opened *htlc.Opened
 	// Features (negotiated on this connection), At and Now are needed with
-	// open_channel only, the first event of a machine that did not ask.
+	// open_channel, the first event of a machine that did not ask. With revoke_and_ack Now
+	// is needed, too: from then on the HTLCs are held that it locks in.
 	Features lnwire.Features
 	At       lnwire.BlockRef
 	Now      time.Time
@@ -67,7 +68,9 @@ type AddHTLC struct {
 	Hash    lnwire.Hash
 	Onion   *[lnwire.OnionLen]byte // for the peer; kept, never changed
 	PathKey *lnwire.PubKey         // blinded_path for the peer, or nil
-	Origin  htlc.Origin
+	// Accountable is the signal for the peer: that of the incoming HTLC.
+	Accountable lnwire.Accountability
+	Origin      htlc.Origin
 	// Attempt is the row of the payment attempt. It is put into the Delta that
 	// first holds the HTLC's row: with the signature, or not at all.
 	Attempt *AttemptRow

@@ -16,7 +16,7 @@ const badOnion uint16 = 0x8000
 func (c *Channel) rcvAdd(m *lnwire.UpdateAddHTLC, opened *htlc.Opened) {
 	h := htlc.HTLC{
 		Ref:    htlc.Ref{ChanNum: c.num, Dir: htlc.Incoming, ID: m.ID},
-		Amount: m.Amount, Expiry: m.Expiry, Hash: m.Hash, State: htlc.RcvdAdd, PathKey: m.PathKey,
+		Amount: m.Amount, Expiry: m.Expiry, Hash: m.Hash, State: htlc.RcvdAdd, PathKey: m.PathKey, Accountable: m.Accountable(),
 	}
 	if c.conn.shutGot {
 		c.warn("update_add_htlc: you have sent shutdown")
@@ -64,14 +64,16 @@ func (c *Channel) rcvFulfill(m *lnwire.UpdateFulfillHTLC) {
 	r := htlc.Resolution{Kind: htlc.Fulfilled, Preimage: m.Preimage}
 	e.State, e.Removal = htlc.RcvdRemove, &r
 	c.stale = true
-	c.outcome(e, r)
+	told := r // what came with it is only for whom it is told to
+	told.Attribution = c.came(m.Attribution)
+	c.outcome(e, told)
 }
 
 // rcvFail is a failure. It is told when the HTLC is gone from both commitments, not
 // before: until then the peer could still claim it.
 func (c *Channel) rcvFail(m *lnwire.UpdateFailHTLC) {
 	if e, ok := c.removable("update_fail_htlc", m.ID); ok {
-		e.State, e.Removal = htlc.RcvdRemove, &htlc.Resolution{Kind: htlc.Failed, Reason: m.Reason}
+		e.State, e.Removal = htlc.RcvdRemove, &htlc.Resolution{Kind: htlc.Failed, Reason: m.Reason, Attribution: c.came(m.Attribution)}
 		c.stale = true
 	}
 }

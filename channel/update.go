@@ -18,6 +18,7 @@ func (c *Channel) addHTLC(ev AddHTLC) {
 	h := htlc.HTLC{
 		Ref:    htlc.Ref{ChanNum: c.num, Dir: htlc.Outgoing, ID: c.nextOut()}, // B2.add.5
 		Amount: ev.Amount, Expiry: ev.Expiry, Hash: ev.Hash, State: htlc.SentAdd, Origin: ev.Origin, PathKey: ev.PathKey,
+		Accountable: ev.Accountable,
 	}
 	if reason, why := c.checkOutgoing(&h); why != "" {
 		c.refuse(ev.Origin, reason, why)
@@ -49,6 +50,9 @@ func (c *Channel) sendAdd(e *entry) {
 	m := &lnwire.UpdateAddHTLC{ChannelID: c.core.ChannelID, ID: e.Ref.ID, Amount: e.Amount, Hash: e.Hash, Expiry: e.Expiry, PathKey: e.PathKey}
 	if e.onion != nil {
 		m.Onion = *e.onion
+	}
+	if !c.cfg.NoAccountable {
+		m.Extra = e.Accountable.Records()
 	}
 	c.send(m)
 }
@@ -83,6 +87,9 @@ func (c *Channel) resolve(ev Resolve) {
 		return
 	}
 	c.fx.Delta.Riders = append(c.fx.Delta.Riders, ev.With...)
+	if c.conn.up && !c.attributes() {
+		answer.Attribution = nil
+	}
 	if c.quieting() {
 		c.holdAnswer(e, answer)
 		c.deadlines()
@@ -103,6 +110,7 @@ func (c *Channel) resolve(ev Resolve) {
 // only: a preimage claims it there; a failure needs nothing from us.
 func (c *Channel) resolveOnChain(e *entry, answer htlc.Resolution, with []Rider) {
 	if e.Removal == nil || e.Removal.Kind != htlc.Fulfilled {
+		answer.Attribution = nil // nobody will hear it
 		e.Removal = &answer
 		c.fx.Delta.Riders = append(c.fx.Delta.Riders, with...)
 		c.touch(e)
@@ -125,9 +133,9 @@ func (c *Channel) sendRemoval(e *entry) {
 	id := c.core.ChannelID
 	switch r := e.Removal; r.Kind {
 	case htlc.Fulfilled:
-		c.send(&lnwire.UpdateFulfillHTLC{ChannelID: id, ID: e.Ref.ID, Preimage: r.Preimage})
+		c.send(&lnwire.UpdateFulfillHTLC{ChannelID: id, ID: e.Ref.ID, Preimage: r.Preimage, Attribution: c.toldOf(r)})
 	case htlc.Failed:
-		c.send(&lnwire.UpdateFailHTLC{ChannelID: id, ID: e.Ref.ID, Reason: r.Reason})
+		c.send(&lnwire.UpdateFailHTLC{ChannelID: id, ID: e.Ref.ID, Reason: r.Reason, Attribution: c.toldOf(r)})
 	case htlc.Malformed:
 		c.send(&lnwire.UpdateFailMalformedHTLC{ChannelID: id, ID: e.Ref.ID, OnionSHA256: r.OnionSHA256, FailureCode: r.Code})
 	case htlc.TimedOut:

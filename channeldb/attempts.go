@@ -3,6 +3,7 @@ package channeldb
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -70,7 +71,19 @@ func encodeAttempt(e *enc, a *routing.Attempt) {
 		}
 		e.shut(m)
 	}
+	if len(a.Holds) > 0 {
+		e.head(19, holdLen*len(a.Holds))
+		for _, h := range a.Holds {
+			e.u32(uint32(h / holdUnit))
+		}
+	}
 }
+
+// Hold times are kept as they come: counted in 100 ms.
+const (
+	holdLen  = 4
+	holdUnit = 100 * time.Millisecond
+)
 
 // DecodeAttempt reads what EncodeAttempt made.
 func DecodeAttempt(row []byte) (a routing.Attempt, err error) {
@@ -97,6 +110,10 @@ func DecodeAttempt(row []byte) (a routing.Attempt, err error) {
 			d.fixed(a.Preimage[:])
 		case 18:
 			a.Failure = decodeAttemptFailure(&d)
+		case 19:
+			for i := range d.items(holdLen) {
+				a.Holds = append(a.Holds, time.Duration(binary.BigEndian.Uint32(d.v[holdLen*i:]))*holdUnit)
+			}
 		default:
 			d.unknown()
 		}

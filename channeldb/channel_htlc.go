@@ -19,6 +19,8 @@ func encodeHTLC(e *enc, h *htlc.HTLC) {
 		e.raw(12, h.PathKey[:])
 	}
 	e.flag(14, h.Told)
+	e.num(15, uint64(h.Accountable))
+	e.time(17, h.LockedAt)
 }
 
 func decodeHTLC(ref htlc.Ref, row []byte) (htlc.HTLC, error) {
@@ -44,6 +46,10 @@ func decodeHTLC(ref htlc.Ref, row []byte) (htlc.HTLC, error) {
 			d.fixed(h.PathKey[:])
 		case 14:
 			h.Told = d.flag()
+		case 15:
+			h.Accountable = lnwire.Accountability(d.u8())
+		case 17:
+			h.LockedAt = d.time()
 		default:
 			d.unknown()
 		}
@@ -93,6 +99,9 @@ func encodeResolution(e *enc, t byte, r *htlc.Resolution) {
 	e.raw(4, r.Reason)
 	e.hash32(6, &r.OnionSHA256)
 	e.num(8, uint64(r.Code))
+	if r.Attribution != nil {
+		e.raw(9, r.Attribution[:])
+	}
 	e.shut(m)
 }
 
@@ -110,6 +119,9 @@ func decodeResolution(outer *dec) (r htlc.Resolution) {
 			d.fixed(r.OnionSHA256[:])
 		case 8:
 			r.Code = d.u16()
+		case 9:
+			r.Attribution = new(lnwire.Attribution)
+			d.fixed(r.Attribution[:])
 		default:
 			d.unknown()
 		}

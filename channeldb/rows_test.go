@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -153,9 +155,9 @@ var rowCases = []rowCase{
 		v.Route = &routing.Route{Amount: 6, Hops: []routing.Hop{{SCID: 9, Fee: 1, Forward: 5}, {Forward: 5}}, Tail: &tail}
 	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
 		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
-	rowOf("attempt", func(a *routing.Attempt) { noNilData(a.Route.Tail) }, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
+	rowOf("attempt", asRead, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
 	rowOf("attempt-update", func(a *routing.Attempt) {
-		noNilData(a.Route.Tail)
+		asRead(a)
 		if a.Failure == nil {
 			a.Failure = &routing.AttemptFailure{}
 		}
@@ -186,6 +188,26 @@ var rowCases = []rowCase{
 		encodeCore(&o.enc, c)
 		o.end()
 	}, func(_, row []byte) (channel.Core, error) { return value(decodeCore(row)) }),
+	// With when it was locked in, the accountability signal and attribution data.
+	rowOf("htlc-attributed", func(h *htlc.HTLC) {
+		h.Ref = testRef
+		h.LockedAt, h.Accountable = time.Unix(1_700_000_000, 123).UTC(), lnwire.AccountableTrial
+		a := fill[lnwire.Attribution](fillerOf(3))
+		h.Removal = &htlc.Resolution{Kind: htlc.Failed, Reason: []byte{1, 2}, Attribution: &a}
+	}, func(o *ops, v *htlc.HTLC) {
+		o.channel(&channel.Delta{HTLCs: []htlc.HTLC{*v}})
+	}, func(_, row []byte) (htlc.HTLC, error) { return decodeHTLC(testRef, row) }),
+	rowOf("attempt-holds", func(a *routing.Attempt) {
+		*a = routing.Attempt{ID: 7, Status: routing.Succeeded, Holds: []time.Duration{2 * time.Second, 0, math.MaxUint32 * holdUnit}}
+	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
+}
+
+// asRead gives an attempt the form in which it is read.
+func asRead(a *routing.Attempt) {
+	noNilData(a.Route.Tail)
+	for i, h := range a.Holds {
+		a.Holds[i] = time.Duration(uint32(h)) * holdUnit
+	}
 }
 
 // noNilData gives what is empty the form in which it is read.

@@ -2,6 +2,7 @@ package htlc
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
@@ -79,6 +80,11 @@ type HTLC struct {
 	// Removal is how it is being removed, once that was sent or received.
 	Removal *Resolution
 	PathKey *lnwire.PubKey // blinded_path of update_add_htlc, if it had one
+	// Accountable is the accountability signal of update_add_htlc.
+	Accountable lnwire.Accountability
+	// LockedAt is when both sides were committed to it, of an incoming one: wall clock in
+	// its row, and in memory with the monotonic clock. Zero: not yet, or nobody knows.
+	LockedAt time.Time
 	// Told: the Outcome of this outgoing HTLC was given out and stands in the
 	// outbox. It is never told twice, nor taken back (V-05).
 	Told bool
@@ -109,6 +115,8 @@ type Locked struct {
 	// Unfit, unless it is Fit, says that the HTLC must be failed by us whatever
 	// its onion says.
 	Unfit Unfit
+	// Attribute: attribution data may go with the answer, as far as is known of the peer.
+	Attribute bool
 }
 
 // Unfit says why a locked-in HTLC must neither be forwarded nor claimed.
@@ -154,6 +162,9 @@ type Resolution struct {
 	// OnionSHA256 and Code are those of update_fail_malformed_htlc, of Malformed.
 	OnionSHA256 [32]byte
 	Code        uint16
+	// Attribution goes with Fulfilled and Failed (BOLT 4): what came from downstream, in
+	// an Outcome, and what goes upstream, in the answer to an incoming HTLC. Nil: none.
+	Attribution *lnwire.Attribution
 }
 
 // Outcome is the irrevocable end of an outgoing HTLC, told to the switch.

@@ -2,6 +2,7 @@ package htlc
 
 import (
 	"crypto/sha256"
+	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
@@ -165,28 +166,57 @@ func (l Locked) Ours() (f onion.Final, fail *onion.Failure, why string) {
 	return f, fail, why
 }
 
-// Fault is how an incoming HTLC is failed: what may be said depends on its place.
+// Fault is how an incoming HTLC is answered: what may be said depends on its place.
 type Fault struct {
-	Secret lnwire.Secret // shared with the sender
-	Place  onion.Place
-	SHA256 [32]byte // of the onion, inside a blinded path or in front of it
+	Secret   lnwire.Secret // shared with the sender
+	Place    onion.Place
+	SHA256   [32]byte // of the onion, inside a blinded path or in front of it
+	LockedAt time.Time
+	// Attribute: attribution data goes with the answer.
+	Attribute bool
 }
 
-// Fault is how to fail this HTLC.
+// Fault is how to answer this HTLC.
+//
+// B4.attr.5: inside a blinded path nobody attributes; whoever else can, does.
 func (l Locked) Fault() Fault {
-	f := Fault{Secret: l.Opened.Secret, Place: l.Place()}
+	f := Fault{Secret: l.Opened.Secret, Place: l.Place(), LockedAt: l.HTLC.LockedAt}
 	if f.Place != onion.Outside && l.Onion != nil {
 		f.SHA256 = sha256.Sum256(l.Onion[:])
 	}
+	f.Attribute = l.Attribute && f.Place != onion.Inside
 	return f
 }
 
-// With fails the HTLC for a reason of our own.
+// held is for how long we have had the HTLC at now; 0 when nobody knows.
+func (f Fault) held(now time.Time) time.Duration {
+	if f.LockedAt.IsZero() {
+		return 0
+	}
+	return now.Sub(f.LockedAt)
+}
+
+// attribute is what goes with an answer of which behind came from downstream: a return
+// packet as it came, or none of a fulfilment.
+func (f Fault) attribute(behind *lnwire.Attribution, packet []byte, now time.Time) *lnwire.Attribution {
+	if !f.Attribute {
+		return nil
+	}
+	return onion.Attribute(f.Secret, behind, packet, f.held(now))
+}
+
+// Fulfil gives the preimage at now. Behind is the attribution data that came with it,
+// nil when the HTLC ended here, or when nothing came.
+func (f Fault) Fulfil(preimage lnwire.Preimage, behind *lnwire.Attribution, now time.Time) Resolution {
+	return Resolution{Kind: Fulfilled, Preimage: preimage, Attribution: f.attribute(behind, nil, now)}
+}
+
+// With fails the HTLC at now for a reason of our own.
 //
 // B4.blind.2: inside a blinded path every fault is told as invalid_onion_blinding, by
 // update_fail_malformed_htlc. B4.blind.10: the introduction node tells the origin the
 // same, by update_fail_htlc, of its own faults and of those behind it.
-func (f Fault) With(fail onion.Failure) Resolution {
+func (f Fault) With(fail onion.Failure, now time.Time) Resolution {
 	switch f.Place {
 	case onion.Inside:
 		return Resolution{Kind: Malformed, OnionSHA256: f.SHA256, Code: uint16(onion.InvalidOnionBlinding)}
@@ -194,20 +224,31 @@ func (f Fault) With(fail onion.Failure) Resolution {
 		fail = onion.Failure{Code: onion.InvalidOnionBlinding, OnionSHA256: f.SHA256}
 	case onion.Outside:
 	}
-	return Resolution{Kind: Failed, Reason: onion.EncryptFailure(f.Secret, fail)}
+	if !f.Attribute {
+		return Resolution{Kind: Failed, Reason: onion.EncryptFailure(f.Secret, fail)}
+	}
+	reason, a := onion.EncryptFailureAttributed(f.Secret, fail, f.held(now))
+	return Resolution{Kind: Failed, Reason: reason, Attribution: a}
 }
 
-// Passed is the failure of the outgoing HTLC, passed back. Kind is not Fulfilled.
-func (f Fault) Passed(r Resolution) Resolution {
+// Delayed is the answer of an introduction node, given no sooner than now: the time for
+// which it was put off counts as time that the HTLC was held.
+func (f Fault) Delayed(now time.Time) Resolution {
+	return f.With(onion.Failure{Code: onion.InvalidOnionBlinding}, now)
+}
+
+// Passed is the failure of the outgoing HTLC, passed back at now. Kind is not Fulfilled.
+func (f Fault) Passed(r Resolution, now time.Time) Resolution {
 	switch {
 	case f.Place != onion.Outside:
-		return f.With(onion.Failure{Code: onion.InvalidOnionBlinding})
+		return f.With(onion.Failure{Code: onion.InvalidOnionBlinding}, now)
 	case r.Kind == Failed:
 		reason := append([]byte(nil), r.Reason...)
-		return Resolution{Kind: Failed, Reason: onion.WrapFailure(f.Secret, reason)}
+		a := f.attribute(r.Attribution, reason, now)
+		return Resolution{Kind: Failed, Reason: onion.WrapFailure(f.Secret, reason), Attribution: a}
 	case r.Kind == Malformed:
 		// The next node could not read our onion; we tell the origin for it (B4.mal.1).
-		return f.With(onion.Failure{Code: onion.Code(r.Code), OnionSHA256: r.OnionSHA256})
+		return f.With(onion.Failure{Code: onion.Code(r.Code), OnionSHA256: r.OnionSHA256}, now)
 	}
-	return f.With(onion.Failure{Code: onion.PermanentChannelFailure})
+	return f.With(onion.Failure{Code: onion.PermanentChannelFailure}, now)
 }

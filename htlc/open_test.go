@@ -3,6 +3,7 @@ package htlc
 import (
 	"crypto/sha256"
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/stretchr/testify/require"
@@ -36,6 +37,7 @@ func (k nodeKey) ECDH(p *btcec.PublicKey) ([32]byte, error) {
 var (
 	bob, carol, dave = newKey(2), newKey(3), newKey(4)
 	hash             = lnwire.Hash{9}
+	noon             = time.Unix(1_700_000_000, 0).UTC()
 )
 
 // pathEnd is what the end of a blinded path is told.
@@ -183,30 +185,30 @@ func TestFaultsOfBlindedPaths(t *testing.T) {
 	first := at(bob, packet, 200_000, 1000, nil)
 	f, _, _ := first.Onwards()
 	second := at(carol, first.Opened.Next, f.Amount, f.Expiry, f.PathKey)
-	inside := second.Fault().With(onion.Failure{Code: onion.TemporaryChannelFailure})
+	inside := second.Fault().With(onion.Failure{Code: onion.TemporaryChannelFailure}, noon)
 	require.Equal(t, Resolution{Kind: Malformed, OnionSHA256: sha256.Sum256(second.Onion[:]), Code: uint16(onion.InvalidOnionBlinding)}, inside)
 
 	for _, r := range []Resolution{
 		inside, {Kind: Failed, Reason: make([]byte, 292)}, {Kind: TimedOut},
 		{Kind: Malformed, Code: uint16(onion.InvalidOnionHMAC)},
 	} {
-		require.Equal(t, inside, second.Fault().Passed(r))
-		back := first.Fault().Passed(r)
+		require.Equal(t, inside, second.Fault().Passed(r, noon))
+		back := first.Fault().Passed(r, noon)
 		require.Equal(t, Failed, back.Kind)
 		hop, fail, ok := onion.DecodeFailure(secrets, back.Reason)
 		require.True(t, ok)
 		require.Zero(t, hop)
 		require.Equal(t, onion.Failure{Code: onion.InvalidOnionBlinding, OnionSHA256: sha256.Sum256(packet[:])}, fail)
 	}
-	own := first.Fault().With(onion.Failure{Code: onion.FeeInsufficient})
+	own := first.Fault().With(onion.Failure{Code: onion.FeeInsufficient}, noon)
 	_, fail, ok := onion.DecodeFailure(secrets, own.Reason)
 	require.True(t, ok)
 	require.Equal(t, onion.InvalidOnionBlinding, fail.Code)
 
 	outside := Locked{Opened: Opened{Secret: secrets[0]}}
-	_, fail, _ = onion.DecodeFailure(secrets, outside.Fault().With(onion.Failure{Code: onion.FeeInsufficient}).Reason)
+	_, fail, _ = onion.DecodeFailure(secrets, outside.Fault().With(onion.Failure{Code: onion.FeeInsufficient}, noon).Reason)
 	require.Equal(t, onion.FeeInsufficient, fail.Code)
-	_, fail, _ = onion.DecodeFailure(secrets, outside.Fault().Passed(Resolution{Kind: TimedOut}).Reason)
+	_, fail, _ = onion.DecodeFailure(secrets, outside.Fault().Passed(Resolution{Kind: TimedOut}, noon).Reason)
 	require.Equal(t, onion.PermanentChannelFailure, fail.Code)
 }
 
@@ -242,6 +244,6 @@ func FuzzOpen(f *testing.F) {
 			require.LessOrEqual(t, fwd.Amount, lnwire.MilliSat(1000))
 		}
 		_, _, _ = l.Ours()
-		require.Equal(t, Malformed, l.Fault().With(onion.Failure{}).Kind)
+		require.Equal(t, Malformed, l.Fault().With(onion.Failure{}, noon).Kind)
 	})
 }

@@ -51,8 +51,7 @@ func (r *Registry) again(in htlc.Locked, p *Part, l *live, row *Invoice, fx *Eff
 			l.faults[p.Ref] = in.Fault()
 		}
 	case Claimed:
-		fx.Resolve = append(fx.Resolve, Resolve{Ref: p.Ref, Why: "claimed before",
-			Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: *row.Preimage}})
+		fx.Resolve = append(fx.Resolve, Resolve{Ref: p.Ref, Why: "claimed before", Resolution: in.Fault().Fulfil(*row.Preimage, nil, r.now)})
 	case Returned:
 		r.fail(p.Ref, in.Fault(), r.failure(p.Code, p.Amount), "returned before", fx)
 	}

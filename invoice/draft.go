@@ -43,6 +43,9 @@ type Terms struct {
 	// Blinded are paths to us instead of our id and hints. Their path_id is Secret, and
 	// their sums hold the final delta.
 	Blinded []onion.PaymentPath
+	// Attribution: answers to the payer carry attribution data. Not at the end of a
+	// blinded path.
+	Attribution bool
 }
 
 // ourFeatures are those of every invoice that we write.
@@ -80,6 +83,9 @@ func Draft(n Network, t Terms, now time.Time, sign Signer) (Invoice, error) {
 	}
 	if inv.Blinded { // B11.blind.5
 		inv.Features = inv.Features.With(lnwire.RouteBlindingOptional, lnwire.Bolt11BlindedPathsRequired)
+	}
+	if t.Attribution && !inv.Blinded {
+		inv.Features = inv.Features.With(lnwire.AttributionDataOptional)
 	}
 	var err error
 	inv.Request, err = inv.encode(n, t.Blinded, sign)

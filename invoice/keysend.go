@@ -36,7 +36,7 @@ func (r *Registry) keysend(ev Arrived, final onion.Final, fx *Effects) {
 			Hash: h.Hash, Preimage: &preimage, Keysend: true, Amount: h.Amount,
 			FinalDelta: uint32(r.cfg.RejectDelta), CreatedAt: r.now.Round(0), Expiry: DefaultExpiry,
 		},
-		faults: map[htlc.Ref]htlc.Fault{},
+		faults: map[htlc.Ref]htlc.Fault{h.Ref: ev.HTLC.Fault()},
 	}
 	r.enter(l, fx)
 	fx.tell(WasAdded, l)

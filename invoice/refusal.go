@@ -40,7 +40,7 @@ func (rs *refusals) add(ref htlc.Ref, res htlc.Resolution) {
 // fail answers an HTLC with a failure that only the payer can read; at the end of a
 // blinded path it hears only that the path failed (B4.blind.2).
 func (r *Registry) fail(ref htlc.Ref, fault htlc.Fault, f onion.Failure, why string, fx *Effects) {
-	r.giveUp(ref, fault.With(f), why, fx)
+	r.giveUp(ref, fault.With(f, r.now), why, fx)
 }
 
 // giveUp answers an HTLC with anything but the preimage.

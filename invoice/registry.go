@@ -57,7 +57,7 @@ type Registry struct {
 // live is an invoice that can still change.
 type live struct {
 	Invoice
-	// faults say how to fail the parts. After a restart a part's is unknown until its
+	// faults say how to answer the parts. After a restart a part's is unknown until its
 	// HTLC is told again.
 	faults map[htlc.Ref]htlc.Fault
 	// started is when the first part of the current set came; zero without one. It

@@ -11,7 +11,6 @@ import (
 // settle claims the whole set: in one write the invoice is settled, its preimage
 // kept, and the answer to every part in the outbox (B4.final.16).
 func (r *Registry) settle(l *live, preimage lnwire.Preimage, fx *Effects) {
-	res := htlc.Resolution{Kind: htlc.Fulfilled, Preimage: preimage}
 	_, _, amount := l.held()
 	l.State, l.Preimage, l.Paid, l.SettledAt = Settled, &preimage, amount, r.now.Round(0)
 	for i := range l.Parts {
@@ -20,6 +19,12 @@ func (r *Registry) settle(l *live, preimage lnwire.Preimage, fx *Effects) {
 			continue
 		}
 		p.State, p.ResolvedAt = Claimed, r.now.Round(0)
+		// After a restart an HTLC may not have been told again yet: without its onion's
+		// secret the answer goes out unattributed.
+		res := htlc.Resolution{Kind: htlc.Fulfilled, Preimage: preimage}
+		if fault, ok := l.faults[p.Ref]; ok {
+			res = fault.Fulfil(preimage, nil, r.now)
+		}
 		fx.Delta.Outbox = append(fx.Delta.Outbox, Answer{Ref: p.Ref, Resolution: res})
 		fx.Resolve = append(fx.Resolve, Resolve{Ref: p.Ref, Resolution: res, Why: "paid"})
 	}

@@ -90,7 +90,11 @@ func (s sink) toChannel(c Conn, m lnwire.ChannelMessage) {
 		}
 		return
 	}
-	item := turn.Item{Event: channel.Received{Msg: m}}
+	rcv := channel.Received{Msg: m}
+	if _, ok := m.(*lnwire.RevokeAndAck); ok {
+		rcv.Now = s.n.now() // HTLCs that are locked in by it are held from here on
+	}
+	item := turn.Item{Event: rcv}
 	if add, ok := m.(*lnwire.UpdateAddHTLC); ok {
 		item.Opened = later(s.n.pool, func() *htlc.Opened {
 			o := htlc.Open(s.n.key, s.n.id, &add.Onion, add.Hash, add.PathKey)

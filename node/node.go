@@ -54,11 +54,15 @@ type Config struct {
 	TrickleDelay time.Duration // between batches of relayed gossip
 	PlainGossip  bool          // no gossip_queries_ex
 	NoStorage    bool          // keep no blobs for peers
-	AssumeValid  bool          // take announced channels without asking the chain for them
-	DisableAfter time.Duration // a channel's peer is away, until it is announced as disabled
-	EnableAfter  time.Duration // it is back, until it is announced as enabled
-	Birthday     time.Time     // of the seed; the wallet's coins are looked for from there on. Zero: in the whole chain
-	Window       uint32        // addresses looked for beyond the last used one; 0: the wallet's default
+	// NoAttribution neither makes nor passes on attribution data, NoAccountable no
+	// accountability signal.
+	NoAttribution bool
+	NoAccountable bool
+	AssumeValid   bool          // take announced channels without asking the chain for them
+	DisableAfter  time.Duration // a channel's peer is away, until it is announced as disabled
+	EnableAfter   time.Duration // it is back, until it is announced as enabled
+	Birthday      time.Time     // of the seed; the wallet's coins are looked for from there on. Zero: in the whole chain
+	Window        uint32        // addresses looked for beyond the last used one; 0: the wallet's default
 
 	RejectForwards bool
 	AcceptKeysend  bool // take payments that nobody made an invoice for
@@ -173,9 +177,12 @@ func New(cfg Config) (*Node, error) {
 	if !cfg.PlainGossip {
 		n.features = n.features.With(lnwire.GossipQueriesExOptional)
 	}
+	if !cfg.NoAttribution {
+		n.features = n.features.With(lnwire.AttributionDataOptional)
+	}
 	n.chanConfig = channel.Config{
 		Chain: *cfg.Net.GenesisHash, NodeID: n.id, NodeKey: keys.KeyLoc{Family: keys.FamilyNode}, MaxAnchorRate: cfg.Policy.MaxAnchor,
-		ReportDepth: cfg.Policy.ReportDepth,
+		ReportDepth: cfg.Policy.ReportDepth, Attribution: !cfg.NoAttribution, NoAccountable: cfg.NoAccountable,
 	}
 	n.publisher = newPublisher(cfg.Backend, cfg.Log)
 	n.messages = newMessenger(n)

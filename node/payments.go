@@ -207,7 +207,11 @@ func (r *payRun) act(p *pen, fx routing.Effects) {
 		delete(ps.byAttempt, id)
 	}
 	for i := range fx.Delta.Attempts {
-		ps.flights.ended(&fx.Delta.Attempts[i])
+		a := &fx.Delta.Attempts[i]
+		ps.flights.ended(a)
+		if len(a.Holds) > 0 {
+			ps.n.log.Debug("hold times of an attempt, from the first hop on", "hash", a.Hash, "attempt", a.ID, "held", a.Holds)
+		}
 	}
 	ps.scores.Learn(ps.n.now(), fx.Learn)
 	ps.mu.Unlock()

@@ -35,6 +35,7 @@ func (n *Node) addInvoice(ctx context.Context, t invoice.Terms, sign invoice.Sig
 		t.Preimage = new(lnwire.Preimage)
 		rand.Read(t.Preimage[:])
 	}
+	t.Attribution = n.chanConfig.Attribution
 	inv, err := invoice.Draft(network, t, n.now(), sign)
 	if err != nil {
 		return invoice.Invoice{}, err

@@ -67,7 +67,8 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 // the switch, busy with this very step, must hear of later.
 func (n *Node) add(p *pen, a forward.Add) {
 	ev := channel.AddHTLC{
-		Amount: a.Amount, Expiry: a.Expiry, Hash: a.Hash, Onion: &a.Onion, PathKey: a.PathKey, Origin: a.Origin,
+		Amount: a.Amount, Expiry: a.Expiry, Hash: a.Hash, Onion: &a.Onion, PathKey: a.PathKey, Accountable: a.Accountable,
+		Origin: a.Origin,
 	}
 	if a.Origin.Kind == htlc.FromAttempt {
 		ev.Attempt = &channel.AttemptRow{ID: a.Origin.AttemptID, Row: a.Row}
@@ -88,8 +89,8 @@ func (n *Node) resolve(p *pen, r forward.Resolve) {
 	if r.Record != nil {
 		ev.With = channeldb.Riders(channeldb.Batch{Forwards: []forward.Record{*r.Record}})
 	}
-	if r.Late {
-		n.spawn(func() { n.answerLate(ev) })
+	if r.Late != nil {
+		n.spawn(func() { n.answerLate(ev, *r.Late) })
 		return
 	}
 	n.answerTo(p, ev)
@@ -101,9 +102,10 @@ const maxLate = 300 * time.Millisecond
 // answerLate is answerTo after a random time, so that it does not tell where a blinded
 // path failed (BOLT 2). When the node stops before, the HTLC is decided anew at the next
 // start.
-func (n *Node) answerLate(ev channel.Resolve) {
+func (n *Node) answerLate(ev channel.Resolve, f htlc.Fault) {
 	select {
 	case <-time.After(lateBy()):
+		ev.Resolution = f.Delayed(n.now())
 		n.answerTo(nil, ev)
 	case <-n.ctx.Done():
 	}

@@ -168,7 +168,9 @@ func (s *turn) read(f flight, res htlc.Resolution) (AttemptFailure, verdict) {
 	if r.Tail != nil && ok {
 		hop = min(hop, r.intro()) // who inside the path, is nobody's business
 	}
-	if !ok || hop < 0 || hop >= len(r.Hops) {
+	if spoilt := !ok || hop < 0 || hop >= len(r.Hops); spoilt && res.Attribution != nil {
+		return s.spoilt(r, len(s.p.attempts[f.place].Holds))
+	} else if spoilt {
 		return AttemptFailure{Hop: UnknownHop, Text: "some node on the way answered with what nobody can read"}, unknown(r, s.env.Busy)
 	}
 	text := fmt.Sprintf("%s: %s", place(r, hop), failure.Explain())

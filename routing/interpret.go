@@ -71,15 +71,19 @@ func (d *reading) channel(i int) verdict {
 // the first may be at fault.
 //
 // B4.origin.4: a reply that no hop authenticated blames no hop in particular, and the payment goes on without those channels.
-func unknown(r *Route, busy []Load) verdict {
+func unknown(r *Route, busy []Load) verdict { return unknownFrom(r, busy, 0) }
+
+// unknownFrom is unknown when the first n hops are not at fault.
+func unknownFrom(r *Route, busy []Load, n int) verdict {
 	d := reading{r: r, busy: busy}
 	if len(r.Hops) == 1 {
 		return d.node(0)
 	}
+	d.passed(n)
 	if r.Tail != nil {
 		d.v.path = d.path()
 	}
-	for i := 1; i < min(len(r.Hops), r.intro()+1); i++ {
+	for i := max(n, 1); i < min(len(r.Hops), r.intro()+1); i++ {
 		d.failed(i, r.carried(i))
 	}
 	return d.v

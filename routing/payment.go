@@ -205,6 +205,7 @@ func (s *turn) resolved(ev Resolved) {
 	}
 	f := s.p.flights[i]
 	s.p.flights = slices.Delete(s.p.flights, i, i+1)
+	s.p.attempts[f.place].Holds = s.holds(f, ev.Resolution)
 	if ev.Resolution.Kind == htlc.Fulfilled && ev.Resolution.Preimage.Hash() == s.p.row.Terms.Hash {
 		s.paid(f, ev.Resolution.Preimage)
 		return

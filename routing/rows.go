@@ -185,6 +185,9 @@ type Attempt struct {
 	Status     Status
 	Preimage   lnwire.Preimage // Succeeded
 	Failure    *AttemptFailure // Failed
+	// Holds are for how long the hops, from the first on, say that they held the HTLC, in
+	// steps of 100 ms; shorter than the route when one of them did not say.
+	Holds []time.Duration
 }
 
 // UnknownHop is the FailedHop of a failure of which nobody can say who made it.

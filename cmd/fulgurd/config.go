@@ -125,6 +125,9 @@ type protocolOptions struct {
 	NoStorage   bool `long:"no-peer-storage" description:"keep no blobs for the peers that we have channels with"`
 	NoQueriesEx bool `long:"no-gossip-queries-ex" description:"do not offer extended gossip queries"`
 
+	NoAttribution bool `long:"no-attribution-data" description:"do not say how long HTLCs were held, nor who failed them, in what goes back to payers"`
+	NoAccountable bool `long:"no-experimental-accountability" description:"do not pass on accountability signals"`
+
 	ScidAlias    bool     `long:"option-scid-alias" description:"always on; accepted for lnd's files"`
 	SimpleClose  bool     `long:"rbf-coop-close" description:"always on; accepted for lnd's files"`
 	ZeroConf     bool     `long:"zero-conf" description:"allow channels that are used before their funding confirms"`

@@ -324,7 +324,8 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.log,
 		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
 		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
-		PlainGossip:  c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, AssumeValid: c.Routing.AssumeValid,
+		PlainGossip:  c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, NoAttribution: c.Protocol.NoAttribution,
+		NoAccountable: c.Protocol.NoAccountable, AssumeValid: c.Routing.AssumeValid,
 		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
 		Policy: c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
 	}

@@ -63,7 +63,7 @@ func (s *Switch) ended(o htlc.Outcome, fx *Effects) {
 			delete(s.forwards, o.Origin.Ref)
 			s.orphans[o.Origin.Ref] = o
 		default:
-			s.late(o, fx)
+			s.afterwards(o, fx)
 		}
 	case htlc.FromAttempt:
 		s.launchEnded(o, fx)
@@ -73,13 +73,21 @@ func (s *Switch) ended(o htlc.Outcome, fx *Effects) {
 	}
 }
 
-// late is an outcome for an incoming HTLC that was answered before. Only a
+// afterwards is an outcome for an incoming HTLC that was answered before. Only a
 // preimage is still worth telling: it may turn a timeout into a claim on chain
 // (V-05, V-12). A failure never overtakes anything.
-func (s *Switch) late(o htlc.Outcome, fx *Effects) {
+func (s *Switch) afterwards(o htlc.Outcome, fx *Effects) {
 	if o.Resolution.Kind == htlc.Fulfilled {
-		s.resolve(Resolve{Ref: o.Origin.Ref, Resolution: o.Resolution}, fx)
+		s.resolve(Resolve{Ref: o.Origin.Ref, Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: o.Resolution.Preimage}}, fx)
 	}
+}
+
+// late is the fault of an answer that has to be put off.
+func late(f htlc.Fault) *htlc.Fault {
+	if f.Place != onion.Introduction {
+		return nil
+	}
+	return &f
 }
 
 // answer tells the incoming channel how its HTLC ended.
@@ -89,7 +97,7 @@ func (s *Switch) answer(f *forward, o htlc.Outcome, fx *Effects) {
 	switch o.Resolution.Kind {
 	case htlc.Fulfilled:
 		kind = Settled
-		r.Resolution = htlc.Resolution{Kind: htlc.Fulfilled, Preimage: o.Resolution.Preimage}
+		r.Resolution = f.in.Fault().Fulfil(o.Resolution.Preimage, o.Resolution.Attribution, s.now)
 		r.Record = &Record{
 			SettledAt: s.now, LockedAt: f.lockedAt, In: f.in.HTLC.Ref, Out: o.Ref,
 			InSCID: s.links.scid(f.in.HTLC.Ref.ChanNum), OutSCID: s.links.scid(o.Ref.ChanNum),
@@ -97,7 +105,7 @@ func (s *Switch) answer(f *forward, o htlc.Outcome, fx *Effects) {
 		}
 	case htlc.Failed, htlc.Malformed, htlc.TimedOut:
 		fault := f.in.Fault()
-		r.Resolution, r.Late = fault.Passed(o.Resolution), fault.Place == onion.Introduction
+		r.Resolution, r.Late = fault.Passed(o.Resolution, s.now), late(fault)
 	}
 	s.resolve(r, fx)
 	f.out.now = o.Ref.ChanNum

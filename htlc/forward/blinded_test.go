@@ -75,10 +75,10 @@ func TestFailuresOfABlindedPath(t *testing.T) {
 		r, sum := fx.Resolve[0], sha256.Sum256(l.Onion[:])
 		if l.HTLC.PathKey != nil {
 			require.Equal(t, htlc.Resolution{Kind: htlc.Malformed, OnionSHA256: sum, Code: uint16(onion.InvalidOnionBlinding)}, r.Resolution)
-			require.False(t, r.Late)
+			require.Nil(t, r.Late)
 			return
 		}
-		require.True(t, r.Late)
+		require.NotNil(t, r.Late)
 		require.Equal(t, onion.Failure{Code: onion.InvalidOnionBlinding, OnionSHA256: sum}, failureOf(t, fx, l))
 	}
 	for _, inside := range []bool{true, false} {

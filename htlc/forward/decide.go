@@ -87,6 +87,7 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 	f := &forward{in: in, known: true, lockedAt: s.now, out: route{
 		amount: p.Amount, expiry: p.Expiry, hash: in.HTLC.Hash, onion: in.Opened.Next,
 		pathKey: p.PathKey, // B4.bfwd.6
+		signal:  in.HTLC.Accountable,
 		wanted:  out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.Amount),
 	}}
 	s.forwards[in.HTLC.Ref] = f
@@ -155,7 +156,7 @@ func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy, inbound lnw
 // refuse fails an incoming HTLC ourselves.
 func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why string, fx *Effects) {
 	fault := in.Fault()
-	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: fault.With(fail), Late: fault.Place == onion.Introduction}, fx)
+	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: fault.With(fail, s.now), Late: late(fault)}, fx)
 	n := Notice{
 		Kind: RefusedHere, In: in.HTLC.Ref, InSCID: s.links.scid(in.HTLC.Ref.ChanNum),
 		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why, Received: in.Opened.Final,

@@ -113,8 +113,10 @@ type Add struct {
 	Hash    lnwire.Hash
 	Onion   onion.Packet
 	PathKey *lnwire.PubKey
-	Origin  htlc.Origin
-	Row     []byte // the attempt's row, of Origin FromAttempt
+	// Accountable is the signal as it came with the incoming HTLC.
+	Accountable lnwire.Accountability
+	Origin      htlc.Origin
+	Row         []byte // the attempt's row, of Origin FromAttempt
 }
 
 // Resolve answers an incoming HTLC, into its channel's inbox.
@@ -123,9 +125,10 @@ type Resolve struct {
 	Resolution htlc.Resolution
 	// Record is the forward that earned a fee, to be written with the answer.
 	Record *Record
-	// Late: the answer should wait for a short random time. An introduction node that
-	// fails at once tells how far behind it the HTLC got (BOLT 2).
-	Late bool
+	// Late, unless nil: the answer should wait for a short random time, and is what the
+	// fault says then. An introduction node that fails at once tells how far behind it the
+	// HTLC got (BOLT 2).
+	Late *htlc.Fault
 }
 
 // Result is the end of an attempt of ours: exactly one of the fields is set.

@@ -68,9 +68,10 @@ type route struct {
 	onion  onion.Packet
 	// pathKey is for the next node, inside a blinded path.
 	pathKey *lnwire.PubKey
-	wanted  uint64   // the channel that was named
-	now     uint64   // the channel that has it now
-	left    []uint64 // those not yet tried
+	signal  lnwire.Accountability // as it came
+	wanted  uint64                // the channel that was named
+	now     uint64                // the channel that has it now
+	left    []uint64              // those not yet tried
 	last    htlc.Refusal
 }
 
@@ -160,7 +161,7 @@ func (s *Switch) try(r *route, origin htlc.Origin, row []byte, fx *Effects) bool
 		}
 		fx.Add = append(fx.Add, Add{
 			ChanNum: r.now, Amount: r.amount, Expiry: r.expiry, Hash: r.hash, Onion: r.onion,
-			PathKey: r.pathKey, Origin: origin, Row: row,
+			PathKey: r.pathKey, Accountable: r.signal, Origin: origin, Row: row,
 		})
 		return true
 	}

@@ -1,8 +1,11 @@
 package onion
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"hash"
 	"math"
 	"time"
 
@@ -48,8 +51,11 @@ func Attribute(secret lnwire.Secret, downstream *lnwire.Attribution, packet []by
 	units := min(max(hold/holdUnit, 0), math.MaxUint32)
 	binary.BigEndian.PutUint32(a[:], uint32(units))
 	um := deriveKey(keyUm, secret)
-	for y := range attributionHops {
-		copy(a[macAt(0, y):], attributionMac(um[:], packet, a, y))
+	h := hmac.New(sha256.New, um[:])
+	h.Write(packet)
+	for y := range attributionHops { // each covers one hold time more than the one before
+		h.Write(a[y*holdLen : (y+1)*holdLen])
+		copy(a[macAt(0, y):], sealBehind(clone(h), a, y))
 	}
 	xorStream(deriveKey(keyAmmagExt, secret), 0, a[:])
 	return a
@@ -87,11 +93,26 @@ func shiftForth(a *lnwire.Attribution) {
 // attributionMac is the HMAC of the node in front for a distance to the end of the
 // route: over the packet, the hold times up to there, and one HMAC of each node behind.
 func attributionMac(key, packet []byte, a *lnwire.Attribution, y int) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(packet)
+	h.Write(a[:(y+1)*holdLen])
+	return sealBehind(h, a, y)
+}
+
+// sealBehind ends an HMAC with those of the nodes behind.
+func sealBehind(h hash.Hash, a *lnwire.Attribution, y int) []byte {
 	var behind [attributionHops * shortMacLen]byte
 	for x := 1; x <= y; x++ {
 		copy(behind[(x-1)*shortMacLen:x*shortMacLen], a[macAt(x, y-x):])
 	}
-	return mac(key, packet, a[:(y+1)*holdLen], behind[:y*shortMacLen])[:shortMacLen]
+	h.Write(behind[:y*shortMacLen])
+	return h.Sum(nil)[:shortMacLen]
+}
+
+// clone is the HMAC as far as it is.
+func clone(h hash.Hash) hash.Hash {
+	c, _ := h.(hash.Cloner).Clone() // fails for hashes that cannot; SHA-256 can
+	return c
 }
 
 // ReadAttribution takes apart what came back to the payer. Secrets are those that
@@ -100,20 +121,26 @@ func attributionMac(key, packet []byte, a *lnwire.Attribution, y int) []byte {
 // first that did not authenticate what it passed on: when those are fewer than the
 // hops, then that hop or the one before it spoilt something, or does not take part.
 //
-// The work does not depend on the route's length (B4.ret.5).
+// With a packet the work does not depend on the route's length (B4.ret.5); after a
+// fulfilment nobody tries again.
 func ReadAttribution(secrets []lnwire.Secret, packet []byte, a *lnwire.Attribution) (holds []time.Duration) {
 	if len(secrets) > attributionHops {
 		return nil
 	}
 	data, layers := *a, append([]byte{}, packet...)
 	var dummy lnwire.Secret
-	valid := true
-	for i := range attributionHops {
+	valid, rounds := true, attributionHops
+	if len(packet) == 0 {
+		rounds = len(secrets)
+	}
+	for i := range rounds {
 		secret, y := dummy, 0
 		if i < len(secrets) {
 			secret, y = secrets[i], len(secrets)-1-i
 		}
-		WrapFailure(secret, layers)
+		if len(layers) > 0 {
+			WrapFailure(secret, layers)
+		}
 		xorStream(deriveKey(keyAmmagExt, secret), 0, data[:])
 		um := deriveKey(keyUm, secret)
 		at := macAt(0, y)

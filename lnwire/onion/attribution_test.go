@@ -129,3 +129,36 @@ func BenchmarkAttribute(b *testing.B) {
 		a = Attribute(lnwire.Secret{1}, a, make([]byte, 292), time.Second)
 	}
 }
+
+// FuzzReadAttribution: whatever comes back to the payer is read to its first fault, and
+// nothing of it is changed.
+func FuzzReadAttribution(f *testing.F) {
+	packet, a := EncryptFailureAttributed(lnwire.Secret{2}, Failure{Code: TemporaryNodeFailure}, time.Second)
+	f.Add(uint8(1), a[:], packet)
+	a = Attribute(lnwire.Secret{1}, a, packet, time.Minute)
+	f.Add(uint8(2), a[:], WrapFailure(lnwire.Secret{1}, packet))
+	f.Add(uint8(20), []byte{}, []byte{1})
+	f.Fuzz(func(t *testing.T, hops uint8, data, packet []byte) {
+		secrets := make([]lnwire.Secret, hops)
+		for i := range secrets {
+			secrets[i][0] = byte(i + 1)
+		}
+		var a lnwire.Attribution
+		copy(a[:], data)
+		before, was := a, append([]byte{}, packet...)
+		holds := ReadAttribution(secrets, packet, &a)
+		require.LessOrEqual(t, len(holds), min(len(secrets), attributionHops))
+		require.Equal(t, before, a)
+		require.Equal(t, was, append([]byte{}, packet...))
+		for _, h := range holds {
+			require.GreaterOrEqual(t, h, time.Duration(0))
+		}
+	})
+}
+
+func BenchmarkReadAttribution(b *testing.B) {
+	a := Attribute(lnwire.Secret{1}, nil, nil, time.Second)
+	for b.Loop() {
+		ReadAttribution([]lnwire.Secret{{1}, {2}, {3}}, nil, a)
+	}
+}
