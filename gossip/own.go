@@ -24,8 +24,9 @@ type own struct {
 	// early is the peer's public update that came before the channel was public here:
 	// its announcement is being proved, or the peer was quicker with its own.
 	early *early
-	// shown: the peer has told something public of the channel, so it is in its map.
-	shown bool
+	// shown is how often the peer has told something public of the channel, so that it
+	// may be in its map.
+	shown int
 }
 
 // early is an update that waits for its channel to be public.
@@ -330,15 +331,20 @@ func (m *Machine) shownBy(p *peer, msg lnwire.Message) {
 	}
 }
 
-// shows takes note that a peer told something public of a channel with us: the channel is
-// in its map now. What LDK heard of our side and of us before that it has thrown away, so
-// both are told once more.
+// shownMax is how often a peer that shows that it knows a channel is told our side of it:
+// the first time may have been too early.
+const shownMax = 3
+
+// shows takes note that a peer told something public of a channel with us: the channel may
+// be in its map now. What LDK heard of our side and of us before that it has thrown away, so
+// both are told once more. LDK's update for us alone looks as the one for everybody, and
+// under way it may meet our announcement: only the second of them shows what is so.
 func (m *Machine) shows(from lnwire.PubKey, o *own) {
 	p := m.peers[from]
-	if p == nil || p.dropped || o.shown || o.link.Peer != from {
+	if p == nil || p.dropped || o.shown == shownMax || o.link.Peer != from {
 		return
 	}
-	o.shown = true
+	o.shown++
 	if o.last != nil {
 		m.send(p, o.last)
 	}
