@@ -11,7 +11,7 @@ import (
 
 // holds reads the hold times that came with the end of an attempt (BOLT 4).
 //
-// B4.origin.18: hold times are kept as far as every hop up to there authenticated them.
+// B4.origin.20: hold times are kept as far as every hop up to there authenticated them.
 func (s *turn) holds(f flight, res htlc.Resolution) []time.Duration {
 	if res.Attribution == nil {
 		return nil
@@ -30,7 +30,7 @@ func (s *turn) holds(f flight, res htlc.Resolution) []time.Duration {
 // authenticate what they passed on. Hop n-1 or hop n spoilt it, if hop n takes part in
 // attributing at all; if not, it may have been anybody from there on.
 //
-// B4.origin.19: a failure that nobody can read is charged to the two nodes between which it was spoilt, when attribution data tells them.
+// B4.origin.21: a failure that nobody can read is charged to the two nodes between which it was spoilt, when attribution data tells them.
 func (s *turn) spoilt(r *Route, n int) (AttemptFailure, verdict) {
 	f := AttemptFailure{Hop: UnknownHop}
 	d := reading{r: r, busy: s.env.Busy}

@@ -57,7 +57,7 @@ func (b *bench) back(l Launch, r htlc.Resolution, change func(hop int, r *htlc.R
 	return Resolved{l.AttemptID, r}
 }
 
-// B4.origin.18: hold times of a payment and of a failure that can be read are kept with the
+// B4.origin.20: hold times of a payment and of a failure that can be read are kept with the
 // attempt, as far as they are authentic; after a restart as well.
 func TestHoldTimesAreKept(t *testing.T) {
 	all := []time.Duration{2 * time.Second, time.Second, 0}
@@ -90,7 +90,7 @@ func TestHoldTimesAreKept(t *testing.T) {
 	}
 }
 
-// B4.origin.19: a failure that nobody can read is charged to the two nodes between which it
+// B4.origin.21: a failure that nobody can read is charged to the two nodes between which it
 // was spoilt: the one that took part before, and the one behind it, if that says that it
 // takes part. If it does not, to all behind.
 func TestBlameOfAPair(t *testing.T) {
