@@ -122,6 +122,8 @@ type Info struct {
 	HTLCs                    []htlc.HTLC // every one in the table, incoming first
 	FundingTx                *wire.MsgTx // when known
 	Closed                   *ClosedRow
-	Ends                     []EndOutput // of a commitment in the chain: what is or could become ours
-	Now                      time.Time   // of the last Tick
+	Ends                     []EndOutput    // of a commitment in the chain: what is or could become ours
+	Anchor                   *wire.OutPoint // ours of the commitment that waits to be mined; nil: none
+	Rival                    chainhash.Hash // the peer's commitment that was seen unconfirmed; zero: none
+	Now                      time.Time      // of the last Tick
 }

@@ -81,6 +81,12 @@ func (c *Channel) Info() Info {
 	for j := range c.end.outputs {
 		i.Ends = append(i.Ends, endOutput(&c.end.outputs[j]))
 	}
+	if c.lift.given != nil {
+		i.Anchor = &c.lift.given.op
+	}
+	if c.lift.rival != nil {
+		i.Rival = c.lift.rival.Txid
+	}
 	s := c.localSpec()
 	i.Rate = s.FeeRate
 	if c.core.Phase >= AwaitReady && c.core.Phase < Closed {

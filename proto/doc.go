@@ -10,5 +10,5 @@
 //	make proto
 //
 // The sub-packages are lnrpc (Lightning, State, WalletUnlocker), routerrpc, invoicesrpc, walletrpc, chainrpc and verrpc;
-// fulgur.swagger.json describes the REST side of all of them.
+// fulgurrpc is what lnd has no place for. fulgur.swagger.json describes the REST side of all of them.
 package proto

@@ -74,10 +74,16 @@ var permissions = map[string][]macaroons.Op{
 	"/invoicesrpc.Invoices/SubscribeSingleInvoice": rights("invoices:read"),
 	"/invoicesrpc.Invoices/LookupInvoiceV2":        rights("invoices:write"),
 
-	"/walletrpc.WalletKit/ListUnspent":   rights("onchain:read"),
-	"/walletrpc.WalletKit/NextAddr":      rights("address:read"),
-	"/walletrpc.WalletKit/EstimateFee":   rights("onchain:read"),
-	"/walletrpc.WalletKit/PendingSweeps": rights("onchain:read"),
+	"/walletrpc.WalletKit/ListUnspent":       rights("onchain:read"),
+	"/walletrpc.WalletKit/NextAddr":          rights("address:read"),
+	"/walletrpc.WalletKit/EstimateFee":       rights("onchain:read"),
+	"/walletrpc.WalletKit/PendingSweeps":     rights("onchain:read"),
+	"/walletrpc.WalletKit/ListSweeps":        rights("onchain:read"),
+	"/walletrpc.WalletKit/BumpFee":           rights("onchain:write"),
+	"/walletrpc.WalletKit/BumpForceCloseFee": rights("onchain:write"),
+
+	"/fulgurrpc.Closing/Rescue":    rights("offchain:read", "onchain:read"),
+	"/fulgurrpc.Closing/PlanClose": rights("offchain:read", "onchain:read"),
 
 	"/chainrpc.ChainNotifier/RegisterBlockEpochNtfn": rights("onchain:read"),
 

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
+	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
@@ -32,4 +33,5 @@ var services = []service{
 	{desc: &walletrpc.WalletKit_ServiceDesc, rest: walletrpc.RegisterWalletKitHandler},
 	{desc: &chainrpc.ChainNotifier_ServiceDesc, rest: chainrpc.RegisterChainNotifierHandler},
 	{desc: &verrpc.Versioner_ServiceDesc, rest: verrpc.RegisterVersionerHandler},
+	{desc: &fulgurrpc.Closing_ServiceDesc, rest: fulgurrpc.RegisterClosingHandler},
 }

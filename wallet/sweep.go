@@ -12,6 +12,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 // SweepRequest asks for an output to be brought home.
@@ -356,7 +357,8 @@ func (s *Sweeper) ready(r *request) bool {
 // PendingSweep is a request as PendingSweeps shows it.
 type PendingSweep struct {
 	OutPoint  wire.OutPoint
-	Kind      commitment.SpendKind
+	Kind      commitment.SpendKind // 0: a coin of the wallet, of the account Form
+	Form      keys.AccountKind
 	Value     lnwire.Sat
 	Rate      lnwire.SatPerKW // of the last transaction, with its parent; 0: none yet
 	Requested lnwire.SatPerKW // that the user wished to begin with; 0: none
@@ -384,6 +386,9 @@ func (s *Sweeper) Pending() []PendingSweep {
 			Deadline: r.Deadline, Budget: r.budget(), Immediate: s.alone(r), Requested: r.wish.rate, Lifts: r.Parent != nil, Held: r.held,
 		}
 		p.Maturity, _ = r.maturity()
+		if r.coin != nil {
+			p.Form = r.coin.Key.Account
+		}
 		if r.flight != nil {
 			p.Txid, p.Fee = r.flight.txid, r.flight.fee
 		}

@@ -864,11 +864,488 @@ func (x *PendingSweep) GetMaturityHeight() uint32 {
 	return 0
 }
 
+// ListSweepsRequest filters sweeps.
+type ListSweepsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whole transactions instead of their ids.
+	Verbose bool `protobuf:"varint,1,opt,name=verbose,proto3" json:"verbose,omitempty"`
+	// The first block; -1: only unconfirmed ones.
+	StartHeight   int32 `protobuf:"varint,2,opt,name=start_height,json=startHeight,proto3" json:"start_height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSweepsRequest) Reset() {
+	*x = ListSweepsRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSweepsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSweepsRequest) ProtoMessage() {}
+
+func (x *ListSweepsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSweepsRequest.ProtoReflect.Descriptor instead.
+func (*ListSweepsRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListSweepsRequest) GetVerbose() bool {
+	if x != nil {
+		return x.Verbose
+	}
+	return false
+}
+
+func (x *ListSweepsRequest) GetStartHeight() int32 {
+	if x != nil {
+		return x.StartHeight
+	}
+	return 0
+}
+
+// ListSweepsResponse lists sweeps. One that was replaced by another for a higher fee is not in it.
+type ListSweepsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Sweeps:
+	//
+	//	*ListSweepsResponse_TransactionDetails
+	//	*ListSweepsResponse_TransactionIds
+	Sweeps        isListSweepsResponse_Sweeps `protobuf_oneof:"sweeps"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSweepsResponse) Reset() {
+	*x = ListSweepsResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSweepsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSweepsResponse) ProtoMessage() {}
+
+func (x *ListSweepsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSweepsResponse.ProtoReflect.Descriptor instead.
+func (*ListSweepsResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListSweepsResponse) GetSweeps() isListSweepsResponse_Sweeps {
+	if x != nil {
+		return x.Sweeps
+	}
+	return nil
+}
+
+func (x *ListSweepsResponse) GetTransactionDetails() *lnrpc.TransactionDetails {
+	if x != nil {
+		if x, ok := x.Sweeps.(*ListSweepsResponse_TransactionDetails); ok {
+			return x.TransactionDetails
+		}
+	}
+	return nil
+}
+
+func (x *ListSweepsResponse) GetTransactionIds() *ListSweepsResponse_TransactionIDs {
+	if x != nil {
+		if x, ok := x.Sweeps.(*ListSweepsResponse_TransactionIds); ok {
+			return x.TransactionIds
+		}
+	}
+	return nil
+}
+
+type isListSweepsResponse_Sweeps interface {
+	isListSweepsResponse_Sweeps()
+}
+
+type ListSweepsResponse_TransactionDetails struct {
+	TransactionDetails *lnrpc.TransactionDetails `protobuf:"bytes,1,opt,name=transaction_details,json=transactionDetails,proto3,oneof"`
+}
+
+type ListSweepsResponse_TransactionIds struct {
+	TransactionIds *ListSweepsResponse_TransactionIDs `protobuf:"bytes,2,opt,name=transaction_ids,json=transactionIds,proto3,oneof"`
+}
+
+func (*ListSweepsResponse_TransactionDetails) isListSweepsResponse_Sweeps() {}
+
+func (*ListSweepsResponse_TransactionIds) isListSweepsResponse_Sweeps() {}
+
+// BumpFeeRequest names the output and the wish; what is 0 stays as it was.
+type BumpFeeRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Outpoint *lnrpc.OutPoint        `protobuf:"bytes,1,opt,name=outpoint,proto3" json:"outpoint,omitempty"`
+	// The feerate to begin with, by the blocks that it would take. Not with sat_per_vbyte.
+	TargetConf uint32 `protobuf:"varint,2,opt,name=target_conf,json=targetConf,proto3" json:"target_conf,omitempty"`
+	// Replaced by sat_per_vbyte.
+	//
+	// Deprecated: Marked as deprecated in walletrpc/walletkit.proto.
+	SatPerByte uint32 `protobuf:"varint,3,opt,name=sat_per_byte,json=satPerByte,proto3" json:"sat_per_byte,omitempty"`
+	// Replaced by immediate.
+	//
+	// Deprecated: Marked as deprecated in walletrpc/walletkit.proto.
+	Force bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	// The feerate to begin with.
+	SatPerVbyte uint64 `protobuf:"varint,5,opt,name=sat_per_vbyte,json=satPerVbyte,proto3" json:"sat_per_vbyte,omitempty"`
+	// Share no transaction with outputs that are not urgent.
+	Immediate bool `protobuf:"varint,6,opt,name=immediate,proto3" json:"immediate,omitempty"`
+	// The most that may be paid in fees, in satoshis; above the value of the output coins of the wallet help to pay.
+	Budget uint64 `protobuf:"varint,7,opt,name=budget,proto3" json:"budget,omitempty"`
+	// Within so many blocks; needs budget, to which the offer rises until then.
+	DeadlineDelta uint32 `protobuf:"varint,8,opt,name=deadline_delta,json=deadlineDelta,proto3" json:"deadline_delta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BumpFeeRequest) Reset() {
+	*x = BumpFeeRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BumpFeeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BumpFeeRequest) ProtoMessage() {}
+
+func (x *BumpFeeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BumpFeeRequest.ProtoReflect.Descriptor instead.
+func (*BumpFeeRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *BumpFeeRequest) GetOutpoint() *lnrpc.OutPoint {
+	if x != nil {
+		return x.Outpoint
+	}
+	return nil
+}
+
+func (x *BumpFeeRequest) GetTargetConf() uint32 {
+	if x != nil {
+		return x.TargetConf
+	}
+	return 0
+}
+
+// Deprecated: Marked as deprecated in walletrpc/walletkit.proto.
+func (x *BumpFeeRequest) GetSatPerByte() uint32 {
+	if x != nil {
+		return x.SatPerByte
+	}
+	return 0
+}
+
+// Deprecated: Marked as deprecated in walletrpc/walletkit.proto.
+func (x *BumpFeeRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *BumpFeeRequest) GetSatPerVbyte() uint64 {
+	if x != nil {
+		return x.SatPerVbyte
+	}
+	return 0
+}
+
+func (x *BumpFeeRequest) GetImmediate() bool {
+	if x != nil {
+		return x.Immediate
+	}
+	return false
+}
+
+func (x *BumpFeeRequest) GetBudget() uint64 {
+	if x != nil {
+		return x.Budget
+	}
+	return 0
+}
+
+func (x *BumpFeeRequest) GetDeadlineDelta() uint32 {
+	if x != nil {
+		return x.DeadlineDelta
+	}
+	return 0
+}
+
+// BumpFeeResponse says what was done.
+type BumpFeeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BumpFeeResponse) Reset() {
+	*x = BumpFeeResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BumpFeeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BumpFeeResponse) ProtoMessage() {}
+
+func (x *BumpFeeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BumpFeeResponse.ProtoReflect.Descriptor instead.
+func (*BumpFeeResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BumpFeeResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// BumpForceCloseFeeRequest names the channel and the wish; what is 0 stays as it was.
+type BumpForceCloseFeeRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ChanPoint *lnrpc.ChannelPoint    `protobuf:"bytes,1,opt,name=chan_point,json=chanPoint,proto3" json:"chan_point,omitempty"`
+	// Within so many blocks; needs budget.
+	DeadlineDelta uint32 `protobuf:"varint,2,opt,name=deadline_delta,json=deadlineDelta,proto3" json:"deadline_delta,omitempty"`
+	// The feerate of commitment and child together to begin with, in sat/vbyte. Not with target_conf.
+	StartingFeerate uint64 `protobuf:"varint,3,opt,name=starting_feerate,json=startingFeerate,proto3" json:"starting_feerate,omitempty"`
+	Immediate       bool   `protobuf:"varint,4,opt,name=immediate,proto3" json:"immediate,omitempty"`
+	// The most that the child may pay, in satoshis. A commitment without HTLCs that are urgent has a small one.
+	Budget uint64 `protobuf:"varint,5,opt,name=budget,proto3" json:"budget,omitempty"`
+	// The feerate to begin with, by the blocks that it would take.
+	TargetConf    uint32 `protobuf:"varint,6,opt,name=target_conf,json=targetConf,proto3" json:"target_conf,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BumpForceCloseFeeRequest) Reset() {
+	*x = BumpForceCloseFeeRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BumpForceCloseFeeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BumpForceCloseFeeRequest) ProtoMessage() {}
+
+func (x *BumpForceCloseFeeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BumpForceCloseFeeRequest.ProtoReflect.Descriptor instead.
+func (*BumpForceCloseFeeRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *BumpForceCloseFeeRequest) GetChanPoint() *lnrpc.ChannelPoint {
+	if x != nil {
+		return x.ChanPoint
+	}
+	return nil
+}
+
+func (x *BumpForceCloseFeeRequest) GetDeadlineDelta() uint32 {
+	if x != nil {
+		return x.DeadlineDelta
+	}
+	return 0
+}
+
+func (x *BumpForceCloseFeeRequest) GetStartingFeerate() uint64 {
+	if x != nil {
+		return x.StartingFeerate
+	}
+	return 0
+}
+
+func (x *BumpForceCloseFeeRequest) GetImmediate() bool {
+	if x != nil {
+		return x.Immediate
+	}
+	return false
+}
+
+func (x *BumpForceCloseFeeRequest) GetBudget() uint64 {
+	if x != nil {
+		return x.Budget
+	}
+	return 0
+}
+
+func (x *BumpForceCloseFeeRequest) GetTargetConf() uint32 {
+	if x != nil {
+		return x.TargetConf
+	}
+	return 0
+}
+
+// BumpForceCloseFeeResponse says what was done.
+type BumpForceCloseFeeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BumpForceCloseFeeResponse) Reset() {
+	*x = BumpForceCloseFeeResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BumpForceCloseFeeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BumpForceCloseFeeResponse) ProtoMessage() {}
+
+func (x *BumpForceCloseFeeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BumpForceCloseFeeResponse.ProtoReflect.Descriptor instead.
+func (*BumpForceCloseFeeResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *BumpForceCloseFeeResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// TransactionIDs are ids in the order in which they were mined, unconfirmed ones last.
+type ListSweepsResponse_TransactionIDs struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hex as block explorers show it.
+	TransactionIds []string `protobuf:"bytes,1,rep,name=transaction_ids,json=transactionIds,proto3" json:"transaction_ids,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListSweepsResponse_TransactionIDs) Reset() {
+	*x = ListSweepsResponse_TransactionIDs{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSweepsResponse_TransactionIDs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSweepsResponse_TransactionIDs) ProtoMessage() {}
+
+func (x *ListSweepsResponse_TransactionIDs) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSweepsResponse_TransactionIDs.ProtoReflect.Descriptor instead.
+func (*ListSweepsResponse_TransactionIDs) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{10, 0}
+}
+
+func (x *ListSweepsResponse_TransactionIDs) GetTransactionIds() []string {
+	if x != nil {
+		return x.TransactionIds
+	}
+	return nil
+}
+
 var File_walletrpc_walletkit_proto protoreflect.FileDescriptor
 
 const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\n" +
-	"\x19walletrpc/walletkit.proto\x12\twalletrpc\x1a\x11lnrpc/coins.proto\"\x93\x01\n" +
+	"\x19walletrpc/walletkit.proto\x12\twalletrpc\x1a\x14lnrpc/channels.proto\x1a\x11lnrpc/coins.proto\"\x93\x01\n" +
 	"\x12ListUnspentRequest\x12\x1b\n" +
 	"\tmin_confs\x18\x01 \x01(\x05R\bminConfs\x12\x1b\n" +
 	"\tmax_confs\x18\x02 \x01(\x05R\bmaxConfs\x12\x18\n" +
@@ -910,7 +1387,40 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\timmediate\x18\f \x01(\bR\timmediate\x12\x16\n" +
 	"\x06budget\x18\r \x01(\x04R\x06budget\x12'\n" +
 	"\x0fdeadline_height\x18\x0e \x01(\rR\x0edeadlineHeight\x12'\n" +
-	"\x0fmaturity_height\x18\x0f \x01(\rR\x0ematurityHeight*\x8e\x01\n" +
+	"\x0fmaturity_height\x18\x0f \x01(\rR\x0ematurityHeight\"P\n" +
+	"\x11ListSweepsRequest\x12\x18\n" +
+	"\averbose\x18\x01 \x01(\bR\averbose\x12!\n" +
+	"\fstart_height\x18\x02 \x01(\x05R\vstartHeight\"\x80\x02\n" +
+	"\x12ListSweepsResponse\x12L\n" +
+	"\x13transaction_details\x18\x01 \x01(\v2\x19.lnrpc.TransactionDetailsH\x00R\x12transactionDetails\x12W\n" +
+	"\x0ftransaction_ids\x18\x02 \x01(\v2,.walletrpc.ListSweepsResponse.TransactionIDsH\x00R\x0etransactionIds\x1a9\n" +
+	"\x0eTransactionIDs\x12'\n" +
+	"\x0ftransaction_ids\x18\x01 \x03(\tR\x0etransactionIdsB\b\n" +
+	"\x06sweeps\"\x9f\x02\n" +
+	"\x0eBumpFeeRequest\x12+\n" +
+	"\boutpoint\x18\x01 \x01(\v2\x0f.lnrpc.OutPointR\boutpoint\x12\x1f\n" +
+	"\vtarget_conf\x18\x02 \x01(\rR\n" +
+	"targetConf\x12$\n" +
+	"\fsat_per_byte\x18\x03 \x01(\rB\x02\x18\x01R\n" +
+	"satPerByte\x12\x18\n" +
+	"\x05force\x18\x04 \x01(\bB\x02\x18\x01R\x05force\x12\"\n" +
+	"\rsat_per_vbyte\x18\x05 \x01(\x04R\vsatPerVbyte\x12\x1c\n" +
+	"\timmediate\x18\x06 \x01(\bR\timmediate\x12\x16\n" +
+	"\x06budget\x18\a \x01(\x04R\x06budget\x12%\n" +
+	"\x0edeadline_delta\x18\b \x01(\rR\rdeadlineDelta\")\n" +
+	"\x0fBumpFeeResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\"\xf7\x01\n" +
+	"\x18BumpForceCloseFeeRequest\x122\n" +
+	"\n" +
+	"chan_point\x18\x01 \x01(\v2\x13.lnrpc.ChannelPointR\tchanPoint\x12%\n" +
+	"\x0edeadline_delta\x18\x02 \x01(\rR\rdeadlineDelta\x12)\n" +
+	"\x10starting_feerate\x18\x03 \x01(\x04R\x0fstartingFeerate\x12\x1c\n" +
+	"\timmediate\x18\x04 \x01(\bR\timmediate\x12\x16\n" +
+	"\x06budget\x18\x05 \x01(\x04R\x06budget\x12\x1f\n" +
+	"\vtarget_conf\x18\x06 \x01(\rR\n" +
+	"targetConf\"3\n" +
+	"\x19BumpForceCloseFeeResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status*\x8e\x01\n" +
 	"\vAddressType\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x17\n" +
 	"\x13WITNESS_PUBKEY_HASH\x10\x01\x12\x1e\n" +
@@ -961,12 +1471,16 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"0TAPROOT_HTLC_ACCEPTED_SUCCESS_SECOND_LEVEL_FINAL\x10'\x12-\n" +
 	")TAPROOT_HTLC_OFFERED_REMOTE_TIMEOUT_FINAL\x10(\x12.\n" +
 	"*TAPROOT_HTLC_ACCEPTED_REMOTE_SUCCESS_FINAL\x10)\x12#\n" +
-	"\x1fTAPROOT_COMMITMENT_REVOKE_FINAL\x10*2\xb8\x02\n" +
+	"\x1fTAPROOT_COMMITMENT_REVOKE_FINAL\x10*2\xa5\x04\n" +
 	"\tWalletKit\x12L\n" +
 	"\vListUnspent\x12\x1d.walletrpc.ListUnspentRequest\x1a\x1e.walletrpc.ListUnspentResponse\x12;\n" +
 	"\bNextAddr\x12\x16.walletrpc.AddrRequest\x1a\x17.walletrpc.AddrResponse\x12L\n" +
 	"\vEstimateFee\x12\x1d.walletrpc.EstimateFeeRequest\x1a\x1e.walletrpc.EstimateFeeResponse\x12R\n" +
-	"\rPendingSweeps\x12\x1f.walletrpc.PendingSweepsRequest\x1a .walletrpc.PendingSweepsResponseB-Z+github.com/fulgur-ln/fulgur/proto/walletrpcb\x06proto3"
+	"\rPendingSweeps\x12\x1f.walletrpc.PendingSweepsRequest\x1a .walletrpc.PendingSweepsResponse\x12I\n" +
+	"\n" +
+	"ListSweeps\x12\x1c.walletrpc.ListSweepsRequest\x1a\x1d.walletrpc.ListSweepsResponse\x12@\n" +
+	"\aBumpFee\x12\x19.walletrpc.BumpFeeRequest\x1a\x1a.walletrpc.BumpFeeResponse\x12^\n" +
+	"\x11BumpForceCloseFee\x12#.walletrpc.BumpForceCloseFeeRequest\x1a$.walletrpc.BumpForceCloseFeeResponseB-Z+github.com/fulgur-ln/fulgur/proto/walletrpcb\x06proto3"
 
 var (
 	file_walletrpc_walletkit_proto_rawDescOnce sync.Once
@@ -981,41 +1495,60 @@ func file_walletrpc_walletkit_proto_rawDescGZIP() []byte {
 }
 
 var file_walletrpc_walletkit_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_walletrpc_walletkit_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_walletrpc_walletkit_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_walletrpc_walletkit_proto_goTypes = []any{
-	(AddressType)(0),              // 0: walletrpc.AddressType
-	(WitnessType)(0),              // 1: walletrpc.WitnessType
-	(*ListUnspentRequest)(nil),    // 2: walletrpc.ListUnspentRequest
-	(*ListUnspentResponse)(nil),   // 3: walletrpc.ListUnspentResponse
-	(*AddrRequest)(nil),           // 4: walletrpc.AddrRequest
-	(*AddrResponse)(nil),          // 5: walletrpc.AddrResponse
-	(*EstimateFeeRequest)(nil),    // 6: walletrpc.EstimateFeeRequest
-	(*EstimateFeeResponse)(nil),   // 7: walletrpc.EstimateFeeResponse
-	(*PendingSweepsRequest)(nil),  // 8: walletrpc.PendingSweepsRequest
-	(*PendingSweepsResponse)(nil), // 9: walletrpc.PendingSweepsResponse
-	(*PendingSweep)(nil),          // 10: walletrpc.PendingSweep
-	(*lnrpc.Utxo)(nil),            // 11: lnrpc.Utxo
-	(*lnrpc.OutPoint)(nil),        // 12: lnrpc.OutPoint
+	(AddressType)(0),                          // 0: walletrpc.AddressType
+	(WitnessType)(0),                          // 1: walletrpc.WitnessType
+	(*ListUnspentRequest)(nil),                // 2: walletrpc.ListUnspentRequest
+	(*ListUnspentResponse)(nil),               // 3: walletrpc.ListUnspentResponse
+	(*AddrRequest)(nil),                       // 4: walletrpc.AddrRequest
+	(*AddrResponse)(nil),                      // 5: walletrpc.AddrResponse
+	(*EstimateFeeRequest)(nil),                // 6: walletrpc.EstimateFeeRequest
+	(*EstimateFeeResponse)(nil),               // 7: walletrpc.EstimateFeeResponse
+	(*PendingSweepsRequest)(nil),              // 8: walletrpc.PendingSweepsRequest
+	(*PendingSweepsResponse)(nil),             // 9: walletrpc.PendingSweepsResponse
+	(*PendingSweep)(nil),                      // 10: walletrpc.PendingSweep
+	(*ListSweepsRequest)(nil),                 // 11: walletrpc.ListSweepsRequest
+	(*ListSweepsResponse)(nil),                // 12: walletrpc.ListSweepsResponse
+	(*BumpFeeRequest)(nil),                    // 13: walletrpc.BumpFeeRequest
+	(*BumpFeeResponse)(nil),                   // 14: walletrpc.BumpFeeResponse
+	(*BumpForceCloseFeeRequest)(nil),          // 15: walletrpc.BumpForceCloseFeeRequest
+	(*BumpForceCloseFeeResponse)(nil),         // 16: walletrpc.BumpForceCloseFeeResponse
+	(*ListSweepsResponse_TransactionIDs)(nil), // 17: walletrpc.ListSweepsResponse.TransactionIDs
+	(*lnrpc.Utxo)(nil),                        // 18: lnrpc.Utxo
+	(*lnrpc.OutPoint)(nil),                    // 19: lnrpc.OutPoint
+	(*lnrpc.TransactionDetails)(nil),          // 20: lnrpc.TransactionDetails
+	(*lnrpc.ChannelPoint)(nil),                // 21: lnrpc.ChannelPoint
 }
 var file_walletrpc_walletkit_proto_depIdxs = []int32{
-	11, // 0: walletrpc.ListUnspentResponse.utxos:type_name -> lnrpc.Utxo
+	18, // 0: walletrpc.ListUnspentResponse.utxos:type_name -> lnrpc.Utxo
 	0,  // 1: walletrpc.AddrRequest.type:type_name -> walletrpc.AddressType
 	10, // 2: walletrpc.PendingSweepsResponse.pending_sweeps:type_name -> walletrpc.PendingSweep
-	12, // 3: walletrpc.PendingSweep.outpoint:type_name -> lnrpc.OutPoint
+	19, // 3: walletrpc.PendingSweep.outpoint:type_name -> lnrpc.OutPoint
 	1,  // 4: walletrpc.PendingSweep.witness_type:type_name -> walletrpc.WitnessType
-	2,  // 5: walletrpc.WalletKit.ListUnspent:input_type -> walletrpc.ListUnspentRequest
-	4,  // 6: walletrpc.WalletKit.NextAddr:input_type -> walletrpc.AddrRequest
-	6,  // 7: walletrpc.WalletKit.EstimateFee:input_type -> walletrpc.EstimateFeeRequest
-	8,  // 8: walletrpc.WalletKit.PendingSweeps:input_type -> walletrpc.PendingSweepsRequest
-	3,  // 9: walletrpc.WalletKit.ListUnspent:output_type -> walletrpc.ListUnspentResponse
-	5,  // 10: walletrpc.WalletKit.NextAddr:output_type -> walletrpc.AddrResponse
-	7,  // 11: walletrpc.WalletKit.EstimateFee:output_type -> walletrpc.EstimateFeeResponse
-	9,  // 12: walletrpc.WalletKit.PendingSweeps:output_type -> walletrpc.PendingSweepsResponse
-	9,  // [9:13] is the sub-list for method output_type
-	5,  // [5:9] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	20, // 5: walletrpc.ListSweepsResponse.transaction_details:type_name -> lnrpc.TransactionDetails
+	17, // 6: walletrpc.ListSweepsResponse.transaction_ids:type_name -> walletrpc.ListSweepsResponse.TransactionIDs
+	19, // 7: walletrpc.BumpFeeRequest.outpoint:type_name -> lnrpc.OutPoint
+	21, // 8: walletrpc.BumpForceCloseFeeRequest.chan_point:type_name -> lnrpc.ChannelPoint
+	2,  // 9: walletrpc.WalletKit.ListUnspent:input_type -> walletrpc.ListUnspentRequest
+	4,  // 10: walletrpc.WalletKit.NextAddr:input_type -> walletrpc.AddrRequest
+	6,  // 11: walletrpc.WalletKit.EstimateFee:input_type -> walletrpc.EstimateFeeRequest
+	8,  // 12: walletrpc.WalletKit.PendingSweeps:input_type -> walletrpc.PendingSweepsRequest
+	11, // 13: walletrpc.WalletKit.ListSweeps:input_type -> walletrpc.ListSweepsRequest
+	13, // 14: walletrpc.WalletKit.BumpFee:input_type -> walletrpc.BumpFeeRequest
+	15, // 15: walletrpc.WalletKit.BumpForceCloseFee:input_type -> walletrpc.BumpForceCloseFeeRequest
+	3,  // 16: walletrpc.WalletKit.ListUnspent:output_type -> walletrpc.ListUnspentResponse
+	5,  // 17: walletrpc.WalletKit.NextAddr:output_type -> walletrpc.AddrResponse
+	7,  // 18: walletrpc.WalletKit.EstimateFee:output_type -> walletrpc.EstimateFeeResponse
+	9,  // 19: walletrpc.WalletKit.PendingSweeps:output_type -> walletrpc.PendingSweepsResponse
+	12, // 20: walletrpc.WalletKit.ListSweeps:output_type -> walletrpc.ListSweepsResponse
+	14, // 21: walletrpc.WalletKit.BumpFee:output_type -> walletrpc.BumpFeeResponse
+	16, // 22: walletrpc.WalletKit.BumpForceCloseFee:output_type -> walletrpc.BumpForceCloseFeeResponse
+	16, // [16:23] is the sub-list for method output_type
+	9,  // [9:16] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_walletrpc_walletkit_proto_init() }
@@ -1023,13 +1556,17 @@ func file_walletrpc_walletkit_proto_init() {
 	if File_walletrpc_walletkit_proto != nil {
 		return
 	}
+	file_walletrpc_walletkit_proto_msgTypes[10].OneofWrappers = []any{
+		(*ListSweepsResponse_TransactionDetails)(nil),
+		(*ListSweepsResponse_TransactionIds)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_walletrpc_walletkit_proto_rawDesc), len(file_walletrpc_walletkit_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,17 +21,20 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	WalletKit_ListUnspent_FullMethodName   = "/walletrpc.WalletKit/ListUnspent"
-	WalletKit_NextAddr_FullMethodName      = "/walletrpc.WalletKit/NextAddr"
-	WalletKit_EstimateFee_FullMethodName   = "/walletrpc.WalletKit/EstimateFee"
-	WalletKit_PendingSweeps_FullMethodName = "/walletrpc.WalletKit/PendingSweeps"
+	WalletKit_ListUnspent_FullMethodName       = "/walletrpc.WalletKit/ListUnspent"
+	WalletKit_NextAddr_FullMethodName          = "/walletrpc.WalletKit/NextAddr"
+	WalletKit_EstimateFee_FullMethodName       = "/walletrpc.WalletKit/EstimateFee"
+	WalletKit_PendingSweeps_FullMethodName     = "/walletrpc.WalletKit/PendingSweeps"
+	WalletKit_ListSweeps_FullMethodName        = "/walletrpc.WalletKit/ListSweeps"
+	WalletKit_BumpFee_FullMethodName           = "/walletrpc.WalletKit/BumpFee"
+	WalletKit_BumpForceCloseFee_FullMethodName = "/walletrpc.WalletKit/BumpForceCloseFee"
 )
 
 // WalletKitClient is the client API for WalletKit service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// WalletKit lists coins, gives addresses, estimates fees and shows what is being swept.
+// WalletKit lists coins, gives addresses, estimates fees, and shows and hastens what is being swept.
 type WalletKitClient interface {
 	// ListUnspent lists spendable outputs, as Lightning.ListUnspent does, with a filter for unconfirmed ones.
 	ListUnspent(ctx context.Context, in *ListUnspentRequest, opts ...grpc.CallOption) (*ListUnspentResponse, error)
@@ -43,6 +46,15 @@ type WalletKitClient interface {
 	// PendingSweeps lists the outputs that the node is bringing back to the wallet, such as those of a forced
 	// close.
 	PendingSweeps(ctx context.Context, in *PendingSweepsRequest, opts ...grpc.CallOption) (*PendingSweepsResponse, error)
+	// ListSweeps lists the transactions that brought outputs back to the wallet, or are about to.
+	ListSweeps(ctx context.Context, in *ListSweepsRequest, opts ...grpc.CallOption) (*ListSweepsResponse, error)
+	// BumpFee raises what is offered for an output: one that is being swept is offered more (replace by fee), an
+	// unconfirmed output of the wallet is spent to itself for a fee that pays for its transaction too (child pays for
+	// parent). Errors: the output is neither; its transaction is confirmed; the budget does not reach.
+	BumpFee(ctx context.Context, in *BumpFeeRequest, opts ...grpc.CallOption) (*BumpFeeResponse, error)
+	// BumpForceCloseFee raises the fee of a commitment that was published and is not confirmed yet, by way of its anchor.
+	// Errors: no channel waits for its commitment; it has no anchors; there is none to spend.
+	BumpForceCloseFee(ctx context.Context, in *BumpForceCloseFeeRequest, opts ...grpc.CallOption) (*BumpForceCloseFeeResponse, error)
 }
 
 type walletKitClient struct {
@@ -93,11 +105,41 @@ func (c *walletKitClient) PendingSweeps(ctx context.Context, in *PendingSweepsRe
 	return out, nil
 }
 
+func (c *walletKitClient) ListSweeps(ctx context.Context, in *ListSweepsRequest, opts ...grpc.CallOption) (*ListSweepsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSweepsResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ListSweeps_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) BumpFee(ctx context.Context, in *BumpFeeRequest, opts ...grpc.CallOption) (*BumpFeeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BumpFeeResponse)
+	err := c.cc.Invoke(ctx, WalletKit_BumpFee_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) BumpForceCloseFee(ctx context.Context, in *BumpForceCloseFeeRequest, opts ...grpc.CallOption) (*BumpForceCloseFeeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BumpForceCloseFeeResponse)
+	err := c.cc.Invoke(ctx, WalletKit_BumpForceCloseFee_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WalletKitServer is the server API for WalletKit service.
 // All implementations must embed UnimplementedWalletKitServer
 // for forward compatibility.
 //
-// WalletKit lists coins, gives addresses, estimates fees and shows what is being swept.
+// WalletKit lists coins, gives addresses, estimates fees, and shows and hastens what is being swept.
 type WalletKitServer interface {
 	// ListUnspent lists spendable outputs, as Lightning.ListUnspent does, with a filter for unconfirmed ones.
 	ListUnspent(context.Context, *ListUnspentRequest) (*ListUnspentResponse, error)
@@ -109,6 +151,15 @@ type WalletKitServer interface {
 	// PendingSweeps lists the outputs that the node is bringing back to the wallet, such as those of a forced
 	// close.
 	PendingSweeps(context.Context, *PendingSweepsRequest) (*PendingSweepsResponse, error)
+	// ListSweeps lists the transactions that brought outputs back to the wallet, or are about to.
+	ListSweeps(context.Context, *ListSweepsRequest) (*ListSweepsResponse, error)
+	// BumpFee raises what is offered for an output: one that is being swept is offered more (replace by fee), an
+	// unconfirmed output of the wallet is spent to itself for a fee that pays for its transaction too (child pays for
+	// parent). Errors: the output is neither; its transaction is confirmed; the budget does not reach.
+	BumpFee(context.Context, *BumpFeeRequest) (*BumpFeeResponse, error)
+	// BumpForceCloseFee raises the fee of a commitment that was published and is not confirmed yet, by way of its anchor.
+	// Errors: no channel waits for its commitment; it has no anchors; there is none to spend.
+	BumpForceCloseFee(context.Context, *BumpForceCloseFeeRequest) (*BumpForceCloseFeeResponse, error)
 	mustEmbedUnimplementedWalletKitServer()
 }
 
@@ -130,6 +181,15 @@ func (UnimplementedWalletKitServer) EstimateFee(context.Context, *EstimateFeeReq
 }
 func (UnimplementedWalletKitServer) PendingSweeps(context.Context, *PendingSweepsRequest) (*PendingSweepsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PendingSweeps not implemented")
+}
+func (UnimplementedWalletKitServer) ListSweeps(context.Context, *ListSweepsRequest) (*ListSweepsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSweeps not implemented")
+}
+func (UnimplementedWalletKitServer) BumpFee(context.Context, *BumpFeeRequest) (*BumpFeeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BumpFee not implemented")
+}
+func (UnimplementedWalletKitServer) BumpForceCloseFee(context.Context, *BumpForceCloseFeeRequest) (*BumpForceCloseFeeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BumpForceCloseFee not implemented")
 }
 func (UnimplementedWalletKitServer) mustEmbedUnimplementedWalletKitServer() {}
 func (UnimplementedWalletKitServer) testEmbeddedByValue()                   {}
@@ -224,6 +284,60 @@ func _WalletKit_PendingSweeps_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WalletKit_ListSweeps_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSweepsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ListSweeps(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ListSweeps_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ListSweeps(ctx, req.(*ListSweepsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_BumpFee_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BumpFeeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).BumpFee(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_BumpFee_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).BumpFee(ctx, req.(*BumpFeeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_BumpForceCloseFee_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BumpForceCloseFeeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).BumpForceCloseFee(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_BumpForceCloseFee_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).BumpForceCloseFee(ctx, req.(*BumpForceCloseFeeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WalletKit_ServiceDesc is the grpc.ServiceDesc for WalletKit service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -246,6 +360,18 @@ var WalletKit_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PendingSweeps",
 			Handler:    _WalletKit_PendingSweeps_Handler,
+		},
+		{
+			MethodName: "ListSweeps",
+			Handler:    _WalletKit_ListSweeps_Handler,
+		},
+		{
+			MethodName: "BumpFee",
+			Handler:    _WalletKit_BumpFee_Handler,
+		},
+		{
+			MethodName: "BumpForceCloseFee",
+			Handler:    _WalletKit_BumpForceCloseFee_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

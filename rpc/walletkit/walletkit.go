@@ -1,5 +1,5 @@
 // Package walletkit is the service WalletKit: single coins, addresses, fees, and what
-// is being swept.
+// is being swept, and faster on demand.
 //
 // It owns the translation. It must never know how coins are chosen or swept; a Node
 // does.
@@ -10,7 +10,9 @@ package walletkit
 import (
 	"context"
 	"fmt"
-	"math"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -27,6 +29,12 @@ type Node interface {
 	NewAddress(kind keys.AccountKind, change, unused bool) (wallet.Address, error)
 	EstimateFee(target uint32) (lnwire.SatPerKW, error)
 	Sweeps() []wallet.PendingSweep
+	Txs(from, to lnwire.Height, unconfirmed bool) []wallet.TxRow
+	OwnScript(script []byte) bool
+	Net() *chaincfg.Params
+	Tip() lnwire.BlockRef
+	BumpFee(op wire.OutPoint, req node.BumpRequest) (known bool, err error)
+	BumpForceClose(ctx context.Context, funding wire.OutPoint, req node.BumpRequest) error
 }
 
 var _ Node = (*node.Node)(nil)
@@ -108,24 +116,19 @@ func (s *Service) EstimateFee(_ context.Context, req *walletrpc.EstimateFeeReque
 	return &walletrpc.EstimateFeeResponse{SatPerKw: int64(rate), MinRelayFeeSatPerKw: int64(lnwire.FeeFloor)}, nil
 }
 
-// PendingSweeps lists the outputs on their way home.
-func (s *Service) PendingSweeps(context.Context, *walletrpc.PendingSweepsRequest) (*walletrpc.PendingSweepsResponse, error) {
-	out := &walletrpc.PendingSweepsResponse{}
-	for _, sw := range s.node.Sweeps() {
-		perVByte := sw.Rate.SatPerVByte()
-		out.PendingSweeps = append(out.PendingSweeps, &walletrpc.PendingSweep{
-			Outpoint: translate.OutPoint(sw.OutPoint), WitnessType: witnessType(sw.Kind), AmountSat: uint32(min(sw.Value, math.MaxUint32)),
-			SatPerByte: uint32(perVByte), SatPerVbyte: perVByte, BroadcastAttempts: uint32(sw.Attempts), Immediate: sw.Immediate,
-			Force: sw.Immediate, Budget: uint64(sw.Budget), DeadlineHeight: uint32(sw.Deadline), MaturityHeight: uint32(sw.Maturity),
-		})
-	}
-	return out, nil
-}
-
 // witnessType is lnrpc's word for how an output is spent. Seen from us: the owner of
-// our commitment are we, of the peer's we are the other.
-func witnessType(k commitment.SpendKind) walletrpc.WitnessType {
+// our commitment are we, of the peer's we are the other. A coin of the wallet has no
+// kind but its form.
+func witnessType(k commitment.SpendKind, form keys.AccountKind) walletrpc.WitnessType {
 	switch k {
+	case 0:
+		switch form {
+		case keys.NestedP2WKH:
+			return walletrpc.WitnessType_NESTED_WITNESS_KEY_HASH
+		case keys.P2TR:
+			return walletrpc.WitnessType_TAPROOT_PUB_KEY_SPEND
+		}
+		return walletrpc.WitnessType_WITNESS_KEY_HASH
 	case commitment.SpendOwnerMain:
 		return walletrpc.WitnessType_COMMITMENT_TIME_LOCK
 	case commitment.SpendOwnerTimeout:
