@@ -25,6 +25,7 @@ type backups struct {
 	mu    sync.Mutex
 	blob  []byte                 // the newest, sealed and padded; nil while there is no channel
 	known map[wire.OutPoint]bool // every channel that we have or had
+	owed  map[Conn]bool          // those who get the newest as soon as they take it
 }
 
 // blobSize is the length of every blob, so that it tells nothing of what is in it
@@ -36,7 +37,7 @@ func newBackups(n *Node) (*backups, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backups{n: n, key: backup.NewKey(base), kick: make(chan struct{}, 1), known: map[wire.OutPoint]bool{}}
+	b := &backups{n: n, key: backup.NewKey(base), kick: make(chan struct{}, 1), known: map[wire.OutPoint]bool{}, owed: map[Conn]bool{}}
 	if err := b.remember(); err != nil {
 		return nil, err
 	}
@@ -134,15 +135,37 @@ func (b *backups) seal(list []backup.Single) ([]byte, error) {
 }
 
 // give sends the backup to a peer that offers to keep it, if we have a channel with
-// it: others owe us nothing.
+// it: others owe us nothing. Who takes nothing now is given the newest later.
 func (b *backups) give(c Conn) {
-	b.mu.Lock()
-	blob := b.blob
-	b.mu.Unlock()
-	if blob == nil || !c.Features().HasEither(lnwire.ProvideStorageOptional) || !b.n.hasFunded(c.PubKey()) {
+	if !c.Features().HasEither(lnwire.ProvideStorageOptional) || !b.n.hasFunded(c.PubKey()) || b.sent(c) {
 		return
 	}
-	c.Send(peer.Gossip, &lnwire.PeerStorage{Blob: blob})
+	b.n.spawn(func() {
+		for drained(c) {
+			b.paid(c) // what changes from now on is given by who changes it
+			if b.sent(c) {
+				return
+			}
+		}
+		b.paid(c)
+	})
+}
+
+// sent reports that no backup is owed beyond what was sent, or that somebody sees to it.
+func (b *backups) sent(c Conn) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.blob == nil || b.owed[c] || c.Send(peer.Gossip, &lnwire.PeerStorage{Blob: b.blob}) {
+		return true
+	}
+	b.owed[c] = true
+	return false
+}
+
+func (b *backups) paid(c Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.owed, c)
 }
 
 // returned looks at what a peer has kept for us. A blob of ours that names channels

@@ -114,3 +114,61 @@ func (r *recorder) types() []lnwire.MsgType {
 }
 
 func (r *recorder) saw(t lnwire.MsgType) bool { return slices.Contains(r.types(), t) }
+
+// busyConn takes nothing while it is busy.
+type busyConn struct {
+	Conn
+	room  chan struct{} // closed when it takes something
+	mu    sync.Mutex
+	tries int
+	blobs [][]byte
+}
+
+func (c *busyConn) Send(_ peer.Priority, msgs ...lnwire.Message) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tries++
+	select {
+	case <-c.room:
+	default:
+		return false
+	}
+	for _, m := range msgs {
+		c.blobs = append(c.blobs, m.(*lnwire.PeerStorage).Blob)
+	}
+	return true
+}
+
+func (c *busyConn) Drained() <-chan struct{} { return c.room }
+
+// TestBackupWaitsForRoom: a peer whose queue is full is given our backup when there is
+// room: once, and the newest (B1.keep.5).
+func TestBackupWaitsForRoom(t *testing.T) {
+	alice, bob := couple(t)
+	waitUntil(t, "a backup", func() bool {
+		alice.backups.mu.Lock()
+		defer alice.backups.mu.Unlock()
+		return alice.backups.blob != nil
+	})
+	c := &busyConn{Conn: alice.host.Conn(bob.ID()), room: make(chan struct{})}
+	alice.backups.give(c)
+	alice.backups.give(c) // of a later change
+	require.Equal(t, 1, c.tries)
+	alice.backups.mu.Lock()
+	old := alice.backups.blob
+	alice.backups.blob = []byte("newer")
+	alice.backups.mu.Unlock()
+	close(c.room)
+	waitUntil(t, "it is sent", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.blobs) > 0
+	})
+	require.Len(t, c.blobs, 1)
+	require.NotEqual(t, old, c.blobs[0])
+	waitUntil(t, "nothing is owed", func() bool {
+		alice.backups.mu.Lock()
+		defer alice.backups.mu.Unlock()
+		return len(alice.backups.owed) == 0
+	})
+}
