@@ -12,7 +12,7 @@ PURE     = $(shell $(GO) list ./... | grep -vE '/(peer|chainntnfs|node|channeldb
 # unless FULGUR_REQUIRE_INTEROP is set, as .ci/run does.
 LDK     := itest/interop/ldk
 
-.PHONY: build demo test itest ldk lint proto bench clean
+.PHONY: build demo test itest soak ldk lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
 	$(GO) build -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
@@ -30,6 +30,10 @@ test: build lint ldk ## every test there is
 
 itest: build ldk ## only the scenarios on real processes, and the house test
 	$(GO) test -count=1 -v ./itest/...
+
+KILLS ?= 100
+soak: build ## real daemons pay each other while KILLS of them are killed, chains go away and connections break
+	$(GO) test -count=1 -v -timeout 6h ./itest/soak -run 'TestSoak$$' -soak.kills $(KILLS)
 
 ldk: ## the packages of the LDK node, where Node.js is installed
 	@command -v npm >/dev/null || echo "Node.js is not installed: NOTHING WILL BE PROVEN AGAINST LDK"

@@ -29,7 +29,7 @@ func TestLndBlinded(t *testing.T) {
 	}
 	w := rig.NewWorld(t)
 	r := &ring{
-		T: t, lnd1: w.NewNodeOf(lnd, "lnd1"), ours1: w.NewNode("ours1", "--noseedbackup"), lnd2: w.NewNodeOf(lnd, "lnd2"), ours2: w.NewNode("ours2", "--noseedbackup"),
+		T: t, lnd1: w.NewNodeOf(rig.Lnd, "lnd1"), ours1: w.NewNode("ours1", "--noseedbackup"), lnd2: w.NewNodeOf(rig.Lnd, "lnd2"), ours2: w.NewNode("ours2", "--noseedbackup"),
 	}
 	all := []*rig.Node{r.lnd1, r.ours1, r.lnd2, r.ours2}
 	for _, n := range all {

@@ -31,7 +31,7 @@ func meetKinds(t *testing.T) *kinds {
 	k := &kinds{t: t, w: w}
 	options := []string{"--protocol.option-scid-alias", "--protocol.zero-conf", "--protocol.rbf-coop-close"}
 	start := func(name string) *rig.Node {
-		n := w.NewNodeOf(lnd, name, options...)
+		n := w.NewNodeOf(rig.Lnd, name, options...)
 		n.Start()
 		return n
 	}

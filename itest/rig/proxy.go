@@ -112,6 +112,16 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Reset is Cut by TCP's RST: what is on its way is lost, too.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	for c := range p.open {
+		_ = c.(*net.TCPConn).SetLinger(0)
+	}
+	p.mu.Unlock()
+	p.Cut()
+}
+
 // CutAfter cuts every connection when so many more bytes have passed, both ways
 // together. What is encrypted has no borders that a stranger sees, but of a sequence of
 // messages that is known beforehand each can be hit.

@@ -1,0 +1,116 @@
+package soak
+
+import (
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/itest/rig"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+)
+
+// tally counts what was done.
+type tally struct {
+	kills, stops, resets, aways, reorgs int
+	longAway                            bool
+	before, after                       usage
+}
+
+// harm does one thing to the town. Half of all are kills.
+func (s *town) harm() {
+	time.Sleep(time.Duration(s.rng.Int64N(int64(400 * time.Millisecond)))) // any moment will do
+	victim := s.nodes[s.rng.IntN(len(s.nodes)-1)]
+	switch what := s.rng.IntN(20); {
+	case what < 11:
+		s.kill(victim)
+	case what < 14:
+		s.pause(victim)
+	case what < 18:
+		s.ways[s.rng.IntN(len(s.ways))].proxy.Reset()
+		s.count.resets++
+	case what < 19:
+		s.chainAway(time.Duration(1+s.rng.IntN(3)) * time.Second)
+	default:
+		s.reorg()
+	}
+}
+
+// kill ends a process as a power cut would, and measures how long its channels cannot be
+// used once it is back.
+func (s *town) kill(n *rig.Node) {
+	n.Kill()
+	if s.rng.IntN(3) == 0 {
+		time.Sleep(time.Duration(s.rng.IntN(1000)) * time.Millisecond)
+	}
+	begun := time.Now()
+	n.Launch()
+	n.Await(lnrpc.WalletState_SERVER_ACTIVE)
+	n.ConnectAPI()
+	rig.Eventually(s.t, n.Name+"'s channels are active", func() bool {
+		return !slices.ContainsFunc(n.Channels(), func(c *lnrpc.Channel) bool { return !c.Active })
+	})
+	s.active = append(s.active, time.Since(begun))
+	s.count.kills++
+	if s.count.kills%20 == 0 {
+		s.t.Logf("%d of %d kills, %d payments made, active again after %v (median)",
+			s.count.kills, *kills, s.made.Load(), s.median().Round(time.Millisecond))
+	}
+}
+
+func (s *town) median() time.Duration {
+	list := slices.Sorted(slices.Values(s.active))
+	return list[len(list)/2]
+}
+
+// pause stops a process and lets it go on: its peers see a dead connection, it sees a
+// jump of all clocks.
+func (s *town) pause(n *rig.Node) {
+	require.NoError(s.t, n.Proc.Cmd.Process.Signal(syscall.SIGSTOP))
+	time.Sleep(time.Duration(100+s.rng.IntN(2500)) * time.Millisecond)
+	require.NoError(s.t, n.Proc.Cmd.Process.Signal(syscall.SIGCONT))
+	s.count.stops++
+}
+
+// chainAway kills the nodes' btcd, mines elsewhere, and brings it back. What is said to
+// be synced must be able to spend at once.
+func (s *town) chainAway(long time.Duration) {
+	s.w.Chain.Kill()
+	time.Sleep(long / 2)
+	_, err := s.other.Generate(s.t.Context(), 1)
+	require.NoError(s.t, err)
+	time.Sleep(long / 2)
+	require.NoError(s.t, s.w.Chain.Restart(rig.Soon(s.t)))
+	s.join()
+	s.w.Synced()
+	n := s.nodes[s.rng.IntN(len(s.nodes))]
+	_, err = n.LN.SendCoins(rig.Soon(s.t), &lnrpc.SendCoinsRequest{Addr: n.Address(), Amount: 20_000, SatPerVbyte: 2, SpendUnconfirmed: true})
+	require.NoError(s.t, err, "%s says that it is synced", n.Name)
+	s.count.aways++
+}
+
+// reorg replaces the last blocks by more others.
+func (s *town) reorg() {
+	depth := 1 + s.rng.Int32N(3)
+	height, _, err := s.other.Tip(s.t.Context())
+	require.NoError(s.t, err)
+	hash, err := s.other.BlockHash(s.t.Context(), height-depth+1)
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.other.InvalidateBlock(s.t.Context(), hash))
+	_, err = s.other.Generate(s.t.Context(), int(depth)+1)
+	require.NoError(s.t, err)
+	s.join()
+	s.w.Synced()
+	s.count.reorgs++
+}
+
+// join connects the two btcds and waits until they stand on one block.
+func (s *town) join() {
+	rig.Eventually(s.t, "both btcds agree", func() bool {
+		_ = s.w.Chain.Call(s.t.Context(), nil, "addnode", s.other.P2PAddr(), "onetry") // an error says that it is connected already
+		_, hash1, err1 := s.w.Chain.Tip(s.t.Context())
+		_, hash2, err2 := s.other.Tip(s.t.Context())
+		return err1 == nil && err2 == nil && hash1 == hash2
+	})
+}

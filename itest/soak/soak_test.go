@@ -1,0 +1,143 @@
+package soak
+
+import (
+	"math/rand/v2"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/chainntnfs/btcdtest"
+	"github.com/fulgur-ln/fulgur/itest/rig"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+)
+
+// capacity of every channel; half of it begins on either side.
+const capacity = 10_000_000
+
+// town is a ring of alice, bob and carol and a way on to dave. Nobody ever touches
+// dave's process: what grows in it, grows for good.
+type town struct {
+	t     *testing.T
+	w     *rig.World
+	other *btcdtest.Node // keeps the chain going while the nodes' own btcd is away
+	rng   *rand.Rand
+	nodes []*rig.Node
+	ways  []way
+	start map[*rig.Node]int64 // what each owned in its channels at first
+
+	made   atomic.Int64 // payments that succeeded
+	count  tally
+	active []time.Duration // from the start of a process until its channels could be used
+}
+
+// way is a channel, with the proxy that the first reaches the second through.
+type way struct {
+	from, to *rig.Node
+	proxy    *rig.Proxy
+	point    rig.ChanPoint
+}
+
+// TestSoak: nothing is lost, whatever happens to the processes.
+func TestSoak(t *testing.T) {
+	s := newTown(t, func(w *rig.World, name string, options ...string) *rig.Node {
+		return w.NewNode(name, append([]string{"--noseedbackup"}, options...)...)
+	})
+	s.run()
+	books := s.books()
+	require.Zero(t, books.missing, "forwards that are in nobody's history")
+	require.Zero(t, books.stuck, "payments without an end")
+	for n, lost := range books.lost {
+		require.Zero(t, lost, "millisatoshis that %s has lost", n)
+	}
+	require.Zero(t, books.closed, "closed channels")
+	s.growth(t.Errorf)
+	s.payments()
+}
+
+// TestSoakLnd does the same to the lnd that LND_BIN names, and counts.
+func TestSoakLnd(t *testing.T) {
+	if os.Getenv("LND_BIN") == "" {
+		t.Skip("SKIPPED: set LND_BIN to compare with lnd")
+	}
+	s := newTown(t, func(w *rig.World, name string, options ...string) *rig.Node {
+		return w.NewNodeOf(rig.Lnd, name, options...)
+	})
+	s.run()
+	s.books()
+	s.growth(t.Logf)
+}
+
+func newTown(t *testing.T, make func(w *rig.World, name string, options ...string) *rig.Node) *town {
+	t.Logf("-soak.seed=%d", *seed)
+	s := &town{t: t, w: rig.SimnetWorld(t), rng: rand.New(rand.NewPCG(*seed, 1)), start: map[*rig.Node]int64{}}
+	s.other = s.w.Btcd("other", &chaincfg.SimNetParams)
+	for _, name := range []string{"alice", "bob", "carol", "dave"} {
+		n := make(s.w, name, "--profile="+rig.FreeAddr(t))
+		n.Start()
+		n.Fund(2*capacity + 2_000_000)
+		s.nodes = append(s.nodes, n)
+	}
+	for _, ends := range [][2]int{{0, 1}, {1, 2}, {2, 0}, {2, 3}} {
+		s.link(s.nodes[ends[0]], s.nodes[ends[1]])
+	}
+	s.w.Mine(12) // out of the reach of reorgs
+	for _, n := range s.nodes {
+		for _, w := range s.ways {
+			n.Knows(w.point)
+		}
+	}
+	s.join()
+	for _, n := range s.nodes {
+		s.start[n] = n.InChannels()
+	}
+	return s
+}
+
+// link connects two nodes through a proxy and opens a channel between them.
+func (s *town) link(a, b *rig.Node) {
+	p := rig.NewProxy(s.t, b.P2P)
+	_, err := a.LN.ConnectPeer(rig.Soon(s.t), &lnrpc.ConnectPeerRequest{
+		Addr: &lnrpc.LightningAddress{Pubkey: b.ID, Host: p.Addr}, Perm: true,
+	})
+	require.NoError(s.t, err)
+	rig.Eventually(s.t, a.Name+" and "+b.Name+" see each other", func() bool { return b.HasPeer(a) && a.HasPeer(b) })
+	point := a.Open(b, capacity, func(r *lnrpc.OpenChannelRequest) { r.PushSat = capacity / 2 })
+	s.ways = append(s.ways, way{a, b, p, point})
+}
+
+// bystander is the node that nothing is done to.
+func (s *town) bystander() *rig.Node { return s.nodes[len(s.nodes)-1] }
+
+// run pays and breaks until enough were killed, and waits for the end of everything.
+func (s *town) run() {
+	stop := s.traffic(6)
+	before := s.measure()
+	for s.count.kills < *kills {
+		s.harm()
+		if s.count.kills == max(*kills/10, 1) {
+			before = s.measure() // it is warm now
+		}
+		if *away > 0 && s.count.kills >= *kills/2 && !s.count.longAway {
+			s.count.longAway = true
+			s.chainAway(*away)
+		}
+	}
+	stop()
+	rig.Settled(s.nodes...)
+	s.count.before, s.count.after = before, s.measure()
+}
+
+// payments: everybody can pay everybody at the end.
+func (s *town) payments() {
+	for _, a := range s.nodes {
+		for _, b := range s.nodes {
+			if a != b {
+				a.Pay(b.Invoice(10_000))
+			}
+		}
+	}
+}
