@@ -51,6 +51,7 @@ type resident struct {
 	graph   *channeldb.GraphDB
 	back    *btcd.Backend
 	keysend bool // it takes payments without an invoice
+	mute    bool // it has no attribution data
 	// crashed is closed when the store has failed, as a test wanted it to.
 	crashed chan struct{}
 	// seeds is Config.Seeds of the next start.
@@ -101,7 +102,7 @@ func (r *resident) start(l net.Listener) {
 	announced, err := lnwire.ParseAddress(r.addr, 0)
 	require.NoError(t, err)
 	r.Node, err = New(Config{
-		Addresses: []lnwire.Address{announced}, AcceptKeysend: r.keysend,
+		Addresses: []lnwire.Address{announced}, AcceptKeysend: r.keysend, NoAttribution: r.mute,
 		Net: &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
 		Birthday:  time.Now(),
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
