@@ -57,6 +57,8 @@ const (
 	SimpleCloseOptional         Bit = 61
 	SpliceRequired              Bit = 62
 	SpliceOptional              Bit = 63
+	AccountableRequired         Bit = 260
+	AccountableOptional         Bit = 261
 	Bolt11BlindedPathsRequired  Bit = 262
 	Bolt11BlindedPathsOptional  Bit = 263
 )
@@ -129,6 +131,7 @@ var features = []feature{
 	{bit: KeysendRequired, name: "keysend", in: InInit | InNode, older: []Bit{VarOnionRequired}},
 	{bit: SimpleCloseRequired, name: "rbf-coop-close", in: InInit | InNode, needs: []Bit{ShutdownAnySegwitRequired}},
 	{bit: SpliceRequired, name: "splice", in: InInit | InNode},
+	{bit: AccountableRequired, name: "accountable-x", in: InNode}, // as lnd has it
 	{bit: Bolt11BlindedPathsRequired, name: "bolt-11-blinded-paths", in: InInvoice, needs: []Bit{RouteBlindingRequired}},
 }
 
@@ -141,7 +144,6 @@ var foreignNames = map[Bit]string{
 	80:   "simple-taproot-chans",
 	160:  "rbf-coop-close-x",
 	180:  "simple-taproot-chans-x",
-	260:  "accountable-x",
 	2022: "script-enforced-lease",
 }
 

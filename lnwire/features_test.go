@@ -115,6 +115,7 @@ func TestFeatureTable(t *testing.T) {
 		{54, "keysend", 0},
 		{60, "rbf-coop-close", InInit | InNode},
 		{62, "splice", InInit | InNode},
+		{260, "accountable-x", InNode},
 		{262, "bolt-11-blinded-paths", InInvoice},
 	} {
 		for _, bit := range []Bit{want.bit, want.bit + 1} {
@@ -125,7 +126,7 @@ func TestFeatureTable(t *testing.T) {
 			require.Equal(t, want.in, f.in, want.name)
 		}
 	}
-	require.Len(t, features, 25)
+	require.Len(t, features, 26)
 	require.True(t, slices.IsSortedFunc(features, func(x, y feature) int { return int(x.bit) - int(y.bit) }))
 	require.Equal(t, "amp", Bit(31).Name())
 	require.False(t, Bit(31).IsKnown())

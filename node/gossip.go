@@ -73,6 +73,9 @@ func (n *Node) startGossip() error {
 	if n.cfg.AcceptKeysend {
 		announced = announced.With(lnwire.KeysendOptional)
 	}
+	if !n.cfg.NoAccountable {
+		announced = announced.With(lnwire.AccountableOptional)
+	}
 	g.announce(announced, n.cfg.Addresses)
 	return nil
 }
