@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -52,7 +53,12 @@ type aheadPoint struct {
 }
 
 // newCrypto makes the crypto of a channel.
-func (n *Node) newCrypto() *crypto { return &crypto{signer: n.ring, pool: n.pool, did: &n.did} }
+func (n *Node) newCrypto() channel.Crypto {
+	if n.cfg.Crypto != nil {
+		return n.cfg.Crypto(n.ring)
+	}
+	return &crypto{signer: n.ring, pool: n.pool, did: &n.did}
+}
 
 // signatures counts what all channels have signed and verified; nil counts nothing.
 type signatures struct{ made, verified atomic.Uint64 }

@@ -75,6 +75,9 @@ type Config struct {
 	// After calls ring when some time has gone by, unless it is stopped before; nil:
 	// time.AfterFunc.
 	After func(d time.Duration, ring func()) (stop func() bool)
+	// Crypto makes what a channel signs, verifies and derives keys with; nil: all
+	// processors are used.
+	Crypto func(*keys.Ring) channel.Crypto
 }
 
 // Policies are the operator's terms for channels.

@@ -1,0 +1,319 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/routing"
+)
+
+// held says what of a node is still under way; "" when nothing is.
+func (w *World) held() (what string) {
+	for _, h := range w.homes {
+		l := h.up()
+		if l == nil {
+			return h.name + " is down"
+		}
+		err := l.db.Channels(func(num uint64, rows channel.Rows) error {
+			for _, x := range rows.HTLCs {
+				if !x.State.Gone() && rows.Core.Phase <= channel.Open {
+					what = fmt.Sprintf("%s: %v is %v", h.name, x.Ref, x.State)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			w.fail("%s: %v", h.name, err)
+		}
+	}
+	return what
+}
+
+// complain adds to a failure what is still under way.
+func (w *World) complain() {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v", w.failed)
+	for _, h := range w.homes {
+		l := h.up()
+		if l == nil {
+			fmt.Fprintf(&b, "\n%s is not up: %+v", h.name, h.life != nil)
+			continue
+		}
+		for _, link := range l.node.Links() {
+			if !link.Up {
+				fmt.Fprintf(&b, "\n%s: channel %d is not up: %s", h.name, link.ChanNum, link.Why)
+			}
+		}
+		if l.node.Tip() != w.chain.tip() {
+			fmt.Fprintf(&b, "\n%s is at block %d of %d", h.name, l.node.Tip().Height, w.chain.height())
+		}
+	}
+	if s := w.held(); s != "" {
+		fmt.Fprintf(&b, "\n%s", s)
+	}
+	for _, d := range w.deals {
+		if !d.over() {
+			fmt.Fprintf(&b, "\ndeal %d is not over: busy %v, tries %d, %v", d.n, d.busy, d.tries, d.state())
+		}
+	}
+	w.failed = fmt.Errorf("%s", b.String())
+}
+
+// audit holds all books against each other.
+func (w *World) audit() {
+	if w.failed != nil {
+		return
+	}
+	a := &auditor{w: w, want: make([]lnwire.MilliSat, len(w.homes)), forwards: make([]map[lnwire.Hash]int, len(w.homes))}
+	for _, c := range w.plan.Shape.Chans {
+		a.want[c[0]] += capacity.MilliSat() / 2
+		a.want[c[1]] += capacity.MilliSat() / 2
+	}
+	a.forwarded()
+	w.counts.Paid, w.counts.Failed, w.counts.Never = 0, 0, 0
+	paid := map[lnwire.Hash]bool{}
+	for _, d := range w.deals {
+		a.deal(d, paid)
+	}
+	for i, left := range a.forwards {
+		for hash, n := range left {
+			if n != 0 {
+				w.fail("I9: %s has %d forwards of %v too many", w.homes[i].name, n, hash)
+			}
+		}
+	}
+	a.channels()
+	for _, h := range w.homes {
+		outcomes, answers, err := h.life.db.Outbox()
+		if err != nil || len(outcomes)+len(answers) > 0 {
+			w.fail("I3: %s has an outbox of %v, %v (%v)", h.name, outcomes, answers, err)
+		}
+	}
+}
+
+type auditor struct {
+	w        *World
+	want     []lnwire.MilliSat     // in channels
+	forwards []map[lnwire.Hash]int // that no payment has asked for yet
+}
+
+func (a *auditor) forwarded() {
+	for i, h := range a.w.homes {
+		a.forwards[i] = map[lnwire.Hash]int{}
+		list, err := h.life.node.Forwards(channeldb.ForwardQuery{Limit: 1 << 20})
+		if err != nil {
+			a.w.fail("%s: %v", h.name, err)
+		}
+		seen := map[string]bool{}
+		for _, f := range list {
+			if in := f.In.String(); seen[in] {
+				a.w.fail("I4: %s: two forwards of %v", h.name, f.In)
+			} else {
+				seen[in] = true
+			}
+			a.forwards[i][f.Hash]++
+			a.want[i] += f.Fee()
+		}
+	}
+}
+
+// deal compares what both sides of a deal believe (I3, I5, I9).
+func (a *auditor) deal(d *deal, paid map[lnwire.Hash]bool) {
+	w, inv := a.w, d.of().invoice
+	if inv == nil {
+		w.counts.Never++
+		return
+	}
+	now, err := w.homes[d.To].life.node.Invoice(inv.Hash)
+	if err != nil {
+		w.fail("I5: %s has lost invoice %v: %v", w.homes[d.To].name, inv.Hash, err)
+		return
+	}
+	p, err := w.homes[d.From].life.node.Payment(inv.Hash)
+	if err != nil {
+		w.counts.Never++
+		if d.of() == d && now.State == invoice.Settled && !w.paidByOther(d) {
+			w.fail("I5: invoice %v is settled, and nobody has paid it", inv.Hash)
+		}
+		return
+	}
+	switch p.Payment.Status {
+	case routing.InFlight:
+		w.fail("I7: payment %v is not over", inv.Hash)
+	case routing.Failed:
+		w.counts.Failed++
+		if now.State == invoice.Settled && !w.paidByOther(d) {
+			w.fail("I3: payment %v has failed (%s), and its invoice is settled", inv.Hash, p.Payment.Text)
+		}
+	case routing.Succeeded:
+		if paid[inv.Hash] && w.earlier(d) {
+			return // the same payer's own second try
+		}
+		w.counts.Paid++
+		if paid[inv.Hash] {
+			w.fail("I4: invoice %v was paid twice", inv.Hash)
+		}
+		paid[inv.Hash] = true
+		if now.State != invoice.Settled || now.Paid != d.Amount && now.Paid < inv.Amount {
+			w.fail("I5: payment %v has succeeded, and its invoice is %v with %v", inv.Hash, now.State, now.Paid)
+		}
+		a.want[d.From] -= now.Paid + p.Payment.Fee
+		a.want[d.To] += now.Paid
+		a.hops(d, p)
+	}
+}
+
+// earlier: another deal before this one has the same payer and invoice.
+func (w *World) earlier(d *deal) bool {
+	for _, o := range w.deals[:d.n] {
+		if o.of() == d.of() && o.From == d.From {
+			return true
+		}
+	}
+	return false
+}
+
+// paidByOther: a deal for the same invoice has another payer, who paid.
+func (w *World) paidByOther(d *deal) bool {
+	for _, o := range w.deals {
+		if o.of() == d.of() && o.From != d.From && o.state() == routing.Succeeded {
+			return true
+		}
+	}
+	return false
+}
+
+// hops takes the forwards that a payment needed from those that were recorded (I9).
+func (a *auditor) hops(d *deal, p *routing.Progress) {
+	for i := range p.Attempts {
+		if p.Attempts[i].Status != routing.Succeeded {
+			continue
+		}
+		hops := p.Attempts[i].Route.Hops
+		for _, hop := range hops[:len(hops)-1] {
+			a.forwards[a.w.homeOf(hop.Node).i][p.Payment.Terms.Hash]--
+		}
+	}
+}
+
+func (w *World) homeOf(id lnwire.PubKey) *home {
+	for _, h := range w.homes {
+		if h.id == id {
+			return h
+		}
+	}
+	return nil
+}
+
+// channels compares the two sides of every channel, and what each node has in them (I1,
+// I6).
+func (a *auditor) channels() {
+	w := a.w
+	type side struct{ ours, theirs lnwire.MilliSat }
+	sides := map[wire.OutPoint][]side{}
+	for i, h := range w.homes {
+		have := lnwire.MilliSat(0)
+		for _, l := range h.life.node.Links() {
+			if l.Ended {
+				if !w.plan.ends() {
+					w.fail("I6: %s: channel %d has ended: %s", h.name, l.ChanNum, l.Why)
+				}
+				continue
+			}
+			if !l.Up {
+				w.fail("I7: %s: channel %d is not up: %s", h.name, l.ChanNum, l.Why)
+			}
+			have += l.Ours
+			sides[l.Funding] = append(sides[l.Funding], side{l.Ours, l.Theirs})
+		}
+		a.balance(i, have)
+	}
+	for f, s := range sides {
+		if len(s) != 2 || s[0].ours != s[1].theirs || s[0].theirs != s[1].ours || s[0].ours+s[0].theirs != capacity.MilliSat() {
+			w.fail("I1: the sides of channel %v disagree: %+v", f, s)
+		}
+	}
+	if len(sides) != len(w.plan.Shape.Chans) && !w.plan.ends() {
+		w.fail("I6: %d channels are left of %d", len(sides), len(w.plan.Shape.Chans))
+	}
+}
+
+// balance compares what a node has with what it should have. Where channels have ended,
+// it may be less by fees and dust.
+func (a *auditor) balance(i int, channels lnwire.MilliSat) {
+	w, h := a.w, a.w.homes[i]
+	have, want := channels+w.treasure(h), a.want[i]+w.start[i]
+	if !w.plan.ends() {
+		if have != want {
+			w.fail("I1: %s has %d msat, and should have %d", h.name, have, want)
+		}
+		return
+	}
+	cost := (w.chain.fees + w.left()).MilliSat()
+	if have+cost+dust < want && i != w.plan.Hostile {
+		w.fail("I1: %s has lost %d msat: fees and dust of all are %d", h.name, want-have, cost)
+	}
+	if have > want+dust && w.plan.Hostile < 0 {
+		w.fail("I1: %s has won %d msat", h.name, have-want)
+	}
+}
+
+// dust is what HTLCs without an output of their own may move from one to another.
+const dust lnwire.MilliSat = 10_000_000
+
+// probe pays over every channel in both directions (I7).
+func (w *World) probe() {
+	for n, c := range w.plan.Shape.Chans {
+		for _, d := range []Deal{{From: c[0], To: c[1]}, {From: c[1], To: c[0]}} {
+			d.Amount, d.Parts = lnwire.MilliSat(1000+n), 1
+			x := &deal{Deal: d, w: w, n: len(w.deals)}
+			x.preimage = lnwire.Preimage{0: 1, 1: byte(n), 2: byte(d.From), 31: 1}
+			w.deals = append(w.deals, x)
+			scid := w.scid(c, n)
+			if scid == 0 {
+				continue
+			}
+			w.await("probe", func() {
+				if x.makeInvoice(w.homes[d.To].life); x.invoice == nil {
+					w.fail("I7: no invoice for a probe")
+					return
+				}
+				x.tries = 1
+				watch, err := w.homes[d.From].life.node.Pay(context.Background(), routing.Begin{
+					Terms: x.terms(), Limits: routing.Limits{Fee: 1000, Parts: 1, Outgoing: []lnwire.ShortChannelID{scid}},
+				})
+				if err != nil {
+					w.fail("I7: probe: %v", err)
+					return
+				}
+				watch.Close()
+			})
+			if !w.quietly("probe", w.quiet) {
+				w.complain()
+				return
+			}
+			if s := x.state(); s != routing.Succeeded {
+				p, _ := w.homes[d.From].life.node.Payment(x.invoice.Hash)
+				w.fail("I7: a probe from %s to %s: %s", w.homes[d.From].name, w.homes[d.To].name, p.Payment.Text)
+				return
+			}
+		}
+	}
+}
+
+// scid is the id of the n-th channel.
+func (w *World) scid(c [2]int, n int) lnwire.ShortChannelID {
+	for _, l := range w.homes[c[0]].life.node.Links() {
+		if l.Funding == w.funds[n] && !l.Ended {
+			return l.SCID
+		}
+	}
+	return 0 // it has ended
+}

@@ -1,0 +1,135 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
+)
+
+// closeChannel has one side of a channel end it.
+func (w *World) closeChannel(a *accident) {
+	c := w.plan.Shape.Chans[a.Edge]
+	l := w.homes[c[a.Node%2]].up()
+	if l == nil {
+		return
+	}
+	w.counts.Ends++
+	w.push(&lane{name: a.Kind.String()}, func() {
+		if l.dead || !l.open {
+			return
+		}
+		_, err := l.node.CloseChannel(context.Background(), node.CloseRequest{Funding: w.funds[a.Edge], Force: a.Kind == ForceClose})
+		if err != nil {
+			w.say("%s cannot close: %v", l.home.name, err)
+		}
+	})
+}
+
+// bar keeps two nodes apart while blocks are found.
+func (w *World) bar(e *edge, blocks int) {
+	w.counts.Ends++
+	e.barred = true
+	w.sever(e, [2]int{})
+	for i := range blocks {
+		w.after(time.Duration(i)*time.Second, func() { w.mine() })
+	}
+	w.after(time.Duration(blocks)*time.Second, func() {
+		e.barred = false
+		w.redial(e)
+	})
+}
+
+// resolve finds blocks until every channel that was to end has ended.
+func (w *World) resolve() {
+	for n := 0; w.failed == nil; n++ {
+		if !w.rest(20 * time.Second) {
+			return
+		}
+		if w.quiet() && w.ended() == "" {
+			return
+		}
+		if n == maxBlocks {
+			w.fail("I7: not resolved within %d blocks: %s", maxBlocks, w.ended())
+			w.complain()
+			return
+		}
+		w.mine()
+	}
+}
+
+// maxBlocks is enough for every expiry, delay and depth.
+const maxBlocks = 700
+
+// rest lets time go by, and all that comes of it.
+func (w *World) rest(d time.Duration) bool {
+	end := time.Now().Add(d)
+	return w.until("rest", time.Hour, func() bool { return len(w.ready) == 0 && !time.Now().Before(end) })
+}
+
+// ended says which channel has not come to its end, of those that are on their way to it.
+func (w *World) ended() (what string) {
+	for _, h := range w.homes {
+		l := h.up()
+		if l == nil {
+			return h.name + " is down"
+		}
+		err := l.db.Channels(func(num uint64, rows channel.Rows) error {
+			if p := rows.Core.Phase; p != channel.Open && p != channel.Closed {
+				what = h.name + ": channel is " + p.String()
+			}
+			return nil
+		})
+		if err != nil {
+			w.fail("%s: %v", h.name, err)
+		}
+		if s := l.node.Sweeps(); len(s) > 0 && what == "" {
+			what = h.name + ": a sweep waits"
+		}
+	}
+	return what
+}
+
+// treasure is what a node's wallet holds. The chain has to agree.
+func (w *World) treasure(h *home) lnwire.MilliSat {
+	b, _ := h.life.node.Balance(1)
+	sum := b.Confirmed + b.Unconfirmed + b.Locked + b.Immature
+	var coins lnwire.Sat
+	for _, c := range w.chain.coins {
+		if h.life.node.OwnScript(c.out.PkScript) {
+			coins += lnwire.Sat(c.out.Value)
+		}
+	}
+	if len(w.chain.pool) == 0 && coins != sum {
+		w.fail("I1: %s has coins of %d sat in the chain, and its wallet says %d", h.name, coins, sum)
+	}
+	return sum.MilliSat()
+}
+
+// left is what lies in the chain that is nobody's coin and no channel.
+func (w *World) left() (sum lnwire.Sat) {
+	open := map[wire.OutPoint]bool{}
+	for _, op := range w.funds {
+		open[op] = true
+	}
+	for op, c := range w.chain.coins {
+		owned := open[op] || c.out.Value == 5_000_000_000
+		for _, h := range w.homes {
+			owned = owned || h.life.node.OwnScript(c.out.PkScript)
+		}
+		if !owned {
+			sum += lnwire.Sat(c.out.Value)
+			if c.out.Value > maxLeft {
+				w.fail("I1: %d sat are left in the chain, in %v", c.out.Value, op)
+			}
+		}
+	}
+	return sum
+}
+
+// maxLeft is the most that is not worth bringing home.
+const maxLeft = 1200

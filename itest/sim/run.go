@@ -1,0 +1,190 @@
+package sim
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+)
+
+// Result is what came of a schedule.
+type Result struct {
+	Plan   Plan
+	Err    error // nil: every oracle is content
+	Steps  int
+	Trace  uint64 // the same for every run of a plan
+	Log    string // of a verbose run
+	Counts Counts
+}
+
+// Counts say what schedules have been through.
+type Counts struct {
+	Paid, Failed, Never           int // deals
+	Crashes, Cuts, Blocks, Reorgs int
+	Ends, Cheats                  int
+}
+
+// Add sums up.
+func (c *Counts) Add(o Counts) {
+	c.Paid += o.Paid
+	c.Failed += o.Failed
+	c.Never += o.Never
+	c.Crashes += o.Crashes
+	c.Cuts += o.Cuts
+	c.Blocks += o.Blocks
+	c.Reorgs += o.Reorgs
+	c.Ends += o.Ends
+	c.Cheats += o.Cheats
+}
+
+func seedRandom(t *testing.T, seed uint64) { cryptotest.SetGlobalRandom(t, seed) }
+
+// Run runs the schedule of a plan, with its files below dir.
+func Run(t *testing.T, p Plan, dir string) (r Result) {
+	b := build(t, p.Shape, dir)
+	r.Plan = p
+	if b.failed != nil {
+		r.Err = fmt.Errorf("build %s: %w", p.Shape.Name, b.failed)
+		return r
+	}
+	forgetSome()
+	home := filepath.Join(dir, "run")
+	if err := os.RemoveAll(home); err != nil {
+		r.Err = err
+		return r
+	}
+	synctest.Test(t, func(t *testing.T) {
+		seedRandom(t, p.Seed)
+		time.Sleep(b.at.Sub(time.Now()) + time.Hour)
+		w := newWorld(t, p)
+		w.chain = b.chain.clone()
+		w.chain.seen = w.unmined
+		w.settlers(p.Shape.Nodes, home)
+		w.knit()
+		if r.Err = b.shelf.lay(w.homes); r.Err != nil {
+			return
+		}
+		w.run(b)
+		w.leave()
+		r.Err, r.Steps, r.Trace, r.Counts = w.failed, w.steps, w.trace, w.counts
+		r.Log = strings.Join(w.log, "\n")
+	})
+	return r
+}
+
+// run is the story of a schedule.
+func (w *World) run(b *built) {
+	w.own, w.funds = true, b.chans
+	for _, h := range w.homes {
+		h.start()
+	}
+	if !w.quietly("start", func() bool { return w.allUp() && w.active() && w.synced() }) {
+		return
+	}
+	for _, h := range w.homes {
+		w.start = append(w.start, w.treasure(h))
+	}
+	w.chain.fees = 0
+	w.audit() // before anything happened
+	w.agree()
+	w.threaten()
+	w.trade()
+	w.mend()
+	if w.plan.ends() {
+		w.resolve()
+	} else if !w.quietly("all comes to its end", w.quiet) {
+		w.complain()
+		return
+	}
+	w.audit()
+	if w.probe(); w.failed != nil {
+		return
+	}
+	w.audit()
+}
+
+// trade lets the deals and the accidents happen.
+func (w *World) trade() {
+	begin := w.steps
+	for n := 0; w.failed == nil && n < maxSteps; n++ {
+		at := w.steps - begin
+		for _, a := range w.accidents {
+			if !a.over && !a.Kind.atWrite() && a.At <= at {
+				a.over = true
+				w.happen(a)
+			}
+		}
+		waiting := w.steps-begin < w.plan.span()
+		for _, d := range w.deals {
+			if d.At <= at {
+				d.proceed()
+			}
+			waiting = waiting || d.At > at
+		}
+		if w.step() {
+			continue
+		}
+		if !waiting {
+			return
+		}
+		if w.idle(time.Now().Add(50 * time.Millisecond)); len(w.ready) == 0 {
+			w.steps += 10 // nothing happens: what is to come comes sooner
+		}
+	}
+}
+
+// mend ends all accidents.
+func (w *World) mend() {
+	for _, a := range w.accidents {
+		a.over = true
+	}
+	w.chain.market, w.chain.floor = 253, 253
+	for _, e := range w.edges {
+		e.barred = false
+		w.redial(e)
+	}
+	for _, h := range w.homes {
+		if l := h.life; l != nil && l.backend.away {
+			l.backend.away = false
+			l.backend.changed()
+		}
+		if h.life == nil && !h.coming {
+			h.start()
+		}
+	}
+}
+
+// leave ends the world.
+func (w *World) leave() {
+	for _, h := range w.homes {
+		if h.life != nil && !h.life.dead {
+			h.life.crash("the end")
+		}
+	}
+}
+
+// quiet: nothing is under way any more.
+func (w *World) quiet() bool {
+	if !w.allUp() || !w.active() || !w.synced() {
+		return false
+	}
+	still := true
+	for _, d := range w.deals {
+		d.proceed()
+		still = still && d.over()
+	}
+	if !still || len(w.ready) > 0 {
+		return false
+	}
+	if w.held() == "" {
+		return true
+	}
+	for _, h := range w.homes {
+		h.life.db.Wake() // the end of an HTLC may wait for company on its way to the disk
+	}
+	return false
+}
