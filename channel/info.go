@@ -46,6 +46,7 @@ type LinkState struct {
 // one, which is ours or could become ours.
 type EndOutput struct {
 	Resolution
+	Ref    htlc.Ref      // of the HTLC behind it; zero for a balance
 	Second bool          // the output of an HTLC transaction of ours
 	Expiry lnwire.Height // of the HTLC behind it; 0 for a balance
 	// Mature is the first block that may hold our spend; 0: there is no way to spend it,

@@ -436,7 +436,7 @@ func (c *Channel) commitmentRow(r *onchain.Result) ClosedRow {
 
 // endOutput is an output as Info tells it.
 func endOutput(o *onchain.Output) EndOutput {
-	e := EndOutput{Resolution: resolution(o), Second: o.Role == onchain.SecondStage, Expiry: o.Expiry}
+	e := EndOutput{Resolution: resolution(o), Ref: o.Ref, Second: o.Role == onchain.SecondStage, Expiry: o.Expiry}
 	if o.Claim != nil {
 		e.Mature = o.Claim.MatureAt
 	} else if o.Publishes() {

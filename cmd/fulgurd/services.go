@@ -7,12 +7,14 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
+	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 	"github.com/fulgur-ln/fulgur/rpc/chain"
+	"github.com/fulgur-ln/fulgur/rpc/closing"
 	"github.com/fulgur-ln/fulgur/rpc/invoices"
 	"github.com/fulgur-ln/fulgur/rpc/lightning"
 	"github.com/fulgur-ln/fulgur/rpc/router"
@@ -41,6 +43,7 @@ func (d *daemon) provideServices() error {
 		{&invoicesrpc.Invoices_ServiceDesc, invoices.New(d.node)},
 		{&walletrpc.WalletKit_ServiceDesc, walletkit.New(d.node)},
 		{&chainrpc.ChainNotifier_ServiceDesc, chain.New(d.node)},
+		{&fulgurrpc.Closing_ServiceDesc, closing.New(d.node)},
 	}
 	versioner, err := version.New(versionText(), commit, buildTags(list)...)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
+	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
@@ -33,6 +34,7 @@ var closeCommands = []spec{{
 		"Answers when the closing transaction is published; with --block when it is confirmed.",
 	flags: append([]cli.Flag{
 		flagText("funding_txid", "transaction that opened the channel"), flagText("output_index", "its output"), flagText("chan_point", "both, as TXID:INDEX"),
+		flagBool("dry_run", "close nothing: tell what it would cost, and by when all would be home"),
 	}, closeFlags...),
 	example: "closechannel --sat_per_vbyte=2 110x1x0", do: closeChannel,
 }, {
@@ -58,6 +60,11 @@ func closeChannel(ctx context.Context, c *call) error {
 	point, err := c.findPoint(ctx)
 	if err != nil {
 		return err
+	}
+	if f := c.cmd; f.Bool("dry_run") {
+		return c.dryRun(ctx, &fulgurrpc.PlanCloseRequest{
+			ChanPoint: point, Force: f.Bool("force"), SatPerVbyte: f.Uint64("sat_per_vbyte"), TargetConf: uint32(max(f.Int64("conf_target"), 0)),
+		})
 	}
 	txid, err := c.closeOne(ctx, closeRequest(c, point))
 	if err != nil {

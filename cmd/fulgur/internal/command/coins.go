@@ -61,12 +61,10 @@ var coinCommands = []spec{{
 	example: "listunspent 1", do: listUnspent,
 }, {
 	name: "wallet", group: groupCoins, usage: "further commands on coins",
-	subs: []spec{{
-		name: "pendingsweeps", usage: "outputs that are on their way back to the wallet", example: "wallet pendingsweeps", do: pendingSweeps,
-	}, {
+	subs: append([]spec{{
 		name: "estimatefeerate", usage: "the feerate for a confirmation in so many blocks", args: "BLOCKS", max: 1,
 		flags: []cli.Flag{flagText("conf_target", "blocks")}, example: "wallet estimatefeerate 6", do: estimateFeeRate,
-	}},
+	}}, sweepCommands...),
 }}
 
 var forceFlag cli.Flag = &cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "do not ask"}
@@ -288,24 +286,6 @@ func listUnspent(ctx context.Context, c *call) error {
 		t := show.NewTable("amount>", "confs>", "address", "outpoint")
 		for _, u := range answer.Utxos {
 			t.Row(show.Sat(u.AmountSat), show.Number(u.Confirmations), u.Address, outpointText(u.Outpoint))
-		}
-		t.Print(w)
-	})
-}
-
-func pendingSweeps(ctx context.Context, c *call) error {
-	conn, err := c.dial(ctx, false)
-	if err != nil {
-		return err
-	}
-	answer, err := walletrpc.NewWalletKitClient(conn).PendingSweeps(ctx, &walletrpc.PendingSweepsRequest{})
-	if err != nil {
-		return err
-	}
-	return c.print(answer, func(w io.Writer) {
-		t := show.NewTable("what", "amount>", "sat/vbyte>", "ripe at block>", "deadline>", "outpoint")
-		for _, s := range answer.PendingSweeps {
-			t.Row(s.WitnessType.String(), show.Sat(int64(s.AmountSat)), show.Number(s.SatPerVbyte), show.Number(s.MaturityHeight), show.Number(s.DeadlineHeight), outpointText(s.Outpoint))
 		}
 		t.Print(w)
 	})

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
+	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
@@ -124,6 +125,42 @@ var conversations = []struct {
 	"pendingsweeps", []string{"wallet", "pendingsweeps"}, walletrpc.WalletKit_PendingSweeps_FullMethodName,
 	[]proto.Message{&walletrpc.PendingSweepsResponse{PendingSweeps: []*walletrpc.PendingSweep{{AmountSat: 9000, WitnessType: walletrpc.WitnessType_COMMITMENT_TIME_LOCK, MaturityHeight: 200}}}},
 	&walletrpc.PendingSweepsRequest{},
+}, {
+	"listsweeps", []string{"wallet", "listsweeps", "--startheight=-1"}, walletrpc.WalletKit_ListSweeps_FullMethodName,
+	[]proto.Message{&walletrpc.ListSweepsResponse{Sweeps: &walletrpc.ListSweepsResponse_TransactionIds{
+		TransactionIds: &walletrpc.ListSweepsResponse_TransactionIDs{TransactionIds: []string{hash}},
+	}}}, &walletrpc.ListSweepsRequest{StartHeight: -1},
+}, {
+	"listsweeps-verbose", []string{"wallet", "listsweeps", "--verbose"}, walletrpc.WalletKit_ListSweeps_FullMethodName,
+	[]proto.Message{&walletrpc.ListSweepsResponse{Sweeps: &walletrpc.ListSweepsResponse_TransactionDetails{
+		TransactionDetails: &lnrpc.TransactionDetails{Transactions: []*lnrpc.Transaction{{TxHash: hash, Amount: 5000, TotalFees: 120, BlockHeight: 7}, {TxHash: hash}}},
+	}}}, &walletrpc.ListSweepsRequest{Verbose: true},
+}, {
+	"bumpfee", []string{"wallet", "bumpfee", "--sat_per_vbyte=20", "--budget=900", "--deadline_delta=4", "--immediate", hash + ":3"}, walletrpc.WalletKit_BumpFee_FullMethodName,
+	[]proto.Message{&walletrpc.BumpFeeResponse{Status: "Successfully registered rbf-tx with sweeper"}},
+	&walletrpc.BumpFeeRequest{Outpoint: &lnrpc.OutPoint{TxidStr: hash, OutputIndex: 3}, SatPerVbyte: 20, Budget: 900, DeadlineDelta: 4, Immediate: true},
+}, {
+	"bumpforceclosefee", []string{"wallet", "bumpforceclosefee", "--conf_target=2", "--budget=900", hash + ":3"}, walletrpc.WalletKit_BumpForceCloseFee_FullMethodName,
+	[]proto.Message{&walletrpc.BumpForceCloseFeeResponse{Status: "done"}},
+	&walletrpc.BumpForceCloseFeeRequest{ChanPoint: channelPoint(hash, 3), TargetConf: 2, Budget: 900},
+}, {
+	"rescue", []string{"rescue"}, fulgurrpc.Closing_Rescue_FullMethodName,
+	[]proto.Message{&fulgurrpc.RescueResponse{BlockHeight: 150, Warnings: []string{"the chain backend is away"}, Channels: []*fulgurrpc.ClosingChannel{{
+		ChannelPoint: hash + ":1", RemotePubkey: key1, Capacity: 1_000_000, State: "our commitment waits to be mined", Reason: "the operator\x1b[2J closes it",
+		ClosingTxid: hash, LimboBalance: 600_000, RecoveredBalance: 5, HomeHeight: 300, Steps: []*fulgurrpc.ClosingStep{
+			{What: "our commitment", WaitsFor: "a block", Txid: hash, SatPerVbyte: 10, DeadlineHeight: 160},
+			{What: "the child that lifts it", WaitsFor: "a block; it was offered 3 times", UntilHeight: 151, Outpoint: hash + ":0", SatPerVbyte: 30, Budget: 20_330, Advice: "to hasten it: fulgur wallet bumpfee"},
+		},
+	}, {ChannelPoint: hash + ":2", RemotePubkey: key2}}}}, &fulgurrpc.RescueRequest{},
+}, {
+	"rescue-one", []string{"rescue", hash + ":1"}, fulgurrpc.Closing_Rescue_FullMethodName,
+	[]proto.Message{&fulgurrpc.RescueResponse{BlockHeight: 150}}, &fulgurrpc.RescueRequest{ChanPoint: channelPoint(hash, 1)},
+}, {
+	"dryrun", []string{"closechannel", "--dry_run", "--force", hash + ":1"}, fulgurrpc.Closing_PlanClose_FullMethodName,
+	[]proto.Message{&fulgurrpc.PlanCloseResponse{
+		Summary: "closed by force", ClosingFee: 800, LiftBudget: 6000, LiftFee: 150, SweepFee: 99, Balance: 600_000, MinedHeight: 7, HomeHeight: 151, Obstacle: "none\x07",
+		Outputs: []*fulgurrpc.PlannedOutput{{What: "our balance", Amount: 599_000, MatureHeight: 151}, {What: "an incoming payment", Amount: 1000, DeadlineHeight: 90}},
+	}}, &fulgurrpc.PlanCloseRequest{ChanPoint: channelPoint(hash, 1), Force: true},
 }, {
 	"estimatefeerate", []string{"wallet", "estimatefeerate", "6"}, walletrpc.WalletKit_EstimateFee_FullMethodName,
 	[]proto.Message{&walletrpc.EstimateFeeResponse{SatPerKw: 12500}}, &walletrpc.EstimateFeeRequest{ConfTarget: 6},
@@ -373,7 +410,8 @@ func TestUsageErrors(t *testing.T) {
 		{"getinf"}, {"getinfo", "--nonsense"}, {"getinfo", "more"}, {"wallet", "nothing"}, {"--network=moonnet", "getinfo"},
 		{"newaddress", "p2pk"}, {"sendcoins"}, {"sendcoins", "addr"}, {"sendcoins", "addr", "10k"}, {"sendcoins", "addr", "-5"}, {"sendcoins", "--sweepall", "addr", "5"},
 		{"sendcoins", "--utxo=xyz", "addr", "5"}, {"sendcoins", "--conf_target=2", "--sat_per_vbyte=2", "a", "5"}, {"sendmany", "nonsense"},
-		{"listunspent", "x"}, {"wallet", "estimatefeerate"}, {"connect"}, {"connect", "02aa"}, {"connect", "02aa@host"}, {"connect", key1 + "@"},
+		{"listunspent", "x"}, {"wallet", "estimatefeerate"}, {"wallet", "bumpfee"}, {"wallet", "bumpfee", "x"}, {"wallet", "bumpfee", "--conf_target=-1", hash + ":1"},
+		{"wallet", "bumpforceclosefee"}, {"wallet", "bumpforceclosefee", "--conf_target=1", "--sat_per_vbyte=1", hash + ":1"}, {"rescue", "x"}, {"connect"}, {"connect", "02aa"}, {"connect", "02aa@host"}, {"connect", key1 + "@"},
 		{"openchannel"}, {"openchannel", key1}, {"openchannel", "02", "5"}, {"openchannel", key1, "5", "x"}, {"openchannel", "--channel_type=odd", key1, "5"}, {"openchannel", key1, "5", "6", "7"},
 		{"closechannel"}, {"closechannel", "nonsense"}, {"closechannel", hash + ":x"}, {"closechannel", "--chan_point=x"}, {"closeallchannels", "--inactive_only"},
 		{"addinvoice", "x"}, {"addinvoice", "5", "00"}, {"addinvoice", "--amt_msat=5", "5"}, {"addinvoice", "--description_hash=00"}, {"addholdinvoice"},
