@@ -389,7 +389,7 @@ func (n *Node) startWallet() error {
 // startHost makes the host of the connections; nobody is let in before openDoors.
 func (n *Node) startHost() (err error) {
 	n.host, err = n.cfg.Wire(peer.Config{
-		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Log: n.log, Admit: n.admit,
+		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Log: n.log, Admit: n.admit, Guest: n.isGuest,
 		Dial: n.cfg.Dial, Limits: peer.Limits{Dial: n.cfg.DialTime, MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
 	}, sink{n})
 	return err

@@ -80,6 +80,9 @@ func (n *Node) admit(id lnwire.PubKey, _ net.Addr, inbound bool) error {
 	return nil
 }
 
+// isGuest is peer.Config's Guest: who has no channel with us.
+func (n *Node) isGuest(id lnwire.PubKey) bool { return !n.hasFunded(id) }
+
 // complain tells a peer that something about a channel is wrong. With an id of zeros an
 // error would be about all channels (B2.error.2): then it is a warning.
 func complain(c Conn, id lnwire.ChannelID, text string) {

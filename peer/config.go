@@ -49,6 +49,9 @@ type Config struct {
 	// Admit may refuse a peer whose key is proven, before init: it is the place for
 	// limits by address and on peers without a channel. Nil admits everybody.
 	Admit func(id lnwire.PubKey, addr net.Addr, inbound bool) error
+	// Guest reports that an inbound peer has no claim to be read before others: guests
+	// take turns. Nil: nobody is one.
+	Guest func(id lnwire.PubKey) bool
 	// Dial reaches a peer; nil is plain TCP.
 	Dial Dialer
 	// Jitter draws from [0, 1) to spread reconnections; nil is math/rand.
@@ -121,6 +124,9 @@ func (c Config) complete() (Config, error) {
 	c.Limits = c.Limits.withDefaults()
 	if c.Admit == nil {
 		c.Admit = func(lnwire.PubKey, net.Addr, bool) error { return nil }
+	}
+	if c.Guest == nil {
+		c.Guest = func(lnwire.PubKey) bool { return false }
 	}
 	if c.Dial == nil {
 		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {

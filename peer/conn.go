@@ -16,6 +16,7 @@ import (
 // Conn is a connection with an authenticated peer. Its methods may be called from
 // any goroutine and none of them blocks.
 type Conn struct {
+	host    *Host
 	cfg     *Config
 	log     *slog.Logger
 	nc      net.Conn
@@ -34,7 +35,9 @@ type Conn struct {
 	frame  []byte
 	pings  allowance
 	talk   allowance
-	passed bool  // a message was passed on, and no pause told
+	passed bool // a message was passed on, and no pause told
+	guest  bool
+	asked  int   // messages until it is looked up again whether it is a guest
 	prev   *Conn // the connection that this one replaces
 
 	// Of the writing goroutine.
@@ -61,11 +64,11 @@ type Conn struct {
 	closeBy time.Time
 }
 
-func newConn(cfg *Config, nc net.Conn, s *noise.Session, addr string, inbound bool) *Conn {
+func newConn(h *Host, nc net.Conn, s *noise.Session, addr string, inbound bool) *Conn {
 	id := lnwire.NewPubKey(s.Remote)
-	now := time.Now()
+	now, cfg := time.Now(), &h.cfg
 	c := &Conn{
-		cfg: cfg, nc: nc, id: id, addr: addr, inbound: inbound, born: now,
+		host: h, cfg: cfg, nc: nc, id: id, addr: addr, inbound: inbound, born: now,
 		log:    cfg.Log.With("peer", id.String(), "addr", addr, "inbound", inbound),
 		opener: s.Opener, sealer: s.Sealer,
 		pings:   allowance{burst: pingBurst, refill: pingRefill},

@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/peer/noise"
 )
 
 // Connect dials a peer at its addresses (host:port), one after the other, and
@@ -208,11 +209,17 @@ func (h *Host) greet(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, 
 // authenticate is the part before anything of ours but keys has been sent.
 func (h *Host) authenticate(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, error) {
 	inbound := remote == nil
-	session, err := respondOrInitiate(nc, h.cfg.Key, remote)
+	var session *noise.Session
+	var err error
+	if inbound {
+		session, err = respond(nc, h.cfg.Key, h.inLane)
+	} else {
+		session, err = initiate(nc, h.cfg.Key, remote)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
-	c := newConn(&h.cfg, nc, session, addr, inbound)
+	c := newConn(h, nc, session, addr, inbound)
 	if c.id == h.self {
 		return nil, ErrSelf
 	}

@@ -25,6 +25,6 @@
 // into one write; no timer stands between Send and the socket.
 //
 // Files: host.go, connect.go, listen.go, keep.go (who is connected), handshake.go
-// and init.go (how one begins), read.go, write.go, queue.go, pulse.go (how it
+// and init.go (how one begins), lane.go (guests), read.go, write.go, queue.go, pulse.go (how it
 // lives), conn.go (what the node holds of it).
 package peer

@@ -9,15 +9,6 @@ import (
 	"github.com/fulgur-ln/fulgur/peer/noise"
 )
 
-// respondOrInitiate runs the handshake of an inbound connection, whose remote key
-// is not known yet, or of an outbound one.
-func respondOrInitiate(rw io.ReadWriter, static noise.ECDH, remote *btcec.PublicKey) (*noise.Session, error) {
-	if remote == nil {
-		return respond(rw, static)
-	}
-	return initiate(rw, static, remote)
-}
-
 // initiate runs the three acts as the side that dialled. An error ends the
 // attempt, and nothing more is written.
 //
@@ -50,8 +41,9 @@ func initiate(rw io.ReadWriter, static noise.ECDH, remote *btcec.PublicKey) (*no
 	return session, nil
 }
 
-// respond runs the three acts as the side that was dialled.
-func respond(rw io.ReadWriter, static noise.ECDH) (*noise.Session, error) {
+// respond runs the three acts as the side that was dialled. What costs something is done
+// by compute, which may take its time.
+func respond(rw io.ReadWriter, static noise.ECDH, compute func(func()) error) (session *noise.Session, bad error) {
 	ephemeral, err := btcec.NewPrivateKey()
 	if err != nil {
 		return nil, fmt.Errorf("draw ephemeral key: %w", err)
@@ -61,9 +53,12 @@ func respond(rw io.ReadWriter, static noise.ECDH) (*noise.Session, error) {
 	if _, err := io.ReadFull(rw, one); err != nil {
 		return nil, fmt.Errorf("receive act one: %w", err)
 	}
-	two, err := shake.ActOne(one)
-	if err != nil {
+	var two []byte
+	if err := compute(func() { two, bad = shake.ActOne(one) }); err != nil {
 		return nil, err
+	}
+	if bad != nil {
+		return nil, bad
 	}
 	if _, err := rw.Write(two); err != nil {
 		return nil, fmt.Errorf("send act two: %w", err)
@@ -72,5 +67,8 @@ func respond(rw io.ReadWriter, static noise.ECDH) (*noise.Session, error) {
 	if _, err := io.ReadFull(rw, three); err != nil {
 		return nil, fmt.Errorf("receive act three: %w", err)
 	}
-	return shake.ActThree(three)
+	if err := compute(func() { session, bad = shake.ActThree(three) }); err != nil {
+		return nil, err
+	}
+	return session, bad
 }

@@ -194,7 +194,7 @@ func TestEphemeralKeysAreFresh(t *testing.T) {
 		a, b := tap{ours, new(bytes.Buffer)}, tap{theirs, new(bytes.Buffer)}
 		done := make(chan error, 1)
 		go func() {
-			_, err := respond(b, noise.NewKey(key(2)))
+			_, err := respond(b, noise.NewKey(key(2)), atOnce)
 			done <- err
 		}()
 		_, err := initiate(a, noise.NewKey(key(1)), key(2).PubKey())

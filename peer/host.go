@@ -22,6 +22,7 @@ type Host struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	kick   chan struct{} // wakes the keeper; holds one token
+	lane   lane
 
 	mu        sync.Mutex
 	closed    bool
@@ -40,7 +41,7 @@ func NewHost(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{
-		cfg: cfg, self: lnwire.NewPubKey(cfg.Key.PubKey()), kick: make(chan struct{}, 1),
+		cfg: cfg, self: lnwire.NewPubKey(cfg.Key.PubKey()), kick: make(chan struct{}, 1), lane: newLane(),
 		conns: make(map[lnwire.PubKey]*Conn), dialling: make(map[lnwire.PubKey]chan struct{}),
 		arriving: make(map[lnwire.PubKey]chan struct{}),
 		kept:     newSchedule(cfg.Limits),

@@ -64,6 +64,18 @@ func (c *Conn) readMessage() (lnwire.Message, error) {
 	if _, err := io.ReadFull(c.in, c.frame); err != nil {
 		return nil, fmt.Errorf("read: cut off: %w", err)
 	}
+	if !c.isGuest() {
+		return c.decode()
+	}
+	var m lnwire.Message
+	if off := c.host.inLane(func() { m, err = c.decode() }); off != nil {
+		return nil, off
+	}
+	return m, err
+}
+
+// decode opens and decodes the frame that was read.
+func (c *Conn) decode() (lnwire.Message, error) {
 	plain, err := c.opener.Open(c.frame)
 	if err != nil {
 		return nil, err
