@@ -273,7 +273,9 @@ func FuzzDecodePayload(f *testing.F) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(again), len(b))
 		if len(again) >= minPayload {
-			require.Equal(t, p, decode(t, again))
+			known := p
+			known.Odd = false // what is not known is not written again
+			require.Equal(t, known, decode(t, again))
 		}
 		_, failure = p.CheckForward()
 		require.True(t, failure == nil || failure.Code != Unreadable)
