@@ -53,6 +53,7 @@ func TestLndBlinded(t *testing.T) {
 	t.Run("paid over us", r.overUs)
 	t.Run("paid inside", r.inside)
 	t.Run("messages", r.messages)
+	t.Run("accountable", r.accountable)
 }
 
 // features waits until everybody knows that everybody blinds routes and takes messages.
