@@ -71,7 +71,7 @@ type Limits struct {
 
 	Backlog       int // bytes of unsent channel messages that end the connection (8 MiB)
 	GossipBacklog int // bytes of unsent gossip above which Send says no (256 KiB)
-	HalfOpen      int // inbound connections before their init; more push out the oldest (128)
+	HalfOpen      int // inbound connections before their init; more push out the oldest, or are refused (128)
 	HalfOpenPerIP int // of these from one IPv4 address or IPv6 /64; more are refused (8)
 
 	Dials      int           // persistent peers that are dialled at the same time (16)

@@ -326,6 +326,10 @@ func TestManyHalfOpen(t *testing.T) {
 			stalled = append(stalled, nc)
 			synctest.Wait()
 		}
+		crowd, err := n.dial(t.Context(), address(1)) // none of them has had its time
+		require.NoError(t, err)
+		require.Zero(t, silentEnd(t, crowd))
+		time.Sleep(halfOpenGrace)
 		meetWire(t, n, 2, 1) // pushes out the oldest
 		h.rec.awaitWhat(t, "opened")
 		require.Zero(t, silentEnd(t, stalled[0]))

@@ -10,9 +10,14 @@ import (
 
 // halfOpen is an inbound connection that has not come to its init.
 type halfOpen struct {
-	nc   net.Conn
-	from netip.Prefix // zero when it is not limited by its address
+	nc    net.Conn
+	from  netip.Prefix // zero when it is not limited by its address
+	since time.Time
 }
+
+// halfOpenGrace is how long nobody is pushed out by others: an honest one needs about
+// that. Else a crowd that comes quickly would leave nobody the time to shake hands.
+const halfOpenGrace = time.Second
 
 // acceptPause is how long the host waits when the system cannot accept, for
 // instance for want of file descriptors.
@@ -73,8 +78,8 @@ func (h *Host) answer(nc net.Conn) {
 }
 
 // enterHalfOpen counts a new connection. One address may have a few. When there
-// are many in all, the oldest goes: an honest one needs a second, a stalled one
-// wants to stay.
+// are many in all, the oldest goes, if it has had its time: a stalled one wants to stay.
+// Otherwise the new one is refused.
 func (h *Host) enterHalfOpen(nc net.Conn) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -91,10 +96,13 @@ func (h *Host) enterHalfOpen(nc net.Conn) error {
 		return ErrHalfOpen
 	}
 	if len(h.halfOpen) >= h.cfg.Limits.HalfOpen {
+		if time.Since(h.halfOpen[0].since) < halfOpenGrace {
+			return ErrHalfOpen
+		}
 		h.halfOpen[0].nc.Close()
 		h.halfOpen = slices.Delete(h.halfOpen, 0, 1)
 	}
-	h.halfOpen = append(h.halfOpen, halfOpen{nc, from})
+	h.halfOpen = append(h.halfOpen, halfOpen{nc, from, time.Now()})
 	return nil
 }
 
