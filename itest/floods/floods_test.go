@@ -123,11 +123,7 @@ func (s *scene) calm() {
 	s.carol.Active(s.points[1])
 	s.bob.Active(s.points[0])
 	s.bob.Active(s.points[1])
-	p := traffic{from: s.alice, to: s.carol}
-	rig.Eventually(s.t, "a payment goes through", func() bool {
-		_, why := p.pay(s.t.Context())
-		return why == ""
-	})
+	rig.Eventually(s.t, "a payment goes through", func() bool { return s.pays(0)().Failed == 0 })
 }
 
 // figures are what was seen of a while.
@@ -135,20 +131,21 @@ type figures struct {
 	before, peak, after int64 // resident
 	cpu                 time.Duration
 	over                time.Duration
-	pays                traffic
+	pays                *takings
 	ended               bool // the process, by itself
 }
 
-func (f *figures) p50() time.Duration { return quantile(f.pays.took, 0.50) }
-func (f *figures) p99() time.Duration { return quantile(f.pays.took, 0.99) }
+func (f *figures) p50() time.Duration { return quantile(f.pays.Took, 0.50) }
+func (f *figures) p99() time.Duration { return quantile(f.pays.Took, 0.99) }
 
 // watch pays for a while, with something going on meanwhile.
 func (s *scene) watch(d time.Duration, meanwhile func(context.Context)) *figures {
 	pid := s.bob.Proc.Cmd.Process.Pid
-	f := &figures{over: d, pays: traffic{from: s.alice, to: s.carol}}
+	f := &figures{over: d}
 	f.before, _ = resident(pid)
 	resetPeak(pid)
 	cpu := busy(pid)
+	pays := s.pays(d)
 	ctx, cancel := context.WithTimeout(s.t.Context(), d)
 	defer cancel()
 	gone := make(chan struct{})
@@ -159,7 +156,7 @@ func (s *scene) watch(d time.Duration, meanwhile func(context.Context)) *figures
 	paying := make(chan struct{})
 	go func() {
 		defer close(paying)
-		f.pays.run(s.t.Context(), d)
+		f.pays = pays()
 	}()
 	for begun, over := time.Now(), false; !over; {
 		select {
@@ -176,6 +173,22 @@ func (s *scene) watch(d time.Duration, meanwhile func(context.Context)) *figures
 	<-gone
 	f.ended = !s.bob.Up()
 	return f
+}
+
+// pays begins payments, and gives what waits for the last of them.
+func (s *scene) pays(d time.Duration) func() *takings {
+	wait, err := orders{doorOf(s.alice), doorOf(s.carol), *pace, d}.begin()
+	if err != nil {
+		s.t.Errorf("payments: %v", err)
+		return func() *takings { return &takings{Failed: 1} }
+	}
+	return func() *takings {
+		t, err := wait()
+		if err != nil {
+			s.t.Errorf("payments: %v", err)
+		}
+		return t
+	}
 }
 
 // settle waits until what the flood took is given back, for a few seconds at most.
@@ -221,7 +234,7 @@ func line(name string, to *target, f, idle *figures) string {
 		fmt.Sprintf("%.0f %%", 100*f.cpu.Seconds()/secs),
 		mib(f.before) + " -> " + mib(f.peak), times(f.peak, f.before), mib(f.after),
 		millis(f.p50()), times(f.p50(), idle.p50()), millis(f.p99()), times(f.p99(), idle.p99()),
-		fmt.Sprintf("%d of %d", f.pays.failed, len(f.pays.took)),
+		fmt.Sprintf("%d of %d", f.pays.Failed, len(f.pays.Took)),
 	}
 	if f.ended {
 		cells[len(cells)-1] += "; **the node ended**"
@@ -289,9 +302,9 @@ func play(t *testing.T, name string, long time.Duration, report *strings.Builder
 		say(line(full, to, seen, idle))
 		if name == "fulgur" {
 			assert.False(t, seen.ended, "%s: fulgurd ended by itself", full)
-			assert.Zero(t, seen.pays.failed, "%s: payments fail: %s", full, seen.pays.why)
-		} else if seen.pays.why != "" {
-			t.Logf("%s: payments fail: %s", full, seen.pays.why)
+			assert.Zero(t, seen.pays.Failed, "%s: payments fail: %s", full, seen.pays.Why)
+		} else if seen.pays.Why != "" {
+			t.Logf("%s: payments fail: %s", full, seen.pays.Why)
 		}
 		s.again(seen)
 	}
