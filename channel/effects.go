@@ -35,8 +35,8 @@ type Effects struct {
 	// (inside). After Resumed all of them come again.
 	Claims []onchain.Claim
 	// Anchors are ours of commitments that wait to be mined, whose fee can be raised by
-	// spending them, new or with new facts (inside). After Resumed they come again. They
-	// are done with when their commitment is mined.
+	// spending them, new or with new facts (inside: the commitment may leave later). After
+	// Resumed they come again. They are done with when their commitment is mined.
 	Anchors []Anchor
 	// Unlift are anchors whose commitment will not be mined, named before or not; they
 	// precede Anchors (inside).

@@ -2,7 +2,6 @@ package channel
 
 import (
 	"github.com/fulgur-ln/fulgur/channel/onchain"
-	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
 // Foresight is what would follow if our newest commitment were mined in the next block.
@@ -36,9 +35,6 @@ func (c *Channel) Foresee() (f Foresight, ok bool) {
 	if s, has := com.OwnerAnchor(c.terms.Keys); has {
 		f.Anchor = &Anchor{Spend: s, Weight: com.Weight(), Fee: com.Fee}
 		f.Anchor.Deadline, f.Anchor.AtRisk = c.urgent(com)
-		if com.ToOwner >= 0 {
-			f.Anchor.Balance = lnwire.Sat(com.Tx.TxOut[com.ToOwner].Value)
-		}
 	}
 	return f, true
 }

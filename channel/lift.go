@@ -19,7 +19,6 @@ type Anchor struct {
 	// is left to enforce its HTLCs; 0: nothing in it is urgent.
 	Deadline lnwire.Height
 	AtRisk   lnwire.Sat // what its urgent HTLCs hold
-	Balance  lnwire.Sat // what else of it is ours, in no hurry
 }
 
 // facts are what makes an Anchor differ from the one given out before.
@@ -104,29 +103,24 @@ func (c *Channel) anchor() (a Anchor, ok bool) {
 	if c.terms.Format != commitment.Anchors || c.core.Spend != nil || c.core.DataLost {
 		return a, false
 	}
-	com, main := c.lift.rival, -1
+	com := c.lift.rival
 	switch {
 	case c.core.Phase == MutualClose:
 		return a, false
 	case com != nil:
 		a.Spend, ok = com.OtherAnchor(c.terms.Keys)
-		main = com.ToOther
 	case c.core.Phase == Failed && !c.want.publish:
 		var err error
 		if com, err = c.localCommitment(); err != nil {
 			return a, false
 		}
 		a.Spend, ok = com.OwnerAnchor(c.terms.Keys)
-		main = com.ToOwner
 	}
 	if !ok {
 		return a, false
 	}
 	a.Weight, a.Fee = com.Weight(), com.Fee
 	a.Deadline, a.AtRisk = c.urgent(com)
-	if main >= 0 {
-		a.Balance = lnwire.Sat(com.Tx.TxOut[main].Value)
-	}
 	return a, true
 }
 

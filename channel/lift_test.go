@@ -48,7 +48,6 @@ func TestLift(t *testing.T) {
 	require.Equal(t, ours.Weight(), got.Weight)
 	require.EqualValues(t, 40_000, got.AtRisk, "what we pay ourselves is not at risk, nor what we have no preimage of")
 	require.Equal(t, e.Expiry+OfferedGrace+39, got.Deadline)
-	require.EqualValues(t, ours.Tx.TxOut[ours.ToOwner].Value, got.Balance)
 	require.Empty(t, a.step(Block{At: l.ref(l.height())}).Anchors, "nothing is new")
 
 	a.step(Resolve{Ref: a.incoming(0), Resolution: htlc.Resolution{Kind: htlc.Fulfilled, Preimage: preimage(4)}})

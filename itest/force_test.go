@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/itest/rig"
@@ -59,7 +60,8 @@ func forceClose(t *testing.T, payeeEnds, claim bool) {
 	u, err := stream.Recv()
 	require.NoError(t, err)
 	require.NotNil(t, u.GetClosePending(), u)
-	commitment := w.Mempool(1)[0]
+	commitment := chainhash.Hash(u.GetClosePending().Txid)
+	w.InMempool(commitment)
 	waiting := closer.Pending().WaitingCloseChannels
 	require.Len(t, waiting, 1)
 	require.Equal(t, commitment.String(), waiting[0].ClosingTxid)

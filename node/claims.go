@@ -81,17 +81,14 @@ func sweepRequest(c *onchain.Claim) wallet.SweepRequest {
 }
 
 // anchorRequest asks for a commitment to be lifted. Half of what is at risk may go to
-// the miners, and little of what only comes home sooner by it.
+// the miners; what only comes home sooner by it is not worth more than the anchor,
+// unless the operator says so.
 func anchorRequest(num uint64, a *channel.Anchor) wallet.SweepRequest {
 	return wallet.SweepRequest{
 		Spend: a.Spend, Deadline: a.Deadline, Group: num + 1, Parent: &wallet.Parent{Weight: a.Weight, Fee: a.Fee},
-		Budget: commitment.AnchorValue + a.AtRisk/2 + a.Balance/balanceShare,
+		Budget: commitment.AnchorValue + a.AtRisk/2,
 	}
 }
-
-// balanceShare: one part in so many of a balance may be spent to have a close mined
-// that is not urgent.
-const balanceShare = 100
 
 // accepted tells the sweeper that the network has taken a transaction.
 func (p *purse) accepted(txid chainhash.Hash) {

@@ -170,6 +170,10 @@ func (p *publisher) done(txid chainhash.Hash, err error) {
 			clear(p.refused)
 		}
 		p.refused[txid] = err.Error()
-		p.log.Warn("transaction refused", "txid", txid, "err", err)
+		log := p.log.Warn
+		if refused := (*chainntnfs.RejectError)(nil); errors.As(err, &refused) && refused.Reason == chainntnfs.RejectMissingInputs {
+			log = p.log.Info // its parent may be behind it, or something else was mined
+		}
+		log("transaction refused", "txid", txid, "err", err)
 	}
 }

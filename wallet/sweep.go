@@ -231,6 +231,7 @@ func (s *Sweeper) unconfirmed() map[chainhash.Hash]bool {
 // parentMined: what was to be lifted is in a block. The child has done its work, or is
 // not needed: no more is paid for it than its output is worth.
 func (s *Sweeper) parentMined(id chainhash.Hash, at lnwire.BlockRef) {
+	var lifted []uint64
 	for op, r := range s.requests {
 		if op.Hash != id {
 			continue
@@ -239,6 +240,7 @@ func (s *Sweeper) parentMined(id chainhash.Hash, at lnwire.BlockRef) {
 		if r.Parent == nil {
 			continue
 		}
+		lifted = append(lifted, r.Group)
 		if r.Parent, r.Deadline, r.Budget, r.Group, r.wish = nil, 0, 0, 0, (wish{}); len(r.versions) == 0 {
 			delete(s.requests, op)
 		}
@@ -246,6 +248,26 @@ func (s *Sweeper) parentMined(id chainhash.Hash, at lnwire.BlockRef) {
 			f.parent = Parent{}
 			f.rate = f.rateFor(f.fee)
 		}
+	}
+	slices.Sort(lifted)
+	for _, group := range lifted {
+		s.giveUp(group, id)
+	}
+}
+
+// giveUp ends the requests of a group whose parents can no longer be mined, for another
+// is, and frees the coins that their children took.
+func (s *Sweeper) giveUp(group uint64, mined chainhash.Hash) {
+	for _, op := range s.outpoints() {
+		r := s.requests[op]
+		if group == 0 || r.Group != group || op.Hash == mined {
+			continue
+		}
+		if f := r.flight; f != nil {
+			s.drop(f)
+			s.w.remove(f.txid, chainhash.Hash{})
+		}
+		delete(s.requests, op)
 	}
 }
 

@@ -61,6 +61,9 @@ func (s *Sweeper) build(d *draft) (*flight, error) {
 	if err := s.addCoins(d); err != nil {
 		return nil, err
 	}
+	if d.idle() {
+		return nil, errBudget
+	}
 	fee := d.fee(d.rate)
 	if fee > budgetOf(d.batch) {
 		return nil, errBudget
@@ -132,6 +135,13 @@ func (d *draft) fee(rate lnwire.SatPerKW) lnwire.Sat {
 func parentPays(d *draft) bool {
 	p := parentOf(d.batch)
 	return p.Weight > 0 && d.instead == nil && p.Fee >= feeFor(d.rate, p.Weight)
+}
+
+// idle reports that the child would not even pay its parent's rate: nobody would mine
+// the parent sooner for it.
+func (d *draft) idle() bool {
+	p := parentOf(d.batch)
+	return p.Weight > 0 && uint64(d.fee(d.rate))*uint64(p.Weight) <= uint64(p.Fee)*uint64(d.weight())
 }
 
 // balance is what the requests and coins bring beyond the pairs.

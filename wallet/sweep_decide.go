@@ -148,6 +148,9 @@ func (s *Sweeper) launchAlone(r *request, rate lnwire.SatPerKW, now time.Time) {
 // try builds and publishes a transaction of requests that are in none.
 func (s *Sweeper) try(batch []*request, rate lnwire.SatPerKW, now time.Time) error {
 	d := draft{batch: batch, rate: rate, now: now}
+	if parentOf(batch).Weight > 0 && deadlineOf(batch) == 0 {
+		d.least = rate // half a lift is none
+	}
 	f, err := s.build(&d)
 	if err != nil {
 		return err
