@@ -16,6 +16,13 @@ type Ring struct {
 	privs  map[commitment.KeyLoc]*btcec.PrivateKey
 	pubs   map[commitment.KeyLoc]lnwire.PubKey
 	points map[point]lnwire.PubKey // the first few of each root
+	keys   map[keysOf]commitment.Keys
+}
+
+// keysOf names the keys of a commitment.
+type keysOf struct {
+	owner, other commitment.Basepoints
+	point        lnwire.PubKey
 }
 
 // point names a per-commitment point.
@@ -26,7 +33,7 @@ type point struct {
 
 // NewRing makes the keys of the node that goes by word.
 func NewRing(word string) *Ring {
-	return &Ring{word: word, privs: map[commitment.KeyLoc]*btcec.PrivateKey{}, pubs: map[commitment.KeyLoc]lnwire.PubKey{}, points: map[point]lnwire.PubKey{}}
+	return &Ring{word: word, privs: map[commitment.KeyLoc]*btcec.PrivateKey{}, pubs: map[commitment.KeyLoc]lnwire.PubKey{}, points: map[point]lnwire.PubKey{}, keys: map[keysOf]commitment.Keys{}}
 }
 
 // NodeKey is where the key of the node's id lies.
@@ -90,9 +97,20 @@ func (r *Ring) Point(root commitment.KeyLoc, n uint64) lnwire.PubKey {
 	return p
 }
 
-// Keys derives the keys of a commitment.
+// Keys derives the keys of a commitment, and keeps a few.
 func (r *Ring) Keys(p *commitment.Params, point lnwire.PubKey) (commitment.Keys, error) {
-	return commitment.DeriveKeys(p.Owner, p.Other, point)
+	of := keysOf{p.Owner, p.Other, point}
+	if k, ok := r.keys[of]; ok {
+		return k, nil
+	}
+	k, err := commitment.DeriveKeys(p.Owner, p.Other, point)
+	if err == nil {
+		if len(r.keys) >= 100 {
+			clear(r.keys)
+		}
+		r.keys[of] = k
+	}
+	return k, err
 }
 
 // Soon does nothing: Keys takes its time when it is asked.

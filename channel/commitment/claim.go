@@ -170,9 +170,6 @@ func (c *Commitment) Punish(keys KeyLocs, secret lnwire.Secret) []Spend {
 // may move many (V-04): each input that spends an HTLC has its output beside it. It
 // is nil when secret is not that of the commitment's point.
 func (c *Commitment) PunishSeconds(tx *wire.MsgTx, keys KeyLocs, secret lnwire.Secret) []Spend {
-	if point, ok := PointOf(secret); !ok || point != c.Keys.Point {
-		return nil
-	}
 	txid, pk := tx.TxHash(), payToScript(c.delayed)
 	var spends []Spend
 	for i, in := range tx.TxIn {
@@ -188,6 +185,12 @@ func (c *Commitment) PunishSeconds(tx *wire.MsgTx, keys KeyLocs, secret lnwire.S
 			Output:        *tx.TxOut[i],
 			WitnessScript: c.delayed,
 		}, keys, &secret))
+	}
+	if len(spends) == 0 {
+		return nil
+	}
+	if point, ok := PointOf(secret); !ok || point != c.Keys.Point {
+		return nil
 	}
 	return spends
 }

@@ -78,7 +78,7 @@ func (r *resolver) others() (list []Output) {
 // verdict is the end of an outgoing HTLC; false while it is open. It looks at the
 // HTLC's own output, not at others of the same hash (V-10, V-11).
 func (r *resolver) verdict(h *HTLC) (Verdict, bool) {
-	if r.blind() && h.Preimage == nil && !r.revealed(h) {
+	if r.blind() && h.Preimage == nil && !(r.alone(h) && r.revealed(h)) {
 		return Verdict{}, false
 	}
 	for i := range r.out {
@@ -119,6 +119,17 @@ func (r *resolver) ended(o *Output, h *HTLC) (Verdict, bool) {
 		return v, true
 	}
 	return v, r.depth(o.By.At) >= reasonable // B5.own.7
+}
+
+// alone: no other outgoing HTLC has the same hash. Of several, only the commitment tells
+// which one a preimage has taken (V-11).
+func (r *resolver) alone(h *HTLC) bool {
+	for i := range r.HTLCs {
+		if o := &r.HTLCs[i]; o.Ref != h.Ref && o.Ref.Dir == htlc.Outgoing && o.Hash == h.Hash {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *resolver) revealed(h *HTLC) bool {
