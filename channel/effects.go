@@ -41,6 +41,9 @@ type Effects struct {
 	// Unlift are anchors whose commitment will not be mined, named before or not; they
 	// precede Anchors (inside).
 	Unlift []wire.OutPoint
+	// Lifted are commitments whose anchors were named before and that are in a block now
+	// (inside).
+	Lifted []Lifted
 	// Unclaim are outputs in the chain that Claims named before and that a reorg took
 	// away; they precede Claims (inside).
 	Unclaim []wire.OutPoint
@@ -107,6 +110,7 @@ func (fx *Effects) Append(more Effects) {
 	fx.Anchors = slices.DeleteFunc(fx.Anchors, func(a Anchor) bool { return slices.Contains(more.Unlift, a.OutPoint) })
 	fx.Anchors = append(fx.Anchors, more.Anchors...)
 	fx.Unlift = append(fx.Unlift, more.Unlift...)
+	fx.Lifted = append(fx.Lifted, more.Lifted...)
 	fx.Unclaim = append(fx.Unclaim, more.Unclaim...)
 	fx.Load = append(fx.Load, more.Load...)
 	if more.Wake != 0 {

@@ -21,6 +21,13 @@ type Anchor struct {
 	AtRisk   lnwire.Sat // what its urgent HTLCs hold
 }
 
+// Lifted is a commitment that needs no lifting any more. Whoever lifts may have taken in
+// its block before it was asked to.
+type Lifted struct {
+	Txid chainhash.Hash
+	At   lnwire.Height
+}
+
 // facts are what makes an Anchor differ from the one given out before.
 type facts struct {
 	op       wire.OutPoint
@@ -157,11 +164,15 @@ func (c *Channel) urgent(com *commitment.Commitment) (deadline lnwire.Height, va
 // transaction spent the funding, and the coins that their children took. It is done
 // again after a restart, for nobody remembers which there were.
 func (c *Channel) sink() {
+	given := c.lift.given
 	c.lift = lifting{}
 	if c.terms == nil || c.terms.Format != commitment.Anchors || c.core.Spend == nil {
 		return
 	}
 	mined := c.core.Spend.Tx.TxHash()
+	if given != nil && given.op.Hash == mined {
+		c.fx.Lifted = append(c.fx.Lifted, Lifted{mined, c.core.Spend.Place.At.Height})
+	}
 	add := func(com *commitment.Commitment, i int) {
 		if i >= 0 && com.Txid != mined {
 			c.fx.Unlift = append(c.fx.Unlift, wire.OutPoint{Hash: com.Txid, Index: uint32(i)})

@@ -84,6 +84,10 @@ func TestLiftTheirs(t *testing.T) {
 	require.Equal(t, Open, l.w.a.ch.Phase())
 	l.w.useReal()
 	require.Empty(t, l.w.a.step(Unmined{Tx: spendOf(wire.OutPoint{Index: 7})}).Unlift, "of no concern")
+	other, _ := arena(t, commitment.Anchors, ofB)
+	other.w.a.step(Unmined{Tx: theirs})
+	spent := Spent{OutPoint: other.w.a.ch.core.Funding, Tx: theirs, At: other.ref(other.height() + 1)}
+	require.Equal(t, []Lifted{{theirs.TxHash(), spent.At.Height}}, other.w.a.step(spent).Lifted)
 	rogue := spendOf(l.w.a.ch.core.Funding, nil)
 	require.Equal(t, []wire.OutPoint{fx.Anchors[0].OutPoint}, l.w.a.step(Unmined{Tx: rogue}).Unlift)
 

@@ -18,7 +18,7 @@ import (
 // again.
 func (n *Node) claims(e *entry, fx *channel.Effects) {
 	claims, anchors, gone := fx.Claims, fx.Anchors, slices.Concat(fx.Unlift, fx.Unclaim)
-	if len(gone) == 0 && len(claims) == 0 && len(anchors) == 0 {
+	if len(gone) == 0 && len(claims) == 0 && len(anchors) == 0 && len(fx.Lifted) == 0 {
 		return
 	}
 	for i := range claims {
@@ -35,17 +35,20 @@ func (n *Node) claims(e *entry, fx *channel.Effects) {
 			"at risk", a.AtRisk, "deadline", a.Deadline)
 		reqs = append(reqs, anchorRequest(e.num, a))
 	}
-	n.purse.sweep(gone, reqs)
+	n.purse.sweep(gone, reqs, fx.Lifted)
 }
 
 // sweep asks the sweeper for outputs, and takes back what it was asked for before.
-func (p *purse) sweep(gone []wire.OutPoint, reqs []wallet.SweepRequest) {
+func (p *purse) sweep(gone []wire.OutPoint, reqs []wallet.SweepRequest, lifted []channel.Lifted) {
 	defer p.n.refreshFees()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var fx wallet.Effects
 	fx.Append(p.unsweep(gone))
 	fx.Append(p.sweeps.Request(reqs...))
+	for _, l := range lifted {
+		p.sweeps.ParentMined(l.Txid, l.At)
+	}
 	fx.Append(p.sweeps.Decide(p.n.lastFees(), p.n.now()))
 	p.queue(fx, nil)
 }

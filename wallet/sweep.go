@@ -203,7 +203,7 @@ func (s *Sweeper) Connect(b Block, fees Fees, now time.Time) Effects {
 		s.spentIn(tx, b.At)
 		if len(waiting) > 0 {
 			if id := tx.TxHash(); waiting[id] {
-				s.parentMined(id, b.At)
+				s.ParentMined(id, b.At.Height)
 			}
 		}
 	}
@@ -228,15 +228,16 @@ func (s *Sweeper) unconfirmed() map[chainhash.Hash]bool {
 	return ids
 }
 
-// parentMined: what was to be lifted is in a block. The child has done its work, or is
-// not needed: no more is paid for it than its output is worth.
-func (s *Sweeper) parentMined(id chainhash.Hash, at lnwire.BlockRef) {
+// ParentMined: what was to be lifted is in a block. The child has done its work, or is
+// not needed: no more is paid for it than its output is worth. Connect finds it out by
+// itself, but for a parent whose block it has taken in before it was asked to lift it.
+func (s *Sweeper) ParentMined(id chainhash.Hash, at lnwire.Height) {
 	var lifted []uint64
 	for op, r := range s.requests {
 		if op.Hash != id {
 			continue
 		}
-		r.Confirmed = at.Height
+		r.Confirmed = at
 		if r.Parent == nil {
 			continue
 		}

@@ -365,6 +365,8 @@ func TestSweepAnchorNotNeeded(t *testing.T) {
 	b.ask(SweepRequest{Spend: anchor, Budget: 20_000, Parent: &Parent{Weight: c.Weight(), Fee: feeFor(3000, c.Weight())}})
 	require.Nil(t, b.spender(anchor.OutPoint))
 	require.Equal(t, "its parent pays enough by itself", b.s.Pending()[0].Held)
+	b.s.ParentMined(c.Txid, 1) // in a block that was taken in before
+	require.Empty(t, b.s.Pending())
 }
 
 // Requests of a group, and urgent ones, go alone.
