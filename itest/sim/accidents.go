@@ -10,6 +10,9 @@ func (w *World) threaten() {
 	for _, h := range w.homes {
 		h.commits = 0
 	}
+	for _, e := range w.edges {
+		e.said = 0
+	}
 	for _, a := range w.plan.Accidents {
 		w.accidents = append(w.accidents, &accident{Accident: a})
 	}
@@ -27,12 +30,25 @@ func (w *World) accidentAt(h *home) *accident {
 	return nil
 }
 
+// cutDue cuts the edges that have carried so many messages.
+func (w *World) cutDue() {
+	for _, a := range w.accidents {
+		if a.Kind == CutAt && !a.over {
+			if e := w.edge(w.plan.Shape.Chans[a.Edge]); e.said >= a.At {
+				a.over = true
+				w.counts.Cuts++
+				w.sever(e, a.First)
+			}
+		}
+	}
+}
+
 // happen lets an accident happen.
 func (w *World) happen(a *accident) {
 	h, e := w.homes[a.Node], w.edge(w.plan.Shape.Chans[a.Edge])
 	w.note(a.Kind.String(), uint64(a.Node))
 	switch a.Kind {
-	case CrashBefore, CrashAfter, CrashTorn: // come with a write
+	case CrashBefore, CrashAfter, CrashTorn, CutAt: // come by themselves
 	case CrashNow:
 		if h.life != nil && !h.life.dead {
 			w.counts.Crashes++

@@ -412,6 +412,7 @@ func (l *life) commit(tx *bolt.Tx) error {
 // settle is called between steps: a life that has seen its last write ends.
 func (w *World) settle() {
 	w.arm()
+	w.cutDue()
 	for _, h := range w.homes {
 		if l := h.life; l != nil {
 			l.listen()

@@ -12,7 +12,8 @@ import (
 // from the seed too, unless it was shrunk.
 type Plan struct {
 	Seed      uint64
-	Verbose   bool
+	Verbose   bool `json:"-"`
+	Measure   bool `json:"-"` // of the trade alone: Result.Extent
 	Shape     Shape
 	Deals     []Deal
 	Accidents []Accident
@@ -68,17 +69,18 @@ type Deal struct {
 // AccidentKind says what goes wrong.
 type AccidentKind int
 
-// The accidents. The first three come with the At-th write of a node, counted from the
-// beginning of the trade, the others at step At.
+// The accidents. The first three come with the At-th write of a node, CutAt with the At-th
+// message of an edge, counted from the beginning of the trade, the others at step At.
 const (
 	CrashBefore AccidentKind = iota + 1 // the process is lost before the write
 	CrashAfter                          // .. after it, before anything that waited for it
 	CrashTorn                           // .. in the midst of it
+	CutAt                               // an edge loses its connection
 	CrashNow
 	Restart // stopped in order
-	Cut     // an edge loses its connection
-	Hole    // .. in one direction, for a while
-	Mine    // a block is found
+	Cut
+	Hole // .. in one direction, for a while
+	Mine // a block is found
 	Reorg
 	Away  // the chain backend cannot be reached for a while
 	Spike // fees rise for a while
@@ -89,7 +91,7 @@ const (
 )
 
 var accidentNames = [...]string{
-	CrashBefore: "crash before write", CrashAfter: "crash after write", CrashTorn: "torn write", CrashNow: "crash",
+	CrashBefore: "crash before write", CrashAfter: "crash after write", CrashTorn: "torn write", CutAt: "cut at message", CrashNow: "crash",
 	Restart: "restart", Cut: "cut", Hole: "hole", Mine: "block", Reorg: "reorg", Away: "chain away", Spike: "fee spike",
 	ForceClose: "force close", Close: "close", Bar: "barred", Cheat: "cheat",
 }
@@ -97,6 +99,8 @@ var accidentNames = [...]string{
 func (k AccidentKind) String() string { return accidentNames[k] }
 
 func (k AccidentKind) atWrite() bool { return k <= CrashTorn }
+
+func (k AccidentKind) atStep() bool { return k > CutAt }
 
 // Accident is something that goes wrong, once.
 type Accident struct {
@@ -142,6 +146,11 @@ func PlanOf(seed uint64) Plan {
 func drawEnds(r *rand.Rand, p *Plan) {
 	if r.IntN(5) != 0 {
 		return
+	}
+	for i := range p.Deals { // what is not worth its fee stays in the chain for ever
+		if d := &p.Deals[i]; d.Amount > 300_000 {
+			d.Amount += 5_000_000
+		}
 	}
 	for range 1 + r.IntN(2) {
 		a := drawAccident(r, p)
@@ -204,6 +213,9 @@ func drawAccident(r *rand.Rand, p *Plan) Accident {
 	a := Accident{
 		Kind: kinds[draw(r, 18, 18, 6, 12, 6, 22, 4, 6, 3, 3, 2)], Node: r.IntN(p.Shape.Nodes), Edge: r.IntN(len(p.Shape.Chans)),
 		First: [2]int{r.IntN(4), r.IntN(4)}, Depth: 1 + r.IntN(6), At: r.IntN(p.span()),
+	}
+	if a.Kind == Cut && r.IntN(2) == 0 {
+		a.Kind, a.At = CutAt, 1+r.IntN(10*(1+len(p.Deals)))
 	}
 	if a.Kind.atWrite() {
 		a.At = 1 + r.IntN(8*(1+len(p.Deals)))

@@ -19,6 +19,7 @@ type Result struct {
 	Trace  uint64 // the same for every run of a plan
 	Log    string // of a verbose run
 	Counts Counts
+	Extent Extent // of a plan that measures
 }
 
 // Counts say what schedules have been through.
@@ -70,7 +71,7 @@ func Run(t *testing.T, p Plan, dir string) (r Result) {
 		}
 		w.run(b)
 		w.leave()
-		r.Err, r.Steps, r.Trace, r.Counts = w.failed, w.steps, w.trace, w.counts
+		r.Err, r.Steps, r.Trace, r.Counts, r.Extent = w.failed, w.steps, w.trace, w.counts, w.extent
 		r.Log = strings.Join(w.log, "\n")
 	})
 	return r
@@ -101,10 +102,23 @@ func (w *World) run(b *built) {
 		return
 	}
 	w.audit()
+	if w.plan.Measure {
+		w.measure()
+		return
+	}
 	if w.probe(); w.failed != nil {
 		return
 	}
 	w.audit()
+}
+
+func (w *World) measure() {
+	for _, h := range w.homes {
+		w.extent.Writes = append(w.extent.Writes, h.commits)
+	}
+	for _, c := range w.plan.Shape.Chans {
+		w.extent.Messages = append(w.extent.Messages, w.edge(c).said)
+	}
 }
 
 // trade lets the deals and the accidents happen.
@@ -113,7 +127,7 @@ func (w *World) trade() {
 	for n := 0; w.failed == nil && n < maxSteps; n++ {
 		at := w.steps - begin
 		for _, a := range w.accidents {
-			if !a.over && !a.Kind.atWrite() && a.At <= at {
+			if !a.over && a.Kind.atStep() && a.At <= at {
 				a.over = true
 				w.happen(a)
 			}

@@ -40,6 +40,7 @@ type World struct {
 	arsenal   []weapon
 	armed     int // the writes of the hostile node when it was filled last
 	counts    Counts
+	extent    Extent
 
 	mu     sync.Mutex
 	ready  []*lane // those with tasks

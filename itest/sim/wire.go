@@ -22,6 +22,7 @@ type edge struct {
 	conn    *conn // a's end of the living connection
 	barred  bool  // nobody connects
 	dialled bool  // an attempt is due
+	said    int   // messages that were sent over it
 }
 
 // host is a node's end of its connections: node.Host.
@@ -48,7 +49,7 @@ type conn struct {
 	cut     bool  // what is sent goes nowhere
 	waits   int   // messages in the lane
 	loses   int   // of those, how many at the end do not arrive
-	sent    int   // messages, ever
+	edge    *edge
 }
 
 var errCut = errors.New("connection reset by peer")
@@ -61,7 +62,7 @@ func (w *World) connect(e *edge) {
 		return
 	}
 	x, y := newConn(a.host, e.b, false), newConn(b.host, e.a, true)
-	x.other, y.other = y, x
+	x.other, y.other, x.edge, y.edge = y, x, e, e
 	e.conn = x
 	for _, c := range []*conn{x, y} {
 		init := &lnwire.Init{Features: c.other.host.cfg.Features, Networks: []chainhash.Hash{*params.GenesisHash}}
@@ -163,7 +164,7 @@ func (c *conn) Send(_ peer.Priority, msgs ...lnwire.Message) bool {
 		if c.host.l.dead {
 			continue
 		}
-		c.sent++
+		c.edge.said++
 		c.world().note(c.host.l.home.name+" "+m.Type().String(), sum(b))
 		o := c.other
 		if c.cut || o.host.l.dead {
