@@ -94,6 +94,7 @@ func (m *Machine) ownLink(l OwnLink) {
 	if !o.linked || o.link.Up != l.Up {
 		o.since = m.now
 	}
+	first := !o.linked
 	o.link, o.linked, o.ready = l, true, o.ready || l.Up
 	if l.Ended && m.channels[l.SCID] == nil {
 		m.forgetOwn(o)
@@ -101,6 +102,9 @@ func (m *Machine) ownLink(l OwnLink) {
 	}
 	for _, id := range o.names() {
 		m.ownNames[id] = l.ChanNum
+	}
+	if p := m.PeerPolicy(l.ChanNum); first && p != nil { // stored: the peer will not say it again
+		m.fx.Theirs = append(m.fx.Theirs, PeerUpdate{l.ChanNum, *p})
 	}
 	if a := m.ownLost[l.SCID]; a != nil {
 		delete(m.ownLost, l.SCID)

@@ -164,6 +164,28 @@ func TestOwnPublic(t *testing.T) {
 	}
 }
 
+// TestPeerPolicyOutlivesRestart: what the peer of a public channel asks for is known at
+// once: it will not say again what we have.
+func TestPeerPolicyOutlivesRestart(t *testing.T) {
+	b := woken(t)
+	b.open(1)
+	b.step(OwnNode{})
+	b.step(link())
+	b.step(OwnChannel{announcement(scid(1), 1, us)})
+	b.got(1, update(scid(1), 0, 1, 0))
+	require.Len(t, b.theirs, 1)
+	want := b.theirs[0]
+	b = b.restart()
+	b.step(Block{Block: lnwire.BlockRef{Height: 1001}})
+	b.step(link(func(l *OwnLink) { l.Up = false }))
+	require.Equal(t, []PeerUpdate{want}, b.theirs)
+	b.step(link())
+	require.Len(t, b.theirs, 1)
+	b.open(1)
+	b.got(1, update(scid(1), 0, 1, 0))
+	require.Len(t, b.theirs, 1)
+}
+
 // TestToldAgainWhenThePeerKnowsTheChannel: LDK throws away what it hears of us before it
 // has made the announcement itself; its own public update says that it has.
 func TestToldAgainWhenThePeerKnowsTheChannel(t *testing.T) {
