@@ -21,6 +21,8 @@ func (n *Node) OnionMessages() *Subscription[OnionMessage] { return n.messages.F
 func (n *Node) SendOnionMessage(to lnwire.PubKey, m *lnwire.OnionMessage) error {
 	c := n.host.Conn(to)
 	switch {
+	case n.cfg.NoMessages:
+		return errors.New("onion messages are switched off")
 	case c == nil:
 		return fmt.Errorf("peer %s is not connected", to)
 	case !c.Features().HasEither(lnwire.OnionMessagesOptional):

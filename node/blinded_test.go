@@ -100,6 +100,30 @@ func TestBlindedPaymentAndMessages(t *testing.T) {
 	messages(t, alice, bob, carol)
 	flood(t, alice, bob, carol)
 	heldOverRestarts(t, alice, bob, carol)
+	switchedOff(t, alice, bob, carol)
+}
+
+// switchedOff: bob carries nothing blinded any more, and takes no messages.
+func switchedOff(t *testing.T, alice, bob, carol *resident) {
+	var inv invoice.Invoice
+	carol.until("a way to herself", func() bool {
+		made, err := carol.AddBlindedInvoice(t.Context(), invoice.Terms{Amount: 2_000_000}, DefaultBlinded)
+		inv = made
+		return err == nil
+	})
+	bob.curt = true
+	bob.restart()
+	for _, r := range []*resident{alice, carol} {
+		r.until("connected again", func() bool { l := r.Links(); return len(l) == 1 && l[0].Up })
+	}
+	require.Equal(t, routing.Failed, alice.payBlinded(inv.Request).Payment.Status)
+	p := alice.pay(bob, 1_000_000)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	_, err := carol.AddBlindedInvoice(t.Context(), invoice.Terms{}, DefaultBlinded)
+	require.ErrorContains(t, err, "could not find any routes to self")
+	m := &lnwire.OnionMessage{PathKey: alice.ID(), Packet: make([]byte, onion.MessageLen)}
+	require.ErrorContains(t, alice.SendOnionMessage(bob.ID(), m), "does not take onion messages")
+	require.ErrorContains(t, bob.SendOnionMessage(carol.ID(), m), "switched off")
 }
 
 // heldOverRestarts: what a node of a blinded path needs to know of an HTLC outlives it, at the introduction node and at

@@ -75,7 +75,7 @@ func (n *Node) startMessages() error {
 //
 // B4.msg.13: messages are taken from peers without a channel, too, within bounds.
 func (s *messenger) arrived(c Conn, m *lnwire.OnionMessage) {
-	if !s.affords(c, len(m.Packet)) {
+	if s.n.cfg.NoMessages || !s.affords(c, len(m.Packet)) {
 		return
 	}
 	select {

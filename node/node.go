@@ -57,6 +57,8 @@ type Config struct {
 	// NoAttribution neither makes nor passes on attribution data, NoAccountable no
 	// accountability signal.
 	NoAttribution bool
+	NoBlinding    bool // carry no payments inside blinded paths
+	NoMessages    bool // neither take nor send onion messages
 	NoAccountable bool
 	AssumeValid   bool          // take announced channels without asking the chain for them
 	DisableAfter  time.Duration // a channel's peer is away, until it is announced as disabled
@@ -180,6 +182,12 @@ func New(cfg Config) (*Node, error) {
 	if !cfg.PlainGossip {
 		n.features = n.features.With(lnwire.GossipQueriesExOptional)
 	}
+	if cfg.NoBlinding {
+		n.features = n.features.Without(lnwire.RouteBlindingOptional)
+	}
+	if cfg.NoMessages {
+		n.features = n.features.Without(lnwire.OnionMessagesOptional)
+	}
 	if !cfg.NoAttribution {
 		n.features = n.features.With(lnwire.AttributionDataOptional)
 	}
@@ -196,7 +204,7 @@ func New(cfg Config) (*Node, error) {
 	n.board.alarm = n.newAlarm(func() { n.toSwitch(nil, forward.Tick{}) })
 	n.board.sw = forward.New(forward.Config{
 		ExpiryGrace: forward.DefaultConfig.ExpiryGrace, MaxExpiry: forward.DefaultConfig.MaxExpiry,
-		RejectForwards: cfg.RejectForwards,
+		RejectForwards: cfg.RejectForwards, RejectBlinded: cfg.NoBlinding,
 	})
 	return n, nil
 }

@@ -125,6 +125,8 @@ type protocolOptions struct {
 	NoStorage   bool `long:"no-peer-storage" description:"keep no blobs for the peers that we have channels with"`
 	NoQueriesEx bool `long:"no-gossip-queries-ex" description:"do not offer extended gossip queries"`
 
+	NoBlinding    bool `long:"no-route-blinding" description:"do not forward payments inside blinded paths"`
+	NoMessages    bool `long:"no-onion-messages" description:"neither take nor send onion messages"`
 	NoAttribution bool `long:"no-attribution-data" description:"do not say how long HTLCs were held, nor who failed them, in what goes back to payers"`
 	NoAccountable bool `long:"no-experimental-accountability" description:"do not pass on accountability signals"`
 

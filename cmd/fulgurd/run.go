@@ -325,6 +325,7 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
 		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
 		PlainGossip:  c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, NoAttribution: c.Protocol.NoAttribution,
+		NoBlinding: c.Protocol.NoBlinding, NoMessages: c.Protocol.NoMessages,
 		NoAccountable: c.Protocol.NoAccountable, AssumeValid: c.Routing.AssumeValid,
 		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
 		Policy: c.policies(), Dial: c.dialer(), Seeds: c.seeds(),

@@ -82,6 +82,10 @@ func TestFailuresOfABlindedPath(t *testing.T) {
 		require.Equal(t, onion.Failure{Code: onion.InvalidOnionBlinding, OnionSHA256: sum}, failureOf(t, fx, l))
 	}
 	for _, inside := range []bool{true, false} {
+		off := world()
+		off.cfg.RejectBlinded = true
+		good := blinded(1, inside, byChannel(102), 1_001_100)
+		check(t, good, off.Step(t0, LockedIn{HTLC: good}))
 		for name, change := range map[string]func(*htlc.Locked){
 			"unknown channel": func(l *htlc.Locked) { *l.Opened.Blinded.Data.ShortChannelID = 999 },
 			"unknown node": func(l *htlc.Locked) {

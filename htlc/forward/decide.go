@@ -76,6 +76,9 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 	case s.cfg.RejectForwards:
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "this node does not forward", fx)
 		return
+	case s.cfg.RejectBlinded && p.PathKey != nil:
+		s.refuse(in, nil, onion.Failure{Code: onion.InvalidOnionBlinding}, "this node does not forward inside blinded paths", fx)
+		return
 	case out == nil:
 		s.refuse(in, nil, onion.Failure{Code: onion.UnknownNextPeer}, unknownNext(p), fx)
 		return

@@ -17,6 +17,9 @@ type Config struct {
 	MaxExpiry lnwire.Height
 	// RejectForwards fails every HTLC that is not for us (--rejecthtlc).
 	RejectForwards bool
+	// RejectBlinded fails every HTLC that goes on inside a blinded path
+	// (--protocol.no-route-blinding).
+	RejectBlinded bool
 }
 
 // DefaultConfig are the limits that the field uses.
