@@ -63,6 +63,7 @@ type request struct {
 	rateAt   lnwire.Height   // when that was
 	since    lnwire.Height   // when it was first published
 	versions []version       // every transaction that was published for it
+	apart    bool            // its batch was refused: it goes alone
 	anew     bool            // it is spent in another way now than in what was published
 	flight   *flight         // the transaction that spends it; nil: none
 	by       chainhash.Hash  // what spent it in a block; zero: nothing

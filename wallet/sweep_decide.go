@@ -28,8 +28,11 @@ type batchKey struct {
 
 // alone reports that a request gets a transaction of its own.
 func (s *Sweeper) alone(r *request) bool {
-	urgent := r.Deadline != 0 && r.Deadline <= s.w.height()+urgentBlocks
-	return r.Group != 0 || r.Parent != nil || urgent || r.wish.alone
+	return r.Group != 0 || r.Parent != nil || s.urgent(r) || r.wish.alone || r.apart
+}
+
+func (s *Sweeper) urgent(r *request) bool {
+	return r.Deadline != 0 && r.Deadline <= s.w.height()+urgentBlocks
 }
 
 func (s *Sweeper) batchOf(r *request) batchKey {
@@ -58,6 +61,9 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 		f := s.flights[id]
 		if s.w.txs[id] == nil {
 			s.drop(f) // it was abandoned, or something that it spends is gone (V-09)
+			continue
+		}
+		if s.part(f, fees, now) {
 			continue
 		}
 		if rate := s.raised(f, fees); rate > f.rate {
@@ -174,6 +180,45 @@ func (s *Sweeper) replace(f *flight, rate lnwire.SatPerKW, now time.Time) {
 	}
 }
 
+// part breaks up a batch that has become urgent: who pins one of its outputs would hold
+// back all of them (B5.rev.4, V-25). The richest goes first, for it has to pay more than
+// the whole batch did; the others are free then. False: the batch stays.
+func (s *Sweeper) part(f *flight, fees Fees, now time.Time) bool {
+	batch := s.requestsOf(f)
+	if len(batch) < 2 || !slices.ContainsFunc(batch, s.urgent) {
+		return false
+	}
+	first := batch[:1:1]
+	for _, r := range batch[1:] {
+		if r.budget() > first[0].budget() {
+			first = []*request{r}
+		}
+	}
+	rate := s.rateNow(first, txWeight(1, first[0].weight(), 1, changeSize), fees)
+	d := draft{batch: first, rate: rate, home: f.home, instead: f, now: now}
+	next, err := s.build(&d)
+	if err != nil {
+		return false
+	}
+	s.drop(f)
+	if err := s.takeOff(next, d); err != nil {
+		s.hold(first[0], err.Error())
+	}
+	return true
+}
+
+// scatter tries each request of a refused batch alone, at once and from now on: one of
+// them may be what the network minds, as when somebody pins it (V-25).
+func (s *Sweeper) scatter(f *flight, rate lnwire.SatPerKW, now time.Time) {
+	batch := s.requestsOf(f)
+	s.drop(f)
+	s.w.remove(f.txid, chainhash.Hash{})
+	for _, r := range batch {
+		s.launchAlone(r, rate, now)
+		r.apart = r.flight != nil // else with others again, when it cannot pay alone
+	}
+}
+
 // takeOff records and publishes a built transaction.
 func (s *Sweeper) takeOff(f *flight, d draft) error {
 	err := s.w.publish(Publication{Tx: d.tx, Label: sweepLabel, Now: d.now, Fee: &f.fee, Sweep: true})
@@ -201,9 +246,9 @@ func (s *Sweeper) hold(r *request, why string) {
 	}
 }
 
-// Rejected says that the network refused a transaction of ours. A fee that was too
-// low is raised by a quarter, as far as the budget goes; what can never be mined is
-// taken apart and built anew with the next block.
+// Rejected says that the network refused a transaction of ours. Requests of a batch
+// go alone then, from now on. A fee that was too low is raised by a quarter, as far as
+// the budget goes; what can never be mined is built anew with the next block.
 func (s *Sweeper) Rejected(txid chainhash.Hash, why chainntnfs.RejectReason, now time.Time) Effects {
 	f := s.flights[txid]
 	if f == nil {
@@ -215,10 +260,18 @@ func (s *Sweeper) Rejected(txid chainhash.Hash, why chainntnfs.RejectReason, now
 	}
 	switch why {
 	case chainntnfs.RejectFeeTooLow:
-		s.replace(f, f.rate+f.rate/4, now)
+		if rate := f.rate + f.rate/4; len(f.inputs) > 1 {
+			s.scatter(f, rate, now)
+		} else {
+			s.replace(f, rate, now)
+		}
 	case chainntnfs.RejectConflict, chainntnfs.RejectMissingInputs, chainntnfs.RejectOther:
 		for _, r := range s.requestsOf(f) {
 			s.hold(r, fmt.Sprintf("the network refused %v: %v", txid, why))
+		}
+		if len(f.inputs) > 1 {
+			s.scatter(f, f.rate, now)
+			break
 		}
 		s.drop(f)
 		s.w.remove(txid, chainhash.Hash{})
