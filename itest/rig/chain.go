@@ -3,8 +3,11 @@ package rig
 import (
 	"bytes"
 	"encoding/hex"
+	"time"
 
+	"github.com/btcsuite/btcd/blockchain"
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
 )
@@ -85,4 +88,34 @@ func (w *World) ShortID(point ChanPoint, height int32) uint64 {
 	}
 	w.T.Fatalf("%s is not in block %d", point, height)
 	return 0
+}
+
+// MineEmpty makes blocks in which nothing that waits has a place, as when others pay
+// more for it.
+func (w *World) MineEmpty(blocks int) {
+	w.T.Helper()
+	for range blocks {
+		height, tip, err := w.Chain.Tip(w.T.Context())
+		require.NoError(w.T, err)
+		before, err := w.Chain.Block(w.T.Context(), tip)
+		require.NoError(w.T, err)
+		coinbase := wire.NewMsgTx(2)
+		script, err := txscript.NewScriptBuilder().AddInt64(int64(height + 1)).AddInt64(int64(before.Header.Timestamp.Unix())).Script()
+		require.NoError(w.T, err)
+		coinbase.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Index: wire.MaxPrevOutIndex}, SignatureScript: script, Sequence: wire.MaxTxInSequenceNum})
+		coinbase.AddTxOut(wire.NewTxOut(1, []byte{txscript.OP_TRUE}))
+		block := wire.MsgBlock{Header: wire.BlockHeader{
+			Version: before.Header.Version, PrevBlock: tip, MerkleRoot: coinbase.TxHash(), Bits: before.Header.Bits,
+			Timestamp: before.Header.Timestamp.Add(time.Second),
+		}, Transactions: []*wire.MsgTx{coinbase}}
+		for target := blockchain.CompactToBig(block.Header.Bits); ; block.Header.Nonce++ {
+			if hash := block.BlockHash(); blockchain.HashToBig(&hash).Cmp(target) <= 0 {
+				break
+			}
+		}
+		var raw bytes.Buffer
+		require.NoError(w.T, block.Serialize(&raw))
+		require.NoError(w.T, w.Chain.Call(w.T.Context(), nil, "submitblock", hex.EncodeToString(raw.Bytes())))
+	}
+	w.Synced()
 }

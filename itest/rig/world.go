@@ -180,6 +180,14 @@ func (w *World) Mempool(atLeast int) []chainhash.Hash {
 	return list
 }
 
+// Waiting are the transactions that wait for a block, now.
+func (w *World) Waiting() []chainhash.Hash {
+	w.T.Helper()
+	list, err := w.Chain.Mempool(w.T.Context())
+	require.NoError(w.T, err)
+	return list
+}
+
 // Soon bounds a call that must not hang.
 func Soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
