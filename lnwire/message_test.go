@@ -195,7 +195,7 @@ func TestShortMessages(t *testing.T) {
 	require.EqualError(t, err, "decode update_fee: channel_id: want 32 bytes, have 1: truncated")
 }
 
-// B1.msg.2, B1.store.1: 65535 bytes go, one more does not.
+// B1.msg.2, B1.store.1: 65535 bytes go, one more does not: an error, no panic (V-59).
 func TestLargestMessage(t *testing.T) {
 	for _, make := range []func(n int) Message{
 		func(n int) Message { return &PeerStorage{Blob: make([]byte, n)} },

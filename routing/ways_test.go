@@ -220,7 +220,8 @@ func TestBlindedShards(t *testing.T) {
 	require.Error(t, b.step(p, Shard{Terms: begin.Terms, Route: half}).Refused)
 }
 
-// Several paths are alternatives, and parts use several. B4.origin.14.
+// Several paths are alternatives, and parts use several; one that begins with ourselves is none
+// (V-59). B4.origin.14.
 func TestSeveralBlindedPaths(t *testing.T) {
 	small, dear := hidden(2, 60, 61), hidden(4, 70, 71)
 	small.Max, dear.Base = 60_000_000, 400_000
