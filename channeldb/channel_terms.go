@@ -28,6 +28,7 @@ func encodeTerms(e *enc, t *channel.Terms) {
 	e.text(32, t.Memo)
 	e.time(34, t.OpenedAt)
 	e.block(36, t.OpenedTip)
+	e.flag(37, t.Restored)
 }
 
 func decodeTerms(row []byte) (*channel.Terms, error) {
@@ -73,6 +74,8 @@ func decodeTerms(row []byte) (*channel.Terms, error) {
 			t.OpenedAt = d.time()
 		case 36:
 			t.OpenedTip = d.block()
+		case 37:
+			t.Restored = d.flag()
 		default:
 			d.unknown()
 		}

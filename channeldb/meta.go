@@ -243,6 +243,23 @@ func (db *DB) giveBackNumbers() error {
 // then it waits for a write.
 func (db *DB) NextChanNum() (uint64, error) { return db.nextNumber(0) }
 
+// SkipChanNums makes NextChanNum give numbers above n only: what is below was used by an
+// earlier life of this node, whose rows are gone.
+func (db *DB) SkipChanNums(n uint64) error {
+	db.numMu.Lock()
+	defer db.numMu.Unlock()
+	r := &db.numbers[0]
+	if n < r.next {
+		return nil
+	}
+	ceil := n + 1 + reserves[0].block
+	if err := db.raiseCounter(0, ceil); err != nil {
+		return err
+	}
+	r.next, r.ceil = n+1, ceil
+	return nil
+}
+
 // NextAttemptID gives the number of a payment's attempt, from 1, likewise.
 func (db *DB) NextAttemptID() (uint64, error) { return db.nextNumber(1) }
 
@@ -251,17 +268,22 @@ func (db *DB) nextNumber(i int) (uint64, error) {
 	defer db.numMu.Unlock()
 	r := &db.numbers[i]
 	if r.next >= r.ceil {
-		o := new(ops)
-		o.start(inCounters, put)
-		o.byte(reserves[i].counter)
-		o.list[0].row = len(o.b)
-		o.b = binary.BigEndian.AppendUint64(o.b, r.ceil+reserves[i].block)
-		o.end()
-		if err := db.writeOps(o); err != nil {
+		if err := db.raiseCounter(i, r.ceil+reserves[i].block); err != nil {
 			return 0, err
 		}
 		r.ceil += reserves[i].block
 	}
 	r.next++
 	return r.next - 1, nil
+}
+
+// raiseCounter stores up to where the numbers are given out, durably.
+func (db *DB) raiseCounter(i int, ceil uint64) error {
+	o := new(ops)
+	o.start(inCounters, put)
+	o.byte(reserves[i].counter)
+	o.list[0].row = len(o.b)
+	o.b = binary.BigEndian.AppendUint64(o.b, ceil)
+	o.end()
+	return db.writeOps(o)
 }

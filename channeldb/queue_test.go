@@ -234,6 +234,21 @@ func TestNumbersAreNeverReused(t *testing.T) {
 	}
 	require.True(t, seen[1])
 	require.True(t, seen[80], "no gap where there was no crash")
+	db, err := Open(path, testOptions(t))
+	require.NoError(t, err)
+	for _, skip := range []uint64{7, 500, 500, 300} {
+		require.NoError(t, db.SkipChanNums(skip))
+	}
+	n, err := db.NextChanNum()
+	require.NoError(t, err)
+	require.EqualValues(t, 501, n)
+	_ = db.bolt.Close() // a crash
+	db, err = Open(path, testOptions(t))
+	require.NoError(t, err)
+	n, err = db.NextChanNum()
+	require.NoError(t, err)
+	require.Greater(t, n, uint64(501))
+	require.NoError(t, db.Close())
 }
 
 func TestPersonalRowsBySmallBatches(t *testing.T) {

@@ -3,6 +3,7 @@ package keys
 import (
 	"crypto/sha256"
 	"fmt"
+	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
@@ -27,6 +28,11 @@ const (
 	FamilyTowerID        uint32 = 9
 
 	numFamilies = 10
+
+	// SharedRoot is set on the family of a root of per-commitment secrets that is made as
+	// lnd makes it, so that lnd can speak for a channel of which it has only a backup. It
+	// is no part of the path. Channels from before go without.
+	SharedRoot uint32 = 1 << 31
 )
 
 // Coin is the coin type in the path of node and channel keys.
@@ -41,13 +47,14 @@ const (
 // purpose is the first step of the path to every key that is not the wallet's.
 const purpose = 1017
 
-// Ring holds the parents of all keys of a node. It never changes once made, so
+// Ring holds the parents of all keys of a node. What it gives never changes, so
 // that any number of goroutines may derive and sign with it.
 type Ring struct {
 	coin     xprv                     // m/1017'/coin'
 	families [numFamilies]branch      // m/1017'/coin'/family'/0
 	accounts [numAccounts]accountKeys // m/purpose'/0'/0'
 	node     *Key
+	roots    sync.Map // KeyLoc: lnwire.Secret, those that were asked for
 }
 
 // NewRing derives the parents from a BIP32 seed of 16 to 64 bytes: an aezeed's
@@ -145,7 +152,7 @@ func ChannelLocs(index uint32) commitment.KeyLocs {
 		Payment:    KeyLoc{Family: FamilyPaymentBase, Index: index},
 		Delayed:    KeyLoc{Family: FamilyDelayBase, Index: index},
 		HTLC:       KeyLoc{Family: FamilyHTLCBase, Index: index},
-		Root:       KeyLoc{Family: FamilyRevocationRoot, Index: index},
+		Root:       KeyLoc{Family: FamilyRevocationRoot | SharedRoot, Index: index},
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // secretTag separates the root of per-commitment secrets from every other use of
-// the key that it comes from. It can never change.
+// the key that it comes from, where there is no SharedRoot. It can never change.
 const secretTag = "fulgur per-commitment secrets"
 
 // secretRoot is the 256-bit root of a channel's secrets: a pseudo-random function
@@ -21,6 +21,40 @@ const secretTag = "fulgur per-commitment secrets"
 //
 // B3.secret.1
 func (r *Ring) secretRoot(loc KeyLoc) (lnwire.Secret, error) {
+	if root, ok := r.roots.Load(loc); ok {
+		return root.(lnwire.Secret), nil
+	}
+	how := r.ownRoot
+	if loc.Family&SharedRoot != 0 {
+		how = r.sharedRoot
+	}
+	root, err := how(loc)
+	if err == nil {
+		r.roots.Store(loc, root)
+	}
+	return root, err
+}
+
+// sharedRoot is lnd's: what the key at loc and the funding key of the same index agree
+// upon (Diffie-Hellman), hashed.
+func (r *Ring) sharedRoot(loc KeyLoc) (lnwire.Secret, error) {
+	k, err := r.derive(KeyLoc{Family: loc.Family &^ SharedRoot, Index: loc.Index})
+	if err != nil {
+		return lnwire.Secret{}, err
+	}
+	funding, err := r.derive(KeyLoc{Family: FamilyMultiSig, Index: loc.Index})
+	if err != nil {
+		return lnwire.Secret{}, err
+	}
+	pub := btcec.PrivKeyFromScalar(&funding).PubKey()
+	var point btcec.JacobianPoint
+	pub.AsJacobian(&point)
+	btcec.ScalarMultNonConst(&k, &point, &point)
+	point.ToAffine()
+	return sha256.Sum256(btcec.NewPublicKey(&point.X, &point.Y).SerializeCompressed()), nil
+}
+
+func (r *Ring) ownRoot(loc KeyLoc) (lnwire.Secret, error) {
 	k, err := r.derive(loc)
 	if err != nil {
 		return lnwire.Secret{}, err

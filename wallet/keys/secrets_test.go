@@ -46,12 +46,45 @@ func TestSecretRootsDiffer(t *testing.T) {
 	seen := map[lnwire.Secret]bool{}
 	for _, ring := range []*Ring{testRing(t), other} {
 		for index := range uint32(100) {
-			root, err := ring.secretRoot(KeyLoc{Family: FamilyRevocationRoot, Index: index})
-			require.NoError(t, err)
-			require.False(t, seen[root])
-			seen[root] = true
+			for _, family := range []uint32{FamilyRevocationRoot, FamilyRevocationRoot | SharedRoot} {
+				root, err := ring.secretRoot(KeyLoc{Family: family, Index: index})
+				require.NoError(t, err)
+				require.False(t, seen[root])
+				seen[root] = true
+			}
 		}
 	}
+}
+
+// A shared root can be had from either of its two keys, by who has its private part.
+//
+// B3.secret.1
+func TestSharedRoot(t *testing.T) {
+	ring := testRing(t)
+	root, err := ring.secretRoot(ChannelLocs(7).Root)
+	require.NoError(t, err)
+	funding, err := ring.derive(ChannelLocs(7).Funding)
+	require.NoError(t, err)
+	other, err := ring.PubKey(KeyLoc{Family: FamilyRevocationRoot, Index: 7})
+	require.NoError(t, err)
+	pub, err := other.Parse()
+	require.NoError(t, err)
+	require.EqualValues(t, sha256.Sum256(compressedDH(&funding, pub)), root)
+}
+
+func compressedDH(k *btcec.ModNScalar, pub *btcec.PublicKey) []byte {
+	secret := btcec.GenerateSharedSecret(btcec.PrivKeyFromScalar(k), pub) // x alone
+	for _, sign := range []byte{2, 3} {
+		p, _ := btcec.ParsePubKey(append([]byte{sign}, secret...))
+		var point, want btcec.JacobianPoint
+		pub.AsJacobian(&point)
+		btcec.ScalarMultNonConst(k, &point, &want)
+		want.ToAffine()
+		if p.Y().Cmp(btcec.NewPublicKey(&want.X, &want.Y).Y()) == 0 {
+			return p.SerializeCompressed()
+		}
+	}
+	return nil
 }
 
 // Commitment 0 uses index 2^48-1, and from there the index goes down.
@@ -88,6 +121,7 @@ func TestSecretsEnd(t *testing.T) {
 	require.Panics(t, func() { ring.Secret(at, firstIndex) }, "index 0 is the root")
 	require.Panics(t, func() { ring.Point(at, firstIndex+1) })
 	require.Panics(t, func() { ring.Secret(KeyLoc{Index: hardened}, 0) })
+	require.Panics(t, func() { ring.Secret(KeyLoc{Family: SharedRoot | FamilyRevocationRoot, Index: hardened}, 0) })
 }
 
 // The peer's store accepts all our secrets in order and finds them again: they are a
