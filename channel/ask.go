@@ -27,6 +27,7 @@ const (
 	askAccept   uint64 = 2
 	askOutPoint uint64 = 3
 	askScript   uint64 = 4
+	askBackup   uint64 = 5
 )
 
 // AskFund asks the wallet for a transaction that pays Amount to Script, signed
@@ -58,10 +59,18 @@ type AskShutdownScript struct {
 	AnySegwit bool
 }
 
+// AskBackup asks that the static backup of the channel be made and kept: from the answer
+// on money can be in it. Answer: BackedUp or Declined.
+type AskBackup struct {
+	Terms   *Terms // not to be changed
+	Funding wire.OutPoint
+}
+
 func (AskFund) isQuestion()           {}
 func (AskAccept) isQuestion()         {}
 func (AskOutPoint) isQuestion()       {}
 func (AskShutdownScript) isQuestion() {}
+func (AskBackup) isQuestion()         {}
 
 // Funded is the funding transaction, complete with its witnesses. With are the
 // wallet's rows (the lease) that must commit with the channel's first rows.
@@ -90,6 +99,9 @@ type ShutdownScript struct {
 	Script []byte
 }
 
+// BackedUp says that the channel's static backup is on the disk.
+type BackedUp struct{}
+
 // Declined is a no. Text is said to the peer, or to the operator.
 type Declined struct {
 	Text string
@@ -99,4 +111,5 @@ func (Funded) isAnswer()         {}
 func (Accepted) isAnswer()       {}
 func (Free) isAnswer()           {}
 func (ShutdownScript) isAnswer() {}
+func (BackedUp) isAnswer()       {}
 func (Declined) isAnswer()       {}

@@ -131,6 +131,8 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 	switch ev := ev.(type) {
 	case OpenAsked:
 		c.openAsked(ev)
+	case RestoreAsked:
+		c.restore(ev)
 	case Received:
 		_, lazy = ev.Msg.(*lnwire.RevokeAndAck)
 		c.receive(ev)

@@ -51,7 +51,7 @@ func (c *Channel) retrySigner() {
 			c.signCreated()
 		case owesSigned:
 			c.signSigned()
-		case openIdle, sentOpen, askedFund, sentCreated, askedAccept, sentAccept, askedUnique:
+		case openIdle, sentOpen, askedFund, sentCreated, askedAccept, sentAccept, askedUnique, askedBackup:
 		}
 	}
 	if c.want.publish {
@@ -60,12 +60,17 @@ func (c *Channel) retrySigner() {
 	if m := c.conn.greeting; m != nil {
 		c.rcvReestablish(m)
 		if c.conn.synced {
-			held := c.conn.held
-			c.conn.held = nil
-			for _, ev := range held {
-				c.receive(ev)
-			}
+			c.takeHeld()
 		}
+	}
+}
+
+// takeHeld looks at the messages that had to wait.
+func (c *Channel) takeHeld() {
+	held := c.conn.held
+	c.conn.held = nil
+	for _, ev := range held {
+		c.receive(ev)
 	}
 }
 

@@ -15,7 +15,7 @@ func (c *Channel) receive(ev Received) {
 		}
 		return
 	}
-	if c.conn.greeting != nil && !c.conn.synced {
+	if c.conn.greeting != nil && !c.conn.synced || c.backingUp(ev.Msg) {
 		c.hold(ev)
 		return
 	}
@@ -145,6 +145,10 @@ func (c *Channel) receiveOther(msg lnwire.Message) bool {
 	case *lnwire.ChannelReestablish:
 		if live && c.conn.up && !c.conn.synced && c.conn.greeting == nil {
 			c.rcvReestablish(m)
+			return true
+		}
+		if c.core.Phase == Failed && c.terms.Restored {
+			c.learn(m)
 			return true
 		}
 	case *lnwire.ChannelReady: // some peers send it ahead of channel_reestablish

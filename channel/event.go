@@ -39,6 +39,19 @@ type OpenAsked struct {
 	Now            time.Time
 }
 
+// RestoreAsked makes a new machine the shell of a channel of which only a static backup
+// is left. It has no state: it asks the peer to close and brings home what is ours in
+// the peer's commitment.
+type RestoreAsked struct {
+	// Terms are as much as the backup tells: Funder, Format, ChannelType, Capacity, Keys,
+	// the basepoints and delays of both sides.
+	Terms   Terms
+	Funding wire.OutPoint
+	SCID    lnwire.ShortChannelID // 0: not known to be in the chain
+	From    lnwire.Height         // the funding is in no block below it
+	Now     time.Time
+}
+
 // Received is a message of this channel from its peer.
 type Received struct {
 	Msg lnwire.Message
@@ -187,6 +200,7 @@ type Loaded struct {
 type Resumed struct{}
 
 func (OpenAsked) isEvent()    {}
+func (RestoreAsked) isEvent() {}
 func (Received) isEvent()     {}
 func (Connected) isEvent()    {}
 func (Disconnected) isEvent() {}

@@ -89,7 +89,7 @@ func (c *Channel) Info() Info {
 	}
 	s := c.localSpec()
 	i.Rate = s.FeeRate
-	if c.core.Phase >= AwaitReady && c.core.Phase < Closed {
+	if c.core.Phase >= AwaitReady && c.core.Phase < Closed && !i.Terms.Restored {
 		i.CommitFee = c.owner(true).Cost(s)
 		i.Spendable, i.Receivable = c.spendable(), c.receivable()
 		if com, err := c.buildLocal(c.core.LocalN, s); err == nil {

@@ -46,6 +46,8 @@ const (
 	NoticeQuiescent
 	// NoticeQuiesceRefused: a QuiesceAsked could not be taken; Text says why.
 	NoticeQuiesceRefused
+	// NoticeRestored: the channel was made from a static backup.
+	NoticeRestored
 )
 
 // String is the kind in words, for the log.
@@ -57,7 +59,7 @@ func (k NoticeKind) String() string {
 		NoticeSpent: "spent", NoticeClosed: "closed", NoticeDataLost: "state lost", NoticeBug: "broken",
 		NoticeForgotten: "forgotten", NoticeBreach: "breach",
 		NoticeUnconfirmed: "unconfirmed",
-		NoticeQuiescent:   "quiescent", NoticeQuiesceRefused: "not quiescent",
+		NoticeQuiescent:   "quiescent", NoticeQuiesceRefused: "not quiescent", NoticeRestored: "restored from a backup",
 	}
 	if int(k) >= len(names) || names[k] == "" {
 		return "event"

@@ -104,8 +104,7 @@ func (c *Channel) unique() {
 		c.abort("funding_created: the signature is wrong")
 		return
 	}
-	c.opening.step = owesSigned
-	c.signSigned()
+	c.askBackup(c.opening.created.Sig)
 }
 
 // signSigned signs the funder's first commitment, once the signer is there.
@@ -114,7 +113,7 @@ func (c *Channel) signSigned() {
 	if !ok {
 		return
 	}
-	theirs := c.opening.created.Sig
+	theirs := c.opening.sig
 	c.dirty.terms = true
 	c.signedBoth(theirs)
 	c.send(&lnwire.FundingSigned{ChannelID: c.core.ChannelID, Sig: sig}) // B2.funding.4
@@ -143,6 +142,10 @@ func (c *Channel) answered(ev Answered) {
 		if step == askedUnique && ev.ID == askOutPoint {
 			c.unique()
 		}
+	case BackedUp:
+		if step == askedBackup && ev.ID == askBackup {
+			c.backedUp()
+		}
 	case ShutdownScript:
 		if ev.ID == askScript {
 			c.gotScript(a.Script)
@@ -161,6 +164,8 @@ func (c *Channel) declined(id uint64, step openStep, text string) {
 		c.abort(text)
 	case id == askOutPoint && step == askedUnique:
 		c.abort("funding_created: the outpoint is already in use")
+	case id == askBackup && step == askedBackup:
+		c.abort("funding refused: " + text)
 	case id == askScript && c.want.closing:
 		c.want, c.conn.asked, c.stale = wish{}, false, true
 		c.tell(NoticeCloseRefused, text)

@@ -22,6 +22,7 @@ const (
 	askedAccept          // fundee: waits for our own terms
 	sentAccept           // fundee: waits for funding_created
 	askedUnique          // fundee: waits whether the outpoint is free
+	askedBackup          // both: the peer's signature is good; waits for the static backup
 	owesSigned           // fundee: the signer was away
 )
 
@@ -35,6 +36,7 @@ type opening struct {
 	kind    Kind
 	funded  Funded                 // funder
 	created *lnwire.FundingCreated // fundee
+	sig     lnwire.Sig             // the peer's, of our first commitment
 	tip     lnwire.BlockRef
 	feat    lnwire.Features
 	until   time.Duration // monotonic time of its end, if it has not ended by then; 0: not known yet
@@ -250,10 +252,37 @@ func (c *Channel) fundingSigned(m *lnwire.FundingSigned) {
 		c.abort("funding_signed: the signature is wrong")
 		return
 	}
-	c.signedBoth(m.Sig)
-	// B2.funding.3: not before the peer's signature.
-	c.fx.Publish = append(c.fx.Publish, c.fundings[0].Tx)
-	c.ready()
+	c.askBackup(m.Sig)
+}
+
+// askBackup has the channel put into the static backup, before anything leaves that can
+// bring money into it.
+func (c *Channel) askBackup(sig lnwire.Sig) {
+	c.opening.sig, c.opening.step = sig, askedBackup
+	terms := *c.terms
+	c.fx.Ask = append(c.fx.Ask, Ask{ID: askBackup, Question: AskBackup{Terms: &terms, Funding: c.core.Funding}})
+}
+
+// backingUp: the message has to wait for the backup. An error ends the opening at once.
+func (c *Channel) backingUp(msg lnwire.Message) bool {
+	_, fails := msg.(*lnwire.Error)
+	return c.opening != nil && c.opening.step == askedBackup && !fails
+}
+
+// backedUp: whatever happens to this node, its operator can have the money back.
+func (c *Channel) backedUp() {
+	if c.core.Phase == Opening { // the fundee
+		c.opening.step = owesSigned
+		c.signSigned()
+	} else {
+		c.signedBoth(c.opening.sig)
+		// B2.funding.3: not before the peer's signature.
+		c.fx.Publish = append(c.fx.Publish, c.fundings[0].Tx)
+		c.ready()
+	}
+	if c.opening == nil {
+		c.takeHeld()
+	}
 }
 
 // signedBoth: both first commitments are signed, the channel exists.

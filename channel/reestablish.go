@@ -25,13 +25,16 @@ func (c *Channel) connected(ev Connected) {
 		if c.core.ErrorText != "" {
 			c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(c.core.ErrorText)})
 		}
-		c.conn.broken = true
+		c.conn.broken = !c.terms.Restored // from whose peer there is one thing to learn
 	case Opening, Funding, Closing, Closed:
 	}
 }
 
 // reestablish is our channel_reestablish.
 func (c *Channel) reestablish() *lnwire.ChannelReestablish {
+	if c.terms.Restored {
+		return c.lostReestablish()
+	}
 	m := &lnwire.ChannelReestablish{
 		ChannelID:      c.core.ChannelID,
 		NextCommitment: c.core.LocalN + 1,    // B2.reest.4

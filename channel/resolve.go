@@ -40,6 +40,9 @@ func (c *Channel) spendKind(tx *wire.MsgTx) SpendKind {
 	if !ok {
 		return SpentByMutual
 	}
+	if c.terms.Restored {
+		return SpentByUnknown
+	}
 	txid := tx.TxHash()
 	if com, err := c.localCommitment(); err == nil && com.Txid == txid {
 		return SpentByUs
@@ -77,6 +80,9 @@ func (c *Channel) theirCommitment(n uint64) *commitment.Commitment {
 
 // warnOfSpend tells of a spend that no honest course leads to.
 func (c *Channel) warnOfSpend() {
+	if c.terms.Restored {
+		return // it is what was asked for, or was before the loss
+	}
 	switch s := c.core.Spend; s.Kind {
 	case SpentByMutual: // B5.gen.4
 		if c.core.OurShutdown == nil {
@@ -299,6 +305,7 @@ func (c *Channel) closeOf(s *Spend) *onchain.Close {
 		}
 	case SpentByUnknown, SpentByMutual:
 		end.Whose = onchain.Unknown
+		end.Own, end.OwnPoint = c.owner(true), c.point(n) // B5.lost.2
 	}
 	end.Commitment = c.end.com
 	return end

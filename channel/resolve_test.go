@@ -863,7 +863,10 @@ func TestOwnRevoked(t *testing.T) {
 	l.mine(tx)
 	require.Equal(t, SpentByUnknown, b.ch.core.Spend.Kind)
 	require.True(t, slices.ContainsFunc(b.notices, func(n Notice) bool { return n.Kind == NoticeDataLost }))
-	require.Empty(t, l.claims[b])
+	require.Len(t, l.claims[b], 1) // B5.lost.2: our to_local, which is for whoever is first
+	for _, c := range l.claims[b] {
+		require.Equal(t, commitment.SpendOwnerMain, c.Kind)
+	}
 	l.step(b, Loaded{Revoked: Revoked{}}) // nobody waits for it any more
 }
 

@@ -84,6 +84,9 @@ type Terms struct {
 	Memo        string
 	OpenedAt    time.Time       // wall clock
 	OpenedTip   lnwire.BlockRef // the tip then: the funding cannot be below it
+	// Restored: made from a static backup. There is no state, and never a commitment of
+	// ours to publish.
+	Restored bool
 }
 
 // FeeUpdate is a fee rate on its way into both commitments. It lives as an HTLC's

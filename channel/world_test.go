@@ -49,6 +49,8 @@ type node struct {
 	upfront  []byte
 	trusts   bool // channels without confirmations are accepted
 	declines bool
+	holds    bool // does not answer AskBackup
+	asked    Ask  // that is held
 	drop     bool // the machine wants to disconnect
 
 	locked    []htlc.Locked
@@ -211,6 +213,12 @@ func (n *node) answer(q Ask) {
 		a = Accepted{Ours: side, Keys: n.ring.Locs(1), MinDepth: n.minDepth, Alias: n.alias, ZeroConf: n.trusts}
 	case AskOutPoint:
 		a = Free{}
+	case AskBackup:
+		if n.holds {
+			n.asked = Ask{ID: askBackup, Question: q}
+			return
+		}
+		a = BackedUp{}
 	case AskShutdownScript:
 		a = ShutdownScript{Script: n.script()}
 	}

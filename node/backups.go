@@ -2,8 +2,10 @@ package node
 
 import (
 	"crypto/rand"
+	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -15,18 +17,37 @@ import (
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
-// backups makes the static backup of all channels and gives it to the peers that
-// offer to keep it (BOLT 1, peer storage).
+// BackupFile is where the static backup of all channels lies for the operator.
+type BackupFile interface {
+	// Load gives what lies there; nil when there is nothing.
+	Load() ([]byte, error)
+	// Save replaces it. After nil it is found again whatever happens to the machine.
+	Save(sealed []byte) error
+	// SetAside keeps what lies there under another name, which it returns.
+	SetAside() (name string, err error)
+}
+
+// backups makes the static backup of all channels: for the operator's file, and for the
+// peers that offer to keep it (BOLT 1, peer storage).
 type backups struct {
 	n    *Node
 	key  backup.Key
 	kick chan struct{} // the set of channels has changed; holds one token
 
+	making    sync.Mutex // held while a backup is made and written
+	restoring sync.Mutex // held while channels are restored
+
 	mu    sync.Mutex
-	blob  []byte                 // the newest, sealed and padded; nil while there is no channel
-	known map[wire.OutPoint]bool // every channel that we have or had
-	owed  map[Conn]bool          // those who get the newest as soon as they take it
+	blob  []byte                   // the newest, sealed and padded; nil while there is no channel
+	known map[wire.OutPoint]bool   // every channel that we have or had
+	young map[uint64]backup.Single // channels whose funding is being signed, by number
+	found []backup.Single          // what the file held of channels that we do not know
+	again *alarm                   // for when the file could not be written
+	owed  map[Conn]bool            // those who get the newest as soon as they take it
 }
+
+// saveAgain is after what time a file that could not be written is tried again.
+const saveAgain = 10 * time.Second
 
 // blobSize is the length of every blob, so that it tells nothing of what is in it
 // [B1.keep.5].
@@ -37,12 +58,57 @@ func newBackups(n *Node) (*backups, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backups{n: n, key: backup.NewKey(base), kick: make(chan struct{}, 1), known: map[wire.OutPoint]bool{}, owed: map[Conn]bool{}}
+	b := &backups{
+		n: n, key: backup.NewKey(base), kick: make(chan struct{}, 1),
+		known: map[wire.OutPoint]bool{}, young: map[uint64]backup.Single{}, owed: map[Conn]bool{},
+	}
+	b.again = n.newAlarm(b.changed)
 	if err := b.remember(); err != nil {
+		return nil, err
+	}
+	if err := b.find(); err != nil {
 		return nil, err
 	}
 	b.changed()
 	return b, nil
+}
+
+// find looks at the file that is there, before it is written for the first time: what it
+// holds of channels that this node does not know is nowhere else.
+func (b *backups) find() error {
+	file := b.n.cfg.Backups
+	if file == nil {
+		return nil
+	}
+	sealed, err := file.Load()
+	if err != nil || sealed == nil {
+		return err
+	}
+	list, err := b.open(sealed)
+	if err != nil {
+		name, failed := file.SetAside()
+		b.n.log.Warn("the channel backup on the disk is of another seed, or damaged: it is kept aside", "file", name, "err", err)
+		return failed
+	}
+	for _, s := range list {
+		if !b.known[s.Funding] {
+			b.found = append(b.found, s)
+		}
+	}
+	if len(b.found) > 0 {
+		b.n.log.Error("the channel backup on the disk holds channels that this node does not know: if they were lost, ask them back "+
+			"with \"fulgur restorechanbackup\"; the file goes on holding them", "channels", len(b.found))
+	}
+	return nil
+}
+
+// open reads a sealed backup of all channels.
+func (b *backups) open(sealed []byte) ([]backup.Single, error) {
+	plain, err := backup.Open(b.key, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return backup.ParseMulti(plain)
 }
 
 // remember fills in what channels there were.
@@ -79,27 +145,35 @@ func (b *backups) run() {
 	for {
 		select {
 		case <-b.kick:
-			b.renew()
+			if err := b.renew(); err != nil {
+				b.n.log.Error("THE STATIC CHANNEL BACKUP CANNOT BE WRITTEN: no channel is opened until it can; it is tried again", "err", err)
+				b.again.set(time.Now().Add(saveAgain))
+			}
 		case <-b.n.ctx.Done():
+			b.again.stop()
 			return
 		}
 	}
 }
 
-// renew makes a backup of what is durable and gives it to everybody who is there.
-func (b *backups) renew() {
+// renew makes a backup of what is durable, and of what is about to be, writes it, and
+// gives it to everybody who is there.
+func (b *backups) renew() error {
+	b.making.Lock()
+	defer b.making.Unlock()
 	if err := b.n.db.Barrier(); err != nil {
-		return // the process ends
+		return err // the process ends
 	}
-	list, err := b.n.singles()
+	list, err := b.list()
 	if err != nil {
-		b.n.log.Error("make channel backup", "err", err)
-		return
+		return err
 	}
-	blob, err := b.seal(list)
+	if err := b.save(list); err != nil {
+		return err
+	}
+	blob, err := b.forPeers(list)
 	if err != nil {
-		b.n.log.Error("make channel backup", "err", err)
-		return
+		return err
 	}
 	b.mu.Lock()
 	b.blob = blob
@@ -107,32 +181,104 @@ func (b *backups) renew() {
 		b.known[s.Funding] = true
 	}
 	b.mu.Unlock()
+	b.n.Backups.Publish(struct{}{})
 	for _, c := range b.n.host.Conns() {
 		b.give(c)
 	}
+	return nil
 }
 
-// seal gives nil for no channels, and an error when there are more than fit.
-func (b *backups) seal(list []backup.Single) ([]byte, error) {
-	if len(list) == 0 {
-		return nil, nil
+// list is what belongs into a backup of all channels.
+func (b *backups) list() ([]backup.Single, error) {
+	list, err := b.n.singles()
+	if err != nil {
+		return nil, err
 	}
+	have := map[wire.OutPoint]bool{}
+	for _, s := range list {
+		have[s.Funding] = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, num := range slices.Sorted(maps.Keys(b.young)) {
+		s := b.young[num]
+		if have[s.Funding] || b.n.channels.num(num) == nil {
+			delete(b.young, num)
+			continue
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// save writes the operator's file.
+func (b *backups) save(list []backup.Single) error {
+	if b.n.cfg.Backups == nil {
+		return nil
+	}
+	b.mu.Lock()
+	b.found = slices.DeleteFunc(b.found, func(s backup.Single) bool { return b.known[s.Funding] })
+	list = slices.Concat(list, b.found)
+	b.mu.Unlock()
+	sealed, err := b.sealed(list, 0)
+	if err != nil {
+		return err
+	}
+	return b.n.cfg.Backups.Save(sealed)
+}
+
+// cover puts a channel that is being opened into the backup: when it returns nil, the
+// money that goes into it can be found again.
+func (b *backups) cover(num uint64, s backup.Single) error {
+	b.mu.Lock()
+	b.young[num] = s
+	b.mu.Unlock()
+	err := b.renew()
+	if err != nil {
+		b.mu.Lock()
+		delete(b.young, num)
+		b.mu.Unlock()
+		b.n.log.Error("a channel is not opened: its static backup cannot be written", "channel", num, "err", err)
+	}
+	return err
+}
+
+// sealed is the backup of a list of channels, padded to a length.
+func (b *backups) sealed(list []backup.Single, size int) ([]byte, error) {
 	plain, err := backup.PlainMulti(list)
 	if err != nil {
 		return nil, err
 	}
-	for len(plain)+backup.Overhead > blobSize { // hundreds of channels: the first are as good as any
-		list = list[:len(list)-1]
-		if plain, err = backup.PlainMulti(list); err != nil {
+	return b.seal(backup.Pad(plain, size-backup.Overhead)), nil
+}
+
+func (b *backups) seal(plain []byte) []byte {
+	var nonce backup.Nonce
+	rand.Read(nonce[:])
+	return backup.Seal(b.key, nonce, plain)
+}
+
+// forPeers gives nil for no channels. Of more than fit, the first are as good as any.
+func (b *backups) forPeers(list []backup.Single) ([]byte, error) {
+	room, fit := blobSize-backup.Overhead-multiHead, 0
+	for i := range list {
+		plain, err := backup.PlainSingle(&list[i])
+		if err != nil {
 			return nil, err
 		}
+		if room -= len(plain); room < 0 {
+			break
+		}
+		fit++
 	}
-	var nonce backup.Nonce
-	if _, err := rand.Read(nonce[:]); err != nil {
-		return nil, err
+	if fit == 0 {
+		return nil, nil
 	}
-	return backup.Seal(b.key, nonce, backup.Pad(plain, blobSize-backup.Overhead)), nil
+	return b.sealed(list[:fit], blobSize)
 }
+
+// multiHead is what a backup of all channels is longer than those of each.
+const multiHead = 5
 
 // give sends the backup to a peer that offers to keep it, if we have a channel with
 // it: others owe us nothing. Who takes nothing now is given the newest later.
@@ -169,29 +315,37 @@ func (b *backups) paid(c Conn) {
 }
 
 // returned looks at what a peer has kept for us. A blob of ours that names channels
-// which we have never heard of was made by a later state of this node.
+// which we have never heard of was made by a later state of this node, or by one that
+// was lost: they are asked back (B1.keep.6).
 func (b *backups) returned(c Conn, blob []byte) {
 	if len(blob) == 0 {
 		return
 	}
-	plain, err := backup.Open(b.key, blob)
+	list, err := b.open(blob)
 	if err != nil {
-		b.n.log.Warn("a peer returned a blob that is not ours", "peer", c.PubKey())
+		b.n.log.Warn("a peer returned a blob that is not ours", "peer", c.PubKey(), "err", err)
 		return
 	}
-	list, err := backup.ParseMulti(plain)
-	if err != nil {
-		b.n.log.Warn("a peer returned a backup that cannot be read", "peer", c.PubKey(), "err", err)
+	list = slices.DeleteFunc(list, func(s backup.Single) bool { return b.knows(s.Funding) })
+	if len(list) == 0 {
 		return
 	}
+	for _, s := range list {
+		b.n.log.Error("a peer keeps a backup with a channel that this node does not know: its database is older than it was, or new; "+
+			"the channel is restored as far as it can be", "peer", c.PubKey(), "channel", s.Funding, "with", s.Peer)
+	}
+	b.n.spawn(func() {
+		if _, err := b.n.restore(b.n.ctx, list); err != nil {
+			b.n.log.Error("restore channels from a backup that a peer kept", "peer", c.PubKey(), "err", err)
+		}
+	})
+}
+
+// knows: we have the channel, or had it.
+func (b *backups) knows(funding wire.OutPoint) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, s := range list {
-		if !b.known[s.Funding] {
-			b.n.log.Error("a peer keeps a backup with a channel that this node does not know: its database is older than it was",
-				"peer", c.PubKey(), "channel", s.Funding, "with", s.Peer)
-		}
-	}
+	return b.known[funding]
 }
 
 // singles are the backups of all channels that are not over.
@@ -205,27 +359,33 @@ func (n *Node) singles() (list []backup.Single, err error) {
 		addresses[p.Key] = p.Addresses
 	}
 	err = n.db.Channels(func(_ uint64, rows channel.Rows) error {
-		if rows.Core.Phase < channel.AwaitReady || rows.Core.Spend != nil {
+		if rows.Core.Phase < channel.AwaitReady {
 			return nil // a funding that may never be is no channel to be missed later
 		}
-		list = append(list, n.single(&rows, addresses[rows.Terms.Peer]))
+		if s := rows.Core.Spend; s != nil && (s.Kind == channel.SpentByMutual || rows.Core.Phase == channel.Closed) {
+			return nil // nothing is left in it; of a commitment there is until the channel is forgotten
+		}
+		s := n.single(rows.Terms, rows.Core.Funding, addresses[rows.Terms.Peer])
+		if rows.Core.SCID != 0 {
+			s.SCID = rows.Core.SCID
+		}
+		list = append(list, s)
 		return nil
 	})
 	return list, err
 }
 
-func (n *Node) single(rows *channel.Rows, dialled []string) backup.Single {
-	t, c := rows.Terms, rows.Core
+// single is the backup of a channel that is not in the chain yet.
+func (n *Node) single(t *channel.Terms, funding wire.OutPoint, dialled []string) backup.Single {
 	s := backup.Single{
-		Version: backup.VersionStaticRemoteKey, Funder: t.Funder, Chain: *n.net.GenesisHash, Funding: c.Funding, SCID: c.SCID,
+		Version: backup.VersionStaticRemoteKey, Funder: t.Funder, Chain: *n.net.GenesisHash, Funding: funding,
+		SCID: lnwire.NewShortChannelID(t.OpenedTip.Height, 0, 0),
 		Peer: t.Peer, Capacity: t.Capacity, OurDelay: t.Theirs.ToSelfDelay, PeerDelay: t.Ours.ToSelfDelay,
 		Keys: t.Keys, PeerKeys: t.Theirs.Basepoints,
 	}
+	s.Keys.Root.Family &^= keys.SharedRoot // which lnd takes for granted
 	if t.Format == commitment.Anchors {
 		s.Version = backup.VersionAnchors
-	}
-	if s.SCID == 0 {
-		s.SCID = lnwire.NewShortChannelID(t.OpenedTip.Height, 0, 0)
 	}
 	for _, text := range append(slices.Clone(dialled), n.gossip.addresses(t.Peer)...) {
 		if a, err := lnwire.ParseAddress(text, 9735); err == nil && !slices.Contains(s.Addresses, a) {
@@ -233,4 +393,20 @@ func (n *Node) single(rows *channel.Rows, dialled []string) backup.Single {
 		}
 	}
 	return s
+}
+
+// dialled are the addresses at which a peer was reached.
+func (n *Node) dialled(id lnwire.PubKey) []string {
+	var list []string
+	if peers, err := n.db.Peers(); err == nil {
+		for _, p := range peers {
+			if p.Key == id {
+				list = p.Addresses
+			}
+		}
+	}
+	if c := n.host.Conn(id); c != nil && !c.Inbound() && !slices.Contains(list, c.Addr()) {
+		list = append(list, c.Addr())
+	}
+	return list
 }

@@ -144,6 +144,8 @@ func (d *dealer) answer(q channel.Question) channel.Answer {
 		return channel.Accepted{Keys: locs, MinDepth: 3, Ours: dealerSide(points, q.Open.FundingSat)}
 	case channel.AskOutPoint:
 		return channel.Free{}
+	case channel.AskBackup:
+		return channel.BackedUp{}
 	case channel.AskShutdownScript:
 		return channel.ShutdownScript{Script: append([]byte{0, 20}, make([]byte, 20)...)}
 	case channel.AskFund:

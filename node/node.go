@@ -36,6 +36,7 @@ type Config struct {
 	Ring    *keys.Ring
 	DB      *channeldb.DB
 	GraphDB *channeldb.GraphDB
+	Backups BackupFile // of the static channel backup; nil: there is none
 	Backend chainntnfs.Backend
 	Log     *slog.Logger
 
@@ -154,6 +155,7 @@ type Node struct {
 	HTLCs        Feed[forward.Notice]
 	Transactions Feed[wallet.TxRow]
 	Blocks       Feed[lnwire.BlockRef]
+	Backups      Feed[struct{}] // there is a new static channel backup
 }
 
 // PeerEvent says that a peer came or went.

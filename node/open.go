@@ -311,6 +311,11 @@ func (n *Node) answer(e *entry, q channel.Question) channel.Answer {
 			return channel.Declined{Text: "the funding output is that of another channel"}
 		}
 		return channel.Free{}
+	case channel.AskBackup:
+		if err := n.backups.cover(e.num, n.single(q.Terms, q.Funding, n.dialled(e.peer))); err != nil {
+			return channel.Declined{Text: "the static channel backup cannot be written: " + err.Error()}
+		}
+		return channel.BackedUp{}
 	case channel.AskShutdownScript:
 		kind := keys.P2WKH
 		if q.AnySegwit {

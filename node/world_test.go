@@ -57,11 +57,13 @@ type resident struct {
 	crashed chan struct{}
 	// seeds is Config.Seeds of the next start.
 	seeds func(context.Context) ([]Contact, error)
+	// file is Config.Backups.
+	file *backupFile
 }
 
 func residentOf(t testing.TB, chain *btcdtest.Node, name string) *resident {
 	t.Helper()
-	r := &resident{t: t, name: name, dir: t.TempDir(), chain: chain}
+	r := &resident{t: t, name: name, dir: t.TempDir(), chain: chain, file: &backupFile{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	r.addr = l.Addr().String()
@@ -105,6 +107,7 @@ func (r *resident) start(l net.Listener) {
 	r.Node, err = New(Config{
 		Addresses: []lnwire.Address{announced}, AcceptKeysend: r.keysend, NoAttribution: r.mute, NoBlinding: r.curt, NoMessages: r.curt,
 		Net: &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
+		Backups:   r.file,
 		Birthday:  time.Now(),
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
 		PeerDelay: struct{ Min, Max time.Duration }{20 * time.Millisecond, time.Second},

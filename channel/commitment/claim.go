@@ -29,6 +29,19 @@ func (c *Commitment) OwnerMain(keys KeyLocs) (Spend, bool) {
 	return s.weighed(), true
 }
 
+// OwnerMainOf finds and spends our to_local in a commitment of ours of which nothing but
+// its per-commitment point is known, as after a loss of our state. False: there is none.
+func OwnerMainOf(p *Params, tx *wire.MsgTx, point lnwire.PubKey, keys KeyLocs) (Spend, bool) {
+	k, err := DeriveKeys(p.Owner, p.Other, point)
+	if err != nil {
+		return Spend{}, false
+	}
+	c := &Commitment{Params: *p, Tx: tx, Txid: tx.TxHash(), Keys: k, delayed: delayedScript(&k, p.ToSelfDelay)}
+	pk := payToScript(c.delayed)
+	c.ToOwner = slices.IndexFunc(tx.TxOut, func(o *wire.TxOut) bool { return string(o.PkScript) == string(pk) })
+	return c.OwnerMain(keys)
+}
+
 // OwnerSecond spends the output of our HTLC transaction of HTLCs[i], when we are
 // the owner. The output lies at op: with anchors other inputs and outputs may have
 // been added to the transaction.

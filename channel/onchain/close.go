@@ -38,9 +38,13 @@ type Close struct {
 	Commitment *commitment.Commitment
 	// Params are those of the peer's commitments: enough to find our to_remote.
 	Params *commitment.Params
-	Tx     *wire.MsgTx // that spent the funding output
-	At     lnwire.Height
-	Keys   commitment.KeyLocs
+	// Own are those of our own commitments and OwnPoint is our point of Tx's number: enough
+	// to find our to_local, should Tx be one of ours. Unknown only.
+	Own      *commitment.Params
+	OwnPoint lnwire.PubKey
+	Tx       *wire.MsgTx // that spent the funding output
+	At       lnwire.Height
+	Keys     commitment.KeyLocs
 	// TheirSigs are the peer's signatures of our HTLC transactions, in the order of
 	// the outputs. Ours only.
 	TheirSigs []lnwire.Sig

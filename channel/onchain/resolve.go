@@ -35,7 +35,7 @@ func Resolve(c *Close) Result {
 	}
 	switch {
 	case c.Whose == Unknown || c.Commitment == nil:
-		r.toRemote(commitment.OtherMainOf(c.Params, c.Tx, c.Keys)) // B5.lost.1
+		r.unknown()
 	case c.Whose == Ours:
 		r.ours()
 	case c.Whose == Theirs:
@@ -106,6 +106,16 @@ func (r *resolver) toRemote(s commitment.Spend, ok bool) {
 	if ok {
 		r.follow(r.claim(Main, s, r.At, 0, htlc.Ref{}))
 	}
+}
+
+// unknown is a commitment that we cannot build: a later one of the peer, or one of ours,
+// which this node has lost since.
+func (r *resolver) unknown() {
+	s, ok := commitment.OtherMainOf(r.Params, r.Tx, r.Keys) // B5.lost.1
+	if !ok && r.Own != nil {
+		s, ok = commitment.OwnerMainOf(r.Own, r.Tx, r.OwnPoint, r.Keys) // B5.lost.2
+	}
+	r.toRemote(s, ok)
 }
 
 // preimage is what lets us claim an incoming HTLC (V-03: only one that was released

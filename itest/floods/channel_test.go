@@ -120,6 +120,8 @@ func (p *party) step(ev channel.Event) error {
 			a = channel.Funded{Tx: tx}
 		case channel.AskOutPoint:
 			a = channel.Free{}
+		case channel.AskBackup:
+			a = channel.BackedUp{}
 		}
 		if err := p.step(channel.Answered{ID: ask.ID, Answer: a}); err != nil {
 			return err

@@ -1,0 +1,199 @@
+package node
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channel/backup"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// backupFile is a BackupFile in memory.
+type backupFile struct {
+	mu     sync.Mutex
+	data   []byte
+	aside  []byte
+	broken error
+}
+
+func (f *backupFile) Load() ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.data, f.broken
+}
+
+func (f *backupFile) Save(b []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken == nil {
+		f.data = b
+	}
+	return f.broken
+}
+
+func (f *backupFile) SetAside() (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.aside, f.data = f.data, nil
+	return "aside", f.broken
+}
+
+func (f *backupFile) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken = err
+}
+
+// holds are the channels in the node's file.
+func (r *resident) holds() []wire.OutPoint {
+	b, err := r.file.Load()
+	require.NoError(r.t, err)
+	list, err := r.CheckBackup(b, false)
+	require.NoError(r.t, err)
+	return list
+}
+
+// wipe takes everything from a node but its seed, and starts it again.
+func (r *resident) wipe() {
+	r.t.Helper()
+	r.stop()
+	r.dir = r.t.TempDir()
+	l, err := net.Listen("tcp", r.addr)
+	require.NoError(r.t, err)
+	r.start(l)
+}
+
+// comesHome mines until a restored channel's balance is in the wallet, and gives its
+// info as it was before.
+func (r *resident) comesHome(funding wire.OutPoint, ours lnwire.Sat) {
+	t := r.t
+	t.Helper()
+	shell, err := r.Channel(t.Context(), funding)
+	require.NoError(t, err)
+	require.True(t, shell.Terms.Restored)
+	require.Equal(t, channel.Failed, shell.Core.Phase)
+	mempool := func() bool {
+		list, err := r.chain.Mempool(t.Context())
+		return err == nil && len(list) > 0
+	}
+	r.until("the peer's commitment", mempool)
+	before, _ := r.Balance(1)
+	r.mine(1)
+	r.until("closing", func() bool {
+		i, err := r.Channel(t.Context(), funding)
+		return err == nil && i.Core.Spend != nil && i.Core.Spend.Kind == channel.SpentByUnknown && len(i.Ends) == 1
+	})
+	r.until("sweep", mempool)
+	r.mine(1)
+	r.until("coin", func() bool {
+		b, _ := r.Balance(1)
+		return b.Confirmed > before.Confirmed+ours-20_000
+	})
+}
+
+// TestRestoreFromFile: all is lost but the seed and the backup file.
+func TestRestoreFromFile(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob := residentOf(t, chain, "alice"), residentOf(t, chain, "bob")
+	alice.fund(10_000_000)
+	alice.connect(bob)
+	funding := alice.open(bob, 1_000_000, 200_000_000)
+	for _, r := range []*resident{alice, bob} {
+		r.until("backup", func() bool { return slices.Equal(r.holds(), []wire.OutPoint{funding}) })
+	}
+	saved, err := bob.file.Load()
+	require.NoError(t, err)
+
+	// The file is found at its place, by a node that knows nothing of it: nothing is lost
+	// of what it holds, and nothing is restored that was not asked for.
+	alice.stop()
+	bob.wipe()
+	bob.until("the same in the new file", func() bool {
+		b, _ := bob.file.Load()
+		return !slices.Equal(b, saved) && slices.Equal(bob.holds(), []wire.OutPoint{funding})
+	})
+	_, err = bob.Channel(t.Context(), funding)
+	require.Error(t, err)
+
+	n, err := bob.RestoreBackup(t.Context(), saved, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	n, err = bob.RestoreBackup(t.Context(), saved, nil)
+	require.NoError(t, err)
+	require.Zero(t, n, "it is there already")
+	shell, err := bob.Channel(t.Context(), funding)
+	require.NoError(t, err)
+	next, err := bob.db.NextChanNum()
+	require.NoError(t, err)
+	require.Greater(t, next, uint64(shell.Terms.Keys.Root.Index), "no key is used twice")
+	bob.restart() // the shell lasts
+	alice.restart()
+	bob.comesHome(funding, 200_000)
+	require.Equal(t, []wire.OutPoint{funding}, bob.holds())
+
+	// What is no backup of ours is refused, and kept aside.
+	_, err = bob.CheckBackup(saved[1:], false)
+	require.ErrorIs(t, err, backup.ErrKey)
+	_, err = bob.RestoreBackup(t.Context(), nil, [][]byte{saved})
+	require.Error(t, err)
+	bob.stop()
+	require.NoError(t, bob.file.Save([]byte("something else")))
+	bob.restart()
+	require.Equal(t, "something else", string(bob.file.aside))
+}
+
+// TestRestoreFromPeer: B1.keep.6: all is lost but the seed; the peer that comes back
+// brings the backup that it has kept.
+func TestRestoreFromPeer(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob := residentOf(t, chain, "alice"), residentOf(t, chain, "bob")
+	alice.fund(10_000_000)
+	alice.connect(bob)
+	funding := alice.open(bob, 1_000_000, 300_000_000)
+	alice.until("bob's backup", func() bool { return alice.storage.newest(bob.ID()) != nil })
+	bob.file = &backupFile{}
+	bob.wipe()
+	bob.until("restored", func() bool { // alice dials
+		_, err := bob.Channel(t.Context(), funding)
+		return err == nil
+	})
+	bob.comesHome(funding, 300_000)
+}
+
+// TestBackupIsFirst: without its backup on the disk no channel is opened, by either side,
+// and whoever asks is told why.
+func TestBackupIsFirst(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob := residentOf(t, chain, "alice"), residentOf(t, chain, "bob")
+	alice.fund(10_000_000)
+	alice.connect(bob)
+	for _, r := range []*resident{alice, bob} {
+		r.until("synced", r.SyncedToChain)
+	}
+	for _, who := range []*resident{alice, bob} {
+		who.file.fail(errors.New("disk full"))
+		updates, err := alice.OpenChannel(t.Context(), OpenRequest{Peer: bob.ID(), Capacity: 500_000})
+		require.NoError(t, err)
+		u := <-updates
+		require.ErrorContains(t, u.Err, "the static channel backup cannot be written: disk full")
+		who.file.fail(nil)
+	}
+	b, _ := alice.Balance(1)
+	require.EqualValues(t, 10_000_000, b.Confirmed-b.Locked)
+	funding := alice.open(bob, 500_000, 0)
+	require.Contains(t, bob.holds(), funding)
+	one, err := alice.ExportBackup(funding)
+	require.NoError(t, err)
+	list, err := alice.CheckBackup(one.Sealed, true)
+	require.NoError(t, err)
+	require.Equal(t, []wire.OutPoint{funding}, list)
+	_, err = alice.ExportBackup(wire.OutPoint{})
+	require.ErrorIs(t, err, ErrNoSuchChannel)
+}
