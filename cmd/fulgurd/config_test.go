@@ -8,8 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fulgur-ln/fulgur/channel/backup"
 	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+	"github.com/fulgur-ln/fulgur/rpc/unlocker"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -147,13 +149,13 @@ func vaultOf(t *testing.T, dir string) *vault {
 	store, err := macaroons.Open(filepath.Join(dir, "macaroons.db"), macaroons.Options{ScryptLogN: 4})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	return newVault(db, store, macaroons.NewBakery(store), macaroons.Files(dir))
+	return newVault(db, store, macaroons.NewBakery(store), macaroons.Files(dir), keys.CoinTest)
 }
 
 func TestVault(t *testing.T) {
 	dir := t.TempDir()
 	v := vaultOf(t, dir)
-	_, err := v.Unlock([]byte("password"), 0, false)
+	_, err := v.Unlock([]byte("password"), unlocker.Options{})
 	require.ErrorIs(t, err, errNoWallet)
 	_, _, err = v.GenSeed(nil, make([]byte, 15))
 	require.ErrorContains(t, err, "incorrect entropy length")
@@ -161,35 +163,78 @@ func TestVault(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, words, keys.NumWords)
 	require.Len(t, enciphered, 33)
-	_, err = v.Init([]byte("short"), words, []byte("phrase"), 0, false)
+	_, err = v.Init([]byte("short"), words, []byte("phrase"), unlocker.Options{})
 	require.ErrorIs(t, err, errShortPassword)
-	_, err = v.Init([]byte("password"), words[1:], []byte("phrase"), 0, false)
+	_, err = v.Init([]byte("password"), words[1:], []byte("phrase"), unlocker.Options{})
 	require.Error(t, err)
-	_, err = v.Init([]byte("password"), words, []byte("wrong"), 0, false)
+	_, err = v.Init([]byte("password"), words, []byte("wrong"), unlocker.Options{})
 	require.ErrorIs(t, err, keys.ErrSeedPassphrase)
-	admin, err := v.Init([]byte("password"), words, []byte("phrase"), 5, true)
+	for _, b := range []unlocker.Backups{{Multi: []byte("none of ours")}, {Singles: [][]byte{nil, {1}}}} {
+		_, err = v.Init([]byte("password"), words, []byte("phrase"), unlocker.Options{Backups: b})
+		require.ErrorIs(t, err, backup.ErrKey)
+	}
+	ring, err := keys.NewRing(make([]byte, 16), keys.CoinTest)
 	require.NoError(t, err)
+	base, err := ring.PubKey(keys.KeyLoc{Family: keys.FamilyBackup})
+	require.NoError(t, err)
+	good := unlocker.Backups{Multi: backup.Seal(backup.NewKey(base), backup.Nonce{}, nil)}
+	admin, err := v.Init([]byte("password"), words, []byte("phrase"), unlocker.Options{Window: 5, Stateless: true, Backups: good})
+	require.NoError(t, err)
+	num, err := v.db.NextChanNum()
+	require.NoError(t, err)
+	require.Greater(t, num, uint64(1_000_000), "a seed from elsewhere may have had channels")
 	require.NotEmpty(t, admin)
 	require.NoFileExists(t, filepath.Join(dir, "admin.macaroon"), "stateless")
 	u := <-v.opened
 	require.Equal(t, [16]byte{}, u.seed.Entropy)
 	require.Equal(t, uint32(5), u.window)
-	_, err = v.Init([]byte("password"), words, []byte("phrase"), 0, false)
+	require.Equal(t, good, u.backups)
+	_, err = v.Init([]byte("password"), words, []byte("phrase"), unlocker.Options{})
 	require.ErrorIs(t, err, errHasWallet)
-	_, err = v.Unlock([]byte("password"), 0, false)
+	_, err = v.Unlock([]byte("password"), unlocker.Options{})
 	require.ErrorIs(t, err, errOpened)
 
 	require.NoError(t, v.store.Close())
 	require.NoError(t, v.db.Close())
 	v = vaultOf(t, dir)
-	_, err = v.Unlock([]byte("passw0rd"), 0, false)
+	_, err = v.Unlock([]byte("passw0rd"), unlocker.Options{})
 	require.ErrorIs(t, err, keys.ErrPassword)
-	_, err = v.Unlock([]byte("password"), 0, false)
+	_, err = v.Unlock([]byte("password"), unlocker.Options{})
 	require.NoError(t, err)
 	require.Equal(t, [16]byte{}, (<-v.opened).seed.Entropy)
 	st, err := os.Stat(filepath.Join(dir, "admin.macaroon"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), st.Mode().Perm())
+}
+
+func TestOwnSeedIsFresh(t *testing.T) {
+	v := vaultOf(t, t.TempDir())
+	words, _, err := v.GenSeed(nil, nil)
+	require.NoError(t, err)
+	_, err = v.Init([]byte("password"), words, nil, unlocker.Options{})
+	require.NoError(t, err)
+	num, err := v.db.NextChanNum()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, num)
+}
+
+func TestBackupFile(t *testing.T) {
+	f := backupFile{filepath.Join(t.TempDir(), "sub", "channel.backup")}
+	b, err := f.Load()
+	require.NoError(t, err)
+	require.Nil(t, b)
+	require.NoError(t, f.Save([]byte("one")))
+	require.NoError(t, f.Save([]byte("two")))
+	b, err = f.Load()
+	require.NoError(t, err)
+	require.Equal(t, "two", string(b))
+	st, err := os.Stat(f.path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), st.Mode().Perm())
+	name, err := f.SetAside()
+	require.NoError(t, err)
+	require.FileExists(t, name)
+	require.NoFileExists(t, f.path)
 }
 
 func TestNoSeedBackupOpensTheSameWalletAgain(t *testing.T) {

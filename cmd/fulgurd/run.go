@@ -24,6 +24,7 @@ import (
 	"github.com/fulgur-ln/fulgur/rpc"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 	"github.com/fulgur-ln/fulgur/rpc/tlscert"
+	"github.com/fulgur-ln/fulgur/rpc/unlocker"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -165,7 +166,7 @@ func (d *daemon) openServer(ctx context.Context) error {
 		return err
 	}
 	bakery := macaroons.NewBakery(d.store)
-	d.vault = newVault(d.db, d.store, bakery, c.macaroonFiles())
+	d.vault = newVault(d.db, d.store, bakery, c.macaroonFiles(), d.coin())
 	cfg := rpc.Config{
 		RPCListen: c.RPCListeners, RESTListen: c.RESTListeners, Certificate: cert, CORS: c.RESTCORS,
 		NoMacaroons: c.NoMacaroons, Macaroons: bakery, Log: d.log,
@@ -215,7 +216,7 @@ func (d *daemon) firstState() error {
 		if err != nil {
 			return fmt.Errorf("--wallet-unlock-password-file: %w", err)
 		}
-		_, err = d.vault.Unlock(trimNewline(password), 0, false)
+		_, err = d.vault.Unlock(trimNewline(password), unlocker.Options{})
 		return err
 	}
 	d.log.Info("waiting for the wallet to be created or unlocked (fulgur create, fulgur unlock)")
@@ -240,11 +241,7 @@ func (d *daemon) openNode(ctx context.Context) error {
 	if err := d.server.SetState(lnrpc.WalletState_UNLOCKED); err != nil {
 		return err
 	}
-	coin := keys.CoinTest
-	if d.cfg.network == "mainnet" {
-		coin = keys.CoinMainnet
-	}
-	ring, err := keys.NewRing(u.seed.Entropy[:], coin)
+	ring, err := keys.NewRing(u.seed.Entropy[:], d.coin())
 	if err != nil {
 		return err
 	}
@@ -271,6 +268,7 @@ func (d *daemon) openNode(ctx context.Context) error {
 		return err
 	}
 	d.log.Info("node is up", "id", d.node.ID(), "peers", d.node.Listeners())
+	d.restore(ctx, &u.backups)
 	if err := d.followHosts(ctx, cfg.Addresses); err != nil {
 		return err
 	}
@@ -280,6 +278,26 @@ func (d *daemon) openNode(ctx context.Context) error {
 		}
 	}
 	return d.server.SetState(lnrpc.WalletState_SERVER_ACTIVE)
+}
+
+// restore asks the channels of the backups back that came with the password.
+func (d *daemon) restore(ctx context.Context, b *unlocker.Backups) {
+	if b.None() {
+		return
+	}
+	n, err := d.node.RestoreBackup(ctx, b.Multi, b.Singles)
+	if err != nil {
+		d.log.Error("not all channels of the backup are restored: try again with \"fulgur restorechanbackup\"", "err", err)
+	}
+	d.log.Info("channels are restored from a backup: their peers are asked to close them", "channels", n)
+}
+
+// coin is the coin type of the network's node keys.
+func (d *daemon) coin() keys.Coin {
+	if d.cfg.network == "mainnet" {
+		return keys.CoinMainnet
+	}
+	return keys.CoinTest
 }
 
 // addPeer keeps a connection to pubkey@host:port.
@@ -321,7 +339,7 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		return node.Config{}, fmt.Errorf("--alias: %w", err)
 	}
 	cfg := node.Config{
-		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.log,
+		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.log, Backups: backupFile{c.BackupFile},
 		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
 		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
 		PlainGossip:  c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, NoAttribution: c.Protocol.NoAttribution,

@@ -2,14 +2,18 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/fulgur-ln/fulgur/channel/backup"
 	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+	"github.com/fulgur-ln/fulgur/rpc/unlocker"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -22,17 +26,20 @@ type vault struct {
 	store  *macaroons.Store
 	bakery *macaroons.Bakery
 	files  []macaroons.File
+	coin   keys.Coin
 	now    func() time.Time
 
 	mu     sync.Mutex
+	made   map[[sha256.Size]byte]bool // digests of the words that GenSeed gave out
 	done   bool
 	opened chan unsealed // gets one value
 }
 
 // unsealed is what a start needs once the password was right.
 type unsealed struct {
-	seed   keys.Seed
-	window uint32 // recovery window; 0: the wallet is not looked for in the past
+	seed    keys.Seed
+	window  uint32           // recovery window; 0: the wallet is not looked for in the past
+	backups unlocker.Backups // channels to ask back
 }
 
 var (
@@ -42,8 +49,11 @@ var (
 	errOpened        = errors.New("wallet already unlocked")
 )
 
-func newVault(db *channeldb.DB, store *macaroons.Store, bakery *macaroons.Bakery, files []macaroons.File) *vault {
-	return &vault{db: db, store: store, bakery: bakery, files: files, now: time.Now, opened: make(chan unsealed, 1)}
+func newVault(db *channeldb.DB, store *macaroons.Store, bakery *macaroons.Bakery, files []macaroons.File, coin keys.Coin) *vault {
+	return &vault{
+		db: db, store: store, bakery: bakery, files: files, coin: coin, now: time.Now, opened: make(chan unsealed, 1),
+		made: map[[sha256.Size]byte]bool{},
+	}
 }
 
 // Exists reports whether there is a wallet to unlock.
@@ -75,13 +85,18 @@ func (v *vault) GenSeed(passphrase, entropy []byte) (words []string, enciphered 
 		return nil, nil, err
 	}
 	enciphered, err = w.Bytes()
+	if len(entropy) == 0 { // otherwise it may have been used before
+		v.mu.Lock()
+		v.made[digest(w)] = true
+		v.mu.Unlock()
+	}
 	return w[:], enciphered, err
 }
 
 // Init makes the wallet from a seed's words and opens it. With a window, coins of
 // the seed are looked for in the chain. When stateless, no macaroon file is written
-// and the admin macaroon is only returned.
-func (v *vault) Init(password []byte, words []string, passphrase []byte, window uint32, stateless bool) ([]byte, error) {
+// and the admin macaroon is only returned. Backups must be of the seed.
+func (v *vault) Init(password []byte, words []string, passphrase []byte, o unlocker.Options) ([]byte, error) {
 	if len(password) < minPassword {
 		return nil, errShortPassword
 	}
@@ -93,7 +108,53 @@ func (v *vault) Init(password []byte, words []string, passphrase []byte, window 
 	if err != nil {
 		return nil, err
 	}
-	return v.create(password, keys.DefaultCost, unsealed{seed, window}, stateless)
+	if err := v.checkBackups(seed, &o.Backups); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	fresh := v.made[digest(w)]
+	v.mu.Unlock()
+	if !fresh {
+		if err := v.db.SkipChanNums(formerChannels(v.now())); err != nil {
+			return nil, err
+		}
+	}
+	return v.create(password, keys.DefaultCost, unsealed{seed, o.Window, o.Backups}, o.Stateless)
+}
+
+// digest tells words apart without keeping them.
+func digest(w keys.Words) [sha256.Size]byte { return sha256.Sum256([]byte(strings.Join(w[:], " "))) }
+
+// formerChannels is a number above those of all channels that a seed had before now. The
+// keys of a channel follow from its number, and its peer knows secrets of them: a number
+// that is given twice would give away the money of the second. Nobody opens more than a
+// channel a minute all the time, so minutes are ahead of whatever began at them earlier.
+func formerChannels(now time.Time) uint64 {
+	return uint64(now.Sub(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Minute)
+}
+
+// checkBackups: all of it can be read with the seed.
+func (v *vault) checkBackups(seed keys.Seed, b *unlocker.Backups) error {
+	if b.None() {
+		return nil
+	}
+	ring, err := keys.NewRing(seed.Entropy[:], v.coin)
+	if err != nil {
+		return err
+	}
+	base, err := ring.PubKey(keys.KeyLoc{Family: keys.FamilyBackup})
+	if err != nil {
+		return err
+	}
+	for _, sealed := range append(slices.Clone(b.Singles), b.Multi) {
+		if sealed == nil {
+			continue
+		}
+		if _, err := backup.Open(backup.NewKey(base), sealed); err != nil {
+			return fmt.Errorf("channel_backups: %w", err)
+		}
+	}
+	return nil
 }
 
 // create seals a seed, durably, before anybody gets to use it.
@@ -125,7 +186,7 @@ func (v *vault) create(password []byte, cost keys.Cost, u unsealed, stateless bo
 }
 
 // Unlock opens the wallet that is there.
-func (v *vault) Unlock(password []byte, window uint32, stateless bool) ([]byte, error) {
+func (v *vault) Unlock(password []byte, o unlocker.Options) ([]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	sealed, err := v.db.Seal()
@@ -144,7 +205,10 @@ func (v *vault) Unlock(password []byte, window uint32, stateless bool) ([]byte, 
 	if err := v.store.Unlock(macaroonPassword(password)); err != nil {
 		return nil, err
 	}
-	return v.open(unsealed{seed, window}, stateless)
+	if err := v.checkBackups(seed, &o.Backups); err != nil {
+		return nil, err
+	}
+	return v.open(unsealed{seed, o.Window, o.Backups}, o.Stateless)
 }
 
 // open lets the node go on. The caller holds the lock.
@@ -171,7 +235,7 @@ func (v *vault) noSeedBackup() error {
 		return err
 	}
 	if exists {
-		_, err = v.Unlock(openPassword, 0, false)
+		_, err = v.Unlock(openPassword, unlocker.Options{})
 		return err
 	}
 	var e [keys.SeedEntropySize]byte

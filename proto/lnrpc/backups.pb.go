@@ -227,6 +227,301 @@ func (x *MultiChanBackup) GetMultiChanBackup() []byte {
 	return nil
 }
 
+// ExportChannelBackupRequest names a channel.
+type ExportChannelBackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ChanPoint     *ChannelPoint          `protobuf:"bytes,1,opt,name=chan_point,json=chanPoint,proto3" json:"chan_point,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportChannelBackupRequest) Reset() {
+	*x = ExportChannelBackupRequest{}
+	mi := &file_lnrpc_backups_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportChannelBackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportChannelBackupRequest) ProtoMessage() {}
+
+func (x *ExportChannelBackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_backups_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportChannelBackupRequest.ProtoReflect.Descriptor instead.
+func (*ExportChannelBackupRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_backups_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ExportChannelBackupRequest) GetChanPoint() *ChannelPoint {
+	if x != nil {
+		return x.ChanPoint
+	}
+	return nil
+}
+
+// ChanBackupExportRequest asks for all channels.
+type ChanBackupExportRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChanBackupExportRequest) Reset() {
+	*x = ChanBackupExportRequest{}
+	mi := &file_lnrpc_backups_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChanBackupExportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChanBackupExportRequest) ProtoMessage() {}
+
+func (x *ChanBackupExportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_backups_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChanBackupExportRequest.ProtoReflect.Descriptor instead.
+func (*ChanBackupExportRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_backups_proto_rawDescGZIP(), []int{5}
+}
+
+// RestoreChanBackupRequest is a backup, in one of both forms.
+type RestoreChanBackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Backup:
+	//
+	//	*RestoreChanBackupRequest_ChanBackups
+	//	*RestoreChanBackupRequest_MultiChanBackup
+	Backup        isRestoreChanBackupRequest_Backup `protobuf_oneof:"backup"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreChanBackupRequest) Reset() {
+	*x = RestoreChanBackupRequest{}
+	mi := &file_lnrpc_backups_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreChanBackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreChanBackupRequest) ProtoMessage() {}
+
+func (x *RestoreChanBackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_backups_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreChanBackupRequest.ProtoReflect.Descriptor instead.
+func (*RestoreChanBackupRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_backups_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RestoreChanBackupRequest) GetBackup() isRestoreChanBackupRequest_Backup {
+	if x != nil {
+		return x.Backup
+	}
+	return nil
+}
+
+func (x *RestoreChanBackupRequest) GetChanBackups() *ChannelBackups {
+	if x != nil {
+		if x, ok := x.Backup.(*RestoreChanBackupRequest_ChanBackups); ok {
+			return x.ChanBackups
+		}
+	}
+	return nil
+}
+
+func (x *RestoreChanBackupRequest) GetMultiChanBackup() []byte {
+	if x != nil {
+		if x, ok := x.Backup.(*RestoreChanBackupRequest_MultiChanBackup); ok {
+			return x.MultiChanBackup
+		}
+	}
+	return nil
+}
+
+type isRestoreChanBackupRequest_Backup interface {
+	isRestoreChanBackupRequest_Backup()
+}
+
+type RestoreChanBackupRequest_ChanBackups struct {
+	ChanBackups *ChannelBackups `protobuf:"bytes,1,opt,name=chan_backups,json=chanBackups,proto3,oneof"`
+}
+
+type RestoreChanBackupRequest_MultiChanBackup struct {
+	// Several channels in one piece, as in the file channel.backup.
+	MultiChanBackup []byte `protobuf:"bytes,2,opt,name=multi_chan_backup,json=multiChanBackup,proto3,oneof"`
+}
+
+func (*RestoreChanBackupRequest_ChanBackups) isRestoreChanBackupRequest_Backup() {}
+
+func (*RestoreChanBackupRequest_MultiChanBackup) isRestoreChanBackupRequest_Backup() {}
+
+// RestoreBackupResponse tells what was restored.
+type RestoreBackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Channels that the node did not know before.
+	NumRestored   uint32 `protobuf:"varint,1,opt,name=num_restored,json=numRestored,proto3" json:"num_restored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreBackupResponse) Reset() {
+	*x = RestoreBackupResponse{}
+	mi := &file_lnrpc_backups_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreBackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreBackupResponse) ProtoMessage() {}
+
+func (x *RestoreBackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_backups_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreBackupResponse.ProtoReflect.Descriptor instead.
+func (*RestoreBackupResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_backups_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RestoreBackupResponse) GetNumRestored() uint32 {
+	if x != nil {
+		return x.NumRestored
+	}
+	return 0
+}
+
+// ChannelBackupSubscription asks for all backups to come.
+type ChannelBackupSubscription struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelBackupSubscription) Reset() {
+	*x = ChannelBackupSubscription{}
+	mi := &file_lnrpc_backups_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelBackupSubscription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelBackupSubscription) ProtoMessage() {}
+
+func (x *ChannelBackupSubscription) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_backups_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelBackupSubscription.ProtoReflect.Descriptor instead.
+func (*ChannelBackupSubscription) Descriptor() ([]byte, []int) {
+	return file_lnrpc_backups_proto_rawDescGZIP(), []int{8}
+}
+
+// VerifyChanBackupResponse tells what is in a backup.
+type VerifyChanBackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Funding outpoints as text.
+	ChanPoints    []string `protobuf:"bytes,1,rep,name=chan_points,json=chanPoints,proto3" json:"chan_points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyChanBackupResponse) Reset() {
+	*x = VerifyChanBackupResponse{}
+	mi := &file_lnrpc_backups_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyChanBackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyChanBackupResponse) ProtoMessage() {}
+
+func (x *VerifyChanBackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_backups_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyChanBackupResponse.ProtoReflect.Descriptor instead.
+func (*VerifyChanBackupResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_backups_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *VerifyChanBackupResponse) GetChanPoints() []string {
+	if x != nil {
+		return x.ChanPoints
+	}
+	return nil
+}
+
 var File_lnrpc_backups_proto protoreflect.FileDescriptor
 
 const file_lnrpc_backups_proto_rawDesc = "" +
@@ -245,7 +540,21 @@ const file_lnrpc_backups_proto_rawDesc = "" +
 	"\x0fMultiChanBackup\x124\n" +
 	"\vchan_points\x18\x01 \x03(\v2\x13.lnrpc.ChannelPointR\n" +
 	"chanPoints\x12*\n" +
-	"\x11multi_chan_backup\x18\x02 \x01(\fR\x0fmultiChanBackupB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
+	"\x11multi_chan_backup\x18\x02 \x01(\fR\x0fmultiChanBackup\"P\n" +
+	"\x1aExportChannelBackupRequest\x122\n" +
+	"\n" +
+	"chan_point\x18\x01 \x01(\v2\x13.lnrpc.ChannelPointR\tchanPoint\"\x19\n" +
+	"\x17ChanBackupExportRequest\"\x8e\x01\n" +
+	"\x18RestoreChanBackupRequest\x12:\n" +
+	"\fchan_backups\x18\x01 \x01(\v2\x15.lnrpc.ChannelBackupsH\x00R\vchanBackups\x12,\n" +
+	"\x11multi_chan_backup\x18\x02 \x01(\fH\x00R\x0fmultiChanBackupB\b\n" +
+	"\x06backup\":\n" +
+	"\x15RestoreBackupResponse\x12!\n" +
+	"\fnum_restored\x18\x01 \x01(\rR\vnumRestored\"\x1b\n" +
+	"\x19ChannelBackupSubscription\";\n" +
+	"\x18VerifyChanBackupResponse\x12\x1f\n" +
+	"\vchan_points\x18\x01 \x03(\tR\n" +
+	"chanPointsB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
 
 var (
 	file_lnrpc_backups_proto_rawDescOnce sync.Once
@@ -259,25 +568,33 @@ func file_lnrpc_backups_proto_rawDescGZIP() []byte {
 	return file_lnrpc_backups_proto_rawDescData
 }
 
-var file_lnrpc_backups_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_lnrpc_backups_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_lnrpc_backups_proto_goTypes = []any{
-	(*ChanBackupSnapshot)(nil), // 0: lnrpc.ChanBackupSnapshot
-	(*ChannelBackups)(nil),     // 1: lnrpc.ChannelBackups
-	(*ChannelBackup)(nil),      // 2: lnrpc.ChannelBackup
-	(*MultiChanBackup)(nil),    // 3: lnrpc.MultiChanBackup
-	(*ChannelPoint)(nil),       // 4: lnrpc.ChannelPoint
+	(*ChanBackupSnapshot)(nil),         // 0: lnrpc.ChanBackupSnapshot
+	(*ChannelBackups)(nil),             // 1: lnrpc.ChannelBackups
+	(*ChannelBackup)(nil),              // 2: lnrpc.ChannelBackup
+	(*MultiChanBackup)(nil),            // 3: lnrpc.MultiChanBackup
+	(*ExportChannelBackupRequest)(nil), // 4: lnrpc.ExportChannelBackupRequest
+	(*ChanBackupExportRequest)(nil),    // 5: lnrpc.ChanBackupExportRequest
+	(*RestoreChanBackupRequest)(nil),   // 6: lnrpc.RestoreChanBackupRequest
+	(*RestoreBackupResponse)(nil),      // 7: lnrpc.RestoreBackupResponse
+	(*ChannelBackupSubscription)(nil),  // 8: lnrpc.ChannelBackupSubscription
+	(*VerifyChanBackupResponse)(nil),   // 9: lnrpc.VerifyChanBackupResponse
+	(*ChannelPoint)(nil),               // 10: lnrpc.ChannelPoint
 }
 var file_lnrpc_backups_proto_depIdxs = []int32{
-	1, // 0: lnrpc.ChanBackupSnapshot.single_chan_backups:type_name -> lnrpc.ChannelBackups
-	3, // 1: lnrpc.ChanBackupSnapshot.multi_chan_backup:type_name -> lnrpc.MultiChanBackup
-	2, // 2: lnrpc.ChannelBackups.chan_backups:type_name -> lnrpc.ChannelBackup
-	4, // 3: lnrpc.ChannelBackup.chan_point:type_name -> lnrpc.ChannelPoint
-	4, // 4: lnrpc.MultiChanBackup.chan_points:type_name -> lnrpc.ChannelPoint
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	1,  // 0: lnrpc.ChanBackupSnapshot.single_chan_backups:type_name -> lnrpc.ChannelBackups
+	3,  // 1: lnrpc.ChanBackupSnapshot.multi_chan_backup:type_name -> lnrpc.MultiChanBackup
+	2,  // 2: lnrpc.ChannelBackups.chan_backups:type_name -> lnrpc.ChannelBackup
+	10, // 3: lnrpc.ChannelBackup.chan_point:type_name -> lnrpc.ChannelPoint
+	10, // 4: lnrpc.MultiChanBackup.chan_points:type_name -> lnrpc.ChannelPoint
+	10, // 5: lnrpc.ExportChannelBackupRequest.chan_point:type_name -> lnrpc.ChannelPoint
+	1,  // 6: lnrpc.RestoreChanBackupRequest.chan_backups:type_name -> lnrpc.ChannelBackups
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_lnrpc_backups_proto_init() }
@@ -286,13 +603,17 @@ func file_lnrpc_backups_proto_init() {
 		return
 	}
 	file_lnrpc_channels_proto_init()
+	file_lnrpc_backups_proto_msgTypes[6].OneofWrappers = []any{
+		(*RestoreChanBackupRequest_ChanBackups)(nil),
+		(*RestoreChanBackupRequest_MultiChanBackup)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_backups_proto_rawDesc), len(file_lnrpc_backups_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -36,7 +36,7 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xba\x19\n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xe2\x1c\n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
@@ -59,7 +59,12 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\x11SendCustomMessage\x12\x1f.lnrpc.SendCustomMessageRequest\x1a .lnrpc.SendCustomMessageResponse\x12X\n" +
 	"\x17SubscribeCustomMessages\x12%.lnrpc.SubscribeCustomMessagesRequest\x1a\x14.lnrpc.CustomMessage0\x01\x12S\n" +
 	"\x10SendOnionMessage\x12\x1e.lnrpc.SendOnionMessageRequest\x1a\x1f.lnrpc.SendOnionMessageResponse\x12[\n" +
-	"\x16SubscribeOnionMessages\x12$.lnrpc.SubscribeOnionMessagesRequest\x1a\x19.lnrpc.OnionMessageUpdate0\x01\x12C\n" +
+	"\x16SubscribeOnionMessages\x12$.lnrpc.SubscribeOnionMessagesRequest\x1a\x19.lnrpc.OnionMessageUpdate0\x01\x12N\n" +
+	"\x13ExportChannelBackup\x12!.lnrpc.ExportChannelBackupRequest\x1a\x14.lnrpc.ChannelBackup\x12T\n" +
+	"\x17ExportAllChannelBackups\x12\x1e.lnrpc.ChanBackupExportRequest\x1a\x19.lnrpc.ChanBackupSnapshot\x12N\n" +
+	"\x10VerifyChanBackup\x12\x19.lnrpc.ChanBackupSnapshot\x1a\x1f.lnrpc.VerifyChanBackupResponse\x12V\n" +
+	"\x15RestoreChannelBackups\x12\x1f.lnrpc.RestoreChanBackupRequest\x1a\x1c.lnrpc.RestoreBackupResponse\x12X\n" +
+	"\x17SubscribeChannelBackups\x12 .lnrpc.ChannelBackupSubscription\x1a\x19.lnrpc.ChanBackupSnapshot0\x01\x12C\n" +
 	"\vOpenChannel\x12\x19.lnrpc.OpenChannelRequest\x1a\x17.lnrpc.OpenStatusUpdate0\x01\x12A\n" +
 	"\x0fOpenChannelSync\x12\x19.lnrpc.OpenChannelRequest\x1a\x13.lnrpc.ChannelPoint\x12G\n" +
 	"\fListChannels\x12\x1a.lnrpc.ListChannelsRequest\x1a\x1b.lnrpc.ListChannelsResponse\x12P\n" +
@@ -107,73 +112,81 @@ var file_lnrpc_lightning_proto_goTypes = []any{
 	(*SubscribeCustomMessagesRequest)(nil), // 16: lnrpc.SubscribeCustomMessagesRequest
 	(*SendOnionMessageRequest)(nil),        // 17: lnrpc.SendOnionMessageRequest
 	(*SubscribeOnionMessagesRequest)(nil),  // 18: lnrpc.SubscribeOnionMessagesRequest
-	(*OpenChannelRequest)(nil),             // 19: lnrpc.OpenChannelRequest
-	(*ListChannelsRequest)(nil),            // 20: lnrpc.ListChannelsRequest
-	(*PendingChannelsRequest)(nil),         // 21: lnrpc.PendingChannelsRequest
-	(*ClosedChannelsRequest)(nil),          // 22: lnrpc.ClosedChannelsRequest
-	(*CloseChannelRequest)(nil),            // 23: lnrpc.CloseChannelRequest
-	(*ChannelBalanceRequest)(nil),          // 24: lnrpc.ChannelBalanceRequest
-	(*ChannelEventSubscription)(nil),       // 25: lnrpc.ChannelEventSubscription
-	(*Invoice)(nil),                        // 26: lnrpc.Invoice
-	(*PaymentHash)(nil),                    // 27: lnrpc.PaymentHash
-	(*ListInvoiceRequest)(nil),             // 28: lnrpc.ListInvoiceRequest
-	(*InvoiceSubscription)(nil),            // 29: lnrpc.InvoiceSubscription
-	(*PayReqString)(nil),                   // 30: lnrpc.PayReqString
-	(*ListPaymentsRequest)(nil),            // 31: lnrpc.ListPaymentsRequest
-	(*DeletePaymentRequest)(nil),           // 32: lnrpc.DeletePaymentRequest
-	(*DeleteAllPaymentsRequest)(nil),       // 33: lnrpc.DeleteAllPaymentsRequest
-	(*QueryRoutesRequest)(nil),             // 34: lnrpc.QueryRoutesRequest
-	(*FeeReportRequest)(nil),               // 35: lnrpc.FeeReportRequest
-	(*PolicyUpdateRequest)(nil),            // 36: lnrpc.PolicyUpdateRequest
-	(*ForwardingHistoryRequest)(nil),       // 37: lnrpc.ForwardingHistoryRequest
-	(*ChannelGraphRequest)(nil),            // 38: lnrpc.ChannelGraphRequest
-	(*ChanInfoRequest)(nil),                // 39: lnrpc.ChanInfoRequest
-	(*NodeInfoRequest)(nil),                // 40: lnrpc.NodeInfoRequest
-	(*NetworkInfoRequest)(nil),             // 41: lnrpc.NetworkInfoRequest
-	(*GraphTopologySubscription)(nil),      // 42: lnrpc.GraphTopologySubscription
-	(*GetInfoResponse)(nil),                // 43: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                   // 44: lnrpc.StopResponse
-	(*SignMessageResponse)(nil),            // 45: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),          // 46: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),             // 47: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),          // 48: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),            // 49: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),            // 50: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),              // 51: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),               // 52: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),             // 53: lnrpc.TransactionDetails
-	(*Transaction)(nil),                    // 54: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),            // 55: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),         // 56: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),              // 57: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                      // 58: lnrpc.PeerEvent
-	(*SendCustomMessageResponse)(nil),      // 59: lnrpc.SendCustomMessageResponse
-	(*CustomMessage)(nil),                  // 60: lnrpc.CustomMessage
-	(*SendOnionMessageResponse)(nil),       // 61: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),             // 62: lnrpc.OnionMessageUpdate
-	(*OpenStatusUpdate)(nil),               // 63: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                   // 64: lnrpc.ChannelPoint
-	(*ListChannelsResponse)(nil),           // 65: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),        // 66: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),         // 67: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),              // 68: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),         // 69: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),             // 70: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),             // 71: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),            // 72: lnrpc.ListInvoiceResponse
-	(*PayReq)(nil),                         // 73: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),           // 74: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),          // 75: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),      // 76: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),            // 77: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),              // 78: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),           // 79: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),      // 80: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                   // 81: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                    // 82: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                       // 83: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                    // 84: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),            // 85: lnrpc.GraphTopologyUpdate
+	(*ExportChannelBackupRequest)(nil),     // 19: lnrpc.ExportChannelBackupRequest
+	(*ChanBackupExportRequest)(nil),        // 20: lnrpc.ChanBackupExportRequest
+	(*ChanBackupSnapshot)(nil),             // 21: lnrpc.ChanBackupSnapshot
+	(*RestoreChanBackupRequest)(nil),       // 22: lnrpc.RestoreChanBackupRequest
+	(*ChannelBackupSubscription)(nil),      // 23: lnrpc.ChannelBackupSubscription
+	(*OpenChannelRequest)(nil),             // 24: lnrpc.OpenChannelRequest
+	(*ListChannelsRequest)(nil),            // 25: lnrpc.ListChannelsRequest
+	(*PendingChannelsRequest)(nil),         // 26: lnrpc.PendingChannelsRequest
+	(*ClosedChannelsRequest)(nil),          // 27: lnrpc.ClosedChannelsRequest
+	(*CloseChannelRequest)(nil),            // 28: lnrpc.CloseChannelRequest
+	(*ChannelBalanceRequest)(nil),          // 29: lnrpc.ChannelBalanceRequest
+	(*ChannelEventSubscription)(nil),       // 30: lnrpc.ChannelEventSubscription
+	(*Invoice)(nil),                        // 31: lnrpc.Invoice
+	(*PaymentHash)(nil),                    // 32: lnrpc.PaymentHash
+	(*ListInvoiceRequest)(nil),             // 33: lnrpc.ListInvoiceRequest
+	(*InvoiceSubscription)(nil),            // 34: lnrpc.InvoiceSubscription
+	(*PayReqString)(nil),                   // 35: lnrpc.PayReqString
+	(*ListPaymentsRequest)(nil),            // 36: lnrpc.ListPaymentsRequest
+	(*DeletePaymentRequest)(nil),           // 37: lnrpc.DeletePaymentRequest
+	(*DeleteAllPaymentsRequest)(nil),       // 38: lnrpc.DeleteAllPaymentsRequest
+	(*QueryRoutesRequest)(nil),             // 39: lnrpc.QueryRoutesRequest
+	(*FeeReportRequest)(nil),               // 40: lnrpc.FeeReportRequest
+	(*PolicyUpdateRequest)(nil),            // 41: lnrpc.PolicyUpdateRequest
+	(*ForwardingHistoryRequest)(nil),       // 42: lnrpc.ForwardingHistoryRequest
+	(*ChannelGraphRequest)(nil),            // 43: lnrpc.ChannelGraphRequest
+	(*ChanInfoRequest)(nil),                // 44: lnrpc.ChanInfoRequest
+	(*NodeInfoRequest)(nil),                // 45: lnrpc.NodeInfoRequest
+	(*NetworkInfoRequest)(nil),             // 46: lnrpc.NetworkInfoRequest
+	(*GraphTopologySubscription)(nil),      // 47: lnrpc.GraphTopologySubscription
+	(*GetInfoResponse)(nil),                // 48: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 49: lnrpc.StopResponse
+	(*SignMessageResponse)(nil),            // 50: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 51: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 52: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 53: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 54: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 55: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 56: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 57: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 58: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 59: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 60: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 61: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 62: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 63: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 64: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 65: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 66: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 67: lnrpc.OnionMessageUpdate
+	(*ChannelBackup)(nil),                  // 68: lnrpc.ChannelBackup
+	(*VerifyChanBackupResponse)(nil),       // 69: lnrpc.VerifyChanBackupResponse
+	(*RestoreBackupResponse)(nil),          // 70: lnrpc.RestoreBackupResponse
+	(*OpenStatusUpdate)(nil),               // 71: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 72: lnrpc.ChannelPoint
+	(*ListChannelsResponse)(nil),           // 73: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 74: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 75: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 76: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 77: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 78: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 79: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 80: lnrpc.ListInvoiceResponse
+	(*PayReq)(nil),                         // 81: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 82: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 83: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 84: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 85: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 86: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 87: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 88: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 89: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 90: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 91: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 92: lnrpc.NetworkInfo
+	(*GraphTopologyUpdate)(nil),            // 93: lnrpc.GraphTopologyUpdate
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
 	0,  // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
@@ -196,78 +209,88 @@ var file_lnrpc_lightning_proto_depIdxs = []int32{
 	16, // 17: lnrpc.Lightning.SubscribeCustomMessages:input_type -> lnrpc.SubscribeCustomMessagesRequest
 	17, // 18: lnrpc.Lightning.SendOnionMessage:input_type -> lnrpc.SendOnionMessageRequest
 	18, // 19: lnrpc.Lightning.SubscribeOnionMessages:input_type -> lnrpc.SubscribeOnionMessagesRequest
-	19, // 20: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
-	19, // 21: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
-	20, // 22: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
-	21, // 23: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
-	22, // 24: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
-	23, // 25: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
-	24, // 26: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
-	25, // 27: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
-	26, // 28: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
-	27, // 29: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
-	28, // 30: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
-	29, // 31: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
-	30, // 32: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
-	31, // 33: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
-	32, // 34: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
-	33, // 35: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
-	34, // 36: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
-	35, // 37: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
-	36, // 38: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
-	37, // 39: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
-	38, // 40: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
-	39, // 41: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
-	40, // 42: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
-	41, // 43: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
-	42, // 44: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
-	43, // 45: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	44, // 46: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	45, // 47: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	46, // 48: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	47, // 49: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	48, // 50: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	49, // 51: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	50, // 52: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	51, // 53: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	52, // 54: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	53, // 55: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	54, // 56: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	55, // 57: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	56, // 58: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	57, // 59: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	58, // 60: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	59, // 61: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
-	60, // 62: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
-	61, // 63: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	62, // 64: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	63, // 65: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	64, // 66: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	65, // 67: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	66, // 68: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	67, // 69: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	68, // 70: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	69, // 71: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	70, // 72: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	71, // 73: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	26, // 74: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	72, // 75: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	26, // 76: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	73, // 77: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	74, // 78: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	75, // 79: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	76, // 80: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	77, // 81: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	78, // 82: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	79, // 83: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	80, // 84: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	81, // 85: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	82, // 86: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	83, // 87: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	84, // 88: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	85, // 89: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	45, // [45:90] is the sub-list for method output_type
-	0,  // [0:45] is the sub-list for method input_type
+	19, // 20: lnrpc.Lightning.ExportChannelBackup:input_type -> lnrpc.ExportChannelBackupRequest
+	20, // 21: lnrpc.Lightning.ExportAllChannelBackups:input_type -> lnrpc.ChanBackupExportRequest
+	21, // 22: lnrpc.Lightning.VerifyChanBackup:input_type -> lnrpc.ChanBackupSnapshot
+	22, // 23: lnrpc.Lightning.RestoreChannelBackups:input_type -> lnrpc.RestoreChanBackupRequest
+	23, // 24: lnrpc.Lightning.SubscribeChannelBackups:input_type -> lnrpc.ChannelBackupSubscription
+	24, // 25: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
+	24, // 26: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
+	25, // 27: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
+	26, // 28: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
+	27, // 29: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
+	28, // 30: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
+	29, // 31: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
+	30, // 32: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
+	31, // 33: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
+	32, // 34: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
+	33, // 35: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
+	34, // 36: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
+	35, // 37: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
+	36, // 38: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
+	37, // 39: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
+	38, // 40: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
+	39, // 41: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
+	40, // 42: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
+	41, // 43: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
+	42, // 44: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
+	43, // 45: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
+	44, // 46: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
+	45, // 47: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
+	46, // 48: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
+	47, // 49: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
+	48, // 50: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	49, // 51: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	50, // 52: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	51, // 53: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	52, // 54: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	53, // 55: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	54, // 56: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	55, // 57: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	56, // 58: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	57, // 59: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	58, // 60: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	59, // 61: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	60, // 62: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	61, // 63: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	62, // 64: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	63, // 65: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	64, // 66: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	65, // 67: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	66, // 68: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	67, // 69: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	68, // 70: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
+	21, // 71: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	69, // 72: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
+	70, // 73: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
+	21, // 74: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	71, // 75: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	72, // 76: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	73, // 77: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	74, // 78: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	75, // 79: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	76, // 80: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	77, // 81: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	78, // 82: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	79, // 83: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	31, // 84: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	80, // 85: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	31, // 86: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	81, // 87: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	82, // 88: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	83, // 89: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	84, // 90: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	85, // 91: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	86, // 92: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	87, // 93: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	88, // 94: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	89, // 95: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	90, // 96: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	91, // 97: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	92, // 98: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	93, // 99: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	50, // [50:100] is the sub-list for method output_type
+	0,  // [0:50] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -278,6 +301,7 @@ func file_lnrpc_lightning_proto_init() {
 	if File_lnrpc_lightning_proto != nil {
 		return
 	}
+	file_lnrpc_backups_proto_init()
 	file_lnrpc_channelevents_proto_init()
 	file_lnrpc_channels_proto_init()
 	file_lnrpc_closing_proto_init()

@@ -51,6 +51,11 @@ const (
 	Lightning_SubscribeCustomMessages_FullMethodName = "/lnrpc.Lightning/SubscribeCustomMessages"
 	Lightning_SendOnionMessage_FullMethodName        = "/lnrpc.Lightning/SendOnionMessage"
 	Lightning_SubscribeOnionMessages_FullMethodName  = "/lnrpc.Lightning/SubscribeOnionMessages"
+	Lightning_ExportChannelBackup_FullMethodName     = "/lnrpc.Lightning/ExportChannelBackup"
+	Lightning_ExportAllChannelBackups_FullMethodName = "/lnrpc.Lightning/ExportAllChannelBackups"
+	Lightning_VerifyChanBackup_FullMethodName        = "/lnrpc.Lightning/VerifyChanBackup"
+	Lightning_RestoreChannelBackups_FullMethodName   = "/lnrpc.Lightning/RestoreChannelBackups"
+	Lightning_SubscribeChannelBackups_FullMethodName = "/lnrpc.Lightning/SubscribeChannelBackups"
 	Lightning_OpenChannel_FullMethodName             = "/lnrpc.Lightning/OpenChannel"
 	Lightning_OpenChannelSync_FullMethodName         = "/lnrpc.Lightning/OpenChannelSync"
 	Lightning_ListChannels_FullMethodName            = "/lnrpc.Lightning/ListChannels"
@@ -132,6 +137,20 @@ type LightningClient interface {
 	SendOnionMessage(ctx context.Context, in *SendOnionMessageRequest, opts ...grpc.CallOption) (*SendOnionMessageResponse, error)
 	// SubscribeOnionMessages delivers the onion messages that end with this node, from now on.
 	SubscribeOnionMessages(ctx context.Context, in *SubscribeOnionMessagesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OnionMessageUpdate], error)
+	// ExportChannelBackup gives the static backup of one channel, encrypted under the seed. Error: "channel not
+	// found".
+	ExportChannelBackup(ctx context.Context, in *ExportChannelBackupRequest, opts ...grpc.CallOption) (*ChannelBackup, error)
+	// ExportAllChannelBackups gives the static backups of all channels, one by one and in one piece.
+	ExportAllChannelBackups(ctx context.Context, in *ChanBackupExportRequest, opts ...grpc.CallOption) (*ChanBackupSnapshot, error)
+	// VerifyChanBackup tells which channels are in a backup of this node's seed: one single, or one of several
+	// channels. Error when it is of another seed, or damaged.
+	VerifyChanBackup(ctx context.Context, in *ChanBackupSnapshot, opts ...grpc.CallOption) (*VerifyChanBackupResponse, error)
+	// RestoreChannelBackups asks channels of which only a backup is left back from their peers: they close them,
+	// and our balance comes into the wallet (BOLT 2, data loss protection). Channels that the node knows are
+	// passed over. The channels are in PendingChannels afterwards.
+	RestoreChannelBackups(ctx context.Context, in *RestoreChanBackupRequest, opts ...grpc.CallOption) (*RestoreBackupResponse, error)
+	// SubscribeChannelBackups delivers the backups of all channels whenever the set of channels changes.
+	SubscribeChannelBackups(ctx context.Context, in *ChannelBackupSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChanBackupSnapshot], error)
 	// OpenChannel opens a channel (BOLT 2, "Channel Establishment") and reports its progress: chan_pending once
 	// the funding transaction is published, chan_open once the channel can be used. The stream ends after
 	// chan_open.
@@ -439,9 +458,68 @@ func (c *lightningClient) SubscribeOnionMessages(ctx context.Context, in *Subscr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribeOnionMessagesClient = grpc.ServerStreamingClient[OnionMessageUpdate]
 
+func (c *lightningClient) ExportChannelBackup(ctx context.Context, in *ExportChannelBackupRequest, opts ...grpc.CallOption) (*ChannelBackup, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChannelBackup)
+	err := c.cc.Invoke(ctx, Lightning_ExportChannelBackup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) ExportAllChannelBackups(ctx context.Context, in *ChanBackupExportRequest, opts ...grpc.CallOption) (*ChanBackupSnapshot, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChanBackupSnapshot)
+	err := c.cc.Invoke(ctx, Lightning_ExportAllChannelBackups_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) VerifyChanBackup(ctx context.Context, in *ChanBackupSnapshot, opts ...grpc.CallOption) (*VerifyChanBackupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyChanBackupResponse)
+	err := c.cc.Invoke(ctx, Lightning_VerifyChanBackup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) RestoreChannelBackups(ctx context.Context, in *RestoreChanBackupRequest, opts ...grpc.CallOption) (*RestoreBackupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreBackupResponse)
+	err := c.cc.Invoke(ctx, Lightning_RestoreChannelBackups_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) SubscribeChannelBackups(ctx context.Context, in *ChannelBackupSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChanBackupSnapshot], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[4], Lightning_SubscribeChannelBackups_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ChannelBackupSubscription, ChanBackupSnapshot]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_SubscribeChannelBackupsClient = grpc.ServerStreamingClient[ChanBackupSnapshot]
+
 func (c *lightningClient) OpenChannel(ctx context.Context, in *OpenChannelRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[OpenStatusUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[4], Lightning_OpenChannel_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[5], Lightning_OpenChannel_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -500,7 +578,7 @@ func (c *lightningClient) ClosedChannels(ctx context.Context, in *ClosedChannels
 
 func (c *lightningClient) CloseChannel(ctx context.Context, in *CloseChannelRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CloseStatusUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[5], Lightning_CloseChannel_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_CloseChannel_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -529,7 +607,7 @@ func (c *lightningClient) ChannelBalance(ctx context.Context, in *ChannelBalance
 
 func (c *lightningClient) SubscribeChannelEvents(ctx context.Context, in *ChannelEventSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChannelEventUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[7], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -578,7 +656,7 @@ func (c *lightningClient) ListInvoices(ctx context.Context, in *ListInvoiceReque
 
 func (c *lightningClient) SubscribeInvoices(ctx context.Context, in *InvoiceSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Invoice], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[7], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[8], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -717,7 +795,7 @@ func (c *lightningClient) GetNetworkInfo(ctx context.Context, in *NetworkInfoReq
 
 func (c *lightningClient) SubscribeChannelGraph(ctx context.Context, in *GraphTopologySubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GraphTopologyUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[8], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[9], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -788,6 +866,20 @@ type LightningServer interface {
 	SendOnionMessage(context.Context, *SendOnionMessageRequest) (*SendOnionMessageResponse, error)
 	// SubscribeOnionMessages delivers the onion messages that end with this node, from now on.
 	SubscribeOnionMessages(*SubscribeOnionMessagesRequest, grpc.ServerStreamingServer[OnionMessageUpdate]) error
+	// ExportChannelBackup gives the static backup of one channel, encrypted under the seed. Error: "channel not
+	// found".
+	ExportChannelBackup(context.Context, *ExportChannelBackupRequest) (*ChannelBackup, error)
+	// ExportAllChannelBackups gives the static backups of all channels, one by one and in one piece.
+	ExportAllChannelBackups(context.Context, *ChanBackupExportRequest) (*ChanBackupSnapshot, error)
+	// VerifyChanBackup tells which channels are in a backup of this node's seed: one single, or one of several
+	// channels. Error when it is of another seed, or damaged.
+	VerifyChanBackup(context.Context, *ChanBackupSnapshot) (*VerifyChanBackupResponse, error)
+	// RestoreChannelBackups asks channels of which only a backup is left back from their peers: they close them,
+	// and our balance comes into the wallet (BOLT 2, data loss protection). Channels that the node knows are
+	// passed over. The channels are in PendingChannels afterwards.
+	RestoreChannelBackups(context.Context, *RestoreChanBackupRequest) (*RestoreBackupResponse, error)
+	// SubscribeChannelBackups delivers the backups of all channels whenever the set of channels changes.
+	SubscribeChannelBackups(*ChannelBackupSubscription, grpc.ServerStreamingServer[ChanBackupSnapshot]) error
 	// OpenChannel opens a channel (BOLT 2, "Channel Establishment") and reports its progress: chan_pending once
 	// the funding transaction is published, chan_open once the channel can be used. The stream ends after
 	// chan_open.
@@ -918,6 +1010,21 @@ func (UnimplementedLightningServer) SendOnionMessage(context.Context, *SendOnion
 }
 func (UnimplementedLightningServer) SubscribeOnionMessages(*SubscribeOnionMessagesRequest, grpc.ServerStreamingServer[OnionMessageUpdate]) error {
 	return status.Error(codes.Unimplemented, "method SubscribeOnionMessages not implemented")
+}
+func (UnimplementedLightningServer) ExportChannelBackup(context.Context, *ExportChannelBackupRequest) (*ChannelBackup, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExportChannelBackup not implemented")
+}
+func (UnimplementedLightningServer) ExportAllChannelBackups(context.Context, *ChanBackupExportRequest) (*ChanBackupSnapshot, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExportAllChannelBackups not implemented")
+}
+func (UnimplementedLightningServer) VerifyChanBackup(context.Context, *ChanBackupSnapshot) (*VerifyChanBackupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyChanBackup not implemented")
+}
+func (UnimplementedLightningServer) RestoreChannelBackups(context.Context, *RestoreChanBackupRequest) (*RestoreBackupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RestoreChannelBackups not implemented")
+}
+func (UnimplementedLightningServer) SubscribeChannelBackups(*ChannelBackupSubscription, grpc.ServerStreamingServer[ChanBackupSnapshot]) error {
+	return status.Error(codes.Unimplemented, "method SubscribeChannelBackups not implemented")
 }
 func (UnimplementedLightningServer) OpenChannel(*OpenChannelRequest, grpc.ServerStreamingServer[OpenStatusUpdate]) error {
 	return status.Error(codes.Unimplemented, "method OpenChannel not implemented")
@@ -1346,6 +1453,89 @@ func _Lightning_SubscribeOnionMessages_Handler(srv interface{}, stream grpc.Serv
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribeOnionMessagesServer = grpc.ServerStreamingServer[OnionMessageUpdate]
+
+func _Lightning_ExportChannelBackup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExportChannelBackupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).ExportChannelBackup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_ExportChannelBackup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).ExportChannelBackup(ctx, req.(*ExportChannelBackupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_ExportAllChannelBackups_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChanBackupExportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).ExportAllChannelBackups(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_ExportAllChannelBackups_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).ExportAllChannelBackups(ctx, req.(*ChanBackupExportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_VerifyChanBackup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChanBackupSnapshot)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).VerifyChanBackup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_VerifyChanBackup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).VerifyChanBackup(ctx, req.(*ChanBackupSnapshot))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_RestoreChannelBackups_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreChanBackupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).RestoreChannelBackups(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_RestoreChannelBackups_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).RestoreChannelBackups(ctx, req.(*RestoreChanBackupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_SubscribeChannelBackups_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ChannelBackupSubscription)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(LightningServer).SubscribeChannelBackups(m, &grpc.GenericServerStream[ChannelBackupSubscription, ChanBackupSnapshot]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_SubscribeChannelBackupsServer = grpc.ServerStreamingServer[ChanBackupSnapshot]
 
 func _Lightning_OpenChannel_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(OpenChannelRequest)
@@ -1834,6 +2024,22 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Lightning_SendOnionMessage_Handler,
 		},
 		{
+			MethodName: "ExportChannelBackup",
+			Handler:    _Lightning_ExportChannelBackup_Handler,
+		},
+		{
+			MethodName: "ExportAllChannelBackups",
+			Handler:    _Lightning_ExportAllChannelBackups_Handler,
+		},
+		{
+			MethodName: "VerifyChanBackup",
+			Handler:    _Lightning_VerifyChanBackup_Handler,
+		},
+		{
+			MethodName: "RestoreChannelBackups",
+			Handler:    _Lightning_RestoreChannelBackups_Handler,
+		},
+		{
 			MethodName: "OpenChannelSync",
 			Handler:    _Lightning_OpenChannelSync_Handler,
 		},
@@ -1933,6 +2139,11 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "SubscribeOnionMessages",
 			Handler:       _Lightning_SubscribeOnionMessages_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "SubscribeChannelBackups",
+			Handler:       _Lightning_SubscribeChannelBackups_Handler,
 			ServerStreams: true,
 		},
 		{

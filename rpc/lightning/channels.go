@@ -198,7 +198,8 @@ func statusFlags(c *channel.Info) string {
 	forced := !coop && (c.Core.Phase == channel.Failed || c.Core.Spend != nil && c.Core.Spend.Kind == channel.SpentByUs)
 	closing := coop || forced || c.Core.Spend != nil
 	add(forced && !c.Core.DataLost, "ChanStatusCommitBroadcasted")
-	add(c.Core.DataLost, "ChanStatusLocalDataLoss")
+	add(c.Core.DataLost && !c.Terms.Restored, "ChanStatusLocalDataLoss")
+	add(c.Terms.Restored, "ChanStatusRestored")
 	add(coop, "ChanStatusCoopBroadcasted")
 	add(closing && c.Core.WeClosed, "ChanStatusLocalCloseInitiator")
 	add(closing && !c.Core.WeClosed, "ChanStatusRemoteCloseInitiator")

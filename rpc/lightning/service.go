@@ -28,6 +28,7 @@ type Node interface {
 	Invoices
 	Payments
 	Graph
+	Backups
 }
 
 // Self is what the node tells of itself.

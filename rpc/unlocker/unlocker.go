@@ -23,10 +23,27 @@ type Vault interface {
 	// GenSeed makes a seed: 24 words, and the bytes that they stand for.
 	GenSeed(passphrase, entropy []byte) (words []string, enciphered []byte, err error)
 	// Init makes the wallet of a seed and opens it. It returns the admin macaroon.
-	Init(password []byte, words []string, passphrase []byte, window uint32, stateless bool) ([]byte, error)
+	Init(password []byte, words []string, passphrase []byte, o Options) ([]byte, error)
 	// Unlock opens the wallet and returns the admin macaroon.
-	Unlock(password []byte, window uint32, stateless bool) ([]byte, error)
+	Unlock(password []byte, o Options) ([]byte, error)
 }
+
+// Options are how a wallet is opened.
+type Options struct {
+	Window    uint32 // how far ahead addresses are looked for in the past of the chain; 0: not at all
+	Stateless bool   // no macaroon is left on the disk
+	Backups   Backups
+}
+
+// Backups are static backups of channels to be asked back once the node runs, sealed:
+// of several channels in one piece, of one each.
+type Backups struct {
+	Multi   []byte
+	Singles [][]byte
+}
+
+// None: there is nothing to ask back.
+func (b *Backups) None() bool { return b.Multi == nil && len(b.Singles) == 0 }
 
 // Service is the service. Use New.
 type Service struct {
@@ -63,17 +80,16 @@ func (s *Service) InitWallet(_ context.Context, req *lnrpc.InitWalletRequest) (*
 		{req.ExtendedMasterKey != "", "extended_master_key: wallets are made from 24 words only"},
 		{req.WatchOnly != nil, "watch_only: there are no watch-only wallets yet"},
 		{len(req.MacaroonRootKey) > 0, "macaroon_root_key: the root key is made by the node"},
-		{req.ChannelBackups != nil, "channel_backups: channels cannot be restored from backups yet"},
 	} {
 		if not.set {
 			return nil, status.Error(codes.InvalidArgument, not.what)
 		}
 	}
-	window, err := windowOf(req.RecoveryWindow)
+	o, err := options(req)
 	if err != nil {
 		return nil, err
 	}
-	admin, err := s.vault.Init(req.WalletPassword, req.CipherSeedMnemonic, req.AezeedPassphrase, window, req.StatelessInit)
+	admin, err := s.vault.Init(req.WalletPassword, req.CipherSeedMnemonic, req.AezeedPassphrase, o)
 	if err != nil {
 		return nil, err
 	}
@@ -83,17 +99,14 @@ func (s *Service) InitWallet(_ context.Context, req *lnrpc.InitWalletRequest) (*
 // UnlockWallet opens the wallet. After a wrong password the next try has to wait,
 // longer each time.
 func (s *Service) UnlockWallet(ctx context.Context, req *lnrpc.UnlockWalletRequest) (*lnrpc.UnlockWalletResponse, error) {
-	if req.ChannelBackups != nil {
-		return nil, status.Error(codes.InvalidArgument, "channel_backups: channels cannot be restored from backups yet")
-	}
-	window, err := windowOf(req.RecoveryWindow)
+	o, err := options(req)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.brake(ctx); err != nil {
 		return nil, err
 	}
-	_, err = s.vault.Unlock(req.WalletPassword, window, req.StatelessInit)
+	_, err = s.vault.Unlock(req.WalletPassword, o)
 	s.note(err)
 	if err != nil {
 		return nil, err
@@ -131,9 +144,21 @@ func (s *Service) note(err error) {
 
 var errWindow = errors.New("recovery_window must be between 0 and 100000")
 
-func windowOf(w int32) (uint32, error) {
+// options reads what both requests have.
+func options(req interface {
+	GetRecoveryWindow() int32
+	GetStatelessInit() bool
+	GetChannelBackups() *lnrpc.ChanBackupSnapshot
+}) (o Options, err error) {
+	w := req.GetRecoveryWindow()
 	if w < 0 || w > maxWindow {
-		return 0, status.Error(codes.InvalidArgument, errWindow.Error())
+		return o, status.Error(codes.InvalidArgument, errWindow.Error())
 	}
-	return uint32(w), nil
+	o.Window, o.Stateless = uint32(w), req.GetStatelessInit()
+	set := req.GetChannelBackups()
+	o.Backups.Multi = set.GetMultiChanBackup().GetMultiChanBackup()
+	for _, one := range set.GetSingleChanBackups().GetChanBackups() {
+		o.Backups.Singles = append(o.Backups.Singles, one.GetChanBackup())
+	}
+	return o, nil
 }

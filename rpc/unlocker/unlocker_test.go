@@ -12,18 +12,23 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
-type vault struct{ password string }
+type vault struct {
+	password string
+	opts     Options
+}
 
 func (v *vault) GenSeed(passphrase, entropy []byte) ([]string, []byte, error) {
 	return []string{"abandon"}, []byte{1}, nil
 }
 
-func (v *vault) Init(password []byte, words []string, passphrase []byte, window uint32, stateless bool) ([]byte, error) {
+func (v *vault) Init(password []byte, words []string, passphrase []byte, o Options) ([]byte, error) {
+	v.opts = o
 	v.password = string(password)
 	return []byte("admin"), nil
 }
 
-func (v *vault) Unlock(password []byte, window uint32, stateless bool) ([]byte, error) {
+func (v *vault) Unlock(password []byte, o Options) ([]byte, error) {
+	v.opts = o
 	if string(password) != v.password {
 		return nil, errors.New("invalid passphrase for master public key")
 	}
@@ -31,16 +36,27 @@ func (v *vault) Unlock(password []byte, window uint32, stateless bool) ([]byte, 
 }
 
 func TestTranslation(t *testing.T) {
-	s, ctx := New(&vault{}), context.Background()
+	v := &vault{}
+	s, ctx := New(v), context.Background()
 	seed, err := s.GenSeed(ctx, &lnrpc.GenSeedRequest{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"abandon"}, seed.CipherSeedMnemonic)
-	res, err := s.InitWallet(ctx, &lnrpc.InitWalletRequest{WalletPassword: []byte("password")})
+	res, err := s.InitWallet(ctx, &lnrpc.InitWalletRequest{
+		WalletPassword: []byte("password"), RecoveryWindow: 5, StatelessInit: true,
+		ChannelBackups: &lnrpc.ChanBackupSnapshot{
+			MultiChanBackup:   &lnrpc.MultiChanBackup{MultiChanBackup: []byte{1}},
+			SingleChanBackups: &lnrpc.ChannelBackups{ChanBackups: []*lnrpc.ChannelBackup{{ChanBackup: []byte{2}}}},
+		},
+	})
 	require.NoError(t, err)
+	require.Equal(t, Options{Window: 5, Stateless: true, Backups: Backups{Multi: []byte{1}, Singles: [][]byte{{2}}}}, v.opts)
+	_, err = s.UnlockWallet(ctx, &lnrpc.UnlockWalletRequest{WalletPassword: []byte("password")})
+	require.NoError(t, err)
+	require.Equal(t, Options{}, v.opts)
 	require.Equal(t, []byte("admin"), res.AdminMacaroon)
 	for _, req := range []*lnrpc.InitWalletRequest{
 		{ExtendedMasterKey: "x"}, {WatchOnly: &lnrpc.WatchOnly{}}, {MacaroonRootKey: []byte{1}},
-		{ChannelBackups: &lnrpc.ChanBackupSnapshot{}}, {RecoveryWindow: -1}, {RecoveryWindow: maxWindow + 1},
+		{RecoveryWindow: -1}, {RecoveryWindow: maxWindow + 1},
 	} {
 		_, err := s.InitWallet(ctx, req)
 		require.Error(t, err)

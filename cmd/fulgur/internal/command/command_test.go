@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"io"
@@ -39,14 +38,6 @@ const (
 func wireHash() []byte {
 	b := make([]byte, 32)
 	b[0] = 0xff
-	return b
-}
-
-func unhex(text string) []byte {
-	b, err := hex.DecodeString(text)
-	if err != nil {
-		panic(err)
-	}
 	return b
 }
 
@@ -179,22 +170,6 @@ var conversations = []struct {
 }, {
 	"disconnect", []string{"disconnect", key1}, lnrpc.Lightning_DisconnectPeer_FullMethodName,
 	[]proto.Message{&lnrpc.DisconnectPeerResponse{}}, &lnrpc.DisconnectPeerRequest{PubKey: key1},
-}, {
-	"sendcustom", []string{"sendcustom", "--peer=" + key1, "--type=32769", "--data=c0ffee"}, lnrpc.Lightning_SendCustomMessage_FullMethodName,
-	[]proto.Message{&lnrpc.SendCustomMessageResponse{Status: "sent"}}, &lnrpc.SendCustomMessageRequest{Peer: unhex(key1), Type: 32769, Data: unhex("c0ffee")},
-}, {
-	"subscribecustom", []string{"subscribecustom"}, lnrpc.Lightning_SubscribeCustomMessages_FullMethodName,
-	[]proto.Message{&lnrpc.CustomMessage{Peer: unhex(key1), Type: 32769, Data: []byte("\x1b[2J")}, &lnrpc.CustomMessage{Peer: unhex(key2), Type: 65535}},
-	&lnrpc.SubscribeCustomMessagesRequest{},
-}, {
-	"sendonionmessage", []string{"sendonionmessage", "--peer=" + key1, "--path_key=" + key2, "--onion=0002"}, lnrpc.Lightning_SendOnionMessage_FullMethodName,
-	[]proto.Message{&lnrpc.SendOnionMessageResponse{Status: "sent"}}, &lnrpc.SendOnionMessageRequest{Peer: unhex(key1), PathKey: unhex(key2), Onion: []byte{0, 2}},
-}, {
-	"subscribeonionmessages", []string{"subscribeonionmessages"}, lnrpc.Lightning_SubscribeOnionMessages_FullMethodName,
-	[]proto.Message{
-		&lnrpc.OnionMessageUpdate{Peer: unhex(key1), PathKey: unhex(key2), CustomRecords: map[uint64][]byte{66: {1}, 65: {2, 3}}, ReplyPath: &lnrpc.BlindedPath{}},
-		&lnrpc.OnionMessageUpdate{Peer: unhex(key2)},
-	}, &lnrpc.SubscribeOnionMessagesRequest{},
 }, {
 	"listpeers", []string{"listpeers"}, lnrpc.Lightning_ListPeers_FullMethodName,
 	[]proto.Message{&lnrpc.ListPeersResponse{Peers: []*lnrpc.Peer{{PubKey: key1, Address: "h:1", BytesSent: 1234, PingTime: 1500, Errors: []*lnrpc.TimestampedError{{Timestamp: 1_700_000_000, Error: "no"}}}, {PubKey: key2, Inbound: true}}}},
@@ -344,6 +319,26 @@ var conversations = []struct {
 		&routerrpc.HtlcEvent{Event: &routerrpc.HtlcEvent_SubscribedEvent{}},
 		&routerrpc.HtlcEvent{EventType: routerrpc.HtlcEvent_FORWARD, IncomingChannelId: scid, OutgoingChannelId: scid + 1, OutgoingHtlcId: 4, Event: &routerrpc.HtlcEvent_ForwardEvent{ForwardEvent: &routerrpc.ForwardEvent{Info: &routerrpc.HtlcInfo{OutgoingAmtMsat: 1500}}}},
 	}, &routerrpc.SubscribeHtlcEventsRequest{},
+}, {
+	"exportchanbackup", []string{"exportchanbackup", "--all"}, lnrpc.Lightning_ExportAllChannelBackups_FullMethodName,
+	[]proto.Message{&lnrpc.ChanBackupSnapshot{
+		SingleChanBackups: &lnrpc.ChannelBackups{ChanBackups: []*lnrpc.ChannelBackup{{ChanPoint: channelPoint(hash, 1), ChanBackup: []byte{1, 2}}}},
+		MultiChanBackup:   &lnrpc.MultiChanBackup{ChanPoints: []*lnrpc.ChannelPoint{channelPoint(hash, 1)}, MultiChanBackup: []byte{3, 4}},
+	}}, &lnrpc.ChanBackupExportRequest{},
+}, {
+	"exportchanbackup-one", []string{"exportchanbackup", hash + ":1"}, lnrpc.Lightning_ExportChannelBackup_FullMethodName,
+	[]proto.Message{&lnrpc.ChannelBackup{ChanPoint: channelPoint(hash, 1), ChanBackup: []byte{1, 2}}},
+	&lnrpc.ExportChannelBackupRequest{ChanPoint: channelPoint(hash, 1)},
+}, {
+	"verifychanbackup", []string{"verifychanbackup", "--multi_backup=0304"}, lnrpc.Lightning_VerifyChanBackup_FullMethodName,
+	[]proto.Message{&lnrpc.VerifyChanBackupResponse{ChanPoints: []string{hash + ":1"}}},
+	&lnrpc.ChanBackupSnapshot{MultiChanBackup: &lnrpc.MultiChanBackup{MultiChanBackup: []byte{3, 4}}},
+}, {
+	"restorechanbackup", []string{"restorechanbackup", "--single_backup=0102"}, lnrpc.Lightning_RestoreChannelBackups_FullMethodName,
+	[]proto.Message{&lnrpc.RestoreBackupResponse{NumRestored: 1}},
+	&lnrpc.RestoreChanBackupRequest{Backup: &lnrpc.RestoreChanBackupRequest_ChanBackups{
+		ChanBackups: &lnrpc.ChannelBackups{ChanBackups: []*lnrpc.ChannelBackup{{ChanBackup: []byte{1, 2}}}},
+	}},
 }, {
 	"subscribepeerevents", []string{"subscribepeerevents"}, lnrpc.Lightning_SubscribePeerEvents_FullMethodName,
 	[]proto.Message{&lnrpc.PeerEvent{PubKey: key1}, &lnrpc.PeerEvent{PubKey: key1, Type: lnrpc.PeerEvent_PEER_OFFLINE}}, &lnrpc.PeerEventSubscription{},
@@ -604,6 +599,18 @@ func TestCreateAndUnlock(t *testing.T) {
 	require.Equal(t, exitOK, got.code, got.err)
 	require.JSONEq(t, `{"admin_macaroon": "ab"}`, got.out)
 	require.True(t, proto.Equal(&lnrpc.InitWalletRequest{WalletPassword: []byte("password"), CipherSeedMnemonic: words, RecoveryWindow: 2500, StatelessInit: true}, asked()))
+
+	file := filepath.Join(t.TempDir(), "channel.backup")
+	require.NoError(t, os.WriteFile(file, []byte("sealed"), 0o600))
+	got = typist{d: d, in: "password\npassword\n" + strings.Join(words, " ") + "\n\n50\n"}.types("create", "--multi_file="+file)
+	require.Equal(t, exitOK, got.code, got.err)
+	require.True(t, proto.Equal(&lnrpc.InitWalletRequest{
+		WalletPassword: []byte("password"), CipherSeedMnemonic: words, RecoveryWindow: 50,
+		ChannelBackups: &lnrpc.ChanBackupSnapshot{MultiChanBackup: &lnrpc.MultiChanBackup{MultiChanBackup: []byte("sealed")}},
+	}, asked()))
+	require.Equal(t, exitError, typist{d: d}.types("create", "--multi_file="+file+"x").code, "no such file")
+	require.Equal(t, exitUsage, typist{d: d}.types("restorechanbackup").code)
+	require.Equal(t, exitUsage, typist{d: d}.types("verifychanbackup", "--multi_file="+file, "--single_backup=aa").code)
 
 	for _, in := range []string{"", "short\nshort\n", "password\npassword2\n", "password\npassword\nyes\nonly three words\n", "password\npassword\nno\n\nno\n"} {
 		require.Equal(t, exitError, typist{d: d, in: in}.types("create").code, "%q", in)

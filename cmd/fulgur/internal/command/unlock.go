@@ -19,9 +19,12 @@ const seedWords = 24
 
 var unlockCommands = []spec{{
 	name: "create", group: groupNode, usage: "make the wallet, from a new seed or an old one", open: true,
-	more:    "Asks for a password and for a seed. Without a terminal the answers are read from standard input, line by line.",
-	example: "create", do: create,
-	flags: []cli.Flag{flagBool("stateless_init", "leave no macaroon on the daemon's disk, print the admin macaroon instead")},
+	more: "Asks for a password and for a seed. Without a terminal the answers are read from standard input, line by line. " +
+		"With a backup of channels, these are asked back from their peers once the wallet is made from its old seed.",
+	example: "create --multi_file=channels.backup", do: create,
+	flags: append([]cli.Flag{
+		flagBool("stateless_init", "leave no macaroon on the daemon's disk, print the admin macaroon instead"),
+	}, backupFlags...),
 }, {
 	name: "unlock", group: groupNode, usage: "open the wallet with its password", open: true,
 	more:    "Asks for the password. Without a terminal it is read from standard input.",
@@ -105,6 +108,10 @@ func (c *call) untilActive(ctx context.Context, conn grpc.ClientConnInterface) e
 
 // create makes a wallet in conversation.
 func create(ctx context.Context, c *call) error {
+	backups, err := c.snapshot()
+	if err != nil {
+		return err
+	}
 	conn, err := c.dial(ctx, true)
 	if err != nil {
 		return err
@@ -114,11 +121,13 @@ func create(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	req := &lnrpc.InitWalletRequest{WalletPassword: password, StatelessInit: c.cmd.Bool("stateless_init")}
+	req := &lnrpc.InitWalletRequest{WalletPassword: password, StatelessInit: c.cmd.Bool("stateless_init"), ChannelBackups: backups}
 	unlocker := lnrpc.NewWalletUnlockerClient(conn)
-	old, err := c.ask("Do you have a seed of 24 words already?")
-	if err != nil {
-		return err
+	old := backups != nil // which is of no use without its seed
+	if !old {
+		if old, err = c.ask("Do you have a seed of 24 words already?"); err != nil {
+			return err
+		}
 	}
 	if old {
 		err = c.oldSeed(req)
