@@ -101,6 +101,9 @@ func waitingClose(c *channel.Info, tip lnwire.Height, raw bool) *waitingChannel 
 		out.Commitments = &lnrpc.PendingChannelsResponse_Commitments{
 			LocalTxid: c.CommitTxid.String(), LocalCommitFeeSat: uint64(commitFee(c)),
 		}
+		if c.Rival != (chainhash.Hash{}) {
+			out.Commitments.RemoteTxid = c.Rival.String()
+		}
 	}
 	switch {
 	case tx != nil:
