@@ -77,7 +77,7 @@ type truth struct {
 // TestTruthTable: every commitment x format x HTLC x reorg x restart against the table:
 // B5.own.1, B5.own.2, B5.own.3, B5.own.4, B5.own.5, B5.own.6, B5.own.7, B5.their.1, B5.their.2,
 // B5.their.3, B5.their.4, B5.absent.1, B5.absent.2, B5.rev.1, B5.rev.2, B5.rev.3, B5.gen.3.
-// V-04, V-05, V-06, V-08, V-10, V-11, V-12, V-13, V-14.
+// V-04, V-05, V-06, V-08, V-10, V-11, V-12, V-13, V-14, V-59.
 func TestTruthTable(t *testing.T) {
 	cells := make(chan int, 100)
 	t.Run("cells", func(t *testing.T) {

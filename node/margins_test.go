@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -51,4 +52,15 @@ func TestMargins(t *testing.T) {
 
 	// The furthest final expiry is taken by channel and switch, ours and the payer's.
 	require.Less(t, lnwire.Height(invoice.MaxFinalDelta), forward.DefaultConfig.MaxExpiry)
+}
+
+// TestSlotsAreFew: V-16: a peer that fills every slot that we give it, at the highest rate that
+// we set for a commitment, makes our close dearer by less than 50,000 sat; with all slots of
+// the protocol it would be four times as much.
+func TestSlotsAreFew(t *testing.T) {
+	cost := func(htlcs int) lnwire.Sat {
+		return commitment.CommitFee(commitment.Anchors, channel.DefaultAnchorRate, htlcs) - commitment.CommitFee(commitment.Anchors, channel.DefaultAnchorRate, 0)
+	}
+	require.Less(t, cost(maxAccepted), lnwire.Sat(50_000))
+	require.Greater(t, cost(483), 4*cost(maxAccepted))
 }

@@ -79,7 +79,8 @@ func (scribe) Step(ev channel.Event) channel.Effects {
 }
 
 // TestConsequencesAreWrittenWithTheirCause: what a channel's turn leads to in another
-// channel, a forward or its answer, takes its turn inside that one, and both are one write.
+// channel, a forward or its answer, takes its turn inside that one, and both are one write
+// (V-28, V-29).
 func TestConsequencesAreWrittenWithTheirCause(t *testing.T) {
 	n, cause, heard := storeOnly(t)
 	var others []*entry

@@ -292,3 +292,21 @@ func TestNumberOfRefuses(t *testing.T) {
 		require.False(t, ok)
 	}
 }
+
+// TestAnchorsLeaveNothingToRedirect: V-18: with anchors, where the peer's signature lets outputs
+// be added, an HTLC transaction pays no fee at any rate: there is nothing to siphon off.
+func TestAnchorsLeaveNothingToRedirect(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScene(t, 8)
+		s.params.Format = Anchors
+		s.spec.FeeRate = lnwire.SatPerKW(rapid.Uint32Range(253, 5000).Draw(t, "any rate"))
+		c, err := Build(s.params, s.number, s.owner.point(s.number), s.spec)
+		if err != nil {
+			t.Skip("it cannot be paid for")
+		}
+		for _, h := range c.HTLCs {
+			require.Len(t, h.Second.TxOut, 1)
+			require.Equal(t, c.Tx.TxOut[h.Output].Value, h.Second.TxOut[0].Value)
+		}
+	})
+}

@@ -88,7 +88,7 @@ func claimOf(r onchain.Result, ref htlc.Ref) *onchain.Claim {
 	return nil
 }
 
-// TestClaims: what is claimed, from when, until when: B5.own.2, B5.own.3, B5.own.6,
+// TestClaims: what is claimed, from when, until when, by the expiries of HTLCs alone (V-38): B5.own.2, B5.own.3, B5.own.6,
 // B5.their.2, B5.their.3, B5.gen.1.
 func TestClaims(t *testing.T) {
 	for _, whose := range []onchain.Whose{onchain.Ours, onchain.Theirs} {

@@ -9,6 +9,8 @@ import (
 
 func background(f func()) { go f() }
 
+// TestInboxKeepsOrderAndRunsOneTurnAtATime: V-69: one owner: whoever calls, a machine is driven
+// by one goroutine at a time.
 func TestInboxKeepsOrderAndRunsOneTurnAtATime(t *testing.T) {
 	const senders, each = 8, 500
 	var inTurn sync.Mutex

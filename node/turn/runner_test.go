@@ -77,6 +77,7 @@ func inline(f func()) { f() }
 
 func rcv() Item { return Item{Event: channel.Received{Msg: &lnwire.Ping{}}} }
 
+// TestTurnStepsAllThenFlushesThenWritesOnce: V-28: what a turn says leaves behind its write.
 func TestTurnStepsAllThenFlushesThenWritesOnce(t *testing.T) {
 	var steps []string
 	sh := &shell{}
