@@ -17,6 +17,7 @@ import (
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/routing"
 )
 
 // BlindedConfig shapes the blinded paths of an invoice.
@@ -158,3 +159,48 @@ func (n *Node) pathHops(amount lnwire.MilliSat, b *BlindedConfig) (hops []onion.
 // more is a tenth more: a path outlives small changes of its nodes' terms, and does not
 // show them exactly.
 func more(v uint64) uint64 { return v + (v+9)/10 }
+
+// behindUs are blinded paths to pay over, of which those that begin with us are walked up
+// to the next node: we need nobody to carry our payment to ourselves.
+func (n *Node) behindUs(paths []routing.BlindedPath) []routing.BlindedPath {
+	paths = slices.Clone(paths)
+	for i := range paths {
+		for range ownSteps {
+			rest, ok := n.stepInto(&paths[i])
+			if !ok {
+				break
+			}
+			paths[i] = rest
+		}
+	}
+	return paths
+}
+
+// stepInto opens what the first node of a path was told, if that is us.
+func (n *Node) stepInto(p *routing.BlindedPath) (rest routing.BlindedPath, ok bool) {
+	if p.Intro != n.id || len(p.Hops) == 0 {
+		return rest, false
+	}
+	b, err := onion.Unblind(n.key, p.PathKey)
+	if err != nil {
+		return rest, false
+	}
+	data, err := b.OpenData(p.Hops[0].Data)
+	if err != nil || data.Relay == nil {
+		return rest, false
+	}
+	relay := onion.Relay{}
+	switch {
+	case data.ShortChannelID != nil:
+		relay.SCID = *data.ShortChannelID
+	case data.NextNode != nil:
+		relay.Node = *data.NextNode
+	default: // a dummy hop of a path of our own
+		return rest, false
+	}
+	next := n.messages.next(&relay)
+	if next.IsZero() {
+		return rest, false
+	}
+	return p.Behind(next, data.Next(b), *data.Relay)
+}

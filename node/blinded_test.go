@@ -86,6 +86,13 @@ func TestBlindedPaymentAndMessages(t *testing.T) {
 	p = alice.payBlinded(gone.Request)
 	require.Equal(t, routing.Failed, p.Payment.Status)
 
+	// Bob, with whom the path begins, pays over it himself, and nothing to himself.
+	near, err := carol.AddBlindedInvoice(t.Context(), invoice.Terms{Amount: 4_000_000}, DefaultBlinded)
+	require.NoError(t, err)
+	p = bob.payBlinded(near.Request)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	require.Zero(t, p.Attempts[0].Route.Fee())
+
 	self, err := bob.AddBlindedInvoice(t.Context(), invoice.Terms{Amount: 5_000_000},
 		BlindedConfig{Hops: 2, MaxPaths: 1, Omit: []lnwire.PubKey{alice.ID(), carol.ID()}})
 	require.NoError(t, err)

@@ -296,6 +296,7 @@ func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) 
 	if err := n.inSight(); err != nil {
 		return nil, err
 	}
+	b.Terms.Blinded = n.behindUs(b.Terms.Blinded)
 	w := n.watchPayments(&b.Terms.Hash)
 	r, err := n.payments.begin(b)
 	if err != nil {
@@ -407,7 +408,7 @@ func (n *Node) FindRoute(q routing.Query) (routing.Route, error) {
 	defer n.payments.worlds.Put(w)
 	env := n.payments.env(w)
 	if q.Source.IsZero() || q.Source == n.id {
-		q.Source, q.Ours, q.Locals = n.id, true, env.Locals
+		q.Source, q.Ours, q.Locals, q.Blinded = n.id, true, env.Locals, n.behindUs(q.Blinded)
 	}
 	if q.Height == 0 {
 		q.Height = env.Height

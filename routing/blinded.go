@@ -47,6 +47,23 @@ func (b *BlindedPath) usable(self lnwire.PubKey) bool {
 	return len(b.Hops) > 0 && !b.Intro.IsZero() && b.Intro != self && len(b.Features.UnknownRequired(lnwire.InBlindedPath)) == 0
 }
 
+// Behind is the path from its second node on, for a payer who is its first node and has
+// opened what it was told there: the next node and its path key, and its own terms for
+// carrying the payment on. Those it asks for no more; as BOLT 4 folds fees into one sum,
+// those of the rest come out exactly. The next node is found by its real id, and so takes
+// the part of the introduction node.
+func (b BlindedPath) Behind(next, pathKey lnwire.PubKey, own onion.PaymentRelay) (rest BlindedPath, ok bool) {
+	if len(b.Hops) < 2 || b.Base < own.FeeBase || b.PPM < own.FeePPM || b.Delta < own.CLTVDelta {
+		return rest, false
+	}
+	const million = 1_000_000
+	scale := func(v uint32) uint32 { return uint32(uint64(v) * million / (million + uint64(own.FeePPM))) }
+	rest = b
+	rest.Intro, rest.PathKey, rest.Hops = next, pathKey, b.Hops[1:]
+	rest.Base, rest.PPM, rest.Delta = scale(b.Base-own.FeeBase), scale(b.PPM-own.FeePPM), b.Delta-own.CLTVDelta
+	return rest, true
+}
+
 // blinded adds the paths to a hidden recipient, each like a channel. What a path did
 // not carry before it does not carry now.
 func (f *Finder) blinded() error {
