@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,8 +34,9 @@ type gossiper struct {
 	gate     gate          // of what peers say, in front of the inbox
 	Feed     Feed[[]gossip.Change]
 
-	machine *gossip.Machine // its turns' own, but for views
-	news    int             // changes since memory was given back; the turns', too
+	machine *gossip.Machine        // its turns' own, but for views
+	conns   map[lnwire.PubKey]Conn // that the machine has heard of; the turns', too
+	news    int                    // changes since memory was given back; the turns', too
 
 	mu     sync.RWMutex
 	graph  *routing.Graph
@@ -61,7 +63,7 @@ func (n *Node) startGossip() error {
 	g := &gossiper{
 		reserved: floor,
 		n:        n, machine: m, graph: routing.NewGraph(), asks: make(chan struct{}, lookUps), gate: newGate(gateBytes),
-		own: map[uint64]*lnwire.ChannelUpdate{}, theirs: map[uint64]gossip.Policy{},
+		own: map[uint64]*lnwire.ChannelUpdate{}, theirs: map[uint64]gossip.Policy{}, conns: map[lnwire.PubKey]Conn{},
 	}
 	n.gossip = g
 	g.inbox = turn.NewInbox(n.spawn, g.turn)
@@ -180,6 +182,14 @@ func (g *gossiper) turn(events []gossip.Event) {
 			continue
 		case gossip.Received:
 			g.gate.leave(weight(ev.Msg))
+		case met:
+			g.conns[ev.Peer] = ev.conn
+			all.Append(g.machine.Step(g.n.now(), ev.Opened))
+			continue
+		case gossip.Closed:
+			delete(g.conns, ev.Peer)
+			all.Send = slices.DeleteFunc(all.Send, func(s gossip.Send) bool { return s.Peer == ev.Peer })
+			all.Disconnect = slices.DeleteFunc(all.Disconnect, func(d gossip.Disconnect) bool { return d.Peer == ev.Peer })
 		}
 		all.Append(g.machine.Step(g.n.now(), ev))
 	}
@@ -211,7 +221,7 @@ func (g *gossiper) act(fx gossip.Effects) {
 		g.send(s)
 	}
 	for _, d := range fx.Disconnect {
-		if c := g.n.host.Conn(d.Peer); c != nil {
+		if c := g.conns[d.Peer]; c != nil {
 			c.Close(errors.New(d.Why))
 		}
 	}
@@ -334,7 +344,7 @@ func (g *gossiper) read(keys []gossip.Key) [][]byte {
 // send writes to a peer. In the lane of gossip it waits for room, and tells when
 // there is room again.
 func (g *gossiper) send(s gossip.Send) {
-	c := g.n.host.Conn(s.Peer)
+	c := g.conns[s.Peer]
 	if c == nil {
 		return
 	}
@@ -363,8 +373,16 @@ func drained(c Conn) bool {
 	return c.Err() == nil
 }
 
+// met is gossip.Opened with its connection: what the machine says to a peer must not go
+// out on another connection than it is meant for, when one has ended meanwhile and the
+// next is there.
+type met struct {
+	gossip.Opened
+	conn Conn
+}
+
 func (g *gossiper) opened(c Conn) {
-	g.inbox.Put(gossip.Opened{Peer: c.PubKey(), Features: c.Features(), Networks: c.Init().Networks})
+	g.inbox.Put(met{gossip.Opened{Peer: c.PubKey(), Features: c.Features(), Networks: c.Init().Networks}, c})
 }
 
 func (g *gossiper) closed(c Conn) { g.inbox.Put(gossip.Closed{Peer: c.PubKey()}) }
