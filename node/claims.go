@@ -51,6 +51,7 @@ func (p *purse) sweep(gone []wire.OutPoint, reqs []wallet.SweepRequest, lifted [
 	}
 	fx.Append(p.sweeps.Decide(p.n.lastFees(), p.n.now()))
 	p.queue(fx, nil)
+	p.remind()
 }
 
 // decide lets the sweeper look at what it has by new estimates.

@@ -37,7 +37,7 @@ func TestHangingFeeSource(t *testing.T) {
 	n.backend, n.ctx = m, t.Context()
 	ring, err := keys.NewRing(make([]byte, 16), keys.CoinTest)
 	require.NoError(t, err)
-	n.purse, n.net, n.ring = &purse{n: n}, &chaincfg.RegressionNetParams, ring
+	n.purse, n.net, n.ring = newPurse(n), &chaincfg.RegressionNetParams, ring
 	require.NoError(t, n.startWallet())
 	done := make(chan struct{})
 	go func() {

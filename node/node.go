@@ -199,7 +199,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.publisher = newPublisher(cfg.Backend, cfg.Log)
 	n.messages = newMessenger(n)
-	n.purse = &purse{n: n}
+	n.purse = newPurse(n)
 	n.opens.waits = map[uint64]*opening{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}
 	n.chain = chain.NewDriver(cfg.Backend, cfg.Log, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})
@@ -261,6 +261,7 @@ func (n *Node) Stop() {
 	}
 	n.storage.stop()
 	n.board.alarm.stop()
+	n.purse.again.stop()
 	for _, e := range n.channels.all() {
 		e.alarm.stop()
 		e.runner.Inbox.Close()

@@ -2,6 +2,7 @@ package node
 
 import (
 	"sync"
+	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -24,6 +25,32 @@ type purse struct {
 	// held are leases for a funding that wait to be written with their channel's
 	// first rows. Whatever the wallet writes earlier takes them along.
 	held wallet.Delta
+	// again is when urgent transactions are offered once more.
+	again *alarm
+}
+
+func newPurse(n *Node) *purse {
+	p := &purse{n: n}
+	p.again = n.newAlarm(func() { n.spawn(p.urgent) })
+	return p
+}
+
+// offerAgain is how often urgent transactions are offered between blocks (V-24).
+const offerAgain = time.Minute
+
+// urgent offers what has a deadline again, and keeps doing so while there is any.
+func (p *purse) urgent() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue(wallet.Effects{Publish: p.sweeps.Urgent()}, nil)
+	p.remind()
+}
+
+// remind asks for the next time. The caller holds the lock.
+func (p *purse) remind() {
+	if len(p.sweeps.Urgent()) > 0 {
+		p.again.set(p.n.now().Add(offerAgain))
+	}
 }
 
 // do runs one step and returns once it is durable.
@@ -102,6 +129,7 @@ func (p *purse) block(s chainntnfs.Step) {
 	fx.Append(p.sweeps.Connect(b, p.n.lastFees(), p.n.now()))
 	fx.Append(p.wallet.Expire(p.n.now()))
 	p.queue(fx, nil)
+	p.remind()
 }
 
 // seen takes in an unconfirmed transaction.

@@ -391,6 +391,7 @@ func TestReplacementCycling(t *testing.T) {
 		_, ok = p.accept(again)
 		require.True(t, ok)
 		spent += out + 5000
+		require.Equal(t, []*wire.MsgTx{ours}, b.s.Urgent(), "to be offered between blocks, too")
 		p.mine(math.MaxUint32)
 		delete(p.txs, again.TxHash()) // mined for its fee, and the lure is made anew
 	}

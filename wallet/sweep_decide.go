@@ -91,6 +91,18 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 	return s.w.flush()
 }
 
+// Urgent are the transactions in flight for something that has a deadline. Whoever wants
+// it to pass may have thrown them out of mempools since the last block, and leaves no
+// trace: they are worth being offered again in between (V-24).
+func (s *Sweeper) Urgent() (txs []*wire.MsgTx) {
+	for _, id := range slices.SortedFunc(maps.Keys(s.flights), compareHashes) {
+		if t := s.w.txs[id]; t != nil && deadlineOf(s.requestsOf(s.flights[id])) != 0 {
+			txs = append(txs, t.Tx)
+		}
+	}
+	return txs
+}
+
 // Accepted says that the network has taken a transaction of ours.
 func (s *Sweeper) Accepted(txid chainhash.Hash) {
 	if f := s.flights[txid]; f != nil {
