@@ -43,6 +43,11 @@ func (o *ops) invoice(inv *invoice.Invoice) {
 	if inv.SettleIndex > 0 {
 		o.index(inInvoiceSettled, inv.SettleIndex, inv.Hash)
 	}
+	if inv.State == invoice.Open && len(inv.Parts) == 0 && !inv.Keysend { // it is new
+		o.start(inInvoiceSecrets, put)
+		o.bytes(inv.Secret[:])
+		o.value(inv.Hash)
+	}
 	if inv.State.Final() {
 		o.start(inOpenInvoices, del)
 	} else {
@@ -56,6 +61,11 @@ func (o *ops) invoice(inv *invoice.Invoice) {
 func (o *ops) index(b bucket, n uint64, hash lnwire.Hash) {
 	o.start(b, put)
 	o.u64(n)
+	o.value(hash)
+}
+
+// value ends a row that holds a hash and nothing else.
+func (o *ops) value(hash lnwire.Hash) {
 	s := &o.list[len(o.list)-1]
 	s.row = len(o.b)
 	o.bytes(hash[:])
@@ -293,6 +303,7 @@ func (w *write) forgetInvoice(hash []byte) error {
 		{inInvoices, hash}, {inOpenInvoices, hash},
 		{inInvoiceAdded, binary.BigEndian.AppendUint64(nil, inv.AddIndex)},
 		{inInvoiceSettled, binary.BigEndian.AppendUint64(nil, inv.SettleIndex)},
+		{inInvoiceSecrets, inv.Secret[:]},
 	} {
 		if err := w.del(gone.b, gone.key); err != nil {
 			return err
@@ -305,6 +316,19 @@ func (w *write) forgetInvoice(hash []byte) error {
 func (db *DB) Invoice(hash lnwire.Hash) (inv *invoice.Invoice, err error) {
 	err = db.view(func(r *reader) error {
 		inv, err = r.invoice(hash[:])
+		return err
+	})
+	return inv, err
+}
+
+// InvoiceBySecret reads the invoice with a payment_secret; nil when there is none.
+func (db *DB) InvoiceBySecret(secret lnwire.Secret) (inv *invoice.Invoice, err error) {
+	err = db.view(func(r *reader) error {
+		hash, err := r.get(inInvoiceSecrets, secret[:])
+		if err != nil || hash == nil {
+			return err
+		}
+		inv, err = r.invoice(hash)
 		return err
 	})
 	return inv, err

@@ -42,6 +42,7 @@ const (
 	inOpenPayments
 	inPaymentNumber
 	inBlobs
+	inInvoiceSecrets
 	numBuckets
 )
 
@@ -53,7 +54,7 @@ var bucketNames = [numBuckets]string{
 	inInvoiceAdded: "invoice-added", inInvoiceSettled: "invoice-settled", inPayments: "payments",
 	inPaymentIndex: "payment-index", inAttempts: "attempts", inScores: "scores",
 	inOpenInvoices: "open-invoices", inOpenPayments: "open-payments", inPaymentNumber: "payment-number",
-	inBlobs: "blobs",
+	inBlobs: "blobs", inInvoiceSecrets: "invoice-secrets",
 }
 
 // String is the bucket's name in the file.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/fulgur-ln/fulgur/invoice"
 )
 
 // step is one migration, run in one transaction. Steps are only ever appended.
@@ -20,6 +22,7 @@ type step struct {
 var steps = []step{
 	{name: "make the buckets", minReader: 1, run: makeBuckets},
 	{name: "keep blobs for peers", run: makeBuckets},
+	{name: "find invoices by their secrets", minReader: 3, run: indexSecrets},
 }
 
 // makeBuckets makes those that are not there. A later step that adds a kind of row
@@ -28,6 +31,34 @@ func makeBuckets(w *write) error {
 	for b := inMeta; b < numBuckets; b++ {
 		if _, err := w.tx.CreateBucketIfNotExists([]byte(b.String())); err != nil {
 			return fmt.Errorf("make bucket %v: %w", b, err)
+		}
+	}
+	return nil
+}
+
+// indexSecrets enters every invoice. A program that does not know of the index would
+// leave out those that it adds.
+func indexSecrets(w *write) error {
+	if err := makeBuckets(w); err != nil {
+		return err
+	}
+	var found []*invoice.Invoice // of each only what is needed: keys walks what does not change
+	for hash := range w.keys(inInvoices, nil) {
+		row, err := w.get(inInvoices, hash)
+		if err != nil {
+			return err
+		}
+		inv, err := decodeInvoice(hash, row)
+		if err != nil {
+			return err
+		}
+		if !inv.Keysend {
+			found = append(found, &invoice.Invoice{Hash: inv.Hash, Secret: inv.Secret})
+		}
+	}
+	for _, inv := range found {
+		if err := w.put(inInvoiceSecrets, inv.Secret[:], inv.Hash[:]); err != nil {
+			return err
 		}
 	}
 	return nil

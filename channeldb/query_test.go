@@ -1,12 +1,14 @@
 package channeldb
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc"
@@ -148,6 +150,45 @@ func TestInvoicePages(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, got)
 	require.Equal(t, []int{1, 3, 4}, adds(db.InvoicesAdded(PageQuery{Limit: 9})))
+}
+
+// TestInvoiceBySecret: it is found until it is deleted, also in files from before the
+// index.
+func TestInvoiceBySecret(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fulgur.db")
+	old, err := openAt(path, testOptions(t), steps[:2])
+	require.NoError(t, err)
+	inv := func(n byte, change ...func(*invoice.Invoice)) invoice.Invoice {
+		i := invoice.Invoice{Hash: lnwire.Hash{n}, Secret: lnwire.Secret{n, n}, AddIndex: uint64(n), State: invoice.Open}
+		for _, f := range change {
+			f(&i)
+		}
+		return i
+	}
+	keysend := func(i *invoice.Invoice) { i.Secret, i.Keysend = lnwire.Secret{}, true }
+	write1(t, old, Batch{Invoices: []*invoice.Delta{{Invoices: []invoice.Invoice{inv(1), inv(2), inv(3, keysend)}}}})
+	require.NoError(t, old.bolt.Update(func(tx *bolt.Tx) error { // as it was then
+		return tx.DeleteBucket([]byte(inInvoiceSecrets.String()))
+	}))
+	require.NoError(t, old.Close())
+	db, err := Open(path, testOptions(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	settled := func(i *invoice.Invoice) { i.State, i.SettleIndex = invoice.Settled, 1 }
+	write1(t, db, Batch{Invoices: []*invoice.Delta{{Invoices: []invoice.Invoice{inv(4), inv(5, keysend), inv(1, settled)}}}})
+	find := func(n byte) *invoice.Invoice {
+		i, err := db.InvoiceBySecret(lnwire.Secret{n, n})
+		require.NoError(t, err)
+		return i
+	}
+	for n, want := range map[byte]*invoice.Invoice{
+		0: nil, 1: new(inv(1, settled)), 2: new(inv(2)), 3: nil, 4: new(inv(4)), 5: nil, 6: nil,
+	} {
+		require.Equal(t, want, find(n), n)
+	}
+	write1(t, db, Batch{Invoices: []*invoice.Delta{{Deleted: []lnwire.Hash{{2}, {3}}}}})
+	require.Nil(t, find(2))
+	require.NotNil(t, find(4))
 }
 
 func TestPaymentLife(t *testing.T) {

@@ -100,6 +100,18 @@ func (n *Node) Invoice(h lnwire.Hash) (invoice.Invoice, error) {
 	return *inv, nil
 }
 
+// InvoiceBySecret reads the invoice with a payment_secret, or gives invoice.ErrNotFound.
+func (n *Node) InvoiceBySecret(s lnwire.Secret) (invoice.Invoice, error) {
+	inv, err := n.db.InvoiceBySecret(s)
+	if err != nil {
+		return invoice.Invoice{}, err
+	}
+	if inv == nil {
+		return invoice.Invoice{}, invoice.ErrNotFound
+	}
+	return *inv, nil
+}
+
 // InvoicesAdded and InvoicesSettled are pages of invoices, by their indexes.
 func (n *Node) InvoicesAdded(q channeldb.PageQuery) ([]*invoice.Invoice, error) {
 	return n.db.InvoicesAdded(q)

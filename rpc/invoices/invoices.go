@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 
-	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -27,7 +26,7 @@ type Node interface {
 	SettleInvoice(context.Context, lnwire.Preimage) (invoice.Invoice, error)
 	CancelInvoice(context.Context, lnwire.Hash) (invoice.Invoice, error)
 	Invoice(lnwire.Hash) (invoice.Invoice, error)
-	InvoicesAdded(node.PageQuery) ([]*invoice.Invoice, error)
+	InvoiceBySecret(lnwire.Secret) (invoice.Invoice, error)
 	InvoiceEvents() *node.Subscription[invoice.Notice]
 }
 
@@ -124,7 +123,7 @@ func (s *Service) SubscribeSingleInvoice(req *invoicesrpc.SubscribeSingleInvoice
 var errDone = errors.New("the invoice has come to its end")
 
 // LookupInvoiceV2 finds an invoice by its hash or its payment address.
-func (s *Service) LookupInvoiceV2(ctx context.Context, req *invoicesrpc.LookupInvoiceMsg) (*lnrpc.Invoice, error) {
+func (s *Service) LookupInvoiceV2(_ context.Context, req *invoicesrpc.LookupInvoiceMsg) (*lnrpc.Invoice, error) {
 	var inv invoice.Invoice
 	switch ref := req.InvoiceRef.(type) {
 	case *invoicesrpc.LookupInvoiceMsg_PaymentHash:
@@ -140,7 +139,7 @@ func (s *Service) LookupInvoiceV2(ctx context.Context, req *invoicesrpc.LookupIn
 		if err != nil {
 			return nil, err
 		}
-		if inv, err = s.byAddress(ctx, secret); err != nil {
+		if inv, err = s.node.InvoiceBySecret(secret); err != nil {
 			return nil, translate.InvoiceError(err)
 		}
 	case *invoicesrpc.LookupInvoiceMsg_SetId:
@@ -149,30 +148,4 @@ func (s *Service) LookupInvoiceV2(ctx context.Context, req *invoicesrpc.LookupIn
 		return nil, translate.Invalid("invoice_ref", "must be set")
 	}
 	return translate.Invoice(&inv), nil
-}
-
-// addressPage is how many invoices are read at a time.
-const addressPage = 1000
-
-// byAddress looks for an invoice among all of them, the newest first: payment addresses
-// have no index, since this is the only call that asks for one.
-func (s *Service) byAddress(ctx context.Context, secret lnwire.Secret) (invoice.Invoice, error) {
-	for after := uint64(0); ; {
-		rows, err := s.node.InvoicesAdded(node.PageQuery{After: after, Limit: addressPage, Reverse: true})
-		if err != nil {
-			return invoice.Invoice{}, err
-		}
-		for _, i := range rows {
-			after = i.AddIndex
-			if i.Secret == secret && !i.Keysend {
-				return *i, nil
-			}
-		}
-		if len(rows) < addressPage || after <= 1 {
-			return invoice.Invoice{}, invoice.ErrNotFound
-		}
-		if err := ctx.Err(); err != nil {
-			return invoice.Invoice{}, status.FromContextError(err).Err()
-		}
-	}
 }

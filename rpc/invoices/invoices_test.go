@@ -36,8 +36,11 @@ func (f *fake) CancelInvoice(context.Context, lnwire.Hash) (invoice.Invoice, err
 }
 func (f *fake) Invoice(lnwire.Hash) (invoice.Invoice, error)      { return f.inv, f.err }
 func (f *fake) InvoiceEvents() *node.Subscription[invoice.Notice] { return f.feed.Subscribe() }
-func (f *fake) InvoicesAdded(node.PageQuery) ([]*invoice.Invoice, error) {
-	return []*invoice.Invoice{&f.inv}, nil
+func (f *fake) InvoiceBySecret(s lnwire.Secret) (invoice.Invoice, error) {
+	if s != f.inv.Secret {
+		return invoice.Invoice{}, invoice.ErrNotFound
+	}
+	return f.inv, nil
 }
 
 type stream struct {
