@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 
-
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
