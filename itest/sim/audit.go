@@ -149,6 +149,11 @@ func (a *auditor) deal(d *deal, paid map[lnwire.Hash]bool) {
 		w.fail("I7: payment %v is not over", inv.Hash)
 	case routing.Failed:
 		w.counts.Failed++
+		if w.mayBeLost(d) {
+			for i := range a.forwards {
+				delete(a.forwards[i], inv.Hash)
+			}
+		}
 		if now.State == invoice.Settled && !w.paidByOther(d) && !w.mayBeLost(d) {
 			w.fail("I3: payment %v has failed (%s), and its invoice is settled", inv.Hash, p.Payment.Text)
 		}
@@ -171,9 +176,9 @@ func (a *auditor) deal(d *deal, paid map[lnwire.Hash]bool) {
 }
 
 // mayBeLost: a channel that ends takes HTLCs along that are too small for an output; and
-// a cheater gets what it deserves.
+// a cheater gets what it deserves, whether it pays, is paid or stands in between.
 func (w *World) mayBeLost(d *deal) bool {
-	return w.plan.ends() && (d.Amount < dust || d.From == w.plan.Hostile)
+	return w.plan.ends() && (d.Amount < dust || w.plan.Hostile >= 0)
 }
 
 // earlier: another deal before this one has the same payer and invoice.
@@ -299,15 +304,15 @@ func (w *World) probe() {
 					w.fail("I7: probe: %v", err)
 					return
 				}
+				x.asked = w.homes[d.From].life
 				watch.Close()
 			})
-			if !w.quietly("probe", w.quiet) {
+			if w.failed != nil || !w.quietly("probe", w.quiet) {
 				w.complain()
 				return
 			}
-			if s := x.state(); s != routing.Succeeded {
-				p, _ := w.homes[d.From].life.node.Payment(x.invoice.Hash)
-				w.fail("I7: a probe from %s to %s: %s", w.homes[d.From].name, w.homes[d.To].name, p.Payment.Text)
+			if p, err := w.homes[d.From].life.node.Payment(x.invoice.Hash); err != nil || p.Payment.Status != routing.Succeeded {
+				w.fail("I7: a probe from %s to %s: %+v, %v", w.homes[d.From].name, w.homes[d.To].name, p, err)
 				return
 			}
 		}

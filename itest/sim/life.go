@@ -364,16 +364,22 @@ func (h *home) stop() {
 // forget drops the lanes of a life that has ended.
 func (w *World) forget(l *life) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	l.dead = true
+	var left []func()
 	rest := w.ready[:0]
 	for _, lane := range w.ready {
 		if lane.life != l {
 			rest = append(rest, lane)
+		} else {
+			left = append(left, lane.queue...)
 		}
 	}
 	w.ready = rest
 	w.sorted = len(rest)
+	w.mu.Unlock()
+	for _, f := range left { // somebody may have been asking it something
+		w.let(f)
+	}
 	for _, e := range w.edges {
 		if c := e.conn; c != nil && (c.host.l == l || c.other.host.l == l) {
 			e.conn = nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/cryptotest"
@@ -58,7 +59,17 @@ func Run(t *testing.T, p Plan, dir string) (r Result) {
 		r.Err = err
 		return r
 	}
+	defer func() { // goroutines are left that wait for ever
+		if p := recover(); p != nil && r.Err == nil {
+			r.Err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			if p := recover(); p != nil {
+				r.Err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
 		seedRandom(t, p.Seed)
 		time.Sleep(b.at.Sub(time.Now()) + time.Hour)
 		w := newWorld(t, p)
@@ -158,7 +169,9 @@ func (w *World) mend() {
 	}
 	w.chain.market, w.chain.floor = 253, 253
 	for _, e := range w.edges {
-		e.barred = false
+		if e.barred = false; e.conn != nil && (e.conn.cut || e.conn.other.cut) { // a hole
+			w.sever(e, [2]int{})
+		}
 		w.redial(e)
 	}
 	for _, h := range w.homes {

@@ -19,6 +19,7 @@ type deal struct {
 	n        int
 	busy     bool // somebody is asked something
 	tries    int
+	asked    *life // that has taken the payment
 	invoice  *invoice.Invoice
 	preimage lnwire.Preimage
 	released bool // what was held was let go
@@ -120,6 +121,7 @@ func (d *deal) pay(l *life) {
 		Terms: d.terms(), Limits: routing.Limits{Fee: d.Amount/5 + 20_000, Parts: uint32(d.Parts)},
 	})
 	if err == nil {
+		d.asked = l
 		w.Close()
 	} else {
 		d.w.say("%s cannot pay: %v", l.home.name, err)
@@ -148,6 +150,9 @@ func (d *deal) state() routing.Status {
 	}
 	p, err := l.node.Payment(inv.Hash)
 	if errors.Is(err, node.ErrUnknownPayment) {
+		if d.asked == l {
+			return routing.InFlight // it is about to begin
+		}
 		return 0
 	}
 	if err != nil {
