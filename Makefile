@@ -12,7 +12,7 @@ PURE     = $(shell $(GO) list ./... | grep -vE '/(peer|chainntnfs|node|channeldb
 # unless FULGUR_REQUIRE_INTEROP is set, as .ci/run does.
 LDK     := itest/interop/ldk
 
-.PHONY: build demo test itest soak ldk lint proto bench clean
+.PHONY: build demo test itest soak sim ldk lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
 	$(GO) build -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
@@ -34,6 +34,12 @@ itest: build ldk ## only the scenarios on real processes, and the house test
 KILLS ?= 100
 soak: build ## real daemons pay each other while KILLS of them are killed, chains go away and connections break
 	$(GO) test -count=1 -v -timeout 6h ./itest/soak -run 'TestSoak$$' -soak.kills $(KILLS)
+
+SEEDS ?= 1000
+FIRST ?= 1
+PROCS ?= $(shell nproc 2>/dev/null || echo 1)
+sim: ## whole nodes under one scheduler, with every kind of accident: the SEEDS schedules from FIRST on
+	$(GO) test -count=1 -v -timeout 0 ./itest/sim -run 'TestSeeds$$' -sim.first $(FIRST) -sim.seeds $(SEEDS) -sim.procs $(PROCS)
 
 ldk: ## the packages of the LDK node, where Node.js is installed
 	@command -v npm >/dev/null || echo "Node.js is not installed: NOTHING WILL BE PROVEN AGAINST LDK"
