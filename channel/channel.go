@@ -34,10 +34,11 @@ type Channel struct {
 	want    wish
 	now     time.Time
 	mono    time.Duration
-	target  lnwire.SatPerKW // the last FeeRate
-	end     ending          // while core.Phase is Closing
-	lift    lifting         // before
-	missing bool            // the backend has forgotten the funding's block
+	target  lnwire.SatPerKW   // the last FeeRate
+	end     ending            // while core.Phase is Closing
+	overdue map[htlc.Ref]bool // those of which the operator was told
+	lift    lifting           // before
+	missing bool              // the backend has forgotten the funding's block
 
 	scratch []commitment.HTLC        // of scratchSpec
 	params  [2]*commitment.Params    // of our and of the peer's commitments

@@ -412,29 +412,6 @@ func (w *world) fakeSpend(tx *wire.MsgTx) *wire.MsgTx {
 	return other
 }
 
-// TestDeadlines: B2.expiry.1, B2.expiry.2.
-func TestDeadlines(t *testing.T) {
-	w := opened(t, nil)
-	w.a.add(5_000_000, 1)
-	w.settle()
-	expiry := w.tip.Height + 144
-	w.a.step(Block{At: blockRef(expiry + OfferedGrace - 1)})
-	require.Equal(t, Open, w.a.ch.Phase())
-	w.a.step(Block{At: blockRef(expiry + OfferedGrace)})
-	requireFailed(t, w.a, "expired")
-
-	w = opened(t, nil)
-	w.a.add(5_000_000, 1)
-	w.a.add(5_000_000, 2)
-	w.settle()
-	w.b.fulfill(0, 1)
-	w.b.fail(1)
-	w.b.step(Block{At: blockRef(expiry - FulfilMargin - 1)})
-	require.Equal(t, Open, w.b.ch.Phase())
-	w.b.step(Block{At: blockRef(expiry - FulfilMargin)})
-	requireFailed(t, w.b, "which we fulfilled")
-}
-
 // TestCloseRefusedWhen: closing asked at the wrong moment is refused with words.
 func TestCloseRefusedWhen(t *testing.T) {
 	w := opened(t, nil)

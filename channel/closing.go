@@ -2,7 +2,6 @@ package channel
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -185,24 +184,4 @@ func (c *Channel) mutualRow() ClosedRow {
 func (c *Channel) pays(script []byte) bool {
 	return bytes.Equal(script, c.core.OurShutdown) ||
 		slices.ContainsFunc(c.core.OldScripts, func(old []byte) bool { return bytes.Equal(script, old) })
-}
-
-// deadlines goes to the chain while HTLCs can still be enforced there.
-func (c *Channel) deadlines() {
-	if c.core.Phase != Open && c.core.Phase != ShuttingDown {
-		return
-	}
-	tip := c.core.Tip.Height
-	for _, e := range c.out {
-		if e.State != htlc.SentAdd && tip >= e.Expiry+OfferedGrace { // B2.expiry.1
-			c.fail(fmt.Sprintf("htlc %d expired at %d and is not removed at %d", e.Ref.ID, e.Expiry, tip))
-			return
-		}
-	}
-	for _, e := range c.in {
-		if e.Removal != nil && e.Removal.Kind == htlc.Fulfilled && tip+FulfilMargin >= e.Expiry { // B2.expiry.2
-			c.fail(fmt.Sprintf("htlc %d, which we fulfilled, expires at %d and is not removed at %d", e.Ref.ID, e.Expiry, tip))
-			return
-		}
-	}
 }

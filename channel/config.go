@@ -4,6 +4,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/channel/onchain"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
@@ -79,6 +80,9 @@ const (
 	// fulfilled must be out of the commitments; else we go to the chain while
 	// there is time: 2R+G+S of BOLT 2 with R=2, G=2, S=12.
 	FulfilMargin lnwire.Height = 18
+	// UpstreamMargin is how many blocks before an HTLC expires upstream it is failed there,
+	// though what it was carried on as is not over: when it expires, that channel is closed.
+	UpstreamMargin lnwire.Height = onchain.UpstreamMargin
 	// MinCLTVDelta is the least cltv_expiry_delta that leaves time to bring home what
 	// was paid on: 3R+2G+2S of BOLT 2 with the same figures.
 	MinCLTVDelta = 34

@@ -84,19 +84,20 @@ func (c *Channel) fail(text string) {
 		return
 	case AwaitReady, Open, ShuttingDown:
 	}
-	c.unilaterally(text)
+	c.unilaterally(text, "")
 }
 
-// unilaterally goes to the chain with our commitment, and says why.
-func (c *Channel) unilaterally(text string) {
+// unilaterally goes to the chain with our commitment, and says why: more is for the
+// operator only.
+func (c *Channel) unilaterally(text, more string) {
 	c.core.ErrorText = text
 	if c.conn.up {
 		c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(text)})
 		c.conn.broken = true
 	}
 	c.core.WeClosed = true
-	c.tell(NoticeFailing, text)
-	c.broke(text)
+	c.tell(NoticeFailing, text+more)
+	c.broke(text + more)
 }
 
 // broke takes a channel out of use and goes to the chain.

@@ -48,6 +48,9 @@ const (
 	NoticeQuiesceRefused
 	// NoticeRestored: the channel was made from a static backup.
 	NoticeRestored
+	// NoticeOverdue: an HTLC should be off the channel by now, and closing for it would cost
+	// more than it saves; Text says what is at stake.
+	NoticeOverdue
 )
 
 // String is the kind in words, for the log.
@@ -60,6 +63,7 @@ func (k NoticeKind) String() string {
 		NoticeForgotten: "forgotten", NoticeBreach: "breach",
 		NoticeUnconfirmed: "unconfirmed",
 		NoticeQuiescent:   "quiescent", NoticeQuiesceRefused: "not quiescent", NoticeRestored: "restored from a backup",
+		NoticeOverdue: "htlc overdue",
 	}
 	if int(k) >= len(names) || names[k] == "" {
 		return "event"

@@ -28,7 +28,7 @@ func (c *Channel) closeAsked(ev CloseAsked) {
 	case MutualClose:
 		if ev.Force { // it does not get into a block: whichever is first will do
 			c.core.CloseTx, c.core.PeerCloseTx = nil, nil
-			c.unilaterally("the operator closes the channel unilaterally")
+			c.unilaterally("the operator closes the channel unilaterally", "")
 			return
 		}
 		c.fx.Publish = append(c.fx.Publish, c.closeTxs()...)

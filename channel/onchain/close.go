@@ -26,6 +26,10 @@ const (
 const (
 	// reasonable is the depth at which an HTLC that timed out is given up upstream.
 	reasonable = 6
+	// UpstreamMargin is how many blocks before an HTLC expires upstream it is failed there
+	// at the latest, once the chain holds what ends it without a preimage: the channel
+	// upstream would be closed for it.
+	UpstreamMargin lnwire.Height = 3
 	// irrevocable is the depth at which no reorg is expected any more.
 	irrevocable = 100
 )

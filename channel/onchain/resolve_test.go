@@ -155,6 +155,21 @@ func TestDepths(t *testing.T) {
 	}
 }
 
+// TestInTimeUpstream: B5.absent.3: what is mined ends an HTLC upstream before it expires there,
+// though it is not six deep; what is not mined does not.
+func TestInTimeUpstream(t *testing.T) {
+	c := closeOf(t, onchain.Theirs, commitment.Anchors)
+	up := mined + 4
+	c.HTLCs[2].Upstream, c.HTLCs[0].Upstream = up, expiry+4
+	require.Empty(t, onchain.Resolve(c).Verdicts)
+	c.Tip = up - onchain.UpstreamMargin
+	require.Equal(t, []onchain.Verdict{{Ref: ref(htlc.Outgoing, 1), Absent: true}}, onchain.Resolve(c).Verdicts)
+	c.Tip = expiry + 20
+	require.Len(t, onchain.Resolve(c).Verdicts, 1, "nothing has spent the output of the other: the peer still may")
+	c.Spends = []onchain.Spend{spendOf(expiry+20, wire.TxWitness{{}, {1}}, output(c, ref(htlc.Outgoing, 0)))}
+	require.Len(t, onchain.Resolve(c).Verdicts, 2)
+}
+
 // TestBlind: a revoked state that is not loaded yet, and a commitment that is not known:
 // to_remote is claimed, every output is watched, and nothing is given up too early
 // (B5.lost.1).

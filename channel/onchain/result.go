@@ -97,7 +97,7 @@ func (r *resolver) verdict(h *HTLC) (Verdict, bool) {
 	}
 	// B5.absent.2, V-05, V-06: not before a reorg to a commitment that has it is out
 	// of the question.
-	over := r.depth(r.At) >= reasonable
+	over := r.over(h, r.At)
 	if r.Commitment == nil {
 		over = over && r.depth(h.Expiry) >= reasonable // it may have an output after all
 	}
@@ -118,7 +118,14 @@ func (r *resolver) ended(o *Output, h *HTLC) (Verdict, bool) {
 		v.Preimage = &p
 		return v, true
 	}
-	return v, r.depth(o.By.At) >= reasonable // B5.own.7
+	return v, r.over(h, o.By.At) // B5.own.7
+}
+
+// over: what is mined in the block at, and ends an HTLC without a preimage, counts
+// upstream: six deep, or when there is no more time to wait for that (B5.absent.3).
+func (r *resolver) over(h *HTLC, at lnwire.Height) bool {
+	late := h.Upstream != 0 && r.depth(at) > 0 && r.Tip+UpstreamMargin >= h.Upstream
+	return late || r.depth(at) >= reasonable
 }
 
 // alone: no other outgoing HTLC has the same hash. Of several, only the commitment tells

@@ -1,0 +1,113 @@
+package channel
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// What a forced close takes beyond the commitment's own fee, roughly: the child on the
+// anchor and the sweep of to_local; and each HTLC that is enforced, with anchors: its
+// transaction with a coin that pays for it, and the sweep of the second stage.
+const (
+	closeWeight  = 1200
+	htlcWeight   = 1000
+	secondWeight = 330
+)
+
+// deadlines goes to the chain while HTLCs can still be enforced there, when that saves
+// more than it costs. A close takes every HTLC and all further payments with it, so one
+// that is dust, or worth less than its own enforcement, is no reason for it: it is failed
+// upstream in time, lest that channel be closed for it.
+func (c *Channel) deadlines() {
+	if c.core.Phase != Open && c.core.Phase != ShuttingDown {
+		return
+	}
+	var due []*entry
+	saved := lnwire.Sat(0)
+	c.each(func(e *entry) {
+		if c.isDue(e) {
+			due = append(due, e)
+			saved += c.enforceable(e)
+		}
+	})
+	if len(due) == 0 {
+		return
+	}
+	cost := c.closeCost()
+	if saved > cost {
+		c.unilaterally(c.describeDue(due), fmt.Sprintf("; closing costs about %v and saves %v", cost, saved))
+		return
+	}
+	for _, e := range due {
+		if !c.overdue[e.Ref] {
+			if c.overdue == nil {
+				c.overdue = map[htlc.Ref]bool{}
+			}
+			c.overdue[e.Ref] = true
+			c.tell(NoticeOverdue, fmt.Sprintf("%s; closing would cost about %v and save %v, so the channel stays", c.describeDue([]*entry{e}), cost, saved))
+		}
+		// B2.expiry.3
+		if up := e.Origin.ExpiryIn; e.Origin.Kind == htlc.FromForward && c.core.Tip.Height+UpstreamMargin >= up {
+			c.outcome(e, htlc.Resolution{Kind: htlc.TimedOut})
+		}
+	}
+}
+
+// isDue: an HTLC should be off both commitments by now (B2.expiry.1, B2.expiry.2).
+func (c *Channel) isDue(e *entry) bool {
+	tip := c.core.Tip.Height
+	if e.Ref.Dir == htlc.Outgoing {
+		return e.State != htlc.SentAdd && tip >= e.Expiry+OfferedGrace
+	}
+	return e.Removal != nil && e.Removal.Kind == htlc.Fulfilled && tip+FulfilMargin >= e.Expiry
+}
+
+// describeDue says what is due of HTLCs, for the operator and the peer.
+func (c *Channel) describeDue(due []*entry) string {
+	var b strings.Builder
+	for i, e := range due {
+		switch {
+		case i == 3:
+			fmt.Fprintf(&b, ", and %d more", len(due)-i)
+			return b.String()
+		case i > 0:
+			b.WriteString(", ")
+		}
+		if e.Ref.Dir == htlc.Outgoing {
+			fmt.Fprintf(&b, "htlc %d of %v expired at %d and is not removed at %d", e.Ref.ID, e.Amount, e.Expiry, c.core.Tip.Height)
+		} else {
+			fmt.Fprintf(&b, "htlc %d of %v, which we fulfilled, expires at %d and is not removed at %d", e.Ref.ID, e.Amount, e.Expiry, c.core.Tip.Height)
+		}
+	}
+	return b.String()
+}
+
+// presentRate is what weight costs in the chain now, as far as that is known.
+func (c *Channel) presentRate() lnwire.SatPerKW { return max(c.target, c.core.FeeRate) }
+
+// enforceable is what our commitment would give us of an HTLC, after the fees.
+func (c *Channel) enforceable(e *entry) lnwire.Sat {
+	p, offered, rate := c.owner(true), e.Ref.Dir == htlc.Outgoing, c.presentRate()
+	now := c.rate(holds(htlc.LocalCommit))
+	if commitment.Trimmed(p.Format, now, p.DustLimit, e.Amount, offered) {
+		return 0
+	}
+	fee := commitment.HTLCFee(p.Format, now, offered) + rate.Fee(secondWeight)
+	if p.Format == commitment.Anchors {
+		fee += rate.Fee(htlcWeight)
+	}
+	return e.Amount.Sat() - min(fee, e.Amount.Sat())
+}
+
+// closeCost is what closing alone costs us at the present rate.
+func (c *Channel) closeCost() lnwire.Sat {
+	cost := c.presentRate().Fee(closeWeight)
+	if c.terms.Funder {
+		cost += c.owner(true).Cost(c.scratchSpec(true, holds(htlc.LocalCommit)))
+	}
+	return cost
+}

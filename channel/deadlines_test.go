@@ -1,0 +1,136 @@
+package channel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
+
+// TestDeadlines: B2.expiry.1, B2.expiry.2.
+func TestDeadlines(t *testing.T) {
+	w := opened(t, nil)
+	w.a.add(50_000_000, 1)
+	w.settle()
+	expiry := w.tip.Height + 144
+	w.a.step(Block{At: blockRef(expiry + OfferedGrace - 1)})
+	require.Equal(t, Open, w.a.ch.Phase())
+	w.a.step(Block{At: blockRef(expiry + OfferedGrace)})
+	requireFailed(t, w.a, "expired")
+	requireNotice(t, w.a, NoticeFailing, "closing costs about")
+
+	w = opened(t, nil)
+	w.a.add(50_000_000, 1)
+	w.a.add(5_000_000, 2)
+	w.settle()
+	w.b.fulfill(0, 1)
+	w.b.fail(1)
+	w.b.step(Block{At: blockRef(expiry - FulfilMargin - 1)})
+	require.Equal(t, Open, w.b.ch.Phase())
+	w.b.step(Block{At: blockRef(expiry - FulfilMargin)})
+	requireFailed(t, w.b, "which we fulfilled")
+}
+
+// forwarded adds an HTLC that carries on one which expires later by some blocks.
+func (n *node) forwarded(amount lnwire.MilliSat, pre int, later lnwire.Height) {
+	onion := [lnwire.OnionLen]byte{0, byte(pre)}
+	expiry := n.w.tip.Height + 144
+	n.step(AddHTLC{
+		Amount: amount, Expiry: expiry, Hash: preimage(pre).Hash(), Onion: &onion,
+		Origin: htlc.Origin{Kind: htlc.FromForward, Ref: htlc.Ref{ChanNum: 9, ID: uint64(pre)}, AmountIn: amount, ExpiryIn: expiry + later},
+	})
+}
+
+// TestNotWorthAClose: B2.expiry.3: an HTLC that a close would not bring back, being dust or
+// dearer to enforce than it is worth, leaves the channel open. The operator is told once, and
+// upstream it is failed in time, once, whatever the peer says later.
+func TestNotWorthAClose(t *testing.T) {
+	for _, format := range []commitment.Format{commitment.StaticRemoteKey, commitment.Anchors} {
+		for _, late := range []string{"fail", "fulfil"} {
+			w := opened(t, func(w *world, o *openOptions) { o.format = format })
+			expiry := w.tip.Height + 144
+			w.a.forwarded(200_000, 1, 80)   // dust
+			w.a.forwarded(3_000_000, 2, 90) // not
+			w.a.add(3_000_000, 3)           // our own: nobody upstream waits
+			w.settle()
+			w.disconnect()
+			told := func() (n int) {
+				for _, x := range w.a.notices {
+					if x.Kind == NoticeOverdue {
+						n++
+					}
+				}
+				return n
+			}
+			at := func(h lnwire.Height) {
+				w.tip = blockRef(h)
+				w.a.step(Block{At: w.tip})
+				require.Equal(t, Open, w.a.ch.Phase())
+			}
+			at(expiry + OfferedGrace)
+			at(expiry + OfferedGrace + 1)
+			require.Equal(t, 3, told())
+			requireNotice(t, w.a, NoticeOverdue, "so the channel stays")
+			at(expiry + 80 - UpstreamMargin - 1)
+			require.Empty(t, w.a.outcomes)
+			at(expiry + 80 - UpstreamMargin)
+			require.Len(t, w.a.outcomes, 1)
+			w.a.crash()
+			at(expiry + 90 - UpstreamMargin)
+			at(expiry + 300)
+			want := map[htlc.Ref]htlc.ResolutionKind{
+				{ChanNum: 1, Dir: htlc.Outgoing, ID: 0}: htlc.TimedOut, {ChanNum: 1, Dir: htlc.Outgoing, ID: 1}: htlc.TimedOut,
+			}
+			require.Equal(t, want, outcomesOf(t, w.a))
+
+			w.connect()
+			w.settle()
+			for id := range uint64(3) {
+				if late == "fail" {
+					w.b.fail(id)
+				} else {
+					w.b.fulfill(id, int(id)+1)
+				}
+			}
+			w.settle()
+			want[htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: 2}] = htlc.Failed
+			if late == "fulfil" {
+				want[htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: 2}] = htlc.Fulfilled
+			}
+			require.Equal(t, want, outcomesOf(t, w.a))
+			require.Empty(t, w.a.ch.out)
+			require.Equal(t, Open, w.a.ch.Phase())
+		}
+	}
+}
+
+// TestManySmallOnes: what one HTLC is not worth, many are: the loss that a peer can cause by
+// keeping small ones is bounded by what a close costs. The dearer the chain, the more it takes.
+func TestManySmallOnes(t *testing.T) {
+	for _, c := range []struct {
+		count int
+		rate  lnwire.SatPerKW
+		phase Phase
+	}{{3, 0, Open}, {10, 0, Failed}, {10, 5000, Open}} {
+		w := opened(t, nil)
+		for i := range c.count {
+			w.a.forwarded(5_000_000, i+1, 80)
+		}
+		w.settle()
+		w.a.step(FeeRate{Rate: c.rate})
+		w.a.step(Block{At: blockRef(w.tip.Height + 144 + OfferedGrace)})
+		require.Equal(t, c.phase, w.a.ch.Phase(), "%+v", c)
+	}
+	w := opened(t, nil) // incoming: the sum counts, too
+	w.a.add(200_000, 1)
+	w.a.add(5_000_000, 2)
+	w.settle()
+	w.b.fulfill(0, 1)
+	w.b.fulfill(1, 2)
+	w.b.step(Block{At: blockRef(w.tip.Height + 144)})
+	require.Equal(t, Open, w.b.ch.Phase())
+	requireNotice(t, w.b, NoticeOverdue, "which we fulfilled")
+}
