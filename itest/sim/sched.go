@@ -117,7 +117,13 @@ func (w *World) arrange() {
 	defer w.mu.Unlock()
 	slices.SortStableFunc(w.ready[w.sorted:], func(a, b *lane) int { return strings.Compare(a.name, b.name) })
 	w.sorted = len(w.ready)
+	if len(w.ready) > maxReady && w.failed == nil {
+		w.failed = fmt.Errorf("step %d: I10: %d tasks wait", w.steps, len(w.ready))
+	}
 }
+
+// maxReady is more than ever waits to be done.
+const maxReady = 1000
 
 // note adds to the trace by which two runs of a seed are compared.
 func (w *World) note(what string, n uint64) {

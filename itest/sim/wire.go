@@ -52,6 +52,9 @@ type conn struct {
 	edge    *edge
 }
 
+// maxWaiting is more than ever waits for a node that is slow.
+const maxWaiting = 2000
+
 var errCut = errors.New("connection reset by peer")
 
 // connect makes a connection of an edge, if both nodes are there and have none.
@@ -166,11 +169,14 @@ func (c *conn) Send(_ peer.Priority, msgs ...lnwire.Message) bool {
 		}
 		c.edge.said++
 		c.world().note(c.host.l.home.name+" "+m.Type().String(), sum(b))
+		c.world().shadow(c.host.l, m)
 		o := c.other
 		if c.cut || o.host.l.dead {
 			continue
 		}
-		o.waits++
+		if o.waits++; o.waits > maxWaiting {
+			c.world().fail("I10: %d messages wait for %s", o.waits, o.host.l.home.name)
+		}
 		c.world().push(o.lane, func() { o.deliver(b) })
 	}
 	return true
