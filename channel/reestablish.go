@@ -120,7 +120,11 @@ func (c *Channel) lost(m *lnwire.ChannelReestablish) {
 	c.undo("our state is old")
 	c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(text)})
 	c.conn.broken = true
-	c.enter(Failed, NoticeDataLost)
+	c.enter(Failed)
+	c.fx.Delta.Events = append(c.fx.Delta.Events, NoticeDataLost)
+	c.tell(NoticeDataLost, "the peer proved that this node's record of the channel is old, as after a copy of the database was put back: "+
+		"nothing of it is published. The peer was asked to close; our balance comes into the wallet when it has. "+
+		"If the newer database still exists, stop this node now and start it with that one")
 }
 
 // owedSigs signs the peer's newest commitment again when the signature was lost;

@@ -3,10 +3,13 @@ package node
 import (
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
 
@@ -165,6 +168,60 @@ func TestRestoreFromPeer(t *testing.T) {
 		return err == nil
 	})
 	bob.comesHome(funding, 300_000)
+}
+
+// TestOldCopy: V-74: a copy of the database from the past was put back. The peer proves
+// it: nothing of that state is published, not even when asked for; the operator is told;
+// the peer closes and our balance comes home.
+func TestOldCopy(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob := residentOf(t, chain, "alice"), residentOf(t, chain, "bob")
+	alice.fund(10_000_000)
+	alice.connect(bob)
+	funding := alice.open(bob, 1_000_000, 300_000_000)
+	bob.stop()
+	old, err := os.ReadFile(filepath.Join(bob.dir, "fulgur.db"))
+	require.NoError(t, err)
+	bob.restart()
+	bob.until("active", func() bool {
+		i, err := bob.Channel(t.Context(), funding)
+		return err == nil && i.Active
+	})
+	alice.pay(bob, 100_000_000)
+	bob.stop()
+	require.NoError(t, os.WriteFile(filepath.Join(bob.dir, "fulgur.db"), old, 0o600))
+	bob.restart()
+	bob.until("proof", func() bool {
+		i, err := bob.Channel(t.Context(), funding)
+		return err == nil && i.Core.DataLost
+	})
+	updates, err := bob.CloseChannel(t.Context(), CloseRequest{Funding: funding, Force: true})
+	if err == nil {
+		require.Error(t, (<-updates).Err)
+	}
+	i, err := alice.Channel(t.Context(), funding)
+	require.NoError(t, err)
+	bob.mempooled(func(list []chainhash.Hash) { require.Equal(t, []chainhash.Hash{i.CommitTxid}, list) })
+	before, _ := bob.Balance(1)
+	bob.mempooled(nil)
+	bob.until("coin", func() bool {
+		b, _ := bob.Balance(1)
+		return b.Confirmed > before.Confirmed+400_000-20_000
+	})
+}
+
+// mempooled waits for something in the mempool, shows it, and mines it.
+func (r *resident) mempooled(see func([]chainhash.Hash)) {
+	var list []chainhash.Hash
+	r.until("mempool", func() bool {
+		var err error
+		list, err = r.chain.Mempool(r.t.Context())
+		return err == nil && len(list) > 0
+	})
+	if see != nil {
+		see(list)
+	}
+	r.mine(1)
 }
 
 // TestBackupIsFirst: without its backup on the disk no channel is opened, by either side,
