@@ -101,6 +101,9 @@ func (x *explainer) explain(c *channel.Info) Closing {
 		x.agreed(c, &out)
 	case c.Core.DataLost:
 		out.State = "our record of the channel is older than the peer's: nothing of ours is published, the peer's commitment is waited for"
+		if c.Terms.Restored {
+			out.State = "only a backup of the channel is left: nothing of ours can be published, the peer's commitment is waited for"
+		}
 		out.Steps = []ClosingStep{{What: "the peer's commitment", WaitsFor: "the peer, which has to publish it",
 			Advice: "connect to the peer (fulgur connect); it publishes when it hears from us. Never publish an old commitment by hand"}}
 		out.Limbo = c.LocalOurs.Sat()
