@@ -193,8 +193,8 @@ func (x *explainer) waiting(c *channel.Info, out *Closing) {
 		s = ClosingStep{What: "the peer's commitment", WaitsFor: "a block", Txid: c.Rival}
 	} else if why := x.refusal(out.Txid); why != "" {
 		s.WaitsFor = "the chain backend, which refuses it: " + why
-		s.Advice = "it is offered again with every block. Below the least fee that the backend relays not even a child can carry it, " +
-			"for it relays no packages: lower that bound there (minrelaytxfee), or wait for the peer's commitment or for lower fees"
+		s.Advice = "it is offered again with every block. Below the least fee that the backend takes not even a child can carry it, " +
+			"for it takes no packages: let btcd take it (norelaypriority=1, or a lower minrelaytxfee), or wait for the peer's commitment"
 	}
 	out.Steps = append(out.Steps, s)
 	if c.Anchor == nil {

@@ -73,7 +73,7 @@ func TestRescueWords(t *testing.T) {
 		{"agreed", explainerOf(), with(channel.MutualClose, func(i *channel.Info) { i.Core.CloseTx = tx }),
 			"the closing transaction waits to be mined|a block|fulgur wallet bumpfee", 0},
 		{"lost", explainerOf(), with(channel.Failed, func(i *channel.Info) { i.Core.DataLost = true }), "older than the peer's|Never publish", 0},
-		{"refused", refuses, base(channel.Failed), "our commitment waits|refuses it: fee too low|relays no packages|minrelaytxfee", 0},
+		{"refused", refuses, base(channel.Failed), "our commitment waits|refuses it: fee too low|takes no packages|minrelaytxfee", 0},
 		{"lifted", explainerOf(wallet.PendingSweep{OutPoint: anchor, Txid: chainhash.Hash{7}, Rate: 2500, Attempts: 2, Budget: 900, Deadline: 160, Lifts: true}),
 			with(channel.Failed, func(i *channel.Info) { i.Anchor = &anchor }), "our commitment|the child that lifts it|a block; it was offered 2 times|to hasten it", 0},
 		{"poor", explainerOf(wallet.PendingSweep{OutPoint: anchor, Held: "insufficient funds available", Lifts: true}),

@@ -29,11 +29,11 @@ import (
 const patience = 60 * time.Second
 
 // chainOf starts a private btcd.
-func chainOf(t testing.TB) *btcdtest.Node {
+func chainOf(t testing.TB, args ...string) *btcdtest.Node {
 	t.Helper()
 	bin, err := btcdtest.Find(t.Context(), "")
 	require.NoError(t, err)
-	b, err := btcdtest.Start(t.Context(), btcdtest.Config{Binary: bin, Dir: t.TempDir()})
+	b, err := btcdtest.Start(t.Context(), btcdtest.Config{Binary: bin, Dir: t.TempDir(), Args: args})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Stop(context.Background())) })
 	return b
@@ -57,6 +57,8 @@ type resident struct {
 	crashed chan struct{}
 	// seeds is Config.Seeds of the next start.
 	seeds func(context.Context) ([]Contact, error)
+	// maxAnchor is Policies.MaxAnchor of the next start.
+	maxAnchor lnwire.SatPerKW
 	// file is Config.Backups.
 	file *backupFile
 }
@@ -114,7 +116,7 @@ func (r *resident) start(l net.Listener) {
 		Seeds:     r.seeds,
 		Policy: Policies{
 			Forward:     channel.Policy{FeeBase: 1000, FeePPM: 1, CLTVDelta: 80, HTLCMinimum: 1000},
-			MinCapacity: 20_000, MaxCapacity: MaxSmallChannel, MaxPending: 3, MinHTLC: 1,
+			MinCapacity: 20_000, MaxCapacity: MaxSmallChannel, MaxPending: 3, MinHTLC: 1, MaxAnchor: r.maxAnchor,
 		},
 	})
 	require.NoError(t, err)
