@@ -134,3 +134,40 @@ func TestManySmallOnes(t *testing.T) {
 	require.Equal(t, Open, w.b.ch.Phase())
 	requireNotice(t, w.b, NoticeOverdue, "which we fulfilled")
 }
+
+// TestNoNeedlessClose: neither a peer that stays away, nor one whose idea of the fee is not
+// ours, nor dust ends a channel in which nothing is at stake.
+func TestNoNeedlessClose(t *testing.T) {
+	w := opened(t, nil)
+	published := len(w.b.published)
+	w.disconnect()
+	for range 30 { // half a year without the funder, while the chain becomes a hundred times dearer
+		w.tip = blockRef(w.tip.Height + 900)
+		w.a.step(Block{At: w.tip})
+		w.b.step(FeeRate{Rate: 250_000})
+		w.b.step(Block{At: w.tip})
+		w.b.step(Flush{})
+	}
+	require.Equal(t, Open, w.b.ch.Phase())
+	for range 5 { // it comes back and asks for what we do not take
+		w.b.step(FeeRate{Rate: 300})
+		w.connect()
+		w.settle()
+		w.b.step(Received{Msg: &lnwire.UpdateFee{ChannelID: w.b.ch.core.ChannelID, FeeratePerKW: 200_000}})
+		require.True(t, w.b.drop)
+		w.disconnect()
+		require.Equal(t, Open, w.b.ch.Phase())
+	}
+	w.connect()
+	w.settle()
+	for i := range 20 { // dust beyond the limit is failed, or waits
+		w.b.cfg.MaxDustExposure = 1_000_000
+		w.a.add(200_000, i+1)
+	}
+	w.settle()
+	require.Len(t, w.b.locked, 20)
+	require.Equal(t, htlc.UnfitDust, w.b.locked[19].Unfit)
+	require.Equal(t, Open, w.b.ch.Phase())
+	require.Equal(t, Open, w.a.ch.Phase())
+	require.Len(t, w.b.published, published)
+}
