@@ -10,37 +10,58 @@ import (
 const gateBytes = 8 << 20
 
 // gate bounds by bytes what is on the way to an owner: who brings more waits (V-44).
+// Those who wait go on in the order in which they came, and only when half of it is free:
+// woken for each message that leaves, a crowd of them would keep everybody else from
+// running.
 type gate struct {
 	limit int
 
 	mu     *sync.Mutex
-	room   *sync.Cond
 	held   int
 	closed bool
+	queue  []*arrival
 }
 
-func newGate(limit int) gate {
-	mu := new(sync.Mutex)
-	return gate{limit: limit, mu: mu, room: sync.NewCond(mu)}
+// arrival is one who waits at a gate.
+type arrival struct {
+	weight int
+	goOn   chan bool // told once: the gate is open, or closed for good
 }
+
+func newGate(limit int) gate { return gate{limit: limit, mu: new(sync.Mutex)} }
 
 // enter waits for room; false: the gate is closed. Alone, anything fits.
 func (g *gate) enter(weight int) bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	for g.held > 0 && g.held+weight > g.limit && !g.closed {
-		g.room.Wait()
+	switch {
+	case g.closed:
+		g.mu.Unlock()
+		return false
+	case len(g.queue) == 0 && g.fits(weight):
+		g.held += weight
+		g.mu.Unlock()
+		return true
 	}
-	g.held += weight
-	return !g.closed
+	a := &arrival{weight, make(chan bool, 1)}
+	g.queue = append(g.queue, a)
+	g.mu.Unlock()
+	return <-a.goOn
 }
+
+func (g *gate) fits(weight int) bool { return g.held == 0 || g.held+weight <= g.limit }
 
 // leave makes room again.
 func (g *gate) leave(weight int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.held -= weight
-	g.room.Broadcast()
+	if g.held -= weight; g.held > g.limit/2 {
+		return
+	}
+	for len(g.queue) > 0 && g.fits(g.queue[0].weight) {
+		g.held += g.queue[0].weight
+		g.queue[0].goOn <- true
+		g.queue = g.queue[1:]
+	}
 }
 
 // close lets everybody go, with nothing.
@@ -48,7 +69,10 @@ func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
-	g.room.Broadcast()
+	for _, a := range g.queue {
+		a.goOn <- false
+	}
+	g.queue = nil
 }
 
 // weight is about what a decoded message of BOLT 7 holds in memory; 0: it is none.

@@ -45,6 +45,37 @@ func TestGate(t *testing.T) {
 	require.False(t, g.enter(1))
 }
 
+// TestGateIsFair: who waits goes on in the order of arrival, nobody overtakes, and not
+// for every little room.
+func TestGateIsFair(t *testing.T) {
+	g := newGate(1000)
+	require.True(t, g.enter(600))
+	require.True(t, g.enter(400))
+	order := make(chan int, 3)
+	var wg sync.WaitGroup
+	for i, w := range []int{500, 400, 100} {
+		wg.Go(func() {
+			if g.enter(w) {
+				order <- i
+			}
+		})
+		waitUntil(t, "it waits", func() bool {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			return len(g.queue) == i+1
+		})
+	}
+	g.leave(400) // the last would fit, but comes last
+	require.Empty(t, order)
+	g.leave(200)
+	require.Equal(t, 0, <-order)
+	require.Empty(t, order, "400 are held of the first, 500 of the second")
+	g.leave(400)
+	require.ElementsMatch(t, []int{1, 2}, []int{<-order, <-order})
+	require.Equal(t, 1000, g.held)
+	wg.Wait()
+}
+
 // TestWeight: every message of the map weighs something, and the longer the more;
 // others are not for the map.
 func TestWeight(t *testing.T) {
