@@ -253,12 +253,11 @@ func (x *truth) crash() {
 // peerMoves are the peer's transactions for the next block: it takes what it has the
 // preimage of, in time, and what it offered once that has expired.
 func (x *truth) peerMoves() (txs []*wire.MsgTx) {
-	at, outs := x.l.height()+1, map[wire.OutPoint]*wire.TxOut{}
-	wait := lnwire.Height(2)
+	at, wait := x.l.height()+1, lnwire.Height(2)
 	if x.p.hasty {
 		wait = 1
 	}
-	outs, _ = x.l.unspent()
+	outs, _ := x.l.unspent()
 	var batch []int
 	for i := range contracts {
 		c := &contracts[i]
