@@ -15,8 +15,18 @@ import (
 // Tx is a transaction of the chain or of the mempool.
 func (w *World) Tx(txid chainhash.Hash) *wire.MsgTx {
 	w.T.Helper()
+	tx := w.Known(txid)
+	require.NotNil(w.T, tx, "transaction %v is not known", txid)
+	return tx
+}
+
+// Known is Tx; nil when the chain's node does not know the transaction any more.
+func (w *World) Known(txid chainhash.Hash) *wire.MsgTx {
+	w.T.Helper()
 	var text string
-	require.NoError(w.T, w.Chain.Call(w.T.Context(), &text, "getrawtransaction", txid.String(), 0))
+	if w.Chain.Call(w.T.Context(), &text, "getrawtransaction", txid.String(), 0) != nil {
+		return nil
+	}
 	raw, err := hex.DecodeString(text)
 	require.NoError(w.T, err)
 	tx := new(wire.MsgTx)
