@@ -51,8 +51,8 @@ func (p *payer) one() {
 	j := (i + 1 + p.rng.IntN(len(p.s.nodes)-1)) % len(p.s.nodes)
 	from, to := p.s.nodes[i], p.s.nodes[j]
 	switch p.rng.IntN(10) {
-	case 0, 1: // in parts
-		p.pays(from, to, capacity*1000/4+p.rng.Int64N(capacity*1000/4), 8)
+	case 0, 1: // in three parts and more
+		p.pays(from, to, capacity*1000/40+p.rng.Int64N(capacity*1000/40), 8)
 	case 2:
 		p.held(from, to, 1000+p.rng.Int64N(5_000_000))
 	default:
@@ -67,7 +67,7 @@ func (p *payer) pays(from, to *rig.Node, msat int64, parts uint32) {
 		return err
 	})
 	if made != nil {
-		p.follow(from, made.RHash, made.PaymentRequest, parts)
+		p.follow(from, made.RHash, made.PaymentRequest, msat, parts)
 	}
 }
 
@@ -95,7 +95,7 @@ func (p *payer) held(from, to *rig.Node, msat int64) {
 		return
 	}
 	var end sync.WaitGroup
-	end.Go(func() { p.follow(from, hash[:], request, 1) })
+	end.Go(func() { p.follow(from, hash[:], request, msat, 1) })
 	wait, take := time.Duration(p.rng.IntN(3000))*time.Millisecond, p.rng.IntN(3) > 0
 	time.Sleep(wait)
 	p.insist(func(ctx context.Context) error {
@@ -118,7 +118,7 @@ func (p *payer) held(from, to *rig.Node, msat int64) {
 }
 
 // follow begins a payment and follows it to its end over all restarts of the payer.
-func (p *payer) follow(from *rig.Node, hash []byte, request string, parts uint32) {
+func (p *payer) follow(from *rig.Node, hash []byte, request string, msat int64, parts uint32) {
 	begun := false
 	var end *lnrpc.Payment
 	p.insist(func(ctx context.Context) error {
@@ -134,7 +134,10 @@ func (p *payer) follow(from *rig.Node, hash []byte, request string, parts uint32
 		}
 		begun = true // it may have begun, whatever the answer
 		req := rig.PayRequest(request)
-		req.MaxParts, req.TimeoutSeconds = parts, 20
+		req.MaxParts = parts
+		if parts > 1 {
+			req.MaxShardSizeMsat = uint64(msat/3 + 1)
+		}
 		stream, err := router.SendPaymentV2(ctx, req)
 		if err == nil {
 			end, err = rig.LastPayment(stream)
