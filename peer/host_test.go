@@ -315,6 +315,8 @@ func TestOldOutboundGivesWay(t *testing.T) {
 	})
 }
 
+// TestManyHalfOpen: who has had its time is pushed out by new ones, and a crowd that
+// comes quickly pushes out nobody (V-49).
 func TestManyHalfOpen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := newMemNet()
