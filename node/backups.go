@@ -34,7 +34,9 @@ type backups struct {
 	key  backup.Key
 	kick chan struct{} // the set of channels has changed; holds one token
 
-	making    sync.Mutex // held while a backup is made and written
+	// making holds a token while a backup is made and written. It is no mutex: whoever waits
+	// for the disk with it is waited for, which a simulated clock has to see.
+	making    chan struct{}
 	restoring sync.Mutex // held while channels are restored
 
 	mu    sync.Mutex
@@ -59,7 +61,7 @@ func newBackups(n *Node) (*backups, error) {
 		return nil, err
 	}
 	b := &backups{
-		n: n, key: backup.NewKey(base), kick: make(chan struct{}, 1),
+		n: n, key: backup.NewKey(base), kick: make(chan struct{}, 1), making: make(chan struct{}, 1),
 		known: map[wire.OutPoint]bool{}, young: map[uint64]backup.Single{}, owed: map[Conn]bool{},
 	}
 	b.again = n.newAlarm(b.changed)
@@ -159,8 +161,8 @@ func (b *backups) run() {
 // renew makes a backup of what is durable, and of what is about to be, writes it, and
 // gives it to everybody who is there.
 func (b *backups) renew() error {
-	b.making.Lock()
-	defer b.making.Unlock()
+	b.making <- struct{}{}
+	defer func() { <-b.making }()
 	if err := b.n.db.Barrier(); err != nil {
 		return err // the process ends
 	}
