@@ -85,6 +85,8 @@ func (w *World) happen(a *accident) {
 		w.bar(e, 25*a.Depth)
 	case Cheat:
 		w.cheat()
+	case Open:
+		w.openAnother(a)
 	}
 }
 

@@ -271,13 +271,14 @@ func (c *chain) accept(tx *wire.MsgTx) error {
 		}
 	}
 	p := &pooled{tx: tx, txid: tx.TxHash(), weight: weightOf(tx)}
+	var out lnwire.Sat
 	for _, o := range tx.TxOut {
-		in -= lnwire.Sat(o.Value)
+		out += lnwire.Sat(o.Value)
 	}
-	p.fee = in
-	if p.fee < 0 {
+	if out > in {
 		return reject(chainntnfs.RejectOther, "outputs exceed inputs")
 	}
+	p.fee = in - out
 	if rate(p.fee, p.weight) < c.floor-1 {
 		return reject(chainntnfs.RejectFeeTooLow, "%d sat for %d weight", p.fee, p.weight)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -79,7 +80,8 @@ func (w *World) ended() (what string) {
 			return h.name + " is down"
 		}
 		err := l.db.Channels(func(num uint64, rows channel.Rows) error {
-			if p := rows.Core.Phase; p != channel.Open && p != channel.Closed {
+			waits := w.unborn(&channel.LinkState{Funding: rows.Core.Funding})
+			if p := rows.Core.Phase; p != channel.Open && p != channel.Closed && !waits {
 				what = h.name + ": channel is " + p.String()
 			}
 			return nil
@@ -87,8 +89,10 @@ func (w *World) ended() (what string) {
 		if err != nil {
 			w.fail("%s: %v", h.name, err)
 		}
-		if s := l.node.Sweeps(); len(s) > 0 && what == "" {
-			what = h.name + ": a sweep waits"
+		for _, s := range l.node.Sweeps() {
+			if what == "" && !(s.Lifts && w.plan.opens() && w.chain.inPool(s.OutPoint.Hash) == nil) { // that will never be
+				what = fmt.Sprintf("%s: the sweep of %v waits: %s", h.name, s.OutPoint, s.Held)
+			}
 		}
 	}
 	return what
@@ -115,6 +119,11 @@ func (w *World) left() (sum lnwire.Sat) {
 	open := map[wire.OutPoint]bool{}
 	for _, op := range w.funds {
 		open[op] = true
+	}
+	for _, h := range w.homes {
+		for _, l := range h.life.node.Links() {
+			open[l.Funding] = true
+		}
 	}
 	for op, c := range w.chain.coins {
 		owned := open[op] || c.out.Value == 5_000_000_000

@@ -41,7 +41,6 @@ type life struct {
 	graph   *channeldb.GraphDB
 	backend *backend
 	host    *host
-	tasks   []*lane // of a task each, used again
 	disk    *lane
 	letters map[int]*lane
 
@@ -206,6 +205,9 @@ func (l *life) listen() {
 func (w *World) heard(h *home, t channel.Notice) {
 	if h.i == w.plan.Hostile && t.Kind != channel.NoticeBug {
 		return // it finds commitments in the chain that it has revoked itself
+	}
+	if t.ChanNum > w.degree(h) && t.Kind != channel.NoticeBug {
+		return // of an opening that may come to nothing
 	}
 	switch t.Kind {
 	case channel.NoticeBug, channel.NoticeDataLost:

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -29,11 +30,16 @@ type Plan struct {
 // ends: channels may be ended, for good reasons.
 func (p *Plan) ends() bool {
 	for _, a := range p.Accidents {
-		if a.Kind >= ForceClose {
+		if a.Kind >= ForceClose && a.Kind <= Cheat {
 			return true
 		}
 	}
 	return false
+}
+
+// opens: channels may be opened.
+func (p *Plan) opens() bool {
+	return slices.ContainsFunc(p.Accidents, func(a Accident) bool { return a.Kind == Open })
 }
 
 // Shape says which nodes have channels with each other. Every channel is of a million
@@ -88,12 +94,13 @@ const (
 	Close
 	Bar   // an edge is cut for many blocks
 	Cheat // the hostile node publishes a commitment
+	Open  // another channel is opened
 )
 
 var accidentNames = [...]string{
 	CrashBefore: "crash before write", CrashAfter: "crash after write", CrashTorn: "torn write", CutAt: "cut at message", CrashNow: "crash",
 	Restart: "restart", Cut: "cut", Hole: "hole", Mine: "block", Reorg: "reorg", Away: "chain away", Spike: "fee spike",
-	ForceClose: "force close", Close: "close", Bar: "barred", Cheat: "cheat",
+	ForceClose: "force close", Close: "close", Bar: "barred", Cheat: "cheat", Open: "open",
 }
 
 func (k AccidentKind) String() string { return accidentNames[k] }
@@ -144,6 +151,13 @@ func PlanOf(seed uint64) Plan {
 
 // drawEnds makes every fifth schedule one in which channels end.
 func drawEnds(r *rand.Rand, p *Plan) {
+	if r.IntN(10) == 0 {
+		for range 1 + r.IntN(2) {
+			a := drawAccident(r, p)
+			a.Kind, a.At = Open, r.IntN(p.span()/2)
+			p.Accidents = append(p.Accidents, a)
+		}
+	}
 	if r.IntN(5) != 0 {
 		return
 	}

@@ -27,7 +27,7 @@ type Result struct {
 type Counts struct {
 	Paid, Failed, Never           int // deals
 	Crashes, Cuts, Blocks, Reorgs int
-	Ends, Cheats                  int
+	Ends, Cheats, Opens           int
 }
 
 // Add sums up.
@@ -41,7 +41,12 @@ func (c *Counts) Add(o Counts) {
 	c.Reorgs += o.Reorgs
 	c.Ends += o.Ends
 	c.Cheats += o.Cheats
+	c.Opens += o.Opens
 }
+
+// patience is what a schedule may take by the clock on the wall. One that takes longer
+// waits for a mutex whose owner waits for the scheduler.
+const patience = 3 * time.Minute
 
 func seedRandom(t *testing.T, seed uint64) { cryptotest.SetGlobalRandom(t, seed) }
 
@@ -59,6 +64,8 @@ func Run(t *testing.T, p Plan, dir string) (r Result) {
 		r.Err = err
 		return r
 	}
+	dog := time.AfterFunc(patience, func() { panic(fmt.Sprintf("a schedule hangs: %+v", p)) })
+	defer dog.Stop()
 	defer func() { // goroutines are left that wait for ever
 		if p := recover(); p != nil && r.Err == nil {
 			r.Err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -71,7 +78,7 @@ func Run(t *testing.T, p Plan, dir string) (r Result) {
 			}
 		}()
 		seedRandom(t, p.Seed)
-		time.Sleep(b.at.Sub(time.Now()) + time.Hour)
+		time.Sleep(time.Until(b.at) + time.Hour)
 		w := newWorld(t, p)
 		w.chain = b.chain.clone()
 		w.chain.seen = w.unmined
@@ -106,7 +113,7 @@ func (w *World) run(b *built) {
 	w.threaten()
 	w.trade()
 	w.mend()
-	if w.plan.ends() {
+	if w.plan.ends() || w.plan.opens() {
 		w.resolve()
 	} else if !w.quietly("all comes to its end", w.quiet) {
 		w.complain()
