@@ -47,6 +47,9 @@ type Effects struct {
 	// Unclaim are outputs in the chain that Claims named before and that a reorg took
 	// away; they precede Claims (inside).
 	Unclaim []wire.OutPoint
+	// Taken are transactions in the chain that spend what Claims named, ours or somebody
+	// else's; they follow Claims (inside).
+	Taken []Mined
 	// Load are the numbers of revoked states to fetch from the store (inside).
 	Load []uint64
 	// Wake is the monotonic time at which the machine wants a Tick; 0: none.
@@ -111,6 +114,7 @@ func (fx *Effects) Append(more Effects) {
 	fx.Anchors = append(fx.Anchors, more.Anchors...)
 	fx.Unlift = append(fx.Unlift, more.Unlift...)
 	fx.Lifted = append(fx.Lifted, more.Lifted...)
+	fx.Taken = append(fx.Taken, more.Taken...)
 	fx.Unclaim = append(fx.Unclaim, more.Unclaim...)
 	fx.Load = append(fx.Load, more.Load...)
 	if more.Wake != 0 {

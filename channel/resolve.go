@@ -121,6 +121,7 @@ func (c *Channel) resolving(ev Spent) {
 	c.core.Spend = &next
 	c.save()
 	c.follow()
+	c.fx.Taken = append(c.fx.Taken, m)
 }
 
 // unresolved: a transaction that spent an output left the chain. Everything is given

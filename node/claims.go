@@ -18,7 +18,7 @@ import (
 // again.
 func (n *Node) claims(e *entry, fx *channel.Effects) {
 	claims, anchors, gone := fx.Claims, fx.Anchors, slices.Concat(fx.Unlift, fx.Unclaim)
-	if len(gone) == 0 && len(claims) == 0 && len(anchors) == 0 && len(fx.Lifted) == 0 {
+	if len(gone) == 0 && len(claims) == 0 && len(anchors) == 0 && len(fx.Lifted) == 0 && len(fx.Taken) == 0 {
 		return
 	}
 	for i := range claims {
@@ -35,11 +35,11 @@ func (n *Node) claims(e *entry, fx *channel.Effects) {
 			"at risk", a.AtRisk, "deadline", a.Deadline)
 		reqs = append(reqs, anchorRequest(e.num, a))
 	}
-	n.purse.sweep(gone, reqs, fx.Lifted)
+	n.purse.sweep(gone, reqs, fx.Lifted, fx.Taken)
 }
 
 // sweep asks the sweeper for outputs, and takes back what it was asked for before.
-func (p *purse) sweep(gone []wire.OutPoint, reqs []wallet.SweepRequest, lifted []channel.Lifted) {
+func (p *purse) sweep(gone []wire.OutPoint, reqs []wallet.SweepRequest, lifted []channel.Lifted, taken []channel.Mined) {
 	defer p.n.refreshFees()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,6 +48,9 @@ func (p *purse) sweep(gone []wire.OutPoint, reqs []wallet.SweepRequest, lifted [
 	fx.Append(p.sweeps.Request(reqs...))
 	for _, l := range lifted {
 		p.sweeps.ParentMined(l.Txid, l.At)
+	}
+	for _, m := range taken {
+		p.sweeps.Taken(m.Tx, m.Place.At)
 	}
 	fx.Append(p.sweeps.Decide(p.n.lastFees(), p.n.now()))
 	p.queue(fx, nil)

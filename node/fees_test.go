@@ -42,7 +42,7 @@ func TestHangingFeeSource(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.purse.sweep(nil, nil, nil)
+		n.purse.sweep(nil, nil, nil, nil)
 	}()
 	for _, c := range []chan struct{}{m.asked, done} {
 		select {

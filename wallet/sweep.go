@@ -273,6 +273,10 @@ func (s *Sweeper) giveUp(group uint64, mined chainhash.Hash) {
 	}
 }
 
+// Taken: a transaction in a block spends what was requested. Connect finds it out by
+// itself, but for a block that it has taken in before the request was made. Decide follows.
+func (s *Sweeper) Taken(tx *wire.MsgTx, at lnwire.BlockRef) { s.spentIn(tx, at) }
+
 // spentIn looks at every input of a mined transaction, for each may end a request
 // (V-04). Ours is recognised by its id, not by what it spends (V-19). The other
 // requests of a broken flight find in Decide that the wallet has given it up (V-09).

@@ -369,6 +369,22 @@ func TestSweepAnchorNotNeeded(t *testing.T) {
 	require.Empty(t, b.s.Pending())
 }
 
+// What was spent in a block that was taken in before it was asked for is not tried for ever.
+func TestSweepTakenBefore(t *testing.T) {
+	b := newSweepBench(t)
+	at := b.mine()
+	coin := b.plain(50_000)
+	thief := wire.NewMsgTx(2)
+	thief.AddTxIn(wire.NewTxIn(&coin.OutPoint, nil, nil))
+	b.ask(SweepRequest{Spend: coin, Confirmed: at.Height})
+	require.Len(t, b.s.Pending(), 1)
+	b.s.Taken(thief, at)
+	b.s.Decide(b.fees, b.now)
+	require.Empty(t, b.s.Pending())
+	b.s.Disconnect(lnwire.BlockRef{Height: at.Height - 1})
+	require.Len(t, b.s.Pending(), 1, "the block left the chain")
+}
+
 // Requests of a group, and urgent ones, go alone.
 func TestSweepAlone(t *testing.T) {
 	b := newSweepBench(t)
