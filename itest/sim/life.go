@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -133,6 +134,9 @@ func (h *home) start() {
 	w.push(l.lane("starts"), func() {
 		defer close(l.started)
 		if err := l.begin(); err != nil {
+			if l.dead || l.doomed != nil {
+				return
+			}
 			w.fail("%s does not start: %v", h.name, err)
 			return
 		}
@@ -392,7 +396,7 @@ func (w *World) forget(l *life) {
 // commit is channeldb.Options.Commit: here the disk decides.
 func (l *life) commit(tx *bolt.Tx) error {
 	if l.dead || l.doomed != nil {
-		return tx.Rollback()
+		return l.lose(tx)
 	}
 	l.home.commits++
 	l.w.note(l.home.name+" commits", uint64(l.home.commits))
@@ -403,7 +407,7 @@ func (l *life) commit(tx *bolt.Tx) error {
 	l.doomed = a
 	switch a.Kind {
 	case CrashBefore:
-		return tx.Rollback()
+		return l.lose(tx)
 	case CrashTorn:
 		l.torn = &torn{path: filepath.Join(l.home.dir, "fulgur.db"), seed: l.w.plan.Seed + uint64(l.home.commits)}
 		if err := l.torn.before(); err != nil {
@@ -416,6 +420,18 @@ func (l *life) commit(tx *bolt.Tx) error {
 	}
 	return tx.Commit()
 }
+
+// lose drops a write. Nobody hears of it but who opens the file: it would go on with
+// what is not there.
+func (l *life) lose(tx *bolt.Tx) error {
+	opening := l.db == nil
+	if err := tx.Rollback(); err != nil || !opening {
+		return err
+	}
+	return errLost
+}
+
+var errLost = errors.New("the process is lost")
 
 // settle is called between steps: a life that has seen its last write ends.
 func (w *World) settle() {

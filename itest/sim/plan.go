@@ -105,6 +105,19 @@ var accidentNames = [...]string{
 
 func (k AccidentKind) String() string { return accidentNames[k] }
 
+// MarshalText is the name: kept plans outlive the order of the kinds.
+func (k AccidentKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText finds a kind by its name.
+func (k *AccidentKind) UnmarshalText(b []byte) error {
+	i := slices.Index(accidentNames[:], string(b))
+	if i <= 0 {
+		return fmt.Errorf("accident %q is unknown", b)
+	}
+	*k = AccidentKind(i)
+	return nil
+}
+
 func (k AccidentKind) atWrite() bool { return k <= CrashTorn }
 
 func (k AccidentKind) atStep() bool { return k > CutAt }
