@@ -20,12 +20,12 @@ import (
 )
 
 type fake struct {
-	bumped wire.OutPoint
-	wish   node.BumpRequest
-	known  bool
-	err    error
-	from   lnwire.Height
-	to     lnwire.Height
+	bumped    wire.OutPoint
+	wish      node.BumpRequest
+	known     bool
+	err       error
+	from      lnwire.Height
+	to        lnwire.Height
 	low, high uint32
 	kind      keys.AccountKind
 	change    bool
