@@ -327,6 +327,7 @@ func (c *Channel) unsettled() []onchain.HTLC {
 			if e.Origin.Kind == htlc.FromForward {
 				h.Upstream = e.Origin.ExpiryIn
 			}
+			h.Petty = c.enforceable(e) == 0
 		}
 		list = append(list, h)
 	})

@@ -30,6 +30,9 @@ const (
 	// at the latest, once the chain holds what ends it without a preimage: the channel
 	// upstream would be closed for it.
 	UpstreamMargin lnwire.Height = 3
+	// pettyWait is how long after its expiry a payment of our own, over an HTLC that nobody
+	// brings home at a loss, is still waited for.
+	pettyWait lnwire.Height = 144
 	// irrevocable is the depth at which no reorg is expected any more.
 	irrevocable = 100
 )
@@ -79,6 +82,8 @@ type HTLC struct {
 	// Upstream is the expiry of the incoming HTLC that an outgoing one carries on; 0
 	// for a payment of our own.
 	Upstream lnwire.Height
+	// Petty: bringing it home costs more than it is worth, to us and to the peer.
+	Petty bool
 }
 
 // Claim is an output that we can bring home, now or once it is mature.

@@ -1,6 +1,7 @@
 package onchain_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -168,6 +169,26 @@ func TestInTimeUpstream(t *testing.T) {
 	require.Len(t, onchain.Resolve(c).Verdicts, 1, "nothing has spent the output of the other: the peer still may")
 	c.Spends = []onchain.Spend{spendOf(expiry+20, wire.TxWitness{{}, {1}}, output(c, ref(htlc.Outgoing, 0)))}
 	require.Len(t, onchain.Resolve(c).Verdicts, 2)
+}
+
+// TestPettyIsAbandoned: B5.absent.4: what nobody brings home at a loss keeps neither the
+// channel upstream nor a payment of our own waiting for ever, but the wait goes first.
+func TestPettyIsAbandoned(t *testing.T) {
+	c := closeOf(t, onchain.Theirs, commitment.Anchors)
+	ended := func(tip lnwire.Height) bool {
+		c.Tip = tip
+		return slices.ContainsFunc(onchain.Resolve(c).Verdicts, func(v onchain.Verdict) bool { return v.Ref == c.HTLCs[0].Ref })
+	}
+	require.Equal(t, ref(htlc.Outgoing, 0), c.HTLCs[0].Ref)
+	require.False(t, ended(expiry+1000), "it is worth waiting for")
+	c.HTLCs[0].Petty, c.HTLCs[0].Upstream = true, 0
+	require.False(t, ended(expiry+143))
+	require.True(t, ended(expiry+144))
+	c.HTLCs[0].Upstream = expiry + 40
+	require.False(t, ended(expiry+40-onchain.UpstreamMargin-1))
+	require.True(t, ended(expiry+40-onchain.UpstreamMargin))
+	c.HTLCs[0].Upstream = expiry - 40
+	require.False(t, ended(expiry-1), "the peer may still be paid for it")
 }
 
 // TestBlind: a revoked state that is not loaded yet, and a commitment that is not known:

@@ -112,13 +112,27 @@ func (r *resolver) ended(o *Output, h *HTLC) (Verdict, bool) {
 		return v, true
 	}
 	if o.By == nil {
-		return v, false
+		return v, r.abandoned(h)
 	}
 	if p, ok := commitment.PreimageIn(o.By.Tx.TxIn[o.Input].Witness, h.Hash); ok { // B5.own.4, B5.their.4, V-08
 		v.Preimage = &p
 		return v, true
 	}
 	return v, r.over(h, o.By.At) // B5.own.7
+}
+
+// abandoned: an HTLC that has expired, and whose output lies where it is since nobody takes
+// it at a loss, is given up: before the channel upstream would be closed for it, or, when
+// it was our own payment, after a while. Should the peer take it after all, that costs
+// less than the waiting did (B5.absent.4).
+func (r *resolver) abandoned(h *HTLC) bool {
+	if !h.Petty || r.Tip < h.Expiry {
+		return false
+	}
+	if h.Upstream != 0 {
+		return r.Tip+UpstreamMargin >= h.Upstream
+	}
+	return r.Tip >= h.Expiry+pettyWait
 }
 
 // over: what is mined in the block at, and ends an HTLC without a preimage, counts

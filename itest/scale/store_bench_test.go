@@ -102,7 +102,7 @@ func machine(t testing.TB) *gossip.Machine {
 // feed has a machine take messages whose every check succeeds, and stores what follows.
 func feed(t testing.TB, db *channeldb.GraphDB, messages []lnwire.Message, now time.Time) {
 	m, peer := machine(t), lnwire.NewPubKey(key("peer", 0).PubKey())
-	queue := []gossip.Event{gossip.Block{Block: lnwire.BlockRef{Height: 900_000}}, gossip.Opened{Peer: peer}}
+	queue := []gossip.Event{gossip.Block{Block: lnwire.BlockRef{Height: 900_000}}, gossip.AtTip{}, gossip.Opened{Peer: peer}}
 	step := func(ev gossip.Event) {
 		for queue = append(queue, ev); len(queue) > 0; queue = queue[1:] {
 			fx := m.Step(now, queue[0])
