@@ -118,6 +118,8 @@ func TestAttributionOfBlindedPaths(t *testing.T) {
 	require.Nil(t, second.Fault().Fulfil(lnwire.Preimage{1}, &lnwire.Attribution{1}, now).Attribution)
 	hold := func(r Resolution) []time.Duration { return onion.ReadAttribution(secrets, r.Reason, r.Attribution) }
 	require.Equal(t, []time.Duration{3 * time.Second}, hold(first.Fault().Fulfil(lnwire.Preimage{1}, nil, now)))
+	told := onion.Attribute(second.Opened.Secret, nil, nil, time.Second) // by one who should not
+	require.Equal(t, []time.Duration{3 * time.Second}, hold(first.Fault().Fulfil(lnwire.Preimage{1}, told, now)))
 	behind := second.Fault().Passed(Resolution{Kind: TimedOut}, now)
 	require.Equal(t, []time.Duration{3 * time.Second}, hold(first.Fault().Passed(behind, now)))
 	require.Equal(t, []time.Duration{3 * time.Second},

@@ -178,7 +178,8 @@ type Fault struct {
 
 // Fault is how to answer this HTLC.
 //
-// B4.attr.5: inside a blinded path nobody attributes; whoever else can, does.
+// B4.attr.5: inside a blinded path nobody attributes, and what comes out of one all the
+// same ends at its introduction node; whoever else can, does.
 func (l Locked) Fault() Fault {
 	f := Fault{Secret: l.Opened.Secret, Place: l.Place(), LockedAt: l.HTLC.LockedAt}
 	if f.Place != onion.Outside && l.Onion != nil {
@@ -197,10 +198,14 @@ func (f Fault) held(now time.Time) time.Duration {
 }
 
 // attribute is what goes with an answer of which behind came from downstream: a return
-// packet as it came, or none of a fulfilment.
+// packet as it came, or none of a fulfilment. What came out of a blinded path would tell
+// the payer of its inside.
 func (f Fault) attribute(behind *lnwire.Attribution, packet []byte, now time.Time) *lnwire.Attribution {
 	if !f.Attribute {
 		return nil
+	}
+	if f.Place != onion.Outside {
+		behind = nil
 	}
 	return onion.Attribute(f.Secret, behind, packet, f.held(now))
 }
