@@ -103,8 +103,8 @@ func (db *DB) update(f func(*write) error) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = tx.Rollback() }() // also when bbolt panics over the file, which could not be closed otherwise
 	if err := f(&write{db: db, tx: tx}); err != nil {
-		_ = tx.Rollback()
 		return err
 	}
 	return db.sync(tx)

@@ -1,11 +1,11 @@
 package channeldb
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
-
-	"github.com/fulgur-ln/fulgur/invoice"
 )
 
 // step is one migration, run in one transaction. Steps are only ever appended.
@@ -42,7 +42,8 @@ func indexSecrets(w *write) error {
 	if err := makeBuckets(w); err != nil {
 		return err
 	}
-	var found []*invoice.Invoice // of each only what is needed: keys walks what does not change
+	type entry struct{ secret, hash [32]byte }
+	var found []entry // keys walks what does not change
 	for hash := range w.keys(inInvoices, nil) {
 		row, err := w.get(inInvoices, hash)
 		if err != nil {
@@ -53,11 +54,14 @@ func indexSecrets(w *write) error {
 			return err
 		}
 		if !inv.Keysend {
-			found = append(found, &invoice.Invoice{Hash: inv.Hash, Secret: inv.Secret})
+			found = append(found, entry{inv.Secret, inv.Hash})
 		}
 	}
-	for _, inv := range found {
-		if err := w.put(inInvoiceSecrets, inv.Secret[:], inv.Hash[:]); err != nil {
+	// In order: bbolt keeps what a transaction adds to an empty bucket in one list, and
+	// what goes in between moves all that is behind it.
+	slices.SortFunc(found, func(a, b entry) int { return bytes.Compare(a.secret[:], b.secret[:]) })
+	for i := range found {
+		if err := w.put(inInvoiceSecrets, found[i].secret[:], found[i].hash[:]); err != nil {
 			return err
 		}
 	}

@@ -84,6 +84,10 @@ func TestMigrations(t *testing.T) {
 	ours := uint64(len(steps))
 	require.ErrorContains(t, err, fmt.Sprintf("migrate to schema %d (second): out of luck", ours+2))
 
+	panicking := append(failing[:ours+1:ours+1], step{name: "second", run: func(*write) error { panic("page 7: invalid") }})
+	_, err = openAt(path, testOptions(t), panicking)
+	require.ErrorIs(t, err, ErrDamaged)
+
 	ran := 0
 	newer := append(append([]step{}, steps...),
 		step{name: "first", run: func(*write) error { ran++; return nil }},
