@@ -102,8 +102,8 @@ func (a *App) root() *cli.Command {
 		},
 	}
 	for _, group := range [][]spec{
-		nodeCommands, unlockCommands, coinCommands, peerCommands, openCommands, channelCommands, closeCommands, rescueCommands, backupCommands,
-		invoiceCommands, payCommands, paymentCommands, routeCommands, forwardCommands, graphCommands, watchCommands,
+		nodeCommands, unlockCommands, coinCommands, peerCommands, messageCommands, openCommands, channelCommands, closeCommands, rescueCommands,
+		backupCommands, invoiceCommands, payCommands, paymentCommands, routeCommands, forwardCommands, graphCommands, watchCommands,
 	} {
 		for _, s := range group {
 			root.Commands = append(root.Commands, a.command(s))

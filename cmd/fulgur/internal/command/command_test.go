@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"io"
@@ -38,6 +39,14 @@ const (
 func wireHash() []byte {
 	b := make([]byte, 32)
 	b[0] = 0xff
+	return b
+}
+
+func unhex(text string) []byte {
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
 	return b
 }
 
@@ -170,6 +179,22 @@ var conversations = []struct {
 }, {
 	"disconnect", []string{"disconnect", key1}, lnrpc.Lightning_DisconnectPeer_FullMethodName,
 	[]proto.Message{&lnrpc.DisconnectPeerResponse{}}, &lnrpc.DisconnectPeerRequest{PubKey: key1},
+}, {
+	"sendcustom", []string{"sendcustom", "--peer=" + key1, "--type=32769", "--data=c0ffee"}, lnrpc.Lightning_SendCustomMessage_FullMethodName,
+	[]proto.Message{&lnrpc.SendCustomMessageResponse{Status: "sent"}}, &lnrpc.SendCustomMessageRequest{Peer: unhex(key1), Type: 32769, Data: unhex("c0ffee")},
+}, {
+	"subscribecustom", []string{"subscribecustom"}, lnrpc.Lightning_SubscribeCustomMessages_FullMethodName,
+	[]proto.Message{&lnrpc.CustomMessage{Peer: unhex(key1), Type: 32769, Data: []byte("\x1b[2J")}, &lnrpc.CustomMessage{Peer: unhex(key2), Type: 65535}},
+	&lnrpc.SubscribeCustomMessagesRequest{},
+}, {
+	"sendonionmessage", []string{"sendonionmessage", "--peer=" + key1, "--path_key=" + key2, "--onion=0002"}, lnrpc.Lightning_SendOnionMessage_FullMethodName,
+	[]proto.Message{&lnrpc.SendOnionMessageResponse{Status: "sent"}}, &lnrpc.SendOnionMessageRequest{Peer: unhex(key1), PathKey: unhex(key2), Onion: []byte{0, 2}},
+}, {
+	"subscribeonionmessages", []string{"subscribeonionmessages"}, lnrpc.Lightning_SubscribeOnionMessages_FullMethodName,
+	[]proto.Message{
+		&lnrpc.OnionMessageUpdate{Peer: unhex(key1), PathKey: unhex(key2), CustomRecords: map[uint64][]byte{66: {1}, 65: {2, 3}}, ReplyPath: &lnrpc.BlindedPath{}},
+		&lnrpc.OnionMessageUpdate{Peer: unhex(key2)},
+	}, &lnrpc.SubscribeOnionMessagesRequest{},
 }, {
 	"listpeers", []string{"listpeers"}, lnrpc.Lightning_ListPeers_FullMethodName,
 	[]proto.Message{&lnrpc.ListPeersResponse{Peers: []*lnrpc.Peer{{PubKey: key1, Address: "h:1", BytesSent: 1234, PingTime: 1500, Errors: []*lnrpc.TimestampedError{{Timestamp: 1_700_000_000, Error: "no"}}}, {PubKey: key2, Inbound: true}}}},
