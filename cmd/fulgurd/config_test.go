@@ -199,6 +199,8 @@ func TestVault(t *testing.T) {
 	v = vaultOf(t, dir)
 	_, err = v.Unlock([]byte("passw0rd"), unlocker.Options{})
 	require.ErrorIs(t, err, keys.ErrPassword)
+	_, err = v.Unlock([]byte("password"), unlocker.Options{Backups: unlocker.Backups{Multi: []byte("none of ours")}})
+	require.ErrorIs(t, err, backup.ErrKey, "and it can be unlocked without")
 	_, err = v.Unlock([]byte("password"), unlocker.Options{})
 	require.NoError(t, err)
 	require.Equal(t, [16]byte{}, (<-v.opened).seed.Entropy)

@@ -289,6 +289,9 @@ func (d *daemon) restore(ctx context.Context, b *unlocker.Backups) {
 	if err != nil {
 		d.log.Error("not all channels of the backup are restored: try again with \"fulgur restorechanbackup\"", "err", err)
 	}
+	if n == 0 && err != nil {
+		return
+	}
 	d.log.Info("channels are restored from a backup: their peers are asked to close them", "channels", n)
 }
 

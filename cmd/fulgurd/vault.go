@@ -202,10 +202,10 @@ func (v *vault) Unlock(password []byte, o unlocker.Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.store.Unlock(macaroonPassword(password)); err != nil {
+	if err := v.checkBackups(seed, &o.Backups); err != nil { // while nothing is open that the next try has to open
 		return nil, err
 	}
-	if err := v.checkBackups(seed, &o.Backups); err != nil {
+	if err := v.store.Unlock(macaroonPassword(password)); err != nil {
 		return nil, err
 	}
 	return v.open(unsealed{seed, o.Window, o.Backups}, o.Stateless)
