@@ -21,40 +21,64 @@ const (
 // deadlines goes to the chain while HTLCs can still be enforced there, when that saves
 // more than it costs. A close takes every HTLC and all further payments with it, so one
 // that is dust, or worth less than its own enforcement, is no reason for it: it is failed
-// upstream in time, lest that channel be closed for it.
+// upstream in time, lest that channel be closed for it. The peer can fulfil it nevertheless:
+// no more is left to it than may be dust (V-20), and tooLate bounds what it takes.
 func (c *Channel) deadlines() {
 	if c.core.Phase != Open && c.core.Phase != ShuttingDown {
 		return
 	}
 	var due []*entry
-	saved := lnwire.Sat(0)
+	saved, left := lnwire.Sat(0), lnwire.MilliSat(0)
 	c.each(func(e *entry) {
 		if c.isDue(e) {
 			due = append(due, e)
 			saved += c.enforceable(e)
+			if e.Origin.Kind == htlc.FromForward {
+				left += e.Amount
+			}
 		}
 	})
 	if len(due) == 0 {
 		return
 	}
 	cost := c.closeCost()
-	if saved > cost {
+	if saved > cost || left > c.cfg.maxDust() {
 		c.unilaterally(c.describeDue(due), fmt.Sprintf("; closing costs about %v and saves %v", cost, saved))
 		return
 	}
 	for _, e := range due {
-		if !c.overdue[e.Ref] {
+		if _, told := c.overdue[e.Ref]; !told {
 			if c.overdue == nil {
 				c.overdue = map[htlc.Ref]bool{}
 			}
-			c.overdue[e.Ref] = true
+			c.overdue[e.Ref] = false
 			c.tell(NoticeOverdue, fmt.Sprintf("%s; closing would cost about %v and save %v, so the channel stays", c.describeDue([]*entry{e}), cost, saved))
 		}
 		// B2.expiry.3
-		if up := e.Origin.ExpiryIn; e.Origin.Kind == htlc.FromForward && c.core.Tip.Height+UpstreamMargin >= up {
+		if up := e.Origin.ExpiryIn; e.Origin.Kind == htlc.FromForward && c.core.Tip.Height+UpstreamMargin >= up && !e.Told {
+			c.overdue[e.Ref] = true
 			c.outcome(e, htlc.Resolution{Kind: htlc.TimedOut})
 		}
 	}
+}
+
+// tooLate: the peer fulfils an HTLC that was failed upstream, for it was not worth a close.
+// That is our loss. Whoever takes more in this way than a close costs loses the channel
+// before that counts (B2.expiry.4).
+func (c *Channel) tooLate(e *entry) bool {
+	if !c.overdue[e.Ref] {
+		return false
+	}
+	c.overdue[e.Ref] = false // counted
+	c.forfeit += e.Amount
+	why := fmt.Sprintf("htlc %d of %v, which expired at %d, is fulfilled at %d, when it was failed upstream", e.Ref.ID, e.Amount, e.Expiry, c.core.Tip.Height)
+	cost := c.closeCost()
+	if c.forfeit <= cost.MilliSat() {
+		c.tell(NoticeOverdue, why)
+		return false
+	}
+	c.unilaterally(why, fmt.Sprintf("; closing costs about %v, the peer has taken %v in this way", cost, c.forfeit))
+	return true
 }
 
 // isDue: an HTLC should be off both commitments by now (B2.expiry.1, B2.expiry.2).

@@ -107,15 +107,49 @@ func TestNotWorthAClose(t *testing.T) {
 	}
 }
 
+// TestFulfilledTooLate: B2.expiry.4: a peer that fulfils what was failed upstream gets away
+// with it as long as a close would cost more, and no longer, however small the pieces.
+func TestFulfilledTooLate(t *testing.T) {
+	for _, count := range []int{1, 4} {
+		w := opened(t, nil)
+		for i := range count {
+			w.a.forwarded(3_000_000, i+1, 80)
+		}
+		w.settle()
+		w.tip = blockRef(w.tip.Height + 144 + 80 - UpstreamMargin)
+		w.a.step(Block{At: w.tip})
+		require.Len(t, w.a.outcomes, count)
+		require.Equal(t, Open, w.a.ch.Phase())
+		w.a.notices = nil
+		for i := range count {
+			w.b.fulfill(uint64(i), i+1)
+		}
+		w.settle()
+		if count == 1 {
+			requireNotice(t, w.a, NoticeOverdue, "when it was failed upstream")
+			require.Equal(t, Open, w.a.ch.Phase())
+			require.Empty(t, w.a.ch.out)
+			continue
+		}
+		require.Equal(t, Failed, w.a.ch.Phase())
+		requireNotice(t, w.a, NoticeFailing, "the peer has taken")
+		require.Len(t, w.a.ch.out, count, "what was not signed is not removed")
+		require.Len(t, w.a.outcomes, count)
+	}
+}
+
 // TestManySmallOnes: what one HTLC is not worth, many are: the loss that a peer can cause by
-// keeping small ones is bounded by what a close costs. The dearer the chain, the more it takes.
+// keeping small ones is bounded by what a close costs. The dearer the chain, the more it takes,
+// but never more than may be dust.
 func TestManySmallOnes(t *testing.T) {
 	for _, c := range []struct {
 		count int
 		rate  lnwire.SatPerKW
+		dust  lnwire.MilliSat
 		phase Phase
-	}{{3, 0, Open}, {10, 0, Failed}, {10, 5000, Open}} {
+	}{{3, 0, 0, Open}, {10, 0, 0, Failed}, {10, 5000, 0, Open}, {10, 5000, 40_000_000, Failed}} {
 		w := opened(t, nil)
+		w.a.cfg.MaxDustExposure = c.dust
 		for i := range c.count {
 			w.a.forwarded(5_000_000, i+1, 80)
 		}

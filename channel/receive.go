@@ -61,6 +61,9 @@ func (c *Channel) rcvFulfill(m *lnwire.UpdateFulfillHTLC) {
 		c.warn(fmt.Sprintf("update_fulfill_htlc: the preimage does not open the hash of htlc %d", m.ID))
 		return
 	}
+	if c.tooLate(e) {
+		return
+	}
 	r := htlc.Resolution{Kind: htlc.Fulfilled, Preimage: m.Preimage}
 	e.State, e.Removal = htlc.RcvdRemove, &r
 	c.stale = true
