@@ -113,7 +113,14 @@ func (fx *Effects) Append(more Effects) {
 	fx.Anchors = slices.DeleteFunc(fx.Anchors, func(a Anchor) bool { return slices.Contains(more.Unlift, a.OutPoint) })
 	fx.Anchors = append(fx.Anchors, more.Anchors...)
 	fx.Unlift = append(fx.Unlift, more.Unlift...)
+	// What is named again after it was lifted or taken was given back by a reorg.
+	fx.Lifted = slices.DeleteFunc(fx.Lifted, func(l Lifted) bool {
+		return slices.ContainsFunc(more.Anchors, func(a Anchor) bool { return a.OutPoint.Hash == l.Txid })
+	})
 	fx.Lifted = append(fx.Lifted, more.Lifted...)
+	fx.Taken = slices.DeleteFunc(fx.Taken, func(m Mined) bool {
+		return slices.ContainsFunc(more.Claims, func(c onchain.Claim) bool { return spends(m.Tx, c.OutPoint) })
+	})
 	fx.Taken = append(fx.Taken, more.Taken...)
 	fx.Unclaim = append(fx.Unclaim, more.Unclaim...)
 	fx.Load = append(fx.Load, more.Load...)

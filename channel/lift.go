@@ -170,8 +170,12 @@ func (c *Channel) sink() {
 		return
 	}
 	mined := c.core.Spend.Tx.TxHash()
-	if given != nil && given.op.Hash == mined {
+	switch {
+	case given == nil:
+	case given.op.Hash == mined:
 		c.fx.Lifted = append(c.fx.Lifted, Lifted{mined, c.core.Spend.Place.At.Height})
+	default: // it may be of a commitment that was revoked since
+		c.fx.Unlift = append(c.fx.Unlift, given.op)
 	}
 	add := func(com *commitment.Commitment, i int) {
 		if i >= 0 && com.Txid != mined {

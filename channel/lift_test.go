@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/channel/onchain"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -88,6 +89,17 @@ func TestLiftTheirs(t *testing.T) {
 	other.w.a.step(Unmined{Tx: theirs})
 	spent := Spent{OutPoint: other.w.a.ch.core.Funding, Tx: theirs, At: other.ref(other.height() + 1)}
 	require.Equal(t, []Lifted{{theirs.TxHash(), spent.At.Height}}, other.w.a.step(spent).Lifted)
+	stale, old := arena(t, commitment.Anchors, ofB)
+	anchor := stale.w.a.step(Unmined{Tx: old}).Anchors[0].OutPoint
+	stale.w.connect()
+	stale.w.settle()
+	for id := range uint64(2) { // the channel goes on, and that one is revoked
+		stale.w.b.fail(id)
+		stale.w.settle()
+	}
+	require.EqualValues(t, 4, stale.w.a.ch.core.RemoteRevoked)
+	own, _ := stale.w.a.ch.signedCommitment()
+	require.Contains(t, stale.w.a.step(Spent{OutPoint: stale.w.a.ch.core.Funding, Tx: own, At: stale.ref(stale.height() + 1)}).Unlift, anchor)
 	rogue := spendOf(l.w.a.ch.core.Funding, nil)
 	require.Equal(t, []wire.OutPoint{fx.Anchors[0].OutPoint}, l.w.a.step(Unmined{Tx: rogue}).Unlift)
 
@@ -123,6 +135,20 @@ func TestPreimageInMempool(t *testing.T) {
 	require.Equal(t, htlc.Fulfilled, outcomesOf(t, a)[ref])
 }
 
+// What a reorg gives back in the same turn in which it was lifted or taken is asked for
+// again.
+func TestGivenBackInOneTurn(t *testing.T) {
+	op, other := wire.OutPoint{Index: 1}, wire.OutPoint{Index: 2}
+	fx := Effects{Lifted: []Lifted{{Txid: op.Hash, At: 7}}, Taken: []Mined{{Tx: spendOf(op)}, {Tx: spendOf(other)}}}
+	fx.Append(Effects{
+		Anchors: []Anchor{{Spend: commitment.Spend{OutPoint: op}}},
+		Claims:  []onchain.Claim{{Spend: commitment.Spend{OutPoint: op}}},
+	})
+	require.Empty(t, fx.Lifted)
+	require.Len(t, fx.Taken, 1)
+	require.True(t, spends(fx.Taken[0].Tx, other))
+}
+
 // What the backend has forgotten counts no more until it is told again: the channel is
 // not used without its funding, a close is offered again.
 func TestChainLost(t *testing.T) {
@@ -136,6 +162,10 @@ func TestChainLost(t *testing.T) {
 	w.a.step(Flush{})
 	require.False(t, w.a.link.Up)
 	require.Contains(t, w.a.link.Why, "does not know the block of the funding")
+	w.a.crash()
+	w.connect()
+	w.settle()
+	require.False(t, w.a.link.Up, "nor after a restart")
 	w.a.step(at)
 	w.a.step(Flush{})
 	require.True(t, w.a.link.Up)

@@ -19,6 +19,7 @@ func Load(cfg *Config, crypto Crypto, rows Rows) *Channel {
 	c.core.Fees = slices.Clone(rows.Core.Fees)
 	c.fundings = slices.Clone(rows.Fundings)
 	c.local, c.closed = rows.Local, rows.Closed
+	c.missing = rows.Core.Confirmed == nil && !terms.Kind().ZeroConf
 	if rows.Policy != nil {
 		c.policy = *rows.Policy
 	}
