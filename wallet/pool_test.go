@@ -319,6 +319,27 @@ func TestLiftGivesBack(t *testing.T) {
 	require.Empty(t, b.s.Pending())
 }
 
+// A commitment that a reorg takes out of its block is lifted on: its child is still priced
+// with it.
+func TestLiftAfterReorg(t *testing.T) {
+	b := newSweepBench(t)
+	c, spends := ourSpends(t, commitment.Anchors, true, false)
+	anchor := last(t, spends)
+	b.fees = Fees{{1, 2000}}
+	req := SweepRequest{Spend: anchor, Group: 1, Deadline: b.w.height() + 40, Budget: 20_000, Parent: &Parent{Weight: c.Weight(), Fee: c.Fee}}
+	b.ask(req)
+	child := b.spender(anchor.OutPoint).TxHash()
+	b.mine(c.Tx)
+	require.Equal(t, child, b.spender(anchor.OutPoint).TxHash())
+	b.reorg(1)
+	b.ask(req)
+	require.InDelta(t, 2000, float64(b.s.flights[child].rate), 25)
+	b.fees = Fees{{1, 3000}}
+	b.mine()
+	require.NotEqual(t, child, b.spender(anchor.OutPoint).TxHash())
+	require.InDelta(t, 3000, float64(b.s.Pending()[0].Rate), 25)
+}
+
 // An adversary pins an HTLC: its own spend of the output is large, pays little by weight
 // and much in all. What is replaced has to be outbid in full, and is, within the budget,
 // in the same block (V-25).

@@ -130,6 +130,10 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 			}
 			old.SweepRequest = req
 			old.grant()
+			if f := old.flight; f != nil && f.parent != parentOf([]*request{old}) { // a reorg
+				f.parent = parentOf([]*request{old})
+				f.rate = f.rateFor(f.fee)
+			}
 			continue
 		}
 		r := &request{SweepRequest: req}
