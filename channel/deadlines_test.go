@@ -169,6 +169,28 @@ func TestManySmallOnes(t *testing.T) {
 	requireNotice(t, w.b, NoticeOverdue, "which we fulfilled")
 }
 
+// TestManySmallOnesMined: B5.absent.4: in the chain, too, no more is given up for being petty
+// than may be dust: the peer could take all of it when the chain is cheaper.
+func TestManySmallOnesMined(t *testing.T) {
+	for _, c := range []struct {
+		dust lnwire.MilliSat
+		told int
+	}{{0, 10}, {49_000_000, 0}} {
+		w := opened(t, nil)
+		w.a.cfg.MaxDustExposure = c.dust
+		for i := range 10 {
+			w.a.forwarded(5_000_000, i+1, 80)
+		}
+		w.settle()
+		w.a.step(FeeRate{Rate: 5000})
+		tx, _ := w.b.ch.signedCommitment()
+		w.a.step(Spent{OutPoint: w.a.ch.core.Funding, Tx: tx, At: blockRef(w.tip.Height + 1)})
+		require.Equal(t, SpentByThem, w.a.ch.core.Spend.Kind)
+		w.a.step(Block{At: blockRef(w.tip.Height + 144 + 80 - UpstreamMargin)})
+		require.Len(t, w.a.outcomes, c.told)
+	}
+}
+
 // TestNoNeedlessClose: neither a peer that stays away, nor one whose idea of the fee is not
 // ours, nor dust ends a channel in which nothing is at stake.
 func TestNoNeedlessClose(t *testing.T) {

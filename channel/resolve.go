@@ -315,6 +315,7 @@ func (c *Channel) closeOf(s *Spend) *onchain.Close {
 // unsettled are the HTLCs of the table as the chain needs them.
 func (c *Channel) unsettled() []onchain.HTLC {
 	list := make([]onchain.HTLC, 0, len(c.in)+len(c.out))
+	petty := lnwire.MilliSat(0)
 	c.each(func(e *entry) {
 		h := onchain.HTLC{Ref: e.Ref, Expiry: e.Expiry, Hash: e.Hash}
 		if e.Removal != nil && e.Removal.Kind == htlc.Fulfilled {
@@ -327,10 +328,17 @@ func (c *Channel) unsettled() []onchain.HTLC {
 			if e.Origin.Kind == htlc.FromForward {
 				h.Upstream = e.Origin.ExpiryIn
 			}
-			h.Petty = c.enforceable(e) == 0
+			if h.Petty = c.enforceable(e) == 0; h.Petty {
+				petty += e.Amount
+			}
 		}
 		list = append(list, h)
 	})
+	if petty > c.cfg.maxDust() { // the peer can wait until the chain is cheaper, and take them all (V-20)
+		for i := range list {
+			list[i].Petty = false
+		}
+	}
 	return list
 }
 
