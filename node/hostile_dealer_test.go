@@ -75,9 +75,12 @@ func (d *dealer) fundsIt(capacity lnwire.Sat, push lnwire.MilliSat) {
 	d.pump("the funding", func() bool { return d.ch.Phase() == channel.AwaitReady })
 	info := d.ch.Info()
 	d.funding = info.Core.Funding
+	waitUntil(t, "the opening", func() bool { return to.hasFunded(d.id()) })
+	require.True(t, to.isGuest(d.id()), "V-44: nobody has paid for anything")
 	require.NoError(t, to.chain.Send(t.Context(), info.FundingTx))
 	to.mine(6)
 	d.confirmed()
+	require.False(t, to.isGuest(d.id()))
 }
 
 // confirmed waits until the node sees the funding in a block, tells the rogue's machine

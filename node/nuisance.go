@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/peer"
 )
@@ -80,8 +81,19 @@ func (n *Node) admit(id lnwire.PubKey, _ net.Addr, inbound bool) error {
 	return nil
 }
 
-// isGuest is peer.Config's Guest: who has no channel with us.
-func (n *Node) isGuest(id lnwire.PubKey) bool { return !n.hasFunded(id) }
+// isGuest is peer.Config's Guest: who has no channel with us that somebody has paid for.
+// An opening whose funding never comes costs nothing.
+func (n *Node) isGuest(id lnwire.PubKey) bool {
+	for _, e := range n.channels.of(id) {
+		if l := e.link.Load(); l != nil && !l.Ended && paidFor(l) {
+			return false
+		}
+	}
+	return true
+}
+
+// paidFor: the funding is in the chain, or ours, or the peer is trusted.
+func paidFor(l *channel.LinkState) bool { return l.SCID != 0 || l.Funder || l.Kind.ZeroConf }
 
 // complain tells a peer that something about a channel is wrong. With an id of zeros an
 // error would be about all channels (B2.error.2): then it is a warning.
