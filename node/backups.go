@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"maps"
 	"slices"
 	"sync"
@@ -38,6 +39,8 @@ type backups struct {
 	// for the disk with it is waited for, which a simulated clock has to see.
 	making    chan struct{}
 	restoring sync.Mutex // held while channels are restored
+	// Digests, of who holds the token: of what was written last, and of what peers keep.
+	written, given [sha256.Size]byte
 
 	mu    sync.Mutex
 	blob  []byte                   // the newest, sealed and padded; nil while there is no channel
@@ -158,43 +161,65 @@ func (b *backups) run() {
 	}
 }
 
-// renew makes a backup of what is durable, and of what is about to be, writes it, and
-// gives it to everybody who is there.
+// renew makes a backup of what is durable, and of what is about to be, and writes it. What
+// is durable is given to everybody who is there. What is as it was is neither written nor
+// given again: openings that come to nothing must not fill our disk's time and our peers'
+// lines (V-44).
 func (b *backups) renew() error {
 	b.making <- struct{}{}
 	defer func() { <-b.making }()
 	if err := b.n.db.Barrier(); err != nil {
 		return err // the process ends
 	}
-	list, err := b.list()
+	list, young, err := b.lists()
 	if err != nil {
 		return err
 	}
-	if err := b.save(list); err != nil {
+	saved, err := b.save(slices.Concat(list, young))
+	if err != nil {
 		return err
+	}
+	given, err := b.giveAll(list)
+	if saved || given {
+		b.n.Backups.Publish(struct{}{})
+	}
+	return err
+}
+
+// giveAll makes what peers keep, and gives it to all of them; false: it is as it was.
+func (b *backups) giveAll(list []backup.Single) (bool, error) {
+	plain, err := backup.PlainMulti(list)
+	sum := sha256.Sum256(plain)
+	if err != nil || sum == b.given {
+		return false, err
 	}
 	blob, err := b.forPeers(list)
 	if err != nil {
-		return err
+		return false, err
 	}
 	b.mu.Lock()
-	b.blob = blob
+	b.blob, b.given = blob, sum
 	for _, s := range list {
 		b.known[s.Funding] = true
 	}
 	b.mu.Unlock()
-	b.n.Backups.Publish(struct{}{})
 	for _, c := range b.n.host.Conns() {
 		b.give(c)
 	}
-	return nil
+	return true, nil
 }
 
 // list is what belongs into a backup of all channels.
 func (b *backups) list() ([]backup.Single, error) {
-	list, err := b.n.singles()
-	if err != nil {
-		return nil, err
+	list, young, err := b.lists()
+	return slices.Concat(list, young), err
+}
+
+// lists are the channels that are durable, and those whose funding is being signed: of an
+// opening that is given up nothing may be left at peers, who would bring it back.
+func (b *backups) lists() (list, young []backup.Single, err error) {
+	if list, err = b.n.singles(); err != nil {
+		return nil, nil, err
 	}
 	have := map[wire.OutPoint]bool{}
 	for _, s := range list {
@@ -208,25 +233,38 @@ func (b *backups) list() ([]backup.Single, error) {
 			delete(b.young, num)
 			continue
 		}
-		list = append(list, s)
+		young = append(young, s)
 	}
-	return list, nil
+	return list, young, nil
 }
 
-// save writes the operator's file.
-func (b *backups) save(list []backup.Single) error {
+// save writes the operator's file; false: it is as it was.
+func (b *backups) save(list []backup.Single) (bool, error) {
 	if b.n.cfg.Backups == nil {
-		return nil
+		return false, nil
 	}
 	b.mu.Lock()
 	b.found = slices.DeleteFunc(b.found, func(s backup.Single) bool { return b.known[s.Funding] })
 	list = slices.Concat(list, b.found)
 	b.mu.Unlock()
-	sealed, err := b.sealed(list, 0)
-	if err != nil {
-		return err
+	plain, err := backup.PlainMulti(list)
+	sum := sha256.Sum256(plain)
+	if err != nil || sum == b.written {
+		return false, err
 	}
-	return b.n.cfg.Backups.Save(sealed)
+	b.written = [sha256.Size]byte{} // until it is known
+	if err := b.n.cfg.Backups.Save(b.seal(plain)); err != nil {
+		return false, err
+	}
+	b.written = sum
+	return true, nil
+}
+
+// lost: the file holds a channel of that funding that this node does not know.
+func (b *backups) lost(funding wire.OutPoint) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.found, func(s backup.Single) bool { return s.Funding == funding })
 }
 
 // cover puts a channel that is being opened into the backup: when it returns nil, the

@@ -307,7 +307,8 @@ func (n *Node) answer(e *entry, q channel.Question) channel.Answer {
 	case channel.AskAccept:
 		return n.accept(e, q)
 	case channel.AskOutPoint:
-		if !n.channels.fund(e, q.OutPoint) {
+		// Who names the funding of a lost channel would take its place in the backup.
+		if n.backups.lost(q.OutPoint) || !n.channels.fund(e, q.OutPoint) {
 			return channel.Declined{Text: "the funding output is that of another channel"}
 		}
 		return channel.Free{}

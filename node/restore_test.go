@@ -124,6 +124,10 @@ func TestRestoreFromFile(t *testing.T) {
 	})
 	_, err = bob.Channel(t.Context(), funding)
 	require.Error(t, err)
+	e, err := bob.newChannel(ringOf(t, "mallory").Node().ID()) // who does not take its place
+	require.NoError(t, err)
+	require.IsType(t, channel.Declined{}, bob.answer(e, channel.AskOutPoint{OutPoint: funding}))
+	bob.channels.drop(e)
 
 	n, err := bob.RestoreBackup(t.Context(), saved, nil)
 	require.NoError(t, err)
@@ -150,6 +154,40 @@ func TestRestoreFromFile(t *testing.T) {
 	require.NoError(t, bob.file.Save([]byte("something else")))
 	bob.restart()
 	require.Equal(t, "something else", string(bob.file.aside))
+}
+
+// TestBackupOfOpenings: V-44: an opening is in the file while it may come to be, and never
+// at peers; what has not changed is not written again.
+func TestBackupOfOpenings(t *testing.T) {
+	alice, bob := couple(t)
+	renew := func() (written bool) {
+		before, err := alice.file.Load()
+		require.NoError(t, err)
+		require.NoError(t, alice.backups.renew())
+		after, err := alice.file.Load()
+		require.NoError(t, err)
+		return !slices.Equal(before, after)
+	}
+	alice.until("nothing changes", func() bool { return len(alice.holds()) == 1 && !renew() })
+	list, err := alice.backups.list()
+	require.NoError(t, err)
+	e, err := alice.newChannel(bob.ID())
+	require.NoError(t, err)
+	s := list[0]
+	s.Funding.Index += 7
+	require.NoError(t, alice.backups.cover(e.num, s))
+	require.Contains(t, alice.holds(), s.Funding)
+	require.False(t, alice.backups.knows(s.Funding))
+	alice.backups.mu.Lock()
+	blob := alice.backups.blob
+	alice.backups.mu.Unlock()
+	given, err := alice.CheckBackup(blob, false)
+	require.NoError(t, err)
+	require.Equal(t, []wire.OutPoint{list[0].Funding}, given)
+	alice.until("it is not written again", func() bool { return !renew() })
+	alice.channels.drop(e)
+	require.True(t, renew())
+	require.NotContains(t, alice.holds(), s.Funding)
 }
 
 // TestRestoreFromPeer: B1.keep.6: all is lost but the seed; the peer that comes back
