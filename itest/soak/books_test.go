@@ -49,7 +49,7 @@ func (s *town) books() books {
 		b.closed += len(n.Closed()) + len(p.WaitingCloseChannels) + len(p.PendingForceClosingChannels) //nolint:staticcheck // both are asked for
 	}
 	if len(settled) > 0 {
-		s.t.Errorf("%d payments were received that nobody has made", len(settled))
+		s.wrong("%d payments were received that nobody has made", len(settled))
 	}
 	for _, n := range s.nodes {
 		a := accounts[n.ID]
@@ -93,7 +93,7 @@ func (s *town) paid(n *rig.Node, accounts map[string]*account, settled map[strin
 		case lnrpc.Payment_SUCCEEDED:
 			b.payments++
 			if settled[p.PaymentHash] != p.ValueMsat {
-				s.t.Errorf("%s has paid %d msat for %s, received are %d", n.Name, p.ValueMsat, p.PaymentHash, settled[p.PaymentHash])
+				s.wrong("%s has paid %d msat for %s, received are %d", n.Name, p.ValueMsat, p.PaymentHash, settled[p.PaymentHash])
 			}
 			delete(settled, p.PaymentHash)
 			accounts[n.ID].paid += p.ValueMsat + p.FeeMsat
@@ -151,12 +151,12 @@ func (s *town) measure() usage {
 }
 
 // growth complains of what a long run has left behind in the bystander.
-func (s *town) growth(complain func(string, ...any)) {
+func (s *town) growth() {
 	before, after := s.count.before, s.count.after
 	if after.files > before.files+20 {
-		complain("open files grew from %d to %d", before.files, after.files)
+		s.wrong("open files grew from %d to %d", before.files, after.files)
 	}
 	if after.residentKiB > 3*before.residentKiB {
-		complain("memory grew from %d KiB to %d KiB", before.residentKiB, after.residentKiB)
+		s.wrong("memory grew from %d KiB to %d KiB", before.residentKiB, after.residentKiB)
 	}
 }

@@ -3,6 +3,7 @@ package soak
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,7 +30,9 @@ type town struct {
 	ways  []way
 	start map[*rig.Node]int64 // what each owned in its channels at first
 
-	made   atomic.Int64 // payments that succeeded
+	made atomic.Int64 // payments that succeeded
+	// wrong is told what should not be: it fails the test, or, of another program, counts.
+	wrong  func(format string, args ...any)
 	count  tally
 	active []time.Duration // from the start of a process until its channels could be used
 }
@@ -46,6 +49,7 @@ func TestSoak(t *testing.T) {
 	s := newTown(t, func(w *rig.World, name string, options ...string) *rig.Node {
 		return w.NewNode(name, append([]string{"--noseedbackup"}, options...)...)
 	})
+	s.wrong = t.Errorf
 	s.run()
 	books := s.books()
 	require.Zero(t, books.missing, "forwards that are in nobody's history")
@@ -54,7 +58,7 @@ func TestSoak(t *testing.T) {
 		require.Zero(t, lost, "millisatoshis that %s has lost", n)
 	}
 	require.Zero(t, books.closed, "closed channels")
-	s.growth(t.Errorf)
+	s.growth()
 	s.payments()
 }
 
@@ -66,9 +70,10 @@ func TestSoakLnd(t *testing.T) {
 	s := newTown(t, func(w *rig.World, name string, options ...string) *rig.Node {
 		return w.NewNodeOf(rig.Lnd, name, options...)
 	})
+	s.wrong = t.Logf
 	s.run()
 	s.books()
-	s.growth(t.Logf)
+	s.growth()
 }
 
 func newTown(t *testing.T, make func(w *rig.World, name string, options ...string) *rig.Node) *town {
@@ -127,8 +132,21 @@ func (s *town) run() {
 		}
 	}
 	stop()
-	rig.Settled(s.nodes...)
+	s.settle()
 	s.count.before, s.count.after = before, s.measure()
+}
+
+// settle waits until nothing is under way.
+func (s *town) settle() {
+	open := func(c *lnrpc.Channel) bool { return len(c.PendingHtlcs) > 0 }
+	for _, n := range s.nodes {
+		for end := time.Now().Add(rig.Patience); slices.ContainsFunc(n.Channels(), open); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				s.wrong("%s has HTLCs that do not end", n.Name)
+				break
+			}
+		}
+	}
 }
 
 // payments: everybody can pay everybody at the end.

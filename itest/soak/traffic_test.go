@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -24,7 +23,6 @@ import (
 // became of one before it forgets it.
 type payer struct {
 	s    *town
-	t    *testing.T
 	rng  *mrand.Rand
 	made *atomic.Int64
 }
@@ -34,7 +32,7 @@ func (s *town) traffic(payers int) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var all sync.WaitGroup
 	for i := range payers {
-		p := payer{s: s, t: s.t, rng: mrand.New(mrand.NewPCG(*seed, uint64(100+i))), made: &s.made}
+		p := payer{s: s, rng: mrand.New(mrand.NewPCG(*seed, uint64(100+i))), made: &s.made}
 		all.Go(func() {
 			for ctx.Err() == nil {
 				p.one()
@@ -169,9 +167,9 @@ func (p *payer) insist(call func(context.Context) error) {
 			now = now || strings.Contains(err.Error(), text)
 		}
 		if !now {
-			p.t.Errorf("a call is refused: %v", err)
+			p.s.wrong("a call is refused: %v", err)
 			return
 		}
 	}
-	p.t.Error("a call was repeated in vain")
+	p.s.wrong("a call was repeated in vain")
 }
