@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -191,6 +192,12 @@ func TestVault(t *testing.T) {
 	require.Equal(t, good, u.backups)
 	_, err = v.Init([]byte("password"), words, []byte("phrase"), unlocker.Options{})
 	require.ErrorIs(t, err, errHasWallet)
+	v.now = func() time.Time { return time.Now().AddDate(10, 0, 0) }
+	_, err = v.Init([]byte("password"), words, []byte("phrase"), unlocker.Options{})
+	require.ErrorIs(t, err, errHasWallet)
+	next, err := v.db.NextChanNum()
+	require.NoError(t, err)
+	require.Equal(t, num+1, next)
 	_, err = v.Unlock([]byte("password"), unlocker.Options{})
 	require.ErrorIs(t, err, errOpened)
 

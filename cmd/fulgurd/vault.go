@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -114,6 +115,9 @@ func (v *vault) Init(password []byte, words []string, passphrase []byte, o unloc
 	v.mu.Lock()
 	fresh := v.made[digest(w)]
 	v.mu.Unlock()
+	if exists, err := v.Exists(); err != nil || exists {
+		return nil, cmp.Or(err, errHasWallet) // and its channels keep their numbers
+	}
 	if !fresh {
 		if err := v.db.SkipChanNums(formerChannels(v.now())); err != nil {
 			return nil, err
