@@ -103,6 +103,9 @@ func exportBackup(ctx context.Context, c *call) error {
 		}
 		return c.print(all, func(w io.Writer) { fmt.Fprintf(w, "%s\n%x\n", strings.Join(points, "\n"), blob) })
 	}
+	if c.cmd.NArg() == 0 && c.cmd.String("chan_point") == "" {
+		return Usage("%s: which channel? give its TXID:INDEX, or --all", c.cmd.Name)
+	}
 	point, err := c.findPoint(ctx)
 	if err != nil {
 		return err
@@ -173,6 +176,10 @@ func restoreBackup(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.print(answer, func(w io.Writer) {
+		if answer.NumRestored == 0 {
+			fmt.Fprintln(w, "nothing is restored: the node knows every channel of the backup")
+			return
+		}
 		fmt.Fprintf(w, "%s restored; their peers are asked to close them (fulgur pendingchannels)\n",
 			channelCount(int(answer.NumRestored)))
 	})

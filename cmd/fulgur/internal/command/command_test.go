@@ -636,6 +636,7 @@ func TestCreateAndUnlock(t *testing.T) {
 	require.Equal(t, exitError, typist{d: d}.types("create", "--multi_file="+file+"x").code, "no such file")
 	require.Equal(t, exitUsage, typist{d: d}.types("restorechanbackup").code)
 	require.Equal(t, exitUsage, typist{d: d}.types("verifychanbackup", "--multi_file="+file, "--single_backup=aa").code)
+	require.Contains(t, typist{d: d}.types("exportchanbackup").err, "or --all")
 
 	for _, in := range []string{"", "short\nshort\n", "password\npassword2\n", "password\npassword\nyes\nonly three words\n", "password\npassword\nno\n\nno\n"} {
 		require.Equal(t, exitError, typist{d: d, in: in}.types("create").code, "%q", in)
