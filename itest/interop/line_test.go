@@ -359,6 +359,11 @@ func (l *line) siege() {
 func (l *line) goneAway() {
 	inv := l.invoice(l.y, 5_000_000)
 	l.stop(l.y, false)
+	// What is signed for y before the middle notices would wait for it.
+	l.until("the middle notices", func(ctx context.Context) (bool, error) {
+		there, err := l.mid.Connected(ctx, l.y.ID())
+		return !there, err
+	})
 	got := l.pay(l.x, inv, Paying{})
 	require.Equal(l.t, Failed, got.State)
 	disabled := func(want bool) func(ctx context.Context) (bool, error) {
