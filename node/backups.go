@@ -41,8 +41,10 @@ type backups struct {
 	restoring sync.Mutex // held while channels are restored
 	// Digests, of who holds the token: of what was written last, and of what peers keep.
 	written, given [sha256.Size]byte
+	made           uint64 // the last that was made, of begun
 
 	mu    sync.Mutex
+	begun uint64                   // how many backups
 	blob  []byte                   // the newest, sealed and padded; nil while there is no channel
 	known map[wire.OutPoint]bool   // every channel that we have or had
 	young map[uint64]backup.Single // channels whose funding is being signed, by number
@@ -166,8 +168,17 @@ func (b *backups) run() {
 // given again: openings that come to nothing must not fill our disk's time and our peers'
 // lines (V-44).
 func (b *backups) renew() error {
+	b.mu.Lock()
+	seen := b.begun
+	b.mu.Unlock()
 	b.making <- struct{}{}
 	defer func() { <-b.making }()
+	if b.made > seen {
+		return nil // it was begun since: one serves all who wait
+	}
+	b.mu.Lock()
+	b.begun++
+	b.mu.Unlock()
 	if err := b.n.db.Barrier(); err != nil {
 		return err // the process ends
 	}
@@ -182,6 +193,9 @@ func (b *backups) renew() error {
 	given, err := b.giveAll(list)
 	if saved || given {
 		b.n.Backups.Publish(struct{}{})
+	}
+	if err == nil {
+		b.made = b.begun
 	}
 	return err
 }

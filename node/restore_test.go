@@ -11,6 +11,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/channel"
@@ -24,6 +25,7 @@ type backupFile struct {
 	data   []byte
 	aside  []byte
 	broken error
+	saves  int
 }
 
 func (f *backupFile) Load() ([]byte, error) {
@@ -35,7 +37,7 @@ func (f *backupFile) Load() ([]byte, error) {
 func (f *backupFile) Save(b []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.broken == nil {
+	if f.saves++; f.broken == nil {
 		f.data = b
 	}
 	return f.broken
@@ -52,6 +54,13 @@ func (f *backupFile) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.broken = err
+}
+
+// count is how often it was written, or should have been.
+func (f *backupFile) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.saves
 }
 
 // holds are the channels in the node's file.
@@ -188,6 +197,28 @@ func TestBackupOfOpenings(t *testing.T) {
 	alice.channels.drop(e)
 	require.True(t, renew())
 	require.NotContains(t, alice.holds(), s.Funding)
+
+	// Many openings at once wait for one write.
+	const crowd = 20
+	before := alice.file.count()
+	var wg sync.WaitGroup
+	alice.backups.making <- struct{}{}
+	for range crowd {
+		e, err := alice.newChannel(bob.ID())
+		require.NoError(t, err)
+		s.Funding.Index++
+		one := s
+		wg.Go(func() { assert.NoError(t, alice.backups.cover(e.num, one)) })
+	}
+	waitUntil(t, "all wait", func() bool {
+		alice.backups.mu.Lock()
+		defer alice.backups.mu.Unlock()
+		return len(alice.backups.young) == crowd
+	})
+	<-alice.backups.making
+	wg.Wait()
+	require.Len(t, alice.holds(), 1+crowd)
+	require.LessOrEqual(t, alice.file.count()-before, 3)
 }
 
 // TestRestoreFromPeer: B1.keep.6: all is lost but the seed; the peer that comes back
