@@ -17,6 +17,7 @@ import (
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/backup"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/routing"
 )
 
 // backupFile is a BackupFile in memory.
@@ -252,11 +253,14 @@ func TestOldCopy(t *testing.T) {
 	old, err := os.ReadFile(filepath.Join(bob.dir, "fulgur.db"))
 	require.NoError(t, err)
 	bob.restart()
-	bob.until("active", func() bool {
-		i, err := bob.Channel(t.Context(), funding)
-		return err == nil && i.Active
-	})
-	alice.pay(bob, 100_000_000)
+	for _, r := range []*resident{alice, bob} {
+		r.until("active", func() bool {
+			i, err := r.Channel(t.Context(), funding)
+			return err == nil && i.Active
+		})
+	}
+	p := alice.pay(bob, 100_000_000)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
 	bob.stop()
 	require.NoError(t, os.WriteFile(filepath.Join(bob.dir, "fulgur.db"), old, 0o600))
 	bob.restart()
