@@ -102,6 +102,7 @@ func TestNotWorthAClose(t *testing.T) {
 			}
 			require.Equal(t, want, outcomesOf(t, w.a))
 			require.Empty(t, w.a.ch.out)
+			require.Empty(t, w.a.ch.overdue)
 			require.Equal(t, Open, w.a.ch.Phase())
 		}
 	}
@@ -129,6 +130,7 @@ func TestFulfilledTooLate(t *testing.T) {
 			requireNotice(t, w.a, NoticeOverdue, "when it was failed upstream")
 			require.Equal(t, Open, w.a.ch.Phase())
 			require.Empty(t, w.a.ch.out)
+			require.Empty(t, w.a.ch.overdue)
 			continue
 		}
 		require.Equal(t, Failed, w.a.ch.Phase())

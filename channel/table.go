@@ -87,10 +87,17 @@ func (c *Channel) advanceFees(step htlc.Step) {
 	}
 }
 
-// drop takes an HTLC out of the table.
+// drop takes HTLCs out of the table, and what was noted of them.
 func (c *Channel) drop(gone func(e *entry) bool) {
-	c.in = slices.DeleteFunc(c.in, gone)
-	c.out = slices.DeleteFunc(c.out, gone)
+	forget := func(e *entry) bool {
+		if !gone(e) {
+			return false
+		}
+		delete(c.overdue, e.Ref)
+		return true
+	}
+	c.in = slices.DeleteFunc(c.in, forget)
+	c.out = slices.DeleteFunc(c.out, forget)
 }
 
 // outlook answers whether a commitment holds what stands in a state.

@@ -12,6 +12,7 @@
 //		fx := m.Restore(row) // fx.Changes feed the graph that paths are found in
 //	}
 //	fx := m.Step(now, gossip.Block{Block: tip})
+//	fx = m.Step(now, gossip.AtTip{}) // from now on peers are asked
 //	fx = m.Step(now, gossip.Opened{Peer: id, Features: features})
 //	fx = m.Step(now, gossip.Received{Peer: id, Msg: announcement})
 //	// fx.Verify: check the signatures in a pool, then Step(now, gossip.Verified{...})
