@@ -17,6 +17,7 @@ func TestGuestsTakeTurns(t *testing.T) {
 		n := newMemNet()
 		h := newHost(t, 1, n, func(c *Config) { c.Guest = func(id lnwire.PubKey) bool { return id == idOf(2) } })
 		guest, partner := meetWire(t, n, 2, 1), meetWire(t, n, 3, 1)
+		synctest.Wait() // their pongs have had their turns
 		heard := func() (list []string) {
 			synctest.Wait()
 			for _, m := range h.rec.messages() {
@@ -78,6 +79,7 @@ func TestClosingHostLeavesNobodyInTheLane(t *testing.T) {
 		n := newMemNet()
 		h := newHost(t, 1, n, func(c *Config) { c.Guest = func(lnwire.PubKey) bool { return true } })
 		guest := meetWire(t, n, 2, 1)
+		synctest.Wait() // its pong has had its turn
 		_, ok := h.lane.enter(t.Context())
 		require.True(t, ok)
 		guest.send(custom("in vain"))
