@@ -43,6 +43,7 @@ const (
 	inPaymentNumber
 	inBlobs
 	inInvoiceSecrets
+	inWishes
 	numBuckets
 )
 
@@ -54,7 +55,7 @@ var bucketNames = [numBuckets]string{
 	inInvoiceAdded: "invoice-added", inInvoiceSettled: "invoice-settled", inPayments: "payments",
 	inPaymentIndex: "payment-index", inAttempts: "attempts", inScores: "scores",
 	inOpenInvoices: "open-invoices", inOpenPayments: "open-payments", inPaymentNumber: "payment-number",
-	inBlobs: "blobs", inInvoiceSecrets: "invoice-secrets",
+	inBlobs: "blobs", inInvoiceSecrets: "invoice-secrets", inWishes: "sweep-wishes",
 }
 
 // String is the bucket's name in the file.

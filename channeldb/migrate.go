@@ -23,6 +23,7 @@ var steps = []step{
 	{name: "make the buckets", minReader: 1, run: makeBuckets},
 	{name: "keep blobs for peers", run: makeBuckets},
 	{name: "find invoices by their secrets", minReader: 3, run: indexSecrets},
+	{name: "keep what users wish of sweeps", run: makeBuckets},
 }
 
 // makeBuckets makes those that are not there. A later step that adds a kind of row

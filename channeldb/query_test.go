@@ -255,7 +255,7 @@ func TestRidersAreTheBatch(t *testing.T) {
 	f := fillerOf(7)
 	b := Batch{
 		Wallet: []*wallet.Delta{{
-			Leases: []wallet.LeaseRow{fill[wallet.LeaseRow](f)}, Coins: []wallet.CoinRow{fill[wallet.CoinRow](f)},
+			Leases: []wallet.LeaseRow{fill[wallet.LeaseRow](f)}, Wishes: []wallet.WishRow{fill[wallet.WishRow](f)}, Coins: []wallet.CoinRow{fill[wallet.CoinRow](f)},
 			Branches: []wallet.BranchRow{fill[wallet.BranchRow](f)}, Txs: []wallet.TxRow{fill[wallet.TxRow](f)},
 			Tip: &wallet.TipRow{At: lnwire.BlockRef{Height: 5}},
 		}},
@@ -286,13 +286,13 @@ func TestRidersAreTheBatch(t *testing.T) {
 	w, err := riding.Wallet()
 	require.NoError(t, err)
 	require.Equal(t, wallet.Rows{
-		Branches: b.Wallet[0].Branches, Coins: b.Wallet[0].Coins, Txs: b.Wallet[0].Txs, Leases: b.Wallet[0].Leases, Tip: b.Wallet[0].Tip,
+		Branches: b.Wallet[0].Branches, Coins: b.Wallet[0].Coins, Txs: b.Wallet[0].Txs, Leases: b.Wallet[0].Leases, Wishes: b.Wallet[0].Wishes, Tip: b.Wallet[0].Tip,
 	}, w)
 	scores, err := riding.Scores()
 	require.NoError(t, err)
 	require.Equal(t, b.Scores, scores)
 	write1(t, riding, Batch{Wallet: []*wallet.Delta{{
-		CoinsGone: []wire.OutPoint{w.Coins[0].OutPoint}, LeasesGone: []wire.OutPoint{w.Leases[0].OutPoint},
+		CoinsGone: []wire.OutPoint{w.Coins[0].OutPoint}, LeasesGone: []wire.OutPoint{w.Leases[0].OutPoint}, WishesGone: []wire.OutPoint{w.Wishes[0].OutPoint},
 		TxsGone: []chainhash.Hash{w.Txs[0].Txid},
 	}}, ForgetScores: true})
 	w, err = riding.Wallet()

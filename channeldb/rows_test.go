@@ -111,6 +111,7 @@ var rowCases = []rowCase{
 	rowOf("coin", nil, (*ops).coin, decodeCoin),
 	rowOf("wallet-tx", nil, (*ops).walletTx, decodeWalletTx),
 	rowOf("lease", nil, (*ops).lease, decodeLease),
+	rowOf("wish", nil, (*ops).wish, decodeWish),
 	rowOf("tip", nil, func(o *ops, v *wallet.TipRow) { o.wallet(&wallet.Delta{Tip: v}) },
 		func(_, row []byte) (wallet.TipRow, error) { return value(decodeTip(row)) }),
 	rowOf("blob", nil, func(o *ops, v *Blob) { o.blobs(&Batch{Blobs: []Blob{*v}}) }, decodeBlob),

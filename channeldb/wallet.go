@@ -46,6 +46,14 @@ func (o *ops) wallet(d *wallet.Delta) {
 		o.outPointKey(op)
 		o.bare()
 	}
+	for i := range d.Wishes {
+		o.wish(&d.Wishes[i])
+	}
+	for _, op := range d.WishesGone {
+		o.start(inWishes, del)
+		o.outPointKey(op)
+		o.bare()
+	}
 	if d.Tip != nil {
 		o.start(inTip, put)
 		o.byte(0)
@@ -220,6 +228,43 @@ func decodeLease(key, row []byte) (l wallet.LeaseRow, err error) {
 	return l, d.end("lease")
 }
 
+func (o *ops) wish(w *wallet.WishRow) {
+	o.start(inWishes, put)
+	o.outPointKey(w.OutPoint)
+	o.row(1)
+	o.num(0, uint64(w.Rate))
+	o.num(2, uint64(w.Deadline))
+	o.num(4, uint64(w.Budget))
+	o.flag(6, w.Alone)
+	o.num(8, uint64(w.At))
+	o.end()
+}
+
+func decodeWish(key, row []byte) (w wallet.WishRow, err error) {
+	if len(key) != outPointLen {
+		return w, badKey(inWishes, key)
+	}
+	w.OutPoint = outPointOf(key)
+	d := read(row, 1)
+	for d.next() {
+		switch d.t {
+		case 0:
+			w.Rate = lnwire.SatPerKW(d.u64())
+		case 2:
+			w.Deadline = lnwire.Height(d.u32())
+		case 4:
+			w.Budget = lnwire.Sat(d.u64())
+		case 6:
+			w.Alone = d.flag()
+		case 8:
+			w.At = lnwire.Height(d.u32())
+		default:
+			d.unknown()
+		}
+	}
+	return w, d.end("wish")
+}
+
 func decodeBranch(key, row []byte) (b wallet.BranchRow, err error) {
 	if len(key) != 2 {
 		return b, badKey(inBranches, key)
@@ -270,6 +315,9 @@ func (db *DB) Wallet() (rows wallet.Rows, err error) {
 		return rows, err
 	}
 	if rows.Leases, err = list(db, inLeases, decodeLease); err != nil {
+		return rows, err
+	}
+	if rows.Wishes, err = list(db, inWishes, decodeWish); err != nil {
 		return rows, err
 	}
 	tips, err := list(db, inTip, func(_, row []byte) (*wallet.TipRow, error) { return decodeTip(row) })

@@ -14,8 +14,8 @@ import (
 )
 
 // claims passes what a channel's end is worth on to the sweeper, and what may lift the
-// commitment that begins it. Nothing of it is stored: after a restart the channel claims
-// again.
+// commitment that begins it. Nothing of it is stored but what the user wished: after a
+// restart the channel claims again.
 func (n *Node) claims(e *entry, fx *channel.Effects) {
 	claims, anchors, gone := fx.Claims, fx.Anchors, slices.Concat(fx.Unlift, fx.Unclaim)
 	if len(gone) == 0 && len(claims) == 0 && len(anchors) == 0 && len(fx.Lifted) == 0 && len(fx.Taken) == 0 {

@@ -92,6 +92,7 @@ func (d *Delta) Append(more Delta) {
 	d.Coins, d.CoinsGone = merge(d.Coins, d.CoinsGone, more.Coins, more.CoinsGone, func(r CoinRow) wire.OutPoint { return r.OutPoint })
 	d.Txs, d.TxsGone = merge(d.Txs, d.TxsGone, more.Txs, more.TxsGone, func(r TxRow) chainhash.Hash { return r.Txid })
 	d.Leases, d.LeasesGone = merge(d.Leases, d.LeasesGone, more.Leases, more.LeasesGone, func(r LeaseRow) wire.OutPoint { return r.OutPoint })
+	d.Wishes, d.WishesGone = merge(d.Wishes, d.WishesGone, more.Wishes, more.WishesGone, func(r WishRow) wire.OutPoint { return r.OutPoint })
 	if more.Tip != nil {
 		d.Tip = more.Tip
 	}

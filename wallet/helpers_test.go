@@ -42,13 +42,14 @@ type store struct {
 	coins    map[wire.OutPoint]CoinRow
 	txs      map[chainhash.Hash]TxRow
 	leases   map[wire.OutPoint]LeaseRow
+	wishes   map[wire.OutPoint]WishRow
 	tip      *TipRow
 }
 
 func newStore() *store {
 	return &store{
 		branches: map[[2]uint8]BranchRow{}, coins: map[wire.OutPoint]CoinRow{},
-		txs: map[chainhash.Hash]TxRow{}, leases: map[wire.OutPoint]LeaseRow{},
+		txs: map[chainhash.Hash]TxRow{}, leases: map[wire.OutPoint]LeaseRow{}, wishes: map[wire.OutPoint]WishRow{},
 	}
 }
 
@@ -74,6 +75,12 @@ func (s *store) write(d Delta) {
 	for _, op := range d.LeasesGone {
 		delete(s.leases, op)
 	}
+	for _, r := range d.Wishes {
+		s.wishes[r.OutPoint] = r
+	}
+	for _, op := range d.WishesGone {
+		delete(s.wishes, op)
+	}
 	if d.Tip != nil {
 		s.tip = d.Tip
 	}
@@ -91,6 +98,9 @@ func (s *store) rows() (r Rows) {
 	}
 	for _, v := range s.leases {
 		r.Leases = append(r.Leases, v)
+	}
+	for _, v := range s.wishes {
+		r.Wishes = append(r.Wishes, v)
 	}
 	r.Tip = s.tip
 	return r
@@ -152,6 +162,7 @@ func requireSame(t failer, want, got *Wallet) {
 	require.Equal(t, want.coins, got.coins)
 	require.Equal(t, want.txs, got.txs)
 	require.Equal(t, want.leases, got.leases)
+	require.Equal(t, want.wishes, got.wishes)
 	require.Equal(t, want.spends, got.spends)
 	require.Equal(t, want.scripts, got.scripts)
 	require.Fail(t, "reload differs")

@@ -70,6 +70,17 @@ type LeaseRow struct {
 	Expiry   int64  // unix nanoseconds; 0: never
 }
 
+// WishRow is what the user wants of a sweep instead of what was asked for it; 0: no
+// matter. Its key in the store is OutPoint.
+type WishRow struct {
+	OutPoint wire.OutPoint
+	Rate     lnwire.SatPerKW // to begin with
+	Deadline lnwire.Height
+	Budget   lnwire.Sat
+	Alone    bool
+	At       lnwire.Height // when it was last uttered
+}
+
 // TipRow is the last block that the wallet has seen. There is one.
 type TipRow struct {
 	At lnwire.BlockRef
@@ -86,13 +97,16 @@ type Delta struct {
 	TxsGone    []chainhash.Hash
 	Leases     []LeaseRow
 	LeasesGone []wire.OutPoint
+	Wishes     []WishRow
+	WishesGone []wire.OutPoint
 	Tip        *TipRow
 }
 
 // Empty reports that there is nothing to write.
 func (d *Delta) Empty() bool {
 	return len(d.Branches) == 0 && len(d.Coins) == 0 && len(d.CoinsGone) == 0 && len(d.Txs) == 0 &&
-		len(d.TxsGone) == 0 && len(d.Leases) == 0 && len(d.LeasesGone) == 0 && d.Tip == nil
+		len(d.TxsGone) == 0 && len(d.Leases) == 0 && len(d.LeasesGone) == 0 &&
+		len(d.Wishes) == 0 && len(d.WishesGone) == 0 && d.Tip == nil
 }
 
 // Rows are all rows of the store, in any order: what Load starts from.
@@ -101,5 +115,6 @@ type Rows struct {
 	Coins    []CoinRow
 	Txs      []TxRow
 	Leases   []LeaseRow
+	Wishes   []WishRow
 	Tip      *TipRow // nil: no block was ever seen
 }

@@ -42,9 +42,9 @@ type Parent struct {
 }
 
 // Sweeper brings outputs home. It shares the goroutine of its Wallet, whose coins
-// pay where an output cannot pay for itself, and stores nothing of its own: after a
-// start the requests are made again, and what was published is found among the
-// wallet's transactions.
+// pay where an output cannot pay for itself, and stores nothing of its own but what the
+// user wished: after a start the requests are made again, and what was published is
+// found among the wallet's transactions.
 type Sweeper struct {
 	w        *Wallet
 	signer   Signer
@@ -58,7 +58,7 @@ type Sweeper struct {
 type request struct {
 	SweepRequest
 	coin     *CoinRow        // of the wallet, that is spent to raise its transaction; nil: not of the wallet
-	wish     wish            // of the user
+	wish     WishRow         // of the user
 	rate     lnwire.SatPerKW // the highest that was ever offered for it (V-07), with its parent; 0: none yet
 	rateAt   lnwire.Height   // when that was
 	since    lnwire.Height   // when it was first published
@@ -69,15 +69,6 @@ type request struct {
 	by       chainhash.Hash  // what spent it in a block; zero: nothing
 	at       lnwire.BlockRef // that block
 	held     string          // why it is not swept, as last told
-}
-
-// wish is what the user wants of a request instead of what was asked for it; 0: no
-// matter.
-type wish struct {
-	rate     lnwire.SatPerKW // to begin with
-	deadline lnwire.Height
-	budget   lnwire.Sat
-	alone    bool
 }
 
 // version is a transaction that was published once and may be mined yet, though
@@ -113,6 +104,7 @@ func NewSweeper(w *Wallet, s Signer) *Sweeper {
 			}
 		}
 	}
+	sw.recallCoins()
 	return sw
 }
 
@@ -138,6 +130,7 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 		}
 		r := &request{SweepRequest: req}
 		s.requests[op] = r
+		s.recall(r)
 		if id, ok := s.past[op]; ok && s.w.txs[id] != nil {
 			r.by, r.at = id, s.w.txs[id].At
 		}
@@ -179,7 +172,8 @@ func (s *Sweeper) board(r *request, f *flight) {
 	r.flight, r.rate, r.rateAt, r.held, r.anew = f, max(r.rate, f.rate), s.w.height(), "", false
 }
 
-// Cancel forgets a request. What was published for it stays published.
+// Cancel forgets a request. What was published for it stays published, and what the user
+// wished stands if it is made again.
 func (s *Sweeper) Cancel(op wire.OutPoint) {
 	if r := s.requests[op]; r != nil {
 		s.ground(r)
@@ -214,10 +208,11 @@ func (s *Sweeper) Connect(b Block, fees Fees, now time.Time) Effects {
 	}
 	for op, r := range s.requests {
 		if r.done() && s.w.confirmations(r.at) > keepDepth {
-			delete(s.requests, op)
+			s.forget(op)
 			delete(s.past, op)
 		}
 	}
+	s.dropOldWishes()
 	return s.Decide(fees, now)
 }
 
@@ -247,9 +242,10 @@ func (s *Sweeper) ParentMined(id chainhash.Hash, at lnwire.Height) {
 			continue
 		}
 		lifted = append(lifted, r.Group)
-		if r.Parent, r.Deadline, r.Budget, r.Group, r.wish = nil, 0, 0, 0, (wish{}); len(r.versions) == 0 {
+		if r.Parent, r.Deadline, r.Budget, r.Group, r.wish = nil, 0, 0, 0, (WishRow{}); len(r.versions) == 0 {
 			delete(s.requests, op)
 		}
+		s.w.dropWish(op)
 		if f := r.flight; f != nil {
 			f.parent = Parent{}
 			f.rate = f.rateFor(f.fee)
@@ -341,11 +337,11 @@ func (s *Sweeper) Disconnect(to lnwire.BlockRef) {
 
 // grant puts the user's wish in the place of what was asked.
 func (r *request) grant() {
-	if r.wish.deadline != 0 {
-		r.Deadline = r.wish.deadline
+	if r.wish.Deadline != 0 {
+		r.Deadline = r.wish.Deadline
 	}
-	if r.wish.budget != 0 {
-		r.Budget = r.wish.budget
+	if r.wish.Budget != 0 {
+		r.Budget = r.wish.Budget
 	}
 }
 
@@ -415,7 +411,7 @@ func (s *Sweeper) Pending() []PendingSweep {
 		}
 		p := PendingSweep{
 			OutPoint: op, Kind: r.Spend.Kind, Value: lnwire.Sat(r.Spend.Output.Value), Rate: r.rate, Attempts: len(r.versions),
-			Deadline: r.Deadline, Budget: r.budget(), Immediate: s.alone(r), Requested: r.wish.rate, Lifts: r.Parent != nil, Held: r.held,
+			Deadline: r.Deadline, Budget: r.budget(), Immediate: s.alone(r), Requested: r.wish.Rate, Lifts: r.Parent != nil, Held: r.held,
 		}
 		p.Maturity, _ = r.maturity()
 		if r.coin != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/btcsuite/btcd/blockchain"
 	"github.com/btcsuite/btcd/btcutil/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -54,24 +55,6 @@ func (s *Sweeper) Bump(op wire.OutPoint, b Bump, fees Fees, now time.Time) (fx E
 	return s.Decide(fees, now), known, err
 }
 
-// wishFor notes the wish. What is offered from now on is not less.
-func (s *Sweeper) wishFor(r *request, b Bump) {
-	if b.Rate != 0 {
-		r.wish.rate = b.Rate
-	}
-	if b.Deadline != 0 {
-		r.wish.deadline = b.Deadline
-	}
-	if b.Budget != 0 {
-		r.wish.budget = b.Budget
-	}
-	r.wish.alone = r.wish.alone || b.Alone
-	r.grant()
-	if r.flight == nil && b.Rate > r.rate {
-		r.rate, r.rateAt = b.Rate, s.w.height()
-	}
-}
-
 // coinRequest spends an unconfirmed coin of the wallet to itself.
 func (s *Sweeper) coinRequest(op wire.OutPoint, now time.Time) (*request, error) {
 	c := s.w.coins[op]
@@ -83,7 +66,12 @@ func (s *Sweeper) coinRequest(op wire.OutPoint, now time.Time) (*request, error)
 	case s.w.leased(op, now):
 		return nil, ErrLeased
 	}
-	coin := *c
+	return s.requestOf(c), nil
+}
+
+func (s *Sweeper) requestOf(c *CoinRow) *request {
+	coin, op := *c, c.OutPoint
+	coin.SpentBy = chainhash.Hash{}
 	r := &request{coin: &coin, SweepRequest: SweepRequest{Force: true, Spend: commitment.Spend{
 		OutPoint: op, Output: *wire.NewTxOut(int64(c.Value), c.PkScript), Sequence: sequenceRBF,
 	}}}
@@ -91,7 +79,7 @@ func (s *Sweeper) coinRequest(op wire.OutPoint, now time.Time) (*request, error)
 	if t := s.w.txs[op.Hash]; t != nil && t.FeeKnown {
 		r.Parent = &Parent{Weight: blockchain.GetTransactionWeight(btcutil.NewTx(t.Tx)), Fee: t.Fee}
 	}
-	return r, nil
+	return r
 }
 
 // stillFree: nothing but a sweep spends the coin, and no block holds it.

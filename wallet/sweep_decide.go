@@ -28,7 +28,7 @@ type batchKey struct {
 
 // alone reports that a request gets a transaction of its own.
 func (s *Sweeper) alone(r *request) bool {
-	return r.Group != 0 || r.Parent != nil || s.urgent(r) || r.wish.alone || r.apart
+	return r.Group != 0 || r.Parent != nil || s.urgent(r) || r.wish.Alone || r.apart
 }
 
 func (s *Sweeper) urgent(r *request) bool {
@@ -53,7 +53,7 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 		if r := s.requests[op]; r.flight == nil && !r.done() {
 			s.adopt(r)
 			if r.flight == nil && r.coin != nil && !s.stillFree(op) {
-				delete(s.requests, op)
+				s.forget(op)
 			}
 		}
 	}

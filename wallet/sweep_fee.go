@@ -86,7 +86,7 @@ func (s *Sweeper) rateNow(batch []*request, weight int64, fees Fees) lnwire.SatP
 	tip, deadline := s.w.height(), deadlineOf(batch)
 	rate, at := floorOf(batch), lnwire.Height(0)
 	if deadline == 0 {
-		if len(batch) == 1 && batch[0].wish.rate > 0 {
+		if len(batch) == 1 && batch[0].wish.Rate > 0 {
 			return rate // as the user said, whatever the estimate says
 		}
 		return max(rate, s.rateOfPatience(batch, fees))

@@ -653,3 +653,65 @@ func TestSweepAfterBetterTimes(t *testing.T) {
 	}
 	require.Empty(t, b.s.Pending())
 }
+
+// What a user wished of a sweep holds after a restart, published or not; it ends with the
+// sweep.
+func TestSweepWishesSurviveRestart(t *testing.T) {
+	b := newSweepBench(t)
+	at := b.mine().Height
+	ready := SweepRequest{Spend: b.plain(50_000), Confirmed: at}
+	later := SweepRequest{Spend: b.plain(60_000), Confirmed: at}
+	later.Spend.LockTime = uint32(at + 10)
+	b.ask(ready, later)
+	f, fx, err := b.w.Send(testRing, FundRequest{Outputs: []*wire.TxOut{wire.NewTxOut(20_000, elsewhere(1))}, FeeRate: 300, Now: b.now}, "")
+	require.NoError(t, err)
+	b.apply(fx)
+	coin := wire.OutPoint{Hash: f.Tx.TxHash(), Index: 1 - f.Outputs[0]}
+	for _, op := range []wire.OutPoint{ready.Spend.OutPoint, later.Spend.OutPoint, coin} {
+		fx, _, err := b.s.Bump(op, Bump{Rate: 4000, Budget: 20_000, Deadline: at + 500, Alone: true}, b.fees, b.now)
+		require.NoError(t, err)
+		b.apply(fx)
+	}
+	before := b.s.Pending()
+	for i := range before {
+		before[i].Attempts = min(before[i].Attempts, 1) // the others are not remembered
+	}
+	b.restart()
+	published := len(b.out)
+	b.ask(ready, later)
+	require.Len(t, b.out, published)
+	after := b.s.Pending()
+	for i := range after {
+		require.InEpsilon(t, float64(before[i].Rate), float64(after[i].Rate), 0.01)
+		after[i].Rate = before[i].Rate
+	}
+	require.Equal(t, before, after)
+	b.mineEmpty(11)
+	row := b.rowOf(t, b.spender(later.Spend.OutPoint))
+	require.GreaterOrEqual(t, rateOf(row.Fee, trueWeight(row.Tx)), lnwire.SatPerKW(3990))
+
+	b.s.Cancel(later.Spend.OutPoint) // a reorg
+	b.restart()
+	b.ask(ready, later)
+	require.EqualValues(t, 20_000, b.s.Pending()[0].Budget)
+	b.mine(f.Tx, b.spender(ready.Spend.OutPoint), b.spender(later.Spend.OutPoint), b.spender(coin))
+	require.Empty(t, b.s.Pending())
+	b.mineEmpty(keepDepth)
+	require.Empty(t, b.store.wishes)
+}
+
+// Of an output that nobody asks for again, nothing is left in the end.
+func TestSweepWishesEnd(t *testing.T) {
+	b := newSweepBench(t)
+	req := SweepRequest{Spend: b.plain(50_000), Confirmed: b.mine().Height}
+	b.ask(req)
+	fx, _, err := b.s.Bump(req.Spend.OutPoint, Bump{Rate: 4000}, b.fees, b.now)
+	require.NoError(t, err)
+	b.apply(fx)
+	b.s.Cancel(req.Spend.OutPoint)
+	b.fast = true
+	b.mineEmpty(wishBlocks)
+	require.Len(t, b.store.wishes, 1)
+	b.mineEmpty(1)
+	require.Empty(t, b.store.wishes)
+}

@@ -48,6 +48,7 @@ type Wallet struct {
 	coins    map[wire.OutPoint]*CoinRow
 	txs      map[chainhash.Hash]*TxRow
 	leases   map[wire.OutPoint]*LeaseRow
+	wishes   map[wire.OutPoint]*WishRow // the Sweeper's
 	// spends names the unconfirmed transaction of ours that spends an output, ours
 	// or not: what a block's transaction is checked against for conflicts.
 	spends map[wire.OutPoint]chainhash.Hash
@@ -63,13 +64,14 @@ type dirty struct {
 	coins    map[wire.OutPoint]bool
 	txs      map[chainhash.Hash]bool
 	leases   map[wire.OutPoint]bool
+	wishes   map[wire.OutPoint]bool
 	tip      bool
 }
 
 func newDirty() dirty {
 	return dirty{
 		branches: map[int]bool{}, coins: map[wire.OutPoint]bool{},
-		txs: map[chainhash.Hash]bool{}, leases: map[wire.OutPoint]bool{},
+		txs: map[chainhash.Hash]bool{}, leases: map[wire.OutPoint]bool{}, wishes: map[wire.OutPoint]bool{},
 	}
 }
 
@@ -82,6 +84,7 @@ func Load(cfg Config, rows Rows) (*Wallet, error) {
 		coins:   map[wire.OutPoint]*CoinRow{},
 		txs:     map[chainhash.Hash]*TxRow{},
 		leases:  map[wire.OutPoint]*LeaseRow{},
+		wishes:  map[wire.OutPoint]*WishRow{},
 		spends:  map[wire.OutPoint]chainhash.Hash{},
 	}
 	if err := w.loadBranches(rows.Branches); err != nil {
@@ -106,6 +109,9 @@ func Load(cfg Config, rows Rows) (*Wallet, error) {
 	}
 	for _, r := range rows.Leases {
 		w.leases[r.OutPoint] = &r
+	}
+	for _, r := range rows.Wishes {
+		w.wishes[r.OutPoint] = &r
 	}
 	if rows.Tip != nil {
 		w.tip = &rows.Tip.At
@@ -197,6 +203,7 @@ func (w *Wallet) flush() Effects {
 	fx.Delta.Coins, fx.Delta.CoinsGone = rowsOf(w.dirty.coins, w.coins, compareOutPoints)
 	fx.Delta.Txs, fx.Delta.TxsGone = rowsOf(w.dirty.txs, w.txs, compareHashes)
 	fx.Delta.Leases, fx.Delta.LeasesGone = rowsOf(w.dirty.leases, w.leases, compareOutPoints)
+	fx.Delta.Wishes, fx.Delta.WishesGone = rowsOf(w.dirty.wishes, w.wishes, compareOutPoints)
 	if w.dirty.tip && w.tip != nil {
 		fx.Delta.Tip = &TipRow{At: *w.tip}
 	}
