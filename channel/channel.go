@@ -135,6 +135,8 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.openAsked(ev)
 	case RestoreAsked:
 		c.restore(ev)
+	case Supplanted:
+		c.supplanted(ev)
 	case Received:
 		_, lazy = ev.Msg.(*lnwire.RevokeAndAck)
 		c.receive(ev)

@@ -52,6 +52,13 @@ type RestoreAsked struct {
 	Now     time.Time
 }
 
+// Supplanted says that a static backup names the funding output as that of another
+// channel, which was lost. Of the two at most one is real: this one stays only if it has
+// been in the chain, if we have paid for it, or if it comes from a backup that is no worse.
+type Supplanted struct {
+	Mined bool // the backup saw the other in the chain
+}
+
 // Received is a message of this channel from its peer.
 type Received struct {
 	Msg lnwire.Message
@@ -201,6 +208,7 @@ type Resumed struct{}
 
 func (OpenAsked) isEvent()    {}
 func (RestoreAsked) isEvent() {}
+func (Supplanted) isEvent()   {}
 func (Received) isEvent()     {}
 func (Connected) isEvent()    {}
 func (Disconnected) isEvent() {}

@@ -138,8 +138,8 @@ func (c *Channel) deeper() {
 	c.doubt()
 	t := c.terms
 	// B2.ready.5: a fundee need not wait for ever; it has nothing at risk.
-	if !t.Funder && c.core.Confirmed == nil && c.core.SCID == 0 && c.core.Spend == nil && !c.atStake() &&
-		c.core.Tip.Height >= t.OpenedTip.Height+forgetAfter {
+	if (!t.Funder || t.Restored) && c.core.Confirmed == nil && c.core.SCID == 0 && c.core.Spend == nil && !c.atStake() &&
+		c.core.Tip.Height >= t.OpenedTip.Height+Forgotten(t.Funder) {
 		c.undo("the channel was never funded")
 		c.unfunded("the funding transaction did not confirm in time")
 	}

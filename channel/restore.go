@@ -22,6 +22,16 @@ func (c *Channel) restore(ev RestoreAsked) {
 	c.watchFunding()
 }
 
+// Forgotten is after how many blocks without its funding in the chain a channel of which
+// there is only a backup is taken for one that never was. Ours may wait longer in mempools
+// than we remember.
+func Forgotten(funder bool) lnwire.Height {
+	if funder {
+		return 4 * forgetAfter
+	}
+	return forgetAfter
+}
+
 // lostReestablish is the channel_reestablish of one who knows nothing. What it says of
 // our commitments cannot be, not even of a channel that was never used: whoever gets it
 // has to close (B2.reest.18).
@@ -35,5 +45,23 @@ func (c *Channel) learn(m *lnwire.ChannelReestablish) {
 	if _, err := m.CurrentPoint.Parse(); err == nil && c.core.LostPoint != m.CurrentPoint {
 		c.core.LostPoint = m.CurrentPoint
 		c.save()
+	}
+}
+
+// supplanted gives the funding output to the channel of a backup: whoever names the
+// funding of a channel that we have lost must not keep it from being restored.
+func (c *Channel) supplanted(ev Supplanted) {
+	const why = "the funding output is that of another channel"
+	switch {
+	case c.core.Phase == Closed || c.terms != nil && c.terms.Funder && !c.terms.Restored:
+	case !c.durable():
+		c.abort(why)
+	case c.core.Confirmed != nil || c.core.SCID != 0 || c.core.Spend != nil || c.terms.Restored && !ev.Mined:
+	default:
+		if c.conn.up {
+			c.send(&lnwire.Error{ChannelID: c.id(), Data: []byte(why)})
+		}
+		c.undo(why)
+		c.unfunded(why)
 	}
 }

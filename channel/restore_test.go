@@ -180,3 +180,71 @@ func TestNoBackupNoChannel(t *testing.T) {
 	w.a.step(Answered{ID: w.a.asked.ID, Answer: BackedUp{}})
 	require.Empty(t, w.a.published)
 }
+
+// TestSupplanted: a channel that was never in the chain makes room for one of a backup
+// with the same funding output; one that has been, or that we have paid for, does not.
+func TestSupplanted(t *testing.T) {
+	w := newWorld(t)
+	w.ask(usual)
+	w.settle()
+	require.Equal(t, AwaitReady, w.b.ch.Phase())
+	w.a.step(Supplanted{Mined: true})
+	require.Equal(t, AwaitReady, w.a.ch.Phase(), "ours")
+	w.b.step(Supplanted{})
+	require.Equal(t, Closed, w.b.ch.Phase())
+	require.Equal(t, ClosedUnfunded, w.b.rows.Closed.Kind)
+	require.IsType(t, &lnwire.Error{}, w.a.inbox[len(w.a.inbox)-1])
+
+	w = opened(t, nil)
+	for _, n := range w.nodes() {
+		n.step(Supplanted{Mined: true})
+		require.Equal(t, Open, n.ch.Phase())
+	}
+
+	// Of two backups, the one that saw its channel in the chain.
+	w = newWorld(t)
+	w.ask(usual)
+	w.settle()
+	w.disconnect()
+	w.b.shell()
+	w.b.step(Supplanted{})
+	require.Equal(t, Failed, w.b.ch.Phase())
+	w.b.step(Supplanted{Mined: true})
+	require.Equal(t, Closed, w.b.ch.Phase())
+
+	// In an opening.
+	w = newWorld(t)
+	w.b.holds = true
+	w.ask(usual)
+	w.settle()
+	w.b.step(Supplanted{})
+	require.Equal(t, Closed, w.b.ch.Phase())
+}
+
+// TestGhost: the shell of a channel whose funding is in no block goes away by itself; that
+// of one that was in the chain does not.
+func TestGhost(t *testing.T) {
+	for _, funder := range []bool{false, true} {
+		w := newWorld(t)
+		w.ask(usual)
+		w.settle()
+		w.disconnect()
+		n := w.b
+		if funder {
+			n = w.a
+		}
+		from := n.rows.Terms.OpenedTip.Height
+		n.shell()
+		n.step(Block{At: blockRef(from + Forgotten(funder) - 1)})
+		require.Equal(t, Failed, n.ch.Phase())
+		n.step(Block{At: blockRef(from + Forgotten(funder))})
+		require.Equal(t, Closed, n.ch.Phase())
+		require.Equal(t, ClosedUnfunded, n.rows.Closed.Kind)
+		require.Empty(t, n.published)
+	}
+	w := opened(t, nil)
+	w.disconnect()
+	w.b.shell()
+	w.b.step(Block{At: blockRef(w.tip.Height + 5*forgetAfter)})
+	require.Equal(t, Failed, w.b.ch.Phase())
+}

@@ -46,11 +46,12 @@ type backups struct {
 	mu    sync.Mutex
 	begun uint64                   // how many backups
 	blob  []byte                   // the newest, sealed and padded; nil while there is no channel
-	known map[wire.OutPoint]bool   // every channel that we have or had
+	known map[wire.OutPoint]mark   // every channel that we have or had
 	young map[uint64]backup.Single // channels whose funding is being signed, by number
 	found []backup.Single          // what the file held of channels that we do not know
 	again *alarm                   // for when the file could not be written
 	owed  map[Conn]bool            // those who get the newest as soon as they take it
+	seeks bool                     // the chain is searched for what found names
 }
 
 // saveAgain is after what time a file that could not be written is tried again.
@@ -67,7 +68,7 @@ func newBackups(n *Node) (*backups, error) {
 	}
 	b := &backups{
 		n: n, key: backup.NewKey(base), kick: make(chan struct{}, 1), making: make(chan struct{}, 1),
-		known: map[wire.OutPoint]bool{}, young: map[uint64]backup.Single{}, owed: map[Conn]bool{},
+		known: map[wire.OutPoint]mark{}, young: map[uint64]backup.Single{}, owed: map[Conn]bool{},
 	}
 	b.again = n.newAlarm(b.changed)
 	if err := b.remember(); err != nil {
@@ -80,35 +81,6 @@ func newBackups(n *Node) (*backups, error) {
 	return b, nil
 }
 
-// find looks at the file that is there, before it is written for the first time: what it
-// holds of channels that this node does not know is nowhere else.
-func (b *backups) find() error {
-	file := b.n.cfg.Backups
-	if file == nil {
-		return nil
-	}
-	sealed, err := file.Load()
-	if err != nil || sealed == nil {
-		return err
-	}
-	list, err := b.open(sealed)
-	if err != nil {
-		name, failed := file.SetAside()
-		b.n.log.Warn("the channel backup on the disk is of another seed, or damaged: it is kept aside", "file", name, "err", err)
-		return failed
-	}
-	for _, s := range list {
-		if !b.known[s.Funding] {
-			b.found = append(b.found, s)
-		}
-	}
-	if len(b.found) > 0 {
-		b.n.log.Error("the channel backup on the disk holds channels that this node does not know: if they were lost, ask them back "+
-			"with \"fulgur restorechanbackup\"; the file goes on holding them", "channels", len(b.found))
-	}
-	return nil
-}
-
 // open reads a sealed backup of all channels.
 func (b *backups) open(sealed []byte) ([]backup.Single, error) {
 	plain, err := backup.Open(b.key, sealed)
@@ -116,27 +88,6 @@ func (b *backups) open(sealed []byte) ([]backup.Single, error) {
 		return nil, err
 	}
 	return backup.ParseMulti(plain)
-}
-
-// remember fills in what channels there were.
-func (b *backups) remember() error {
-	for from := uint64(0); ; {
-		page, err := b.n.db.ClosedChannels(from, 1000)
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, c := range page {
-			b.known[c.Funding] = true
-			from = c.ChanNum + 1
-		}
-	}
-	return b.n.db.Channels(func(_ uint64, rows channel.Rows) error {
-		b.known[rows.Core.Funding] = true
-		return nil
-	})
 }
 
 // changed asks for a new backup.
@@ -213,8 +164,8 @@ func (b *backups) giveAll(list []backup.Single) (bool, error) {
 	}
 	b.mu.Lock()
 	b.blob, b.given = blob, sum
-	for _, s := range list {
-		b.known[s.Funding] = true
+	for i := range list {
+		b.known[list[i].Funding] = markOf(&list[i])
 	}
 	b.mu.Unlock()
 	for _, c := range b.n.host.Conns() {
@@ -258,7 +209,7 @@ func (b *backups) save(list []backup.Single) (bool, error) {
 		return false, nil
 	}
 	b.mu.Lock()
-	b.found = slices.DeleteFunc(b.found, func(s backup.Single) bool { return b.known[s.Funding] })
+	b.found = slices.DeleteFunc(b.found, func(s backup.Single) bool { return b.known[s.Funding].covers(&s) })
 	list = slices.Concat(list, b.found)
 	b.mu.Unlock()
 	plain, err := backup.PlainMulti(list)
@@ -272,13 +223,6 @@ func (b *backups) save(list []backup.Single) (bool, error) {
 	}
 	b.written = sum
 	return true, nil
-}
-
-// lost: the file holds a channel of that funding that this node does not know.
-func (b *backups) lost(funding wire.OutPoint) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.ContainsFunc(b.found, func(s backup.Single) bool { return s.Funding == funding })
 }
 
 // cover puts a channel that is being opened into the backup: when it returns nil, the
@@ -380,7 +324,7 @@ func (b *backups) returned(c Conn, blob []byte) {
 		b.n.log.Warn("a peer returned a blob that is not ours", "peer", c.PubKey(), "err", err)
 		return
 	}
-	list = slices.DeleteFunc(list, func(s backup.Single) bool { return b.knows(s.Funding) })
+	list = slices.DeleteFunc(list, func(s backup.Single) bool { return b.knows(&s) })
 	if len(list) == 0 {
 		return
 	}
@@ -393,13 +337,6 @@ func (b *backups) returned(c Conn, blob []byte) {
 			b.n.log.Error("restore channels from a backup that a peer kept", "peer", c.PubKey(), "err", err)
 		}
 	})
-}
-
-// knows: we have the channel, or had it.
-func (b *backups) knows(funding wire.OutPoint) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.known[funding]
 }
 
 // singles are the backups of all channels that are not over.

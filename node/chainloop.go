@@ -192,6 +192,7 @@ func (n *Node) sight(current bool) { n.toSwitch(nil, forward.Chain{Current: curr
 func (n *Node) atTip(at lnwire.BlockRef) {
 	n.seen.Store(&at)
 	n.synced.Store(&at)
+	n.backups.lay(at.Height)
 	state, _ := n.backend.State()
 	n.sight(state.Up && state.Stale == "")
 	if rate, err := n.feeRate(0, commitTarget); err == nil {

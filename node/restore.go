@@ -125,7 +125,7 @@ func (n *Node) restore(ctx context.Context, list []backup.Single) (count int, er
 	defer n.backups.restoring.Unlock()
 	for i := range list {
 		s := &list[i]
-		if n.backups.knows(s.Funding) || n.channels.funding(s.Funding) != nil {
+		if n.backups.knows(s) || !n.supplant(ctx, s) {
 			continue
 		}
 		if failed := n.restoreOne(ctx, s); failed != nil {
@@ -138,6 +138,25 @@ func (n *Node) restore(ctx context.Context, list []backup.Single) (count int, er
 		n.backups.changed()
 	}
 	return count, err
+}
+
+// supplant makes room for a channel of a backup; false: the channel is there, or another
+// has the better claim to its funding output.
+func (n *Node) supplant(ctx context.Context, s *backup.Single) bool {
+	e := n.channels.funding(s.Funding)
+	if e == nil {
+		return true
+	}
+	info, err := n.look(ctx, e)
+	if err != nil || info.Terms.Peer == s.Peer && info.Terms.Keys.Funding.Index == s.Keys.Funding.Index {
+		return false
+	}
+	n.log.Warn("a channel names the funding output of one that was lost", "channel", s.Funding, "lost with", s.Peer, "named by", e.peer)
+	e.runner.Inbox.Put(turn.Item{Event: channel.Supplanted{Mined: mined(s)}})
+	if _, err := n.look(ctx, e); err != nil {
+		return false
+	}
+	return n.channels.funding(s.Funding) == nil
 }
 
 // formatOf is the format of a restored channel's commitments, as far as our balance in
@@ -204,7 +223,7 @@ func (n *Node) restoreOne(ctx context.Context, s *backup.Single) error {
 	case <-n.ctx.Done():
 		return errStopping
 	}
-	n.backups.restored(s.Funding)
+	n.backups.restored(s)
 	n.host.Keep(s.Peer, addresses...)
 	if c := n.host.Conn(s.Peer); c != nil {
 		e.runner.Inbox.Put(turn.Item{Event: channel.Connected{Features: n.negotiated(c)}, Conn: c})
@@ -232,8 +251,8 @@ func (n *Node) addressesOf(s *backup.Single) []string {
 }
 
 // restored notes a channel that is ours again.
-func (b *backups) restored(funding wire.OutPoint) {
+func (b *backups) restored(s *backup.Single) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.known[funding] = true
+	b.known[s.Funding] = markOf(s)
 }

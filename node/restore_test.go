@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -16,8 +17,11 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/backup"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/routing"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 // backupFile is a BackupFile in memory.
@@ -187,7 +191,7 @@ func TestBackupOfOpenings(t *testing.T) {
 	s.Funding.Index += 7
 	require.NoError(t, alice.backups.cover(e.num, s))
 	require.Contains(t, alice.holds(), s.Funding)
-	require.False(t, alice.backups.knows(s.Funding))
+	require.False(t, alice.backups.knows(&s))
 	alice.backups.mu.Lock()
 	blob := alice.backups.blob
 	alice.backups.mu.Unlock()
@@ -326,4 +330,90 @@ func TestBackupIsFirst(t *testing.T) {
 	require.Equal(t, []wire.OutPoint{funding}, list)
 	_, err = alice.ExportBackup(wire.OutPoint{})
 	require.ErrorIs(t, err, ErrNoSuchChannel)
+}
+
+// TestRestoreSupplants: a stranger names the funding of a lost channel before a peer's
+// blob comes: the channel is restored all the same, before and after a restart, and what
+// the stranger opened is forgotten.
+func TestRestoreSupplants(t *testing.T) {
+	bob := residentOf(t, chainOf(t), "bob")
+	bob.fund(100_000)
+	d := dealerOf(t, bob, "mallory")
+	name := func() backup.Single { // a channel that will never be
+		locs := keys.ChannelLocs(1)
+		points, err := d.ring.Basepoints(locs)
+		require.NoError(t, err)
+		const capacity = 500_000
+		d.ch = channel.New(&d.cfg, &crypto{signer: d.ring, pool: &pool{}}, 1, bob.ID())
+		d.step(channel.OpenAsked{
+			TempID: idOf("a lost channel"), Capacity: capacity, FeeRate: 2500, FundingFeeRate: 1000, Format: commitment.Anchors, Private: true,
+			Ours: dealerSide(points, capacity), Keys: locs, MinDepth: 3, Features: bob.Features(), At: bob.Tip(), Now: time.Now(),
+		})
+		d.pump("the opening", func() bool { return d.ch.Phase() == channel.AwaitReady })
+		op := d.ch.Info().Core.Funding
+		waitUntil(t, "the opening", func() bool { return bob.channels.funding(op) != nil })
+		var list []backup.Single
+		bob.until("backup", func() bool {
+			list, err = bob.backups.list()
+			require.NoError(t, err)
+			return len(list) > 0 && list[len(list)-1].Funding == op
+		})
+		s := list[len(list)-1]
+		s.Peer, s.SCID = ringOf(t, "alice").Node().ID(), lnwire.NewShortChannelID(100, 1, 0)
+		s.Keys = keys.ChannelLocs(77)
+		return s
+	}
+	lost := name()
+	n, err := bob.restore(t.Context(), []backup.Single{lost})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	shell, err := bob.Channel(t.Context(), lost.Funding)
+	require.NoError(t, err)
+	require.True(t, shell.Terms.Restored)
+	require.Contains(t, string(expect[*lnwire.Error](d.rogue).Data), "that of another channel")
+	n, err = bob.restore(t.Context(), []backup.Single{lost})
+	require.NoError(t, err)
+	require.Zero(t, n)
+
+	d.again()
+	lost = name()
+	bob.channels.funding(lost.Funding).runner.Inbox.Put(turn.Item{Event: channel.Supplanted{}}) // whyever it ends
+	bob.until("its end", func() bool { return bob.channels.funding(lost.Funding) == nil })
+	bob.restart()
+	n, err = bob.restore(t.Context(), []backup.Single{lost})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+}
+
+// TestGhostInTheFile: the node ended between the backup and the opening: the entry of a
+// channel that never was leaves the file, but not that of one that is in the chain.
+func TestGhostInTheFile(t *testing.T) {
+	alice, bob := couple(t)
+	alice.until("backup", func() bool { return len(alice.holds()) == 1 })
+	list, err := alice.backups.list()
+	require.NoError(t, err)
+	real, ghost := list[0], list[0]
+	real.SCID = lnwire.NewShortChannelID(real.SCID.Block()-1, 0, 0)
+	ghost.Funding.Hash[0]++
+	ghost.SCID = real.SCID
+	plain, err := backup.PlainMulti([]backup.Single{ghost, real})
+	require.NoError(t, err)
+	bob.stop()
+	require.NoError(t, alice.file.Save(alice.backups.seal(plain)))
+	alice.wipe()
+	alice.until("both", func() bool { return len(alice.holds()) == 2 })
+	due := lnwire.Height(real.SCID.Block()) + channel.Forgotten(real.Funder)
+	alice.backups.lay(due - 1)
+	require.False(t, alice.backups.seeks)
+	alice.until("the ghost goes", func() bool {
+		alice.backups.lay(due)
+		return slices.Equal(alice.holds(), []wire.OutPoint{real.Funding})
+	})
+	alice.until("the other is found", func() bool {
+		alice.backups.lay(due)
+		alice.backups.mu.Lock()
+		defer alice.backups.mu.Unlock()
+		return mined(&alice.backups.found[0])
+	})
+	require.Equal(t, list[0].SCID, alice.backups.found[0].SCID)
 }
