@@ -49,6 +49,8 @@ type DB struct {
 	tail    *tail // a backup follows; the writer's own
 	low     atomic.Bool
 
+	places places
+
 	numMu   sync.Mutex
 	numbers [2]reserve
 

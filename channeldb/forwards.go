@@ -65,7 +65,7 @@ func decodeForward(row []byte) (r forward.Record, err error) {
 	return r, d.end("forward")
 }
 
-// addForward numbers a record.
+// addForward numbers a record and enters it into what finds it.
 func (w *write) addForward(key, row []byte) error {
 	n, err := w.count(counterForward)
 	if err != nil {
@@ -75,7 +75,20 @@ func (w *write) addForward(key, row []byte) error {
 	if err := w.put(inForwards, index, row); err != nil {
 		return err
 	}
-	return w.put(inForwardTimes, append(key[:len(key):len(key)], index...), make([]byte, 0, sumLen))
+	at := ForwardCursor{At: number(key), Index: n}
+	if err := w.put(inForwardTimes, at.key(), make([]byte, 0, sumLen)); err != nil {
+		return err
+	}
+	rec, err := decodeForward(row)
+	if err != nil {
+		return err
+	}
+	for _, key := range channelKeys(at, &rec) {
+		if err := w.put(inForwardChannels, key, make([]byte, 0, sumLen)); err != nil {
+			return err
+		}
+	}
+	return w.countForwards(at.At, slice{1, uint64(rec.Fee())})
 }
 
 // ForwardQuery asks for forwards in the order of their settling.
@@ -85,7 +98,10 @@ type ForwardQuery struct {
 	After   ForwardCursor
 	Skip    uint64 // rows to pass over first
 	Limit   int
-	Reverse bool // latest first
+	Reverse bool // latest first; not together with In and Out
+	// In and Out leave only what came in, and went out, over one of these channels; empty:
+	// over any.
+	In, Out []lnwire.ShortChannelID
 }
 
 // ForwardCursor is the place of a forward in the order of time.
@@ -102,37 +118,42 @@ type Forward struct {
 
 // Forwards reads a page of the forwards that were paid for.
 func (db *DB) Forwards(q ForwardQuery) (list []Forward, err error) {
-	from, to := timeKey(q.From), uint64(math.MaxUint64)
+	low, high := ForwardCursor{At: timeKey(q.From)}, ForwardCursor{At: math.MaxUint64, Index: math.MaxUint64}
 	if !q.To.IsZero() {
-		to = timeKey(q.To)
+		high.At = timeKey(q.To)
 	}
-	low, high := ForwardCursor{At: from}.key(), ForwardCursor{At: to, Index: math.MaxUint64}.key()
 	if q.After != (ForwardCursor{}) {
 		if q.Reverse {
-			high = ForwardCursor{At: q.After.At, Index: q.After.Index - 1}.key()
+			high = ForwardCursor{At: q.After.At, Index: q.After.Index - 1}
 		} else {
-			low = ForwardCursor{At: q.After.At, Index: q.After.Index + 1}.key()
+			low = ForwardCursor{At: q.After.At, Index: q.After.Index + 1}
 		}
 	}
 	var found []ForwardCursor
-	visit := func(key, _ []byte) (bool, error) {
-		if len(key) != 16 {
-			return false, fmt.Errorf("read forwards: key is malformed: %w", ErrDamaged)
-		}
-		if string(key) < string(low) || string(key) > string(high) || len(found) >= q.Limit {
-			return false, nil
-		}
+	visit := func(at ForwardCursor) bool {
 		if q.Skip > 0 {
 			q.Skip--
-			return true, nil
+			return true
 		}
-		found = append(found, ForwardCursor{number(key), number(key[8:])})
-		return true, nil
+		found = append(found, at)
+		return len(found) < q.Limit
 	}
-	if q.Reverse {
-		err = db.scanBack(inForwardTimes, high, visit)
-	} else {
-		err = db.scan(inForwardTimes, low, visit)
+	switch {
+	case q.Limit <= 0:
+	case len(q.In)+len(q.Out) > 0:
+		page, skip := q.page(), q.Skip
+		if at, ok := db.places.find(page, skip); ok {
+			low, q.Skip = at, 0
+		}
+		if err = db.walkChannels(q.In, q.Out, low, high, visit); err == nil && len(found) > 0 {
+			db.places.keep(page, skip+uint64(len(found)), found[len(found)-1].next())
+		}
+	case q.Reverse:
+		err = db.walkTimes(low, high, true, visit)
+	default:
+		if low, q.Skip, err = db.leap(low, q.Skip); err == nil {
+			err = db.walkTimes(low, high, false, visit)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -140,8 +161,42 @@ func (db *DB) Forwards(q ForwardQuery) (list []Forward, err error) {
 	return db.forwardsAt(found)
 }
 
+// walkTimes gives forwards by time until visit returns false.
+func (db *DB) walkTimes(low, high ForwardCursor, back bool, visit func(ForwardCursor) bool) error {
+	each := func(key, _ []byte) (bool, error) {
+		at, err := cursorOf(key)
+		if err != nil || at.less(low) || high.less(at) {
+			return false, err
+		}
+		return visit(at), nil
+	}
+	if back {
+		return db.scanBack(inForwardTimes, high.key(), each)
+	}
+	return db.scan(inForwardTimes, low.key(), each)
+}
+
+func cursorOf(key []byte) (ForwardCursor, error) {
+	if len(key) != 16 {
+		return ForwardCursor{}, fmt.Errorf("read forwards: key is malformed: %w", ErrDamaged)
+	}
+	return ForwardCursor{number(key), number(key[8:])}, nil
+}
+
+func (c ForwardCursor) less(d ForwardCursor) bool {
+	return c.At < d.At || c.At == d.At && c.Index < d.Index
+}
+
+// next is the place right behind; of the last of all there is none.
+func (c ForwardCursor) next() ForwardCursor {
+	if c.Index++; c.Index == 0 {
+		c.At++
+	}
+	return c
+}
+
 func (c ForwardCursor) key() []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, c.At), c.Index)
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(make([]byte, 0, 16), c.At), c.Index)
 }
 
 func (db *DB) forwardsAt(found []ForwardCursor) (list []Forward, err error) {

@@ -286,6 +286,18 @@ func decodePart(outer *dec, l *lister) (p invoice.Part) {
 	return p
 }
 
+// putInvoice adds an invoice or changes it.
+func (w *write) putInvoice(hash, row []byte) error {
+	g, err := glanceInvoice(row)
+	if err != nil {
+		return err
+	}
+	if err := w.enter(invoiceList, g.number, g.created, g.marked); err != nil {
+		return err
+	}
+	return w.put(inInvoices, hash, row)
+}
+
 // forgetInvoice deletes an invoice with what finds it.
 func (w *write) forgetInvoice(hash []byte) error {
 	row, err := w.get(inInvoices, hash)
@@ -294,6 +306,9 @@ func (w *write) forgetInvoice(hash []byte) error {
 	}
 	inv, err := decodeInvoice(hash, row)
 	if err != nil {
+		return err
+	}
+	if err := w.leave(invoiceList, inv.AddIndex); err != nil {
 		return err
 	}
 	for _, gone := range []struct {
@@ -380,45 +395,48 @@ type PageQuery struct {
 	After   uint64
 	Limit   int
 	Reverse bool // descending
+	// From and To bound the second of creation (unix), both inclusive; 0: no bound. Not
+	// for settled invoices.
+	From, To int64
+	// Marked leaves only payments that succeeded, or invoices that are pending.
+	Marked bool
 }
 
 // InvoicesAdded reads invoices by add index.
-func (db *DB) InvoicesAdded(q PageQuery) ([]*invoice.Invoice, error) {
-	return db.invoicesBy(inInvoiceAdded, q)
+func (db *DB) InvoicesAdded(q PageQuery) (found []*invoice.Invoice, err error) {
+	err = db.walkList(invoiceList, q, func(r *reader, _ uint64, hash []byte) (bool, error) {
+		inv, err := r.invoice(hash)
+		if inv != nil && q.meets(second(inv.CreatedAt)) {
+			found = append(found, inv)
+		}
+		return len(found) < q.Limit, err
+	})
+	return found, err
 }
 
 // InvoicesSettled reads settled invoices by settle index.
 func (db *DB) InvoicesSettled(q PageQuery) ([]*invoice.Invoice, error) {
-	return db.invoicesBy(inInvoiceSettled, q)
-}
-
-func (db *DB) invoicesBy(b bucket, q PageQuery) ([]*invoice.Invoice, error) {
-	hashes, _, err := db.indexPage(b, q)
+	if q.Limit <= 0 || q.Reverse && q.After == 1 {
+		return nil, nil
+	}
+	var hashes [][]byte
+	visit := func(_, row []byte) (bool, error) {
+		hashes = append(hashes, append([]byte{}, row...))
+		return len(hashes) < q.Limit, nil
+	}
+	var err error
+	switch {
+	case !q.Reverse:
+		err = db.scan(inInvoiceSettled, binary.BigEndian.AppendUint64(nil, q.After+1), visit)
+	case q.After == 0:
+		err = db.scanBack(inInvoiceSettled, nil, visit)
+	default:
+		err = db.scanBack(inInvoiceSettled, binary.BigEndian.AppendUint64(nil, q.After-1), visit)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return db.invoicesOf(hashes)
-}
-
-// indexPage reads a page of an index by number: what it finds, and the numbers.
-func (db *DB) indexPage(b bucket, q PageQuery) (values [][]byte, numbers []uint64, err error) {
-	if q.Limit <= 0 || q.Reverse && q.After == 1 {
-		return nil, nil, nil
-	}
-	visit := func(key, row []byte) (bool, error) {
-		values = append(values, append([]byte{}, row...))
-		numbers = append(numbers, number(key))
-		return len(values) < q.Limit, nil
-	}
-	switch {
-	case !q.Reverse:
-		err = db.scan(b, binary.BigEndian.AppendUint64(nil, q.After+1), visit)
-	case q.After == 0:
-		err = db.scanBack(b, nil, visit)
-	default:
-		err = db.scanBack(b, binary.BigEndian.AppendUint64(nil, q.After-1), visit)
-	}
-	return values, numbers, err
 }
 
 // AnswerOf reads the answer that waits for an incoming HTLC; false when none does.

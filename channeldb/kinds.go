@@ -44,6 +44,9 @@ const (
 	inBlobs
 	inInvoiceSecrets
 	inWishes
+	inZones
+	inForwardCounts
+	inForwardChannels
 	numBuckets
 )
 
@@ -56,6 +59,7 @@ var bucketNames = [numBuckets]string{
 	inPaymentIndex: "payment-index", inAttempts: "attempts", inScores: "scores",
 	inOpenInvoices: "open-invoices", inOpenPayments: "open-payments", inPaymentNumber: "payment-number",
 	inBlobs: "blobs", inInvoiceSecrets: "invoice-secrets", inWishes: "sweep-wishes",
+	inZones: "zones", inForwardCounts: "forward-counts", inForwardChannels: "forward-channels",
 }
 
 // String is the bucket's name in the file.

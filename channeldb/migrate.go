@@ -15,6 +15,10 @@ type step struct {
 	// minReader is set when programs before this schema can no longer read the file.
 	minReader uint64
 	run       func(w *write) error
+	// part is in place of run when one transaction would be too large: it is called, each
+	// time in a transaction of its own, until it reports that all is done. It must find in
+	// the file how far it came, also when a crash was between.
+	part func(w *write) (done bool, err error)
 }
 
 // steps lead from an empty file to the schema of this program: its number is how
@@ -24,6 +28,7 @@ var steps = []step{
 	{name: "keep blobs for peers", run: makeBuckets},
 	{name: "find invoices by their secrets", minReader: 3, run: indexSecrets},
 	{name: "keep what users wish of sweeps", run: makeBuckets},
+	{name: "page through lists from any place", minReader: 5, part: indexLists},
 }
 
 // makeBuckets makes those that are not there. A later step that adds a kind of row
@@ -108,29 +113,43 @@ func (db *DB) refuse(m meta, ours uint64) error {
 // migrate runs the steps that the file has not seen.
 func (db *DB) migrate(steps []step) error {
 	for n := range steps {
-		err := db.update(func(w *write) error {
-			m := meta{genesis: db.opts.Genesis}
-			var err error
-			if w.bucket(inMeta) != nil {
-				if m, err = w.meta(); err != nil {
-					return err
-				}
-			}
-			if m.schema > uint64(n) {
-				return errDone
-			}
-			if err := steps[n].run(w); err != nil {
+		for done := false; !done; {
+			err := db.update(func(w *write) (err error) {
+				done, err = db.migrateBy(w, &steps[n], uint64(n))
 				return err
+			})
+			if err != nil && err != errDone {
+				return fmt.Errorf("migrate to schema %d (%s): %w", n+1, steps[n].name, err)
 			}
-			m.schema = uint64(n + 1)
-			m.minReader = max(m.minReader, steps[n].minReader)
-			return w.setMeta(m)
-		})
-		if err != nil && err != errDone {
-			return fmt.Errorf("migrate to schema %d (%s): %w", n+1, steps[n].name, err)
 		}
 	}
 	return nil
+}
+
+// migrateBy runs a step that leads from schema n, or a part of it.
+func (db *DB) migrateBy(w *write, s *step, n uint64) (done bool, err error) {
+	m := meta{genesis: db.opts.Genesis}
+	if w.bucket(inMeta) != nil {
+		if m, err = w.meta(); err != nil {
+			return false, err
+		}
+	}
+	if m.schema > n {
+		return true, errDone
+	}
+	if done = true; s.part != nil {
+		done, err = s.part(w)
+	} else {
+		err = s.run(w)
+	}
+	if err != nil {
+		return false, err
+	}
+	if done {
+		m.schema = n + 1
+	}
+	m.minReader = max(m.minReader, s.minReader) // from the first part on: the file is in between
+	return done, w.setMeta(m)
 }
 
 // errDone says that a step was run before.

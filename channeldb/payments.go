@@ -243,6 +243,33 @@ func (w *write) addPayment(hash, row []byte) error {
 	if err := w.put(inPaymentNumber, hash, index); err != nil {
 		return err
 	}
+	g, err := glancePayment(row)
+	if err != nil {
+		return err
+	}
+	if err := w.enter(paymentList, n, g.created, g.marked); err != nil {
+		return err
+	}
+	return w.put(inPayments, hash, row)
+}
+
+// putPayment changes a payment.
+func (w *write) putPayment(hash, row []byte) error {
+	g, err := glancePayment(row)
+	if err != nil {
+		return err
+	}
+	if g.marked { // once it was entered, only this is news
+		index, err := w.get(inPaymentNumber, hash)
+		if err != nil {
+			return err
+		}
+		if index != nil {
+			if err := w.enter(paymentList, number(index), g.created, true); err != nil {
+				return err
+			}
+		}
+	}
 	return w.put(inPayments, hash, row)
 }
 
@@ -250,6 +277,9 @@ func (w *write) addPayment(hash, row []byte) error {
 func (w *write) forgetPayment(hash []byte) error {
 	index, err := w.get(inPaymentNumber, hash)
 	if err != nil || index == nil {
+		return err
+	}
+	if err := w.leave(paymentList, number(index)); err != nil {
 		return err
 	}
 	for _, gone := range []struct {
@@ -306,13 +336,28 @@ func (r *reader) payment(hash []byte) (*Payment, error) {
 }
 
 // Payments reads payments by index.
-func (db *DB) Payments(q PageQuery) ([]*Payment, error) {
-	hashes, _, err := db.indexPage(inPaymentIndex, q)
-	if err != nil {
-		return nil, err
-	}
-	return db.paymentsOf(hashes)
+func (db *DB) Payments(q PageQuery) (found []*Payment, err error) {
+	err = db.walkList(paymentList, q, func(r *reader, n uint64, hash []byte) (bool, error) {
+		if q.From != 0 || q.To != 0 {
+			row, err := r.get(inPayments, hash)
+			if err != nil {
+				return false, err
+			}
+			if g, err := glancePayment(row); err != nil || !q.meets(g.created) {
+				return true, err
+			}
+		}
+		p, err := r.payment(hash)
+		if p != nil {
+			found = append(found, p)
+		}
+		return len(found) < q.Limit, err
+	})
+	return found, err
 }
+
+// CountPayments is how many payments there are.
+func (db *DB) CountPayments() (uint64, error) { return db.countList(paymentList) }
 
 // OpenPayments reads the payments in flight: what a node starts with.
 func (db *DB) OpenPayments() ([]*Payment, error) {

@@ -96,6 +96,10 @@ func (w *write) delPrefix(b bucket, prefix []byte, limit int) (n int, all bool, 
 // apply does one op.
 func (w *write) apply(o op) error {
 	switch {
+	case o.b == inInvoices && o.v == put:
+		return w.putInvoice(o.key, o.row)
+	case o.b == inPayments && o.v == put:
+		return w.putPayment(o.key, o.row)
 	case o.v == put:
 		return w.put(o.b, o.key, o.row)
 	case o.v == del:

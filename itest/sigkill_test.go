@@ -222,7 +222,7 @@ func (s *siege) check(start []int64) {
 // been paid by two attempts.
 func (s *siege) paid() map[string]int64 {
 	s.t.Helper()
-	list, err := s.alice.LN.ListPayments(rig.Soon(s.t), &lnrpc.ListPaymentsRequest{IncludeIncomplete: true})
+	list, err := s.alice.LN.ListPayments(rig.Soon(s.t), &lnrpc.ListPaymentsRequest{IncludeIncomplete: true, MaxPayments: 100_000})
 	require.NoError(s.t, err)
 	out := map[string]int64{}
 	for _, p := range list.Payments {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -135,6 +136,9 @@ func (n *Node) ClosedChannels(from uint64, limit int) ([]channel.ClosedRow, erro
 func (n *Node) Forwards(q channeldb.ForwardQuery) ([]channeldb.Forward, error) {
 	return n.db.Forwards(q)
 }
+
+// ForwardFees is what the forwards since a time have earned.
+func (n *Node) ForwardFees(since time.Time) (lnwire.MilliSat, error) { return n.db.ForwardFees(since) }
 
 // SetPolicy changes what we ask for forwarding over a channel, or over all for a nil
 // funding. change gets the present policy. It returns the channels that were changed.

@@ -127,3 +127,6 @@ func (n *Node) InvoiceEvents() *Subscription[invoice.Notice] { return n.invoices
 
 // Payments is a page of payments by their index.
 func (n *Node) Payments(q channeldb.PageQuery) ([]*channeldb.Payment, error) { return n.db.Payments(q) }
+
+// CountPayments is how many payments there are.
+func (n *Node) CountPayments() (uint64, error) { return n.db.CountPayments() }

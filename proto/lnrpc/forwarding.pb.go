@@ -611,7 +611,7 @@ type ForwardingHistoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Seconds; 0: from the beginning.
 	StartTime uint64 `protobuf:"varint,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Seconds; 0: until now.
+	// Seconds, up to the very beginning of this one; 0: until now.
 	EndTime uint64 `protobuf:"varint,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// How many events to skip.
 	IndexOffset uint32 `protobuf:"varint,3,opt,name=index_offset,json=indexOffset,proto3" json:"index_offset,omitempty"`

@@ -865,11 +865,11 @@ type ListPaymentsRequest struct {
 	IncludeIncomplete bool `protobuf:"varint,1,opt,name=include_incomplete,json=includeIncomplete,proto3" json:"include_incomplete,omitempty"`
 	// The page begins after this payment_index, or ends before it if reversed; 0 with reversed: at the newest.
 	IndexOffset uint64 `protobuf:"varint,2,opt,name=index_offset,json=indexOffset,proto3" json:"index_offset,omitempty"`
-	// Page size; 0: all.
+	// Page size; 0: 100.
 	MaxPayments uint64 `protobuf:"varint,3,opt,name=max_payments,json=maxPayments,proto3" json:"max_payments,omitempty"`
 	// The page before index_offset; within the page the order stays from old to new.
 	Reversed bool `protobuf:"varint,4,opt,name=reversed,proto3" json:"reversed,omitempty"`
-	// Fill in total_num_payments, which takes time.
+	// Fill in total_num_payments.
 	CountTotalPayments bool   `protobuf:"varint,5,opt,name=count_total_payments,json=countTotalPayments,proto3" json:"count_total_payments,omitempty"`
 	CreationDateStart  uint64 `protobuf:"varint,6,opt,name=creation_date_start,json=creationDateStart,proto3" json:"creation_date_start,omitempty"`
 	// Seconds; 0: no limit.

@@ -48,7 +48,7 @@ func (f *fake) rows(q node.PageQuery, index func(*invoice.Invoice) uint64) (out 
 			i = f.invoices[len(f.invoices)-1-n]
 		}
 		at := index(i)
-		if at == 0 || len(out) == q.Limit || !q.Reverse && at <= q.After || q.Reverse && q.After != 0 && at >= q.After {
+		if at == 0 || len(out) == q.Limit || !q.Reverse && at <= q.After || q.Reverse && q.After != 0 && at >= q.After || q.Marked && i.State.Final() {
 			continue
 		}
 		out = append(out, i)
@@ -89,7 +89,7 @@ func TestPagesOfInvoices(t *testing.T) {
 		require.Equal(t, c.first, out.FirstIndexOffset, c.name)
 		require.Equal(t, c.last, out.LastIndexOffset, c.name)
 	}
-	_, err := s.ListInvoices(t.Context(), &lnrpc.ListInvoiceRequest{CreationDateStart: 2, CreationDateEnd: 1})
+	_, err := s.ListInvoices(t.Context(), &lnrpc.ListInvoiceRequest{CreationDateStart: 2, CreationDateEnd: 2})
 	require.ErrorContains(t, err, "creation_date_start")
 }
 

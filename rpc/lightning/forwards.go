@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"google.golang.org/grpc/status"
@@ -18,27 +17,20 @@ import (
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
-// forwardPage is the size of a page of forwards if the caller does not say, and
-// maxForwards the largest.
-const (
-	forwardPage = 100
-	maxForwards = 50_000
-)
+// maxForwards is the largest page of forwards.
+const maxForwards = 50_000
 
 // ForwardingHistory is a page of the forwards that were paid for, from old to new.
 func (s *Service) ForwardingHistory(ctx context.Context, req *lnrpc.ForwardingHistoryRequest) (*lnrpc.ForwardingHistoryResponse, error) {
 	if req.NumMaxEvents > maxForwards {
 		return nil, translate.Invalid("num_max_events", "%d is above the most of %d", req.NumMaxEvents, maxForwards)
 	}
-	q := node.ForwardQuery{From: unixTime(req.StartTime), To: unixTime(req.EndTime), Limit: readPage}
-	if !q.To.IsZero() { // the whole second
-		q.To = q.To.Add(time.Second - 1)
+	if len(req.IncomingChanIds)+len(req.OutgoingChanIds) > maxFilter {
+		return nil, translate.Invalid("incoming_chan_ids", "with outgoing_chan_ids there are more than %d", maxFilter)
 	}
-	limit := pageSize(uint64(req.NumMaxEvents), forwardPage)
-	out := &lnrpc.ForwardingHistoryResponse{LastOffsetIndex: req.IndexOffset}
-	filtered := len(req.IncomingChanIds)+len(req.OutgoingChanIds) > 0
-	if !filtered {
-		q.Skip, q.Limit = uint64(req.IndexOffset), limit
+	q := node.ForwardQuery{
+		From: unixTime(req.StartTime), To: unixTime(req.EndTime), Skip: uint64(req.IndexOffset),
+		In: shortIDs(req.IncomingChanIds), Out: shortIDs(req.OutgoingChanIds),
 	}
 	names := peerNames{s: s, known: map[lnwire.PubKey]string{}}
 	if req.PeerAliasLookup {
@@ -47,41 +39,40 @@ func (s *Service) ForwardingHistory(ctx context.Context, req *lnrpc.ForwardingHi
 			return nil, err
 		}
 	}
-	for skip := req.IndexOffset; ; {
+	out := &lnrpc.ForwardingHistoryResponse{LastOffsetIndex: req.IndexOffset}
+	for left := pageSize(uint64(req.NumMaxEvents)); left > 0; {
+		if err := ctx.Err(); err != nil {
+			return nil, status.FromContextError(err).Err()
+		}
+		q.Limit = min(readPage, left)
 		rows, err := s.node.Forwards(q)
 		if err != nil {
 			return nil, err
 		}
 		for i := range rows {
 			f := &rows[i]
-			switch {
-			case filtered && (!passes(req.IncomingChanIds, f.InSCID) || !passes(req.OutgoingChanIds, f.OutSCID)):
-				continue
-			case filtered && skip > 0:
-				skip--
-				continue
-			}
 			m := forwardEvent(f)
 			m.PeerAliasIn, m.PeerAliasOut = names.of(f.InSCID), names.of(f.OutSCID)
 			out.ForwardingEvents = append(out.ForwardingEvents, m)
-			out.LastOffsetIndex++
-			if len(out.ForwardingEvents) == limit {
-				return out, nil
-			}
 		}
-		if len(rows) < q.Limit {
-			return out, nil
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, status.FromContextError(err).Err()
+		if left -= len(rows); len(rows) < q.Limit {
+			break
 		}
 		q.After, q.Skip = rows[len(rows)-1].Cursor, 0
 	}
+	out.LastOffsetIndex += uint32(len(out.ForwardingEvents))
+	return out, nil
 }
 
-// passes: an empty filter lets everything through.
-func passes(filter []uint64, id lnwire.ShortChannelID) bool {
-	return len(filter) == 0 || slices.Contains(filter, uint64(id))
+// maxFilter bounds the channels of a filter.
+const maxFilter = 10_000
+
+func shortIDs(ids []uint64) []lnwire.ShortChannelID {
+	list := make([]lnwire.ShortChannelID, len(ids))
+	for i, id := range ids {
+		list[i] = lnwire.ShortChannelID(id)
+	}
+	return list
 }
 
 // unixTime reads seconds; 0 is no time.
@@ -165,39 +156,26 @@ func (s *Service) FeeReport(ctx context.Context, _ *lnrpc.FeeReportRequest) (*ln
 			FeeRate: float64(p.FeePPM) / ppm, InboundBaseFeeMsat: p.InboundBase, InboundFeePerMil: p.InboundPPM,
 		})
 	}
-	err = s.earned(ctx, out)
+	err = s.earned(out)
 	return out, err
 }
 
 const ppm = 1_000_000
 
 // earned sums the fees of the last day, week and month.
-func (s *Service) earned(ctx context.Context, out *lnrpc.FeeReportResponse) error {
+func (s *Service) earned(out *lnrpc.FeeReportResponse) error {
 	const day = 24 * time.Hour
 	now := time.Now()
-	q := node.ForwardQuery{From: now.Add(-30 * day), Limit: readPage}
-	var sums [3]lnwire.MilliSat
-	for {
-		rows, err := s.node.Forwards(q)
+	for _, span := range []struct {
+		length time.Duration
+		sum    *uint64
+	}{{day, &out.DayFeeSum}, {7 * day, &out.WeekFeeSum}, {30 * day, &out.MonthFeeSum}} {
+		sum, err := s.node.ForwardFees(now.Add(-span.length))
 		if err != nil {
 			return err
 		}
-		for i := range rows {
-			for j, span := range [3]time.Duration{day, 7 * day, 30 * day} {
-				if now.Sub(rows[i].SettledAt) <= span {
-					sums[j] += rows[i].Fee()
-				}
-			}
-		}
-		if len(rows) < readPage {
-			break
-		}
-		if err := ctx.Err(); err != nil {
-			return status.FromContextError(err).Err()
-		}
-		q.After = rows[len(rows)-1].Cursor
+		*span.sum = uint64(sum.Sat())
 	}
-	out.DayFeeSum, out.WeekFeeSum, out.MonthFeeSum = uint64(sums[0].Sat()), uint64(sums[1].Sat()), uint64(sums[2].Sat())
 	return nil
 }
 

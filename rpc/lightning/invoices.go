@@ -2,6 +2,7 @@ package lightning
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"google.golang.org/grpc/codes"
@@ -75,8 +76,9 @@ func (s *Service) LookupInvoice(_ context.Context, req *lnrpc.PaymentHash) (*lnr
 	return translate.Invoice(&inv), nil
 }
 
-// invoicePage is the size of a page of invoices if the caller does not say.
-const invoicePage = 100
+// listPage is the size of a page of invoices, payments or forwards if the caller does not
+// say.
+const listPage = 100
 
 // readPage is how many rows are read at a time when most are passed over.
 const readPage = 1000
@@ -86,13 +88,12 @@ func (s *Service) ListInvoices(ctx context.Context, req *lnrpc.ListInvoiceReques
 	if err := dates(req.CreationDateStart, req.CreationDateEnd); err != nil {
 		return nil, err
 	}
-	limit := pageSize(req.NumMaxInvoices, invoicePage)
-	keep := func(i *invoice.Invoice) bool {
-		return (!req.PendingOnly || !i.State.Final()) &&
-			within(translate.Unix(i.CreatedAt), req.CreationDateStart, req.CreationDateEnd)
+	q := node.PageQuery{
+		After: req.IndexOffset, Reverse: req.Reversed, Marked: req.PendingOnly,
+		From: second(req.CreationDateStart), To: second(req.CreationDateEnd),
 	}
 	index := func(i *invoice.Invoice) uint64 { return i.AddIndex }
-	list, err := page(ctx, s.node.InvoicesAdded, req.IndexOffset, limit, req.Reversed, keep, index)
+	list, err := page(ctx, s.node.InvoicesAdded, q, pageSize(req.NumMaxInvoices), index)
 	if err != nil {
 		return nil, err
 	}
@@ -106,54 +107,45 @@ func (s *Service) ListInvoices(ctx context.Context, req *lnrpc.ListInvoiceReques
 	return out, nil
 }
 
-// pageSize reads the size of a page; 0 stands for the default, 0 as a default for all.
-func pageSize(asked uint64, byDefault int) int {
+// pageSize reads the size of a page.
+func pageSize(asked uint64) int {
 	const all = 1 << 30
-	switch {
-	case asked == 0 && byDefault == 0:
-		return all
-	case asked == 0:
-		return byDefault
+	if asked == 0 {
+		return listPage
 	}
 	return int(min(asked, all))
 }
 
 func dates(start, end uint64) error {
-	if end != 0 && start > end {
+	if start != 0 && end != 0 && start >= end {
 		return translate.Invalid("creation_date_start", "start date(%v) must be before end date(%v)", start, end)
 	}
 	return nil
 }
 
-func within(at int64, start, end uint64) bool {
-	return at >= 0 && uint64(at) >= start && (end == 0 || uint64(at) <= end)
-}
+// second reads a date; there is none as late as the last ones.
+func second(date uint64) int64 { return int64(min(date, math.MaxInt64)) }
 
-// page reads rows behind an index, or before it if reversed, and keeps the first limit
-// of them that pass. They come in rising order either way.
-func page[T any](ctx context.Context, read func(node.PageQuery) ([]*T, error), after uint64, limit int, reversed bool,
-	keep func(*T) bool, index func(*T) uint64) ([]*T, error) {
+// page reads rows in pages that are bounded, up to limit of them. They come in rising
+// order, also when they are read from the end.
+func page[T any](ctx context.Context, read func(node.PageQuery) ([]*T, error), q node.PageQuery, limit int, index func(*T) uint64) ([]*T, error) {
 	var out []*T
 	for len(out) < limit {
 		if err := ctx.Err(); err != nil {
 			return nil, status.FromContextError(err).Err()
 		}
-		size := min(readPage, limit)
-		rows, err := read(node.PageQuery{After: after, Limit: size, Reverse: reversed})
+		q.Limit = min(readPage, limit-len(out))
+		rows, err := read(q)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rows {
-			after = index(r)
-			if len(out) < limit && keep(r) {
-				out = append(out, r)
-			}
-		}
-		if len(rows) < size || reversed && after <= 1 {
+		out = append(out, rows...)
+		if len(rows) < q.Limit {
 			break
 		}
+		q.After = index(rows[len(rows)-1])
 	}
-	if reversed {
+	if q.Reverse {
 		slices.Reverse(out)
 	}
 	return out, nil

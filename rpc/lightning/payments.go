@@ -20,12 +20,12 @@ func (s *Service) ListPayments(ctx context.Context, req *lnrpc.ListPaymentsReque
 	if err := dates(req.CreationDateStart, req.CreationDateEnd); err != nil {
 		return nil, err
 	}
-	keep := func(p *node.Payment) bool {
-		return (req.IncludeIncomplete || p.Status == routing.Succeeded) &&
-			within(translate.Unix(p.CreatedAt), req.CreationDateStart, req.CreationDateEnd)
+	q := node.PageQuery{
+		After: req.IndexOffset, Reverse: req.Reversed, Marked: !req.IncludeIncomplete,
+		From: second(req.CreationDateStart), To: second(req.CreationDateEnd),
 	}
 	index := func(p *node.Payment) uint64 { return p.Index }
-	list, err := page(ctx, s.node.Payments, req.IndexOffset, pageSize(req.MaxPayments, 0), req.Reversed, keep, index)
+	list, err := page(ctx, s.node.Payments, q, pageSize(req.MaxPayments), index)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Service) ListPayments(ctx context.Context, req *lnrpc.ListPaymentsReque
 		out.FirstIndexOffset, out.LastIndexOffset = list[0].Index, list[len(list)-1].Index
 	}
 	if req.CountTotalPayments {
-		out.TotalNumPayments, err = s.countPayments(ctx)
+		out.TotalNumPayments, err = s.node.CountPayments()
 	}
 	return out, err
 }
@@ -66,11 +66,6 @@ func (s *Service) eachPayment(ctx context.Context, f func(*node.Payment)) error 
 			return nil
 		}
 	}
-}
-
-func (s *Service) countPayments(ctx context.Context) (n uint64, err error) {
-	err = s.eachPayment(ctx, func(*node.Payment) { n++ })
-	return n, err
 }
 
 // errKeepsAttempts: an attempt is never forgotten without its payment.

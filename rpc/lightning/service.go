@@ -79,6 +79,7 @@ type Channels interface {
 	ChannelEvents() *node.Subscription[node.ChannelEvent]
 	SetPolicy(context.Context, *wire.OutPoint, func(channel.LinkState) (channel.Policy, error)) ([]wire.OutPoint, error)
 	Forwards(node.ForwardQuery) ([]node.Forward, error)
+	ForwardFees(since time.Time) (lnwire.MilliSat, error)
 }
 
 // Invoices are what others shall pay.
@@ -94,6 +95,7 @@ type Invoices interface {
 // Payments are what we pay.
 type Payments interface {
 	Payments(node.PageQuery) ([]*node.Payment, error)
+	CountPayments() (uint64, error)
 	PaymentRow(lnwire.Hash) (*node.Payment, error)
 	DeletePayments(...lnwire.Hash) error
 	FindRoute(routing.Query) (routing.Route, error)

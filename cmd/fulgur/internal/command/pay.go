@@ -332,7 +332,7 @@ func way(r *lnrpc.Route) string {
 var paymentCommands = []spec{{
 	name: "listpayments", group: groupPayments, usage: "the payments made, the newest last", example: "listpayments --include_incomplete --max_payments=20", do: listPayments,
 	flags: append([]cli.Flag{
-		flagBool("include_incomplete", "also those that failed or are under way"), flagUint("max_payments", "so many (default: all)"), flagBool("count_total_payments", "count all of them too"),
+		flagBool("include_incomplete", "also those that failed or are under way"), flagUint("max_payments", "so many (default: 100)"), flagBool("count_total_payments", "count all of them too"),
 	}, pageFlags...),
 }, {
 	name: "deletepayments", group: groupPayments, usage: "forget payments that have ended", example: "deletepayments --all --failed_htlcs_only", do: deletePayments,
