@@ -56,6 +56,7 @@ func (n *Node) walker() *chainntnfs.Walker {
 			return nil
 		}
 	}
+	n.searched.Store(&at.Height)
 	return chainntnfs.NewWalker(n.backend, at, append([]lnwire.BlockRef{genesis}, known...)...)
 }
 

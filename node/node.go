@@ -135,6 +135,7 @@ type Node struct {
 	opens      opens
 	seen       atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
 	synced     atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
+	searched   atomic.Pointer[lnwire.Height]   // from where on blocks are looked through in this run
 	lost       atomic.Pointer[chainntnfs.Lost] // the last block that the backend had forgotten
 	closes     closes
 	fees       feeTable

@@ -30,24 +30,27 @@ type Verifier interface {
 	Verify(raw []byte, client netip.Addr) (macaroons.Token, error)
 }
 
-// admit decides whether a call may pass: by the phase, then by the macaroon.
-func (s *Server) admit(ctx context.Context, service, method string) error {
+// admit decides whether a call may pass: by the phase, then by the macaroon. The service finds the token in the context.
+func (s *Server) admit(ctx context.Context, service, method string) (context.Context, error) {
 	if err := refuse(s.phase.state(), service, method); err != nil {
-		return err
+		return nil, err
 	}
 	if unguarded[service] || s.cfg.NoMacaroons {
-		return nil
+		return ctx, nil
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	token, err := s.verify(md[mdMacaroon], clientOf(ctx, md))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	needs, ok := permissions[method]
 	if !ok {
-		return fmt.Errorf("%s: unknown permissions required for method", method)
+		return nil, fmt.Errorf("%s: unknown permissions required for method", method)
 	}
-	return token.Allows(method, needs)
+	if err := token.Allows(method, needs); err != nil {
+		return nil, err
+	}
+	return macaroons.NewContext(ctx, token), nil
 }
 
 // verify checks the one macaroon that a call must carry.

@@ -24,8 +24,9 @@ type late struct {
 	life context.Context // ends when the server stops
 }
 
-// gate decides whether a call may pass; the error is what the caller is told.
-type gate func(ctx context.Context, service, method string) error
+// gate decides whether a call may pass; the error is what the caller is told. The context that it gives is the call's
+// from there on: it knows who calls.
+type gate func(ctx context.Context, service, method string) (context.Context, error)
 
 // describe returns the description under which the service is registered.
 func (l *late) describe(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
@@ -62,7 +63,8 @@ func (l *late) handler(name string, next grpc.StreamHandler) grpc.StreamHandler 
 				err = status.Error(codes.Internal, "internal error")
 			}
 		}()
-		if err := l.gate(stream.Context(), l.name, method); err != nil {
+		ctx, err := l.gate(stream.Context(), l.name, method)
+		if err != nil {
 			l.log.Debug("call refused", "method", method, "err", err)
 			return err
 		}
@@ -70,7 +72,7 @@ func (l *late) handler(name string, next grpc.StreamHandler) grpc.StreamHandler 
 		if impl == nil {
 			return status.Error(codes.Unimplemented, "unknown service "+l.name)
 		}
-		err = next(*impl, stream)
+		err = next(*impl, knownStream{stream, ctx})
 		if err != nil {
 			l.log.Info("call failed", "method", method, "err", err)
 		}
@@ -96,7 +98,7 @@ func (l *late) endWithServer(next grpc.StreamHandler) grpc.StreamHandler {
 		ctx, cancel := context.WithCancel(stream.Context())
 		defer cancel()
 		defer context.AfterFunc(l.life, cancel)()
-		err := next(impl, endingStream{stream, ctx})
+		err := next(impl, knownStream{stream, ctx})
 		if err != nil && l.life.Err() != nil {
 			return status.Error(codes.Unavailable, "server exiting")
 		}
@@ -104,9 +106,11 @@ func (l *late) endWithServer(next grpc.StreamHandler) grpc.StreamHandler {
 	}
 }
 
-type endingStream struct {
+// knownStream is a stream with another context.
+type knownStream struct {
 	grpc.ServerStream
 	ctx context.Context
 }
 
-func (s endingStream) Context() context.Context { return s.ctx }
+// Context implements grpc.ServerStream.
+func (s knownStream) Context() context.Context { return s.ctx }

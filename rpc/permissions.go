@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
@@ -67,6 +68,13 @@ var permissions = map[string][]macaroons.Op{
 	"/lnrpc.Lightning/GetNetworkInfo":          rights("info:read"),
 	"/lnrpc.Lightning/SubscribeChannelGraph":   rights("info:read"),
 
+	"/lnrpc.Lightning/GetRecoveryInfo":          rights("info:read"),
+	"/lnrpc.Lightning/BakeMacaroon":             rights("macaroon:generate"),
+	"/lnrpc.Lightning/ListMacaroonIDs":          rights("macaroon:read"),
+	"/lnrpc.Lightning/DeleteMacaroonID":         rights("macaroon:write"),
+	"/lnrpc.Lightning/ListPermissions":          rights("info:read"),
+	"/lnrpc.Lightning/CheckMacaroonPermissions": rights("macaroon:read"),
+
 	"/routerrpc.Router/SendPaymentV2":       rights("offchain:write"),
 	"/routerrpc.Router/TrackPaymentV2":      rights("offchain:read"),
 	"/routerrpc.Router/TrackPayments":       rights("offchain:read"),
@@ -94,6 +102,9 @@ var permissions = map[string][]macaroons.Op{
 
 	"/verrpc.Versioner/GetVersion": rights("info:read"),
 }
+
+// Permissions returns which rights each method needs, for those who make macaroons.
+func Permissions() map[string][]macaroons.Op { return maps.Clone(permissions) }
 
 // rights reads entity:action pairs.
 func rights(pairs ...string) []macaroons.Op {

@@ -38,6 +38,7 @@ func TestEveryMethodHasItsRights(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"/lnrpc.State/GetState", "/lnrpc.State/SubscribeState",
 		"/lnrpc.WalletUnlocker/GenSeed", "/lnrpc.WalletUnlocker/InitWallet", "/lnrpc.WalletUnlocker/UnlockWallet",
+		"/lnrpc.WalletUnlocker/ChangePassword",
 	}, free, "a method that needs no macaroon")
 }
 

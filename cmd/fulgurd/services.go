@@ -13,6 +13,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
+	"github.com/fulgur-ln/fulgur/rpc"
 	"github.com/fulgur-ln/fulgur/rpc/chain"
 	"github.com/fulgur-ln/fulgur/rpc/closing"
 	"github.com/fulgur-ln/fulgur/rpc/invoices"
@@ -36,7 +37,12 @@ type service struct {
 
 // provideServices gives the server everything that speaks for the node.
 func (d *daemon) provideServices() error {
-	cfg := lightning.Config{Version: versionText(), Commit: commit, Stop: func() { d.stop(errStopped) }}
+	cfg := lightning.Config{
+		Version: versionText(), Commit: commit, Stop: func() { d.stop(errStopped) }, Permissions: rpc.Permissions(),
+	}
+	if !d.cfg.NoMacaroons {
+		cfg.Tokens = d.vault.bakery
+	}
 	list := []service{
 		{&lnrpc.Lightning_ServiceDesc, lightning.New(d.node, cfg)},
 		{&routerrpc.Router_ServiceDesc, router.New(router.Of(d.node))},

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type vault struct {
 	files  []macaroons.File
 	coin   keys.Coin
 	now    func() time.Time
+	cost   keys.Cost // of trying a password
 
 	mu     sync.Mutex
 	made   map[[sha256.Size]byte]bool // digests of the words that GenSeed gave out
@@ -52,7 +54,7 @@ var (
 
 func newVault(db *channeldb.DB, store *macaroons.Store, bakery *macaroons.Bakery, files []macaroons.File, coin keys.Coin) *vault {
 	return &vault{
-		db: db, store: store, bakery: bakery, files: files, coin: coin, now: time.Now, opened: make(chan unsealed, 1),
+		db: db, store: store, bakery: bakery, files: files, coin: coin, now: time.Now, cost: keys.DefaultCost, opened: make(chan unsealed, 1),
 		made: map[[sha256.Size]byte]bool{},
 	}
 }
@@ -123,7 +125,7 @@ func (v *vault) Init(password []byte, words []string, passphrase []byte, o unloc
 			return nil, err
 		}
 	}
-	return v.create(password, keys.DefaultCost, unsealed{seed, o.Window, o.Backups}, o.Stateless)
+	return v.create(password, v.cost, unsealed{seed, o.Window, o.Backups}, o)
 }
 
 // digest tells words apart without keeping them.
@@ -162,7 +164,7 @@ func (v *vault) checkBackups(seed keys.Seed, b *unlocker.Backups) error {
 }
 
 // create seals a seed, durably, before anybody gets to use it.
-func (v *vault) create(password []byte, cost keys.Cost, u unsealed, stateless bool) ([]byte, error) {
+func (v *vault) create(password []byte, cost keys.Cost, u unsealed, o unlocker.Options) ([]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	exists, err := v.Exists()
@@ -172,21 +174,44 @@ func (v *vault) create(password []byte, cost keys.Cost, u unsealed, stateless bo
 	case exists:
 		return nil, errHasWallet
 	}
-	var salt [keys.SealSaltSize]byte
-	var nonce [keys.SealNonceSize]byte
-	rand.Read(salt[:])
-	rand.Read(nonce[:])
-	sealed, err := keys.Seal(cost, password, u.seed, salt, nonce)
+	sealed, err := sealSeed(cost, password, u.seed)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.store.Unlock(macaroonPassword(password)); err != nil {
+	if err := v.newTokens(password, o.RootKey); err != nil {
 		return nil, err
 	}
 	if _, err := v.db.Write(channeldb.Batch{Seal: sealed}); err != nil {
 		return nil, fmt.Errorf("store the sealed seed: %w", err)
 	}
-	return v.open(u, stateless)
+	return v.open(u, o.Stateless)
+}
+
+// newTokens opens the store of the macaroons' root keys for a wallet that is being made. One that opens under another
+// password is of a wallet that is gone, or never came to be: its macaroons are void.
+func (v *vault) newTokens(password, rootKey []byte) error {
+	err := v.store.Unlock(macaroonPassword(password))
+	if errors.Is(err, macaroons.ErrPassword) {
+		if err = v.store.Reset(); err == nil {
+			err = v.forgetFiles()
+		}
+		if err == nil {
+			err = v.store.Unlock(macaroonPassword(password))
+		}
+	}
+	if err == nil && rootKey != nil {
+		err = v.store.SetKey(macaroons.DefaultKey, rootKey)
+	}
+	return err
+}
+
+// sealSeed encrypts a seed with fresh randomness.
+func sealSeed(cost keys.Cost, password []byte, seed keys.Seed) ([]byte, error) {
+	var salt [keys.SealSaltSize]byte
+	var nonce [keys.SealNonceSize]byte
+	rand.Read(salt[:])
+	rand.Read(nonce[:])
+	return keys.Seal(cost, password, seed, salt, nonce)
 }
 
 // Unlock opens the wallet that is there.
@@ -215,16 +240,76 @@ func (v *vault) Unlock(password []byte, o unlocker.Options) ([]byte, error) {
 	return v.open(unsealed{seed, o.Window, o.Backups}, o.Stateless)
 }
 
-// open lets the node go on. The caller holds the lock.
-func (v *vault) open(u unsealed, stateless bool) ([]byte, error) {
-	admin, err := v.bakery.Bake(macaroons.DefaultKey, macaroons.Admin)
+// ChangePassword seals the seed and the macaroons' root keys under another password and opens the wallet. The write of
+// the sealed seed is the moment at which it changes; see macaroons.Store.Prepare for what a crash leaves.
+func (v *vault) ChangePassword(old, password []byte, c unlocker.Change) ([]byte, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(old) == 0 {
+		old = openPassword
+	}
+	sealed, err := v.db.Seal()
+	switch {
+	case err != nil:
+		return nil, err
+	case sealed == nil:
+		return nil, errNoWallet
+	case v.done:
+		return nil, errOpened
+	case len(password) < minPassword:
+		return nil, errShortPassword
+	}
+	seed, err := keys.Open(old, sealed)
 	if err != nil {
 		return nil, err
 	}
-	if !stateless {
-		if err := v.bakery.WriteMissing(v.files); err != nil {
+	if sealed, err = sealSeed(v.cost, password, seed); err != nil {
+		return nil, err
+	}
+	if c.NewRoot && !c.Stateless {
+		if _, err := os.Stat(v.files[0].Path); err != nil {
+			return nil, fmt.Errorf("could not remove macaroon file: %w. if the wallet was initialized stateless please add the --stateless_init flag", err)
+		}
+	}
+	if err := v.store.Prepare(macaroonPassword(old), macaroonPassword(password), c.NewRoot); err != nil {
+		return nil, err
+	}
+	if c.NewRoot || c.Stateless { // before it is too late: a file that is there is never replaced
+		if err := v.forgetFiles(); err != nil {
 			return nil, err
 		}
+	}
+	if _, err := v.db.Write(channeldb.Batch{Seal: sealed}); err != nil {
+		return nil, fmt.Errorf("store the sealed seed: %w", err)
+	}
+	if err := v.store.Commit(); err != nil {
+		return nil, err
+	}
+	if err := v.store.Unlock(macaroonPassword(password)); err != nil {
+		return nil, err
+	}
+	return v.open(unsealed{seed: seed}, c.Stateless)
+}
+
+// forgetFiles removes the macaroons that lie on the disk.
+func (v *vault) forgetFiles() error {
+	for _, f := range v.files {
+		if err := os.Remove(f.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("could not remove macaroon file: %w", err)
+		}
+	}
+	return nil
+}
+
+// open lets the node go on. The caller holds the lock. If it fails, the next try finds all as it was.
+func (v *vault) open(u unsealed, stateless bool) ([]byte, error) {
+	admin, err := v.bakery.Bake(macaroons.DefaultKey, macaroons.Admin)
+	if err == nil && !stateless {
+		err = v.bakery.WriteMissing(v.files)
+	}
+	if err != nil {
+		v.store.Lock()
+		return nil, err
 	}
 	v.done = true
 	v.opened <- u
@@ -248,7 +333,7 @@ func (v *vault) noSeedBackup() error {
 	if err != nil {
 		return err
 	}
-	_, err = v.create(openPassword, cheapest, unsealed{seed: seed}, false)
+	_, err = v.create(openPassword, cheapest, unsealed{seed: seed}, unlocker.Options{})
 	return err
 }
 

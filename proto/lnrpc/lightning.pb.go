@@ -36,7 +36,7 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xe2\x1c\n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xcb \n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
@@ -90,7 +90,13 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\vGetChanInfo\x12\x16.lnrpc.ChanInfoRequest\x1a\x12.lnrpc.ChannelEdge\x126\n" +
 	"\vGetNodeInfo\x12\x16.lnrpc.NodeInfoRequest\x1a\x0f.lnrpc.NodeInfo\x12?\n" +
 	"\x0eGetNetworkInfo\x12\x19.lnrpc.NetworkInfoRequest\x1a\x12.lnrpc.NetworkInfo\x12W\n" +
-	"\x15SubscribeChannelGraph\x12 .lnrpc.GraphTopologySubscription\x1a\x1a.lnrpc.GraphTopologyUpdate0\x01B)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
+	"\x15SubscribeChannelGraph\x12 .lnrpc.GraphTopologySubscription\x1a\x1a.lnrpc.GraphTopologyUpdate0\x01\x12P\n" +
+	"\x0fGetRecoveryInfo\x12\x1d.lnrpc.GetRecoveryInfoRequest\x1a\x1e.lnrpc.GetRecoveryInfoResponse\x12G\n" +
+	"\fBakeMacaroon\x12\x1a.lnrpc.BakeMacaroonRequest\x1a\x1b.lnrpc.BakeMacaroonResponse\x12P\n" +
+	"\x0fListMacaroonIDs\x12\x1d.lnrpc.ListMacaroonIDsRequest\x1a\x1e.lnrpc.ListMacaroonIDsResponse\x12S\n" +
+	"\x10DeleteMacaroonID\x12\x1e.lnrpc.DeleteMacaroonIDRequest\x1a\x1f.lnrpc.DeleteMacaroonIDResponse\x12P\n" +
+	"\x0fListPermissions\x12\x1d.lnrpc.ListPermissionsRequest\x1a\x1e.lnrpc.ListPermissionsResponse\x12S\n" +
+	"\x18CheckMacaroonPermissions\x12\x1a.lnrpc.CheckMacPermRequest\x1a\x1b.lnrpc.CheckMacPermResponseB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
 
 var file_lnrpc_lightning_proto_goTypes = []any{
 	(*GetInfoRequest)(nil),                 // 0: lnrpc.GetInfoRequest
@@ -141,159 +147,183 @@ var file_lnrpc_lightning_proto_goTypes = []any{
 	(*NodeInfoRequest)(nil),                // 45: lnrpc.NodeInfoRequest
 	(*NetworkInfoRequest)(nil),             // 46: lnrpc.NetworkInfoRequest
 	(*GraphTopologySubscription)(nil),      // 47: lnrpc.GraphTopologySubscription
-	(*GetInfoResponse)(nil),                // 48: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                   // 49: lnrpc.StopResponse
-	(*SignMessageResponse)(nil),            // 50: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),          // 51: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),             // 52: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),          // 53: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),            // 54: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),            // 55: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),              // 56: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),               // 57: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),             // 58: lnrpc.TransactionDetails
-	(*Transaction)(nil),                    // 59: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),            // 60: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),         // 61: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),              // 62: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                      // 63: lnrpc.PeerEvent
-	(*SendCustomMessageResponse)(nil),      // 64: lnrpc.SendCustomMessageResponse
-	(*CustomMessage)(nil),                  // 65: lnrpc.CustomMessage
-	(*SendOnionMessageResponse)(nil),       // 66: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),             // 67: lnrpc.OnionMessageUpdate
-	(*ChannelBackup)(nil),                  // 68: lnrpc.ChannelBackup
-	(*VerifyChanBackupResponse)(nil),       // 69: lnrpc.VerifyChanBackupResponse
-	(*RestoreBackupResponse)(nil),          // 70: lnrpc.RestoreBackupResponse
-	(*OpenStatusUpdate)(nil),               // 71: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                   // 72: lnrpc.ChannelPoint
-	(*ListChannelsResponse)(nil),           // 73: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),        // 74: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),         // 75: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),              // 76: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),         // 77: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),             // 78: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),             // 79: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),            // 80: lnrpc.ListInvoiceResponse
-	(*PayReq)(nil),                         // 81: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),           // 82: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),          // 83: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),      // 84: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),            // 85: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),              // 86: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),           // 87: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),      // 88: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                   // 89: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                    // 90: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                       // 91: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                    // 92: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),            // 93: lnrpc.GraphTopologyUpdate
+	(*GetRecoveryInfoRequest)(nil),         // 48: lnrpc.GetRecoveryInfoRequest
+	(*BakeMacaroonRequest)(nil),            // 49: lnrpc.BakeMacaroonRequest
+	(*ListMacaroonIDsRequest)(nil),         // 50: lnrpc.ListMacaroonIDsRequest
+	(*DeleteMacaroonIDRequest)(nil),        // 51: lnrpc.DeleteMacaroonIDRequest
+	(*ListPermissionsRequest)(nil),         // 52: lnrpc.ListPermissionsRequest
+	(*CheckMacPermRequest)(nil),            // 53: lnrpc.CheckMacPermRequest
+	(*GetInfoResponse)(nil),                // 54: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 55: lnrpc.StopResponse
+	(*SignMessageResponse)(nil),            // 56: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 57: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 58: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 59: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 60: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 61: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 62: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 63: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 64: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 65: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 66: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 67: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 68: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 69: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 70: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 71: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 72: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 73: lnrpc.OnionMessageUpdate
+	(*ChannelBackup)(nil),                  // 74: lnrpc.ChannelBackup
+	(*VerifyChanBackupResponse)(nil),       // 75: lnrpc.VerifyChanBackupResponse
+	(*RestoreBackupResponse)(nil),          // 76: lnrpc.RestoreBackupResponse
+	(*OpenStatusUpdate)(nil),               // 77: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 78: lnrpc.ChannelPoint
+	(*ListChannelsResponse)(nil),           // 79: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 80: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 81: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 82: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 83: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 84: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 85: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 86: lnrpc.ListInvoiceResponse
+	(*PayReq)(nil),                         // 87: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 88: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 89: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 90: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 91: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 92: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 93: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 94: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 95: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 96: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 97: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 98: lnrpc.NetworkInfo
+	(*GraphTopologyUpdate)(nil),            // 99: lnrpc.GraphTopologyUpdate
+	(*GetRecoveryInfoResponse)(nil),        // 100: lnrpc.GetRecoveryInfoResponse
+	(*BakeMacaroonResponse)(nil),           // 101: lnrpc.BakeMacaroonResponse
+	(*ListMacaroonIDsResponse)(nil),        // 102: lnrpc.ListMacaroonIDsResponse
+	(*DeleteMacaroonIDResponse)(nil),       // 103: lnrpc.DeleteMacaroonIDResponse
+	(*ListPermissionsResponse)(nil),        // 104: lnrpc.ListPermissionsResponse
+	(*CheckMacPermResponse)(nil),           // 105: lnrpc.CheckMacPermResponse
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
-	0,  // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
-	1,  // 1: lnrpc.Lightning.StopDaemon:input_type -> lnrpc.StopRequest
-	2,  // 2: lnrpc.Lightning.SignMessage:input_type -> lnrpc.SignMessageRequest
-	3,  // 3: lnrpc.Lightning.VerifyMessage:input_type -> lnrpc.VerifyMessageRequest
-	4,  // 4: lnrpc.Lightning.NewAddress:input_type -> lnrpc.NewAddressRequest
-	5,  // 5: lnrpc.Lightning.WalletBalance:input_type -> lnrpc.WalletBalanceRequest
-	6,  // 6: lnrpc.Lightning.ListUnspent:input_type -> lnrpc.ListUnspentRequest
-	7,  // 7: lnrpc.Lightning.EstimateFee:input_type -> lnrpc.EstimateFeeRequest
-	8,  // 8: lnrpc.Lightning.SendCoins:input_type -> lnrpc.SendCoinsRequest
-	9,  // 9: lnrpc.Lightning.SendMany:input_type -> lnrpc.SendManyRequest
-	10, // 10: lnrpc.Lightning.GetTransactions:input_type -> lnrpc.GetTransactionsRequest
-	10, // 11: lnrpc.Lightning.SubscribeTransactions:input_type -> lnrpc.GetTransactionsRequest
-	11, // 12: lnrpc.Lightning.ConnectPeer:input_type -> lnrpc.ConnectPeerRequest
-	12, // 13: lnrpc.Lightning.DisconnectPeer:input_type -> lnrpc.DisconnectPeerRequest
-	13, // 14: lnrpc.Lightning.ListPeers:input_type -> lnrpc.ListPeersRequest
-	14, // 15: lnrpc.Lightning.SubscribePeerEvents:input_type -> lnrpc.PeerEventSubscription
-	15, // 16: lnrpc.Lightning.SendCustomMessage:input_type -> lnrpc.SendCustomMessageRequest
-	16, // 17: lnrpc.Lightning.SubscribeCustomMessages:input_type -> lnrpc.SubscribeCustomMessagesRequest
-	17, // 18: lnrpc.Lightning.SendOnionMessage:input_type -> lnrpc.SendOnionMessageRequest
-	18, // 19: lnrpc.Lightning.SubscribeOnionMessages:input_type -> lnrpc.SubscribeOnionMessagesRequest
-	19, // 20: lnrpc.Lightning.ExportChannelBackup:input_type -> lnrpc.ExportChannelBackupRequest
-	20, // 21: lnrpc.Lightning.ExportAllChannelBackups:input_type -> lnrpc.ChanBackupExportRequest
-	21, // 22: lnrpc.Lightning.VerifyChanBackup:input_type -> lnrpc.ChanBackupSnapshot
-	22, // 23: lnrpc.Lightning.RestoreChannelBackups:input_type -> lnrpc.RestoreChanBackupRequest
-	23, // 24: lnrpc.Lightning.SubscribeChannelBackups:input_type -> lnrpc.ChannelBackupSubscription
-	24, // 25: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
-	24, // 26: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
-	25, // 27: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
-	26, // 28: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
-	27, // 29: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
-	28, // 30: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
-	29, // 31: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
-	30, // 32: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
-	31, // 33: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
-	32, // 34: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
-	33, // 35: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
-	34, // 36: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
-	35, // 37: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
-	36, // 38: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
-	37, // 39: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
-	38, // 40: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
-	39, // 41: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
-	40, // 42: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
-	41, // 43: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
-	42, // 44: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
-	43, // 45: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
-	44, // 46: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
-	45, // 47: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
-	46, // 48: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
-	47, // 49: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
-	48, // 50: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	49, // 51: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	50, // 52: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	51, // 53: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	52, // 54: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	53, // 55: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	54, // 56: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	55, // 57: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	56, // 58: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	57, // 59: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	58, // 60: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	59, // 61: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	60, // 62: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	61, // 63: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	62, // 64: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	63, // 65: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	64, // 66: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
-	65, // 67: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
-	66, // 68: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	67, // 69: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	68, // 70: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
-	21, // 71: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	69, // 72: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
-	70, // 73: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
-	21, // 74: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	71, // 75: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	72, // 76: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	73, // 77: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	74, // 78: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	75, // 79: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	76, // 80: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	77, // 81: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	78, // 82: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	79, // 83: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	31, // 84: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	80, // 85: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	31, // 86: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	81, // 87: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	82, // 88: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	83, // 89: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	84, // 90: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	85, // 91: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	86, // 92: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	87, // 93: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	88, // 94: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	89, // 95: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	90, // 96: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	91, // 97: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	92, // 98: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	93, // 99: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	50, // [50:100] is the sub-list for method output_type
-	0,  // [0:50] is the sub-list for method input_type
-	0,  // [0:0] is the sub-list for extension type_name
-	0,  // [0:0] is the sub-list for extension extendee
-	0,  // [0:0] is the sub-list for field type_name
+	0,   // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
+	1,   // 1: lnrpc.Lightning.StopDaemon:input_type -> lnrpc.StopRequest
+	2,   // 2: lnrpc.Lightning.SignMessage:input_type -> lnrpc.SignMessageRequest
+	3,   // 3: lnrpc.Lightning.VerifyMessage:input_type -> lnrpc.VerifyMessageRequest
+	4,   // 4: lnrpc.Lightning.NewAddress:input_type -> lnrpc.NewAddressRequest
+	5,   // 5: lnrpc.Lightning.WalletBalance:input_type -> lnrpc.WalletBalanceRequest
+	6,   // 6: lnrpc.Lightning.ListUnspent:input_type -> lnrpc.ListUnspentRequest
+	7,   // 7: lnrpc.Lightning.EstimateFee:input_type -> lnrpc.EstimateFeeRequest
+	8,   // 8: lnrpc.Lightning.SendCoins:input_type -> lnrpc.SendCoinsRequest
+	9,   // 9: lnrpc.Lightning.SendMany:input_type -> lnrpc.SendManyRequest
+	10,  // 10: lnrpc.Lightning.GetTransactions:input_type -> lnrpc.GetTransactionsRequest
+	10,  // 11: lnrpc.Lightning.SubscribeTransactions:input_type -> lnrpc.GetTransactionsRequest
+	11,  // 12: lnrpc.Lightning.ConnectPeer:input_type -> lnrpc.ConnectPeerRequest
+	12,  // 13: lnrpc.Lightning.DisconnectPeer:input_type -> lnrpc.DisconnectPeerRequest
+	13,  // 14: lnrpc.Lightning.ListPeers:input_type -> lnrpc.ListPeersRequest
+	14,  // 15: lnrpc.Lightning.SubscribePeerEvents:input_type -> lnrpc.PeerEventSubscription
+	15,  // 16: lnrpc.Lightning.SendCustomMessage:input_type -> lnrpc.SendCustomMessageRequest
+	16,  // 17: lnrpc.Lightning.SubscribeCustomMessages:input_type -> lnrpc.SubscribeCustomMessagesRequest
+	17,  // 18: lnrpc.Lightning.SendOnionMessage:input_type -> lnrpc.SendOnionMessageRequest
+	18,  // 19: lnrpc.Lightning.SubscribeOnionMessages:input_type -> lnrpc.SubscribeOnionMessagesRequest
+	19,  // 20: lnrpc.Lightning.ExportChannelBackup:input_type -> lnrpc.ExportChannelBackupRequest
+	20,  // 21: lnrpc.Lightning.ExportAllChannelBackups:input_type -> lnrpc.ChanBackupExportRequest
+	21,  // 22: lnrpc.Lightning.VerifyChanBackup:input_type -> lnrpc.ChanBackupSnapshot
+	22,  // 23: lnrpc.Lightning.RestoreChannelBackups:input_type -> lnrpc.RestoreChanBackupRequest
+	23,  // 24: lnrpc.Lightning.SubscribeChannelBackups:input_type -> lnrpc.ChannelBackupSubscription
+	24,  // 25: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
+	24,  // 26: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
+	25,  // 27: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
+	26,  // 28: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
+	27,  // 29: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
+	28,  // 30: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
+	29,  // 31: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
+	30,  // 32: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
+	31,  // 33: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
+	32,  // 34: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
+	33,  // 35: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
+	34,  // 36: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
+	35,  // 37: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
+	36,  // 38: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
+	37,  // 39: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
+	38,  // 40: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
+	39,  // 41: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
+	40,  // 42: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
+	41,  // 43: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
+	42,  // 44: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
+	43,  // 45: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
+	44,  // 46: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
+	45,  // 47: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
+	46,  // 48: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
+	47,  // 49: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
+	48,  // 50: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
+	49,  // 51: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
+	50,  // 52: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
+	51,  // 53: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
+	52,  // 54: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
+	53,  // 55: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
+	54,  // 56: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	55,  // 57: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	56,  // 58: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	57,  // 59: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	58,  // 60: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	59,  // 61: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	60,  // 62: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	61,  // 63: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	62,  // 64: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	63,  // 65: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	64,  // 66: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	65,  // 67: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	66,  // 68: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	67,  // 69: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	68,  // 70: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	69,  // 71: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	70,  // 72: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	71,  // 73: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	72,  // 74: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	73,  // 75: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	74,  // 76: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
+	21,  // 77: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	75,  // 78: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
+	76,  // 79: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
+	21,  // 80: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	77,  // 81: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	78,  // 82: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	79,  // 83: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	80,  // 84: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	81,  // 85: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	82,  // 86: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	83,  // 87: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	84,  // 88: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	85,  // 89: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	31,  // 90: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	86,  // 91: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	31,  // 92: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	87,  // 93: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	88,  // 94: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	89,  // 95: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	90,  // 96: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	91,  // 97: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	92,  // 98: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	93,  // 99: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	94,  // 100: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	95,  // 101: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	96,  // 102: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	97,  // 103: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	98,  // 104: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	99,  // 105: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	100, // 106: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
+	101, // 107: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
+	102, // 108: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
+	103, // 109: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
+	104, // 110: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
+	105, // 111: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
+	56,  // [56:112] is the sub-list for method output_type
+	0,   // [0:56] is the sub-list for method input_type
+	0,   // [0:0] is the sub-list for extension type_name
+	0,   // [0:0] is the sub-list for extension extendee
+	0,   // [0:0] is the sub-list for field type_name
 }
 
 func init() { file_lnrpc_lightning_proto_init() }
@@ -309,6 +339,7 @@ func file_lnrpc_lightning_proto_init() {
 	file_lnrpc_forwarding_proto_init()
 	file_lnrpc_graph_proto_init()
 	file_lnrpc_invoices_proto_init()
+	file_lnrpc_macaroon_proto_init()
 	file_lnrpc_messages_proto_init()
 	file_lnrpc_node_proto_init()
 	file_lnrpc_opening_proto_init()

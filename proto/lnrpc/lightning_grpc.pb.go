@@ -31,56 +31,62 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Lightning_GetInfo_FullMethodName                 = "/lnrpc.Lightning/GetInfo"
-	Lightning_StopDaemon_FullMethodName              = "/lnrpc.Lightning/StopDaemon"
-	Lightning_SignMessage_FullMethodName             = "/lnrpc.Lightning/SignMessage"
-	Lightning_VerifyMessage_FullMethodName           = "/lnrpc.Lightning/VerifyMessage"
-	Lightning_NewAddress_FullMethodName              = "/lnrpc.Lightning/NewAddress"
-	Lightning_WalletBalance_FullMethodName           = "/lnrpc.Lightning/WalletBalance"
-	Lightning_ListUnspent_FullMethodName             = "/lnrpc.Lightning/ListUnspent"
-	Lightning_EstimateFee_FullMethodName             = "/lnrpc.Lightning/EstimateFee"
-	Lightning_SendCoins_FullMethodName               = "/lnrpc.Lightning/SendCoins"
-	Lightning_SendMany_FullMethodName                = "/lnrpc.Lightning/SendMany"
-	Lightning_GetTransactions_FullMethodName         = "/lnrpc.Lightning/GetTransactions"
-	Lightning_SubscribeTransactions_FullMethodName   = "/lnrpc.Lightning/SubscribeTransactions"
-	Lightning_ConnectPeer_FullMethodName             = "/lnrpc.Lightning/ConnectPeer"
-	Lightning_DisconnectPeer_FullMethodName          = "/lnrpc.Lightning/DisconnectPeer"
-	Lightning_ListPeers_FullMethodName               = "/lnrpc.Lightning/ListPeers"
-	Lightning_SubscribePeerEvents_FullMethodName     = "/lnrpc.Lightning/SubscribePeerEvents"
-	Lightning_SendCustomMessage_FullMethodName       = "/lnrpc.Lightning/SendCustomMessage"
-	Lightning_SubscribeCustomMessages_FullMethodName = "/lnrpc.Lightning/SubscribeCustomMessages"
-	Lightning_SendOnionMessage_FullMethodName        = "/lnrpc.Lightning/SendOnionMessage"
-	Lightning_SubscribeOnionMessages_FullMethodName  = "/lnrpc.Lightning/SubscribeOnionMessages"
-	Lightning_ExportChannelBackup_FullMethodName     = "/lnrpc.Lightning/ExportChannelBackup"
-	Lightning_ExportAllChannelBackups_FullMethodName = "/lnrpc.Lightning/ExportAllChannelBackups"
-	Lightning_VerifyChanBackup_FullMethodName        = "/lnrpc.Lightning/VerifyChanBackup"
-	Lightning_RestoreChannelBackups_FullMethodName   = "/lnrpc.Lightning/RestoreChannelBackups"
-	Lightning_SubscribeChannelBackups_FullMethodName = "/lnrpc.Lightning/SubscribeChannelBackups"
-	Lightning_OpenChannel_FullMethodName             = "/lnrpc.Lightning/OpenChannel"
-	Lightning_OpenChannelSync_FullMethodName         = "/lnrpc.Lightning/OpenChannelSync"
-	Lightning_ListChannels_FullMethodName            = "/lnrpc.Lightning/ListChannels"
-	Lightning_PendingChannels_FullMethodName         = "/lnrpc.Lightning/PendingChannels"
-	Lightning_ClosedChannels_FullMethodName          = "/lnrpc.Lightning/ClosedChannels"
-	Lightning_CloseChannel_FullMethodName            = "/lnrpc.Lightning/CloseChannel"
-	Lightning_ChannelBalance_FullMethodName          = "/lnrpc.Lightning/ChannelBalance"
-	Lightning_SubscribeChannelEvents_FullMethodName  = "/lnrpc.Lightning/SubscribeChannelEvents"
-	Lightning_AddInvoice_FullMethodName              = "/lnrpc.Lightning/AddInvoice"
-	Lightning_LookupInvoice_FullMethodName           = "/lnrpc.Lightning/LookupInvoice"
-	Lightning_ListInvoices_FullMethodName            = "/lnrpc.Lightning/ListInvoices"
-	Lightning_SubscribeInvoices_FullMethodName       = "/lnrpc.Lightning/SubscribeInvoices"
-	Lightning_DecodePayReq_FullMethodName            = "/lnrpc.Lightning/DecodePayReq"
-	Lightning_ListPayments_FullMethodName            = "/lnrpc.Lightning/ListPayments"
-	Lightning_DeletePayment_FullMethodName           = "/lnrpc.Lightning/DeletePayment"
-	Lightning_DeleteAllPayments_FullMethodName       = "/lnrpc.Lightning/DeleteAllPayments"
-	Lightning_QueryRoutes_FullMethodName             = "/lnrpc.Lightning/QueryRoutes"
-	Lightning_FeeReport_FullMethodName               = "/lnrpc.Lightning/FeeReport"
-	Lightning_UpdateChannelPolicy_FullMethodName     = "/lnrpc.Lightning/UpdateChannelPolicy"
-	Lightning_ForwardingHistory_FullMethodName       = "/lnrpc.Lightning/ForwardingHistory"
-	Lightning_DescribeGraph_FullMethodName           = "/lnrpc.Lightning/DescribeGraph"
-	Lightning_GetChanInfo_FullMethodName             = "/lnrpc.Lightning/GetChanInfo"
-	Lightning_GetNodeInfo_FullMethodName             = "/lnrpc.Lightning/GetNodeInfo"
-	Lightning_GetNetworkInfo_FullMethodName          = "/lnrpc.Lightning/GetNetworkInfo"
-	Lightning_SubscribeChannelGraph_FullMethodName   = "/lnrpc.Lightning/SubscribeChannelGraph"
+	Lightning_GetInfo_FullMethodName                  = "/lnrpc.Lightning/GetInfo"
+	Lightning_StopDaemon_FullMethodName               = "/lnrpc.Lightning/StopDaemon"
+	Lightning_SignMessage_FullMethodName              = "/lnrpc.Lightning/SignMessage"
+	Lightning_VerifyMessage_FullMethodName            = "/lnrpc.Lightning/VerifyMessage"
+	Lightning_NewAddress_FullMethodName               = "/lnrpc.Lightning/NewAddress"
+	Lightning_WalletBalance_FullMethodName            = "/lnrpc.Lightning/WalletBalance"
+	Lightning_ListUnspent_FullMethodName              = "/lnrpc.Lightning/ListUnspent"
+	Lightning_EstimateFee_FullMethodName              = "/lnrpc.Lightning/EstimateFee"
+	Lightning_SendCoins_FullMethodName                = "/lnrpc.Lightning/SendCoins"
+	Lightning_SendMany_FullMethodName                 = "/lnrpc.Lightning/SendMany"
+	Lightning_GetTransactions_FullMethodName          = "/lnrpc.Lightning/GetTransactions"
+	Lightning_SubscribeTransactions_FullMethodName    = "/lnrpc.Lightning/SubscribeTransactions"
+	Lightning_ConnectPeer_FullMethodName              = "/lnrpc.Lightning/ConnectPeer"
+	Lightning_DisconnectPeer_FullMethodName           = "/lnrpc.Lightning/DisconnectPeer"
+	Lightning_ListPeers_FullMethodName                = "/lnrpc.Lightning/ListPeers"
+	Lightning_SubscribePeerEvents_FullMethodName      = "/lnrpc.Lightning/SubscribePeerEvents"
+	Lightning_SendCustomMessage_FullMethodName        = "/lnrpc.Lightning/SendCustomMessage"
+	Lightning_SubscribeCustomMessages_FullMethodName  = "/lnrpc.Lightning/SubscribeCustomMessages"
+	Lightning_SendOnionMessage_FullMethodName         = "/lnrpc.Lightning/SendOnionMessage"
+	Lightning_SubscribeOnionMessages_FullMethodName   = "/lnrpc.Lightning/SubscribeOnionMessages"
+	Lightning_ExportChannelBackup_FullMethodName      = "/lnrpc.Lightning/ExportChannelBackup"
+	Lightning_ExportAllChannelBackups_FullMethodName  = "/lnrpc.Lightning/ExportAllChannelBackups"
+	Lightning_VerifyChanBackup_FullMethodName         = "/lnrpc.Lightning/VerifyChanBackup"
+	Lightning_RestoreChannelBackups_FullMethodName    = "/lnrpc.Lightning/RestoreChannelBackups"
+	Lightning_SubscribeChannelBackups_FullMethodName  = "/lnrpc.Lightning/SubscribeChannelBackups"
+	Lightning_OpenChannel_FullMethodName              = "/lnrpc.Lightning/OpenChannel"
+	Lightning_OpenChannelSync_FullMethodName          = "/lnrpc.Lightning/OpenChannelSync"
+	Lightning_ListChannels_FullMethodName             = "/lnrpc.Lightning/ListChannels"
+	Lightning_PendingChannels_FullMethodName          = "/lnrpc.Lightning/PendingChannels"
+	Lightning_ClosedChannels_FullMethodName           = "/lnrpc.Lightning/ClosedChannels"
+	Lightning_CloseChannel_FullMethodName             = "/lnrpc.Lightning/CloseChannel"
+	Lightning_ChannelBalance_FullMethodName           = "/lnrpc.Lightning/ChannelBalance"
+	Lightning_SubscribeChannelEvents_FullMethodName   = "/lnrpc.Lightning/SubscribeChannelEvents"
+	Lightning_AddInvoice_FullMethodName               = "/lnrpc.Lightning/AddInvoice"
+	Lightning_LookupInvoice_FullMethodName            = "/lnrpc.Lightning/LookupInvoice"
+	Lightning_ListInvoices_FullMethodName             = "/lnrpc.Lightning/ListInvoices"
+	Lightning_SubscribeInvoices_FullMethodName        = "/lnrpc.Lightning/SubscribeInvoices"
+	Lightning_DecodePayReq_FullMethodName             = "/lnrpc.Lightning/DecodePayReq"
+	Lightning_ListPayments_FullMethodName             = "/lnrpc.Lightning/ListPayments"
+	Lightning_DeletePayment_FullMethodName            = "/lnrpc.Lightning/DeletePayment"
+	Lightning_DeleteAllPayments_FullMethodName        = "/lnrpc.Lightning/DeleteAllPayments"
+	Lightning_QueryRoutes_FullMethodName              = "/lnrpc.Lightning/QueryRoutes"
+	Lightning_FeeReport_FullMethodName                = "/lnrpc.Lightning/FeeReport"
+	Lightning_UpdateChannelPolicy_FullMethodName      = "/lnrpc.Lightning/UpdateChannelPolicy"
+	Lightning_ForwardingHistory_FullMethodName        = "/lnrpc.Lightning/ForwardingHistory"
+	Lightning_DescribeGraph_FullMethodName            = "/lnrpc.Lightning/DescribeGraph"
+	Lightning_GetChanInfo_FullMethodName              = "/lnrpc.Lightning/GetChanInfo"
+	Lightning_GetNodeInfo_FullMethodName              = "/lnrpc.Lightning/GetNodeInfo"
+	Lightning_GetNetworkInfo_FullMethodName           = "/lnrpc.Lightning/GetNetworkInfo"
+	Lightning_SubscribeChannelGraph_FullMethodName    = "/lnrpc.Lightning/SubscribeChannelGraph"
+	Lightning_GetRecoveryInfo_FullMethodName          = "/lnrpc.Lightning/GetRecoveryInfo"
+	Lightning_BakeMacaroon_FullMethodName             = "/lnrpc.Lightning/BakeMacaroon"
+	Lightning_ListMacaroonIDs_FullMethodName          = "/lnrpc.Lightning/ListMacaroonIDs"
+	Lightning_DeleteMacaroonID_FullMethodName         = "/lnrpc.Lightning/DeleteMacaroonID"
+	Lightning_ListPermissions_FullMethodName          = "/lnrpc.Lightning/ListPermissions"
+	Lightning_CheckMacaroonPermissions_FullMethodName = "/lnrpc.Lightning/CheckMacaroonPermissions"
 )
 
 // LightningClient is the client API for Lightning service.
@@ -212,6 +218,22 @@ type LightningClient interface {
 	GetNetworkInfo(ctx context.Context, in *NetworkInfoRequest, opts ...grpc.CallOption) (*NetworkInfo, error)
 	// SubscribeChannelGraph delivers changes of the graph from now on.
 	SubscribeChannelGraph(ctx context.Context, in *GraphTopologySubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GraphTopologyUpdate], error)
+	// GetRecoveryInfo tells how far the search for a restored wallet's coins has come.
+	GetRecoveryInfo(ctx context.Context, in *GetRecoveryInfoRequest, opts ...grpc.CallOption) (*GetRecoveryInfoResponse, error)
+	// BakeMacaroon makes a macaroon with the given rights. Errors: "permission list cannot be empty. ...", "invalid
+	// permission entity. ...", "invalid permission action ...", "macaroon authentication disabled, remove
+	// --no-macaroons flag to enable".
+	BakeMacaroon(ctx context.Context, in *BakeMacaroonRequest, opts ...grpc.CallOption) (*BakeMacaroonResponse, error)
+	// ListMacaroonIDs lists the numbers of the root keys that sign macaroons.
+	ListMacaroonIDs(ctx context.Context, in *ListMacaroonIDsRequest, opts ...grpc.CallOption) (*ListMacaroonIDsResponse, error)
+	// DeleteMacaroonID deletes a root key: every macaroon that it signed is refused from then on. Error: "the
+	// specified ID cannot be deleted" for key 0.
+	DeleteMacaroonID(ctx context.Context, in *DeleteMacaroonIDRequest, opts ...grpc.CallOption) (*DeleteMacaroonIDResponse, error)
+	// ListPermissions tells which rights each method needs, all of them.
+	ListPermissions(ctx context.Context, in *ListPermissionsRequest, opts ...grpc.CallOption) (*ListPermissionsResponse, error)
+	// CheckMacaroonPermissions tells whether a macaroon is good and carries rights, as if the caller had called with
+	// it. Code INVALID_ARGUMENT with the reason, such as "permission denied", if not.
+	CheckMacaroonPermissions(ctx context.Context, in *CheckMacPermRequest, opts ...grpc.CallOption) (*CheckMacPermResponse, error)
 }
 
 type lightningClient struct {
@@ -812,6 +834,66 @@ func (c *lightningClient) SubscribeChannelGraph(ctx context.Context, in *GraphTo
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribeChannelGraphClient = grpc.ServerStreamingClient[GraphTopologyUpdate]
 
+func (c *lightningClient) GetRecoveryInfo(ctx context.Context, in *GetRecoveryInfoRequest, opts ...grpc.CallOption) (*GetRecoveryInfoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRecoveryInfoResponse)
+	err := c.cc.Invoke(ctx, Lightning_GetRecoveryInfo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) BakeMacaroon(ctx context.Context, in *BakeMacaroonRequest, opts ...grpc.CallOption) (*BakeMacaroonResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BakeMacaroonResponse)
+	err := c.cc.Invoke(ctx, Lightning_BakeMacaroon_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) ListMacaroonIDs(ctx context.Context, in *ListMacaroonIDsRequest, opts ...grpc.CallOption) (*ListMacaroonIDsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMacaroonIDsResponse)
+	err := c.cc.Invoke(ctx, Lightning_ListMacaroonIDs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) DeleteMacaroonID(ctx context.Context, in *DeleteMacaroonIDRequest, opts ...grpc.CallOption) (*DeleteMacaroonIDResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteMacaroonIDResponse)
+	err := c.cc.Invoke(ctx, Lightning_DeleteMacaroonID_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) ListPermissions(ctx context.Context, in *ListPermissionsRequest, opts ...grpc.CallOption) (*ListPermissionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPermissionsResponse)
+	err := c.cc.Invoke(ctx, Lightning_ListPermissions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) CheckMacaroonPermissions(ctx context.Context, in *CheckMacPermRequest, opts ...grpc.CallOption) (*CheckMacPermResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckMacPermResponse)
+	err := c.cc.Invoke(ctx, Lightning_CheckMacaroonPermissions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LightningServer is the server API for Lightning service.
 // All implementations must embed UnimplementedLightningServer
 // for forward compatibility.
@@ -941,6 +1023,22 @@ type LightningServer interface {
 	GetNetworkInfo(context.Context, *NetworkInfoRequest) (*NetworkInfo, error)
 	// SubscribeChannelGraph delivers changes of the graph from now on.
 	SubscribeChannelGraph(*GraphTopologySubscription, grpc.ServerStreamingServer[GraphTopologyUpdate]) error
+	// GetRecoveryInfo tells how far the search for a restored wallet's coins has come.
+	GetRecoveryInfo(context.Context, *GetRecoveryInfoRequest) (*GetRecoveryInfoResponse, error)
+	// BakeMacaroon makes a macaroon with the given rights. Errors: "permission list cannot be empty. ...", "invalid
+	// permission entity. ...", "invalid permission action ...", "macaroon authentication disabled, remove
+	// --no-macaroons flag to enable".
+	BakeMacaroon(context.Context, *BakeMacaroonRequest) (*BakeMacaroonResponse, error)
+	// ListMacaroonIDs lists the numbers of the root keys that sign macaroons.
+	ListMacaroonIDs(context.Context, *ListMacaroonIDsRequest) (*ListMacaroonIDsResponse, error)
+	// DeleteMacaroonID deletes a root key: every macaroon that it signed is refused from then on. Error: "the
+	// specified ID cannot be deleted" for key 0.
+	DeleteMacaroonID(context.Context, *DeleteMacaroonIDRequest) (*DeleteMacaroonIDResponse, error)
+	// ListPermissions tells which rights each method needs, all of them.
+	ListPermissions(context.Context, *ListPermissionsRequest) (*ListPermissionsResponse, error)
+	// CheckMacaroonPermissions tells whether a macaroon is good and carries rights, as if the caller had called with
+	// it. Code INVALID_ARGUMENT with the reason, such as "permission denied", if not.
+	CheckMacaroonPermissions(context.Context, *CheckMacPermRequest) (*CheckMacPermResponse, error)
 	mustEmbedUnimplementedLightningServer()
 }
 
@@ -1100,6 +1198,24 @@ func (UnimplementedLightningServer) GetNetworkInfo(context.Context, *NetworkInfo
 }
 func (UnimplementedLightningServer) SubscribeChannelGraph(*GraphTopologySubscription, grpc.ServerStreamingServer[GraphTopologyUpdate]) error {
 	return status.Error(codes.Unimplemented, "method SubscribeChannelGraph not implemented")
+}
+func (UnimplementedLightningServer) GetRecoveryInfo(context.Context, *GetRecoveryInfoRequest) (*GetRecoveryInfoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRecoveryInfo not implemented")
+}
+func (UnimplementedLightningServer) BakeMacaroon(context.Context, *BakeMacaroonRequest) (*BakeMacaroonResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BakeMacaroon not implemented")
+}
+func (UnimplementedLightningServer) ListMacaroonIDs(context.Context, *ListMacaroonIDsRequest) (*ListMacaroonIDsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMacaroonIDs not implemented")
+}
+func (UnimplementedLightningServer) DeleteMacaroonID(context.Context, *DeleteMacaroonIDRequest) (*DeleteMacaroonIDResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteMacaroonID not implemented")
+}
+func (UnimplementedLightningServer) ListPermissions(context.Context, *ListPermissionsRequest) (*ListPermissionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPermissions not implemented")
+}
+func (UnimplementedLightningServer) CheckMacaroonPermissions(context.Context, *CheckMacPermRequest) (*CheckMacPermResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckMacaroonPermissions not implemented")
 }
 func (UnimplementedLightningServer) mustEmbedUnimplementedLightningServer() {}
 func (UnimplementedLightningServer) testEmbeddedByValue()                   {}
@@ -1952,6 +2068,114 @@ func _Lightning_SubscribeChannelGraph_Handler(srv interface{}, stream grpc.Serve
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribeChannelGraphServer = grpc.ServerStreamingServer[GraphTopologyUpdate]
 
+func _Lightning_GetRecoveryInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRecoveryInfoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).GetRecoveryInfo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_GetRecoveryInfo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).GetRecoveryInfo(ctx, req.(*GetRecoveryInfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_BakeMacaroon_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BakeMacaroonRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).BakeMacaroon(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_BakeMacaroon_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).BakeMacaroon(ctx, req.(*BakeMacaroonRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_ListMacaroonIDs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMacaroonIDsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).ListMacaroonIDs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_ListMacaroonIDs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).ListMacaroonIDs(ctx, req.(*ListMacaroonIDsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_DeleteMacaroonID_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteMacaroonIDRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).DeleteMacaroonID(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_DeleteMacaroonID_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).DeleteMacaroonID(ctx, req.(*DeleteMacaroonIDRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_ListPermissions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPermissionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).ListPermissions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_ListPermissions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).ListPermissions(ctx, req.(*ListPermissionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_CheckMacaroonPermissions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckMacPermRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).CheckMacaroonPermissions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_CheckMacaroonPermissions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).CheckMacaroonPermissions(ctx, req.(*CheckMacPermRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Lightning_ServiceDesc is the grpc.ServiceDesc for Lightning service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -2118,6 +2342,30 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetNetworkInfo",
 			Handler:    _Lightning_GetNetworkInfo_Handler,
+		},
+		{
+			MethodName: "GetRecoveryInfo",
+			Handler:    _Lightning_GetRecoveryInfo_Handler,
+		},
+		{
+			MethodName: "BakeMacaroon",
+			Handler:    _Lightning_BakeMacaroon_Handler,
+		},
+		{
+			MethodName: "ListMacaroonIDs",
+			Handler:    _Lightning_ListMacaroonIDs_Handler,
+		},
+		{
+			MethodName: "DeleteMacaroonID",
+			Handler:    _Lightning_DeleteMacaroonID_Handler,
+		},
+		{
+			MethodName: "ListPermissions",
+			Handler:    _Lightning_ListPermissions_Handler,
+		},
+		{
+			MethodName: "CheckMacaroonPermissions",
+			Handler:    _Lightning_CheckMacaroonPermissions_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

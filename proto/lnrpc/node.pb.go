@@ -885,6 +885,107 @@ func (x *VerifyMessageResponse) GetPubkey() string {
 	return ""
 }
 
+// GetRecoveryInfoRequest asks about the search for old coins.
+type GetRecoveryInfoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRecoveryInfoRequest) Reset() {
+	*x = GetRecoveryInfoRequest{}
+	mi := &file_lnrpc_node_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRecoveryInfoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRecoveryInfoRequest) ProtoMessage() {}
+
+func (x *GetRecoveryInfoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_node_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRecoveryInfoRequest.ProtoReflect.Descriptor instead.
+func (*GetRecoveryInfoRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{10}
+}
+
+// GetRecoveryInfoResponse tells how far it has come.
+type GetRecoveryInfoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The wallet was made or unlocked with a recovery window in this run.
+	RecoveryMode bool `protobuf:"varint,1,opt,name=recovery_mode,json=recoveryMode,proto3" json:"recovery_mode,omitempty"`
+	// The search has come to the tip of the chain.
+	RecoveryFinished bool `protobuf:"varint,2,opt,name=recovery_finished,json=recoveryFinished,proto3" json:"recovery_finished,omitempty"`
+	// 0 to 1.
+	Progress      float64 `protobuf:"fixed64,3,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRecoveryInfoResponse) Reset() {
+	*x = GetRecoveryInfoResponse{}
+	mi := &file_lnrpc_node_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRecoveryInfoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRecoveryInfoResponse) ProtoMessage() {}
+
+func (x *GetRecoveryInfoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_node_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRecoveryInfoResponse.ProtoReflect.Descriptor instead.
+func (*GetRecoveryInfoResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetRecoveryInfoResponse) GetRecoveryMode() bool {
+	if x != nil {
+		return x.RecoveryMode
+	}
+	return false
+}
+
+func (x *GetRecoveryInfoResponse) GetRecoveryFinished() bool {
+	if x != nil {
+		return x.RecoveryFinished
+	}
+	return false
+}
+
+func (x *GetRecoveryInfoResponse) GetProgress() float64 {
+	if x != nil {
+		return x.Progress
+	}
+	return 0
+}
+
 var File_lnrpc_node_proto protoreflect.FileDescriptor
 
 const file_lnrpc_node_proto_rawDesc = "" +
@@ -942,7 +1043,12 @@ const file_lnrpc_node_proto_rawDesc = "" +
 	"\tsignature\x18\x02 \x01(\tR\tsignature\"E\n" +
 	"\x15VerifyMessageResponse\x12\x14\n" +
 	"\x05valid\x18\x01 \x01(\bR\x05valid\x12\x16\n" +
-	"\x06pubkey\x18\x02 \x01(\tR\x06pubkey*\x91\x01\n" +
+	"\x06pubkey\x18\x02 \x01(\tR\x06pubkey\"\x18\n" +
+	"\x16GetRecoveryInfoRequest\"\x87\x01\n" +
+	"\x17GetRecoveryInfoResponse\x12#\n" +
+	"\rrecovery_mode\x18\x01 \x01(\bR\frecoveryMode\x12+\n" +
+	"\x11recovery_finished\x18\x02 \x01(\bR\x10recoveryFinished\x12\x1a\n" +
+	"\bprogress\x18\x03 \x01(\x01R\bprogress*\x91\x01\n" +
 	"\x10GraphCacheStatus\x12\x1f\n" +
 	"\x1bGRAPH_CACHE_STATUS_DISABLED\x10\x00\x12\x1e\n" +
 	"\x1aGRAPH_CACHE_STATUS_LOADING\x10\x01\x12\x1d\n" +
@@ -992,25 +1098,27 @@ func file_lnrpc_node_proto_rawDescGZIP() []byte {
 }
 
 var file_lnrpc_node_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lnrpc_node_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_lnrpc_node_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_lnrpc_node_proto_goTypes = []any{
-	(GraphCacheStatus)(0),         // 0: lnrpc.GraphCacheStatus
-	(FeatureBit)(0),               // 1: lnrpc.FeatureBit
-	(*GetInfoRequest)(nil),        // 2: lnrpc.GetInfoRequest
-	(*GetInfoResponse)(nil),       // 3: lnrpc.GetInfoResponse
-	(*Chain)(nil),                 // 4: lnrpc.Chain
-	(*Feature)(nil),               // 5: lnrpc.Feature
-	(*StopRequest)(nil),           // 6: lnrpc.StopRequest
-	(*StopResponse)(nil),          // 7: lnrpc.StopResponse
-	(*SignMessageRequest)(nil),    // 8: lnrpc.SignMessageRequest
-	(*SignMessageResponse)(nil),   // 9: lnrpc.SignMessageResponse
-	(*VerifyMessageRequest)(nil),  // 10: lnrpc.VerifyMessageRequest
-	(*VerifyMessageResponse)(nil), // 11: lnrpc.VerifyMessageResponse
-	nil,                           // 12: lnrpc.GetInfoResponse.FeaturesEntry
+	(GraphCacheStatus)(0),           // 0: lnrpc.GraphCacheStatus
+	(FeatureBit)(0),                 // 1: lnrpc.FeatureBit
+	(*GetInfoRequest)(nil),          // 2: lnrpc.GetInfoRequest
+	(*GetInfoResponse)(nil),         // 3: lnrpc.GetInfoResponse
+	(*Chain)(nil),                   // 4: lnrpc.Chain
+	(*Feature)(nil),                 // 5: lnrpc.Feature
+	(*StopRequest)(nil),             // 6: lnrpc.StopRequest
+	(*StopResponse)(nil),            // 7: lnrpc.StopResponse
+	(*SignMessageRequest)(nil),      // 8: lnrpc.SignMessageRequest
+	(*SignMessageResponse)(nil),     // 9: lnrpc.SignMessageResponse
+	(*VerifyMessageRequest)(nil),    // 10: lnrpc.VerifyMessageRequest
+	(*VerifyMessageResponse)(nil),   // 11: lnrpc.VerifyMessageResponse
+	(*GetRecoveryInfoRequest)(nil),  // 12: lnrpc.GetRecoveryInfoRequest
+	(*GetRecoveryInfoResponse)(nil), // 13: lnrpc.GetRecoveryInfoResponse
+	nil,                             // 14: lnrpc.GetInfoResponse.FeaturesEntry
 }
 var file_lnrpc_node_proto_depIdxs = []int32{
 	4,  // 0: lnrpc.GetInfoResponse.chains:type_name -> lnrpc.Chain
-	12, // 1: lnrpc.GetInfoResponse.features:type_name -> lnrpc.GetInfoResponse.FeaturesEntry
+	14, // 1: lnrpc.GetInfoResponse.features:type_name -> lnrpc.GetInfoResponse.FeaturesEntry
 	0,  // 2: lnrpc.GetInfoResponse.graph_cache_status:type_name -> lnrpc.GraphCacheStatus
 	5,  // 3: lnrpc.GetInfoResponse.FeaturesEntry.value:type_name -> lnrpc.Feature
 	4,  // [4:4] is the sub-list for method output_type
@@ -1031,7 +1139,7 @@ func file_lnrpc_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_node_proto_rawDesc), len(file_lnrpc_node_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

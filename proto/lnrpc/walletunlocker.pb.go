@@ -551,6 +551,125 @@ func (*UnlockWalletResponse) Descriptor() ([]byte, []int) {
 	return file_lnrpc_walletunlocker_proto_rawDescGZIP(), []int{7}
 }
 
+// ChangePasswordRequest holds the passwords.
+type ChangePasswordRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty for a wallet that was made with --noseedbackup.
+	CurrentPassword []byte `protobuf:"bytes,1,opt,name=current_password,json=currentPassword,proto3" json:"current_password,omitempty"`
+	// At least 8 bytes.
+	NewPassword []byte `protobuf:"bytes,2,opt,name=new_password,json=newPassword,proto3" json:"new_password,omitempty"`
+	// Leave no macaroon file: the admin macaroon is only in the answer.
+	StatelessInit bool `protobuf:"varint,3,opt,name=stateless_init,json=statelessInit,proto3" json:"stateless_init,omitempty"`
+	// Replace root key 0: every macaroon that it signed is void, and the macaroon files are made anew.
+	NewMacaroonRootKey bool `protobuf:"varint,4,opt,name=new_macaroon_root_key,json=newMacaroonRootKey,proto3" json:"new_macaroon_root_key,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ChangePasswordRequest) Reset() {
+	*x = ChangePasswordRequest{}
+	mi := &file_lnrpc_walletunlocker_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangePasswordRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangePasswordRequest) ProtoMessage() {}
+
+func (x *ChangePasswordRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_walletunlocker_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangePasswordRequest.ProtoReflect.Descriptor instead.
+func (*ChangePasswordRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_walletunlocker_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ChangePasswordRequest) GetCurrentPassword() []byte {
+	if x != nil {
+		return x.CurrentPassword
+	}
+	return nil
+}
+
+func (x *ChangePasswordRequest) GetNewPassword() []byte {
+	if x != nil {
+		return x.NewPassword
+	}
+	return nil
+}
+
+func (x *ChangePasswordRequest) GetStatelessInit() bool {
+	if x != nil {
+		return x.StatelessInit
+	}
+	return false
+}
+
+func (x *ChangePasswordRequest) GetNewMacaroonRootKey() bool {
+	if x != nil {
+		return x.NewMacaroonRootKey
+	}
+	return false
+}
+
+// ChangePasswordResponse says that the password is changed; the services start now.
+type ChangePasswordResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Binary macaroon with all rights.
+	AdminMacaroon []byte `protobuf:"bytes,1,opt,name=admin_macaroon,json=adminMacaroon,proto3" json:"admin_macaroon,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangePasswordResponse) Reset() {
+	*x = ChangePasswordResponse{}
+	mi := &file_lnrpc_walletunlocker_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangePasswordResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangePasswordResponse) ProtoMessage() {}
+
+func (x *ChangePasswordResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_walletunlocker_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangePasswordResponse.ProtoReflect.Descriptor instead.
+func (*ChangePasswordResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_walletunlocker_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ChangePasswordResponse) GetAdminMacaroon() []byte {
+	if x != nil {
+		return x.AdminMacaroon
+	}
+	return nil
+}
+
 var File_lnrpc_walletunlocker_proto protoreflect.FileDescriptor
 
 const file_lnrpc_walletunlocker_proto_rawDesc = "" +
@@ -591,12 +710,20 @@ const file_lnrpc_walletunlocker_proto_rawDesc = "" +
 	"\x0frecovery_window\x18\x02 \x01(\x05R\x0erecoveryWindow\x12B\n" +
 	"\x0fchannel_backups\x18\x03 \x01(\v2\x19.lnrpc.ChanBackupSnapshotR\x0echannelBackups\x12%\n" +
 	"\x0estateless_init\x18\x04 \x01(\bR\rstatelessInit\"\x16\n" +
-	"\x14UnlockWalletResponse2\xd6\x01\n" +
+	"\x14UnlockWalletResponse\"\xbf\x01\n" +
+	"\x15ChangePasswordRequest\x12)\n" +
+	"\x10current_password\x18\x01 \x01(\fR\x0fcurrentPassword\x12!\n" +
+	"\fnew_password\x18\x02 \x01(\fR\vnewPassword\x12%\n" +
+	"\x0estateless_init\x18\x03 \x01(\bR\rstatelessInit\x121\n" +
+	"\x15new_macaroon_root_key\x18\x04 \x01(\bR\x12newMacaroonRootKey\"?\n" +
+	"\x16ChangePasswordResponse\x12%\n" +
+	"\x0eadmin_macaroon\x18\x01 \x01(\fR\radminMacaroon2\xa5\x02\n" +
 	"\x0eWalletUnlocker\x128\n" +
 	"\aGenSeed\x12\x15.lnrpc.GenSeedRequest\x1a\x16.lnrpc.GenSeedResponse\x12A\n" +
 	"\n" +
 	"InitWallet\x12\x18.lnrpc.InitWalletRequest\x1a\x19.lnrpc.InitWalletResponse\x12G\n" +
-	"\fUnlockWallet\x12\x1a.lnrpc.UnlockWalletRequest\x1a\x1b.lnrpc.UnlockWalletResponseB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
+	"\fUnlockWallet\x12\x1a.lnrpc.UnlockWalletRequest\x1a\x1b.lnrpc.UnlockWalletResponse\x12M\n" +
+	"\x0eChangePassword\x12\x1c.lnrpc.ChangePasswordRequest\x1a\x1d.lnrpc.ChangePasswordResponseB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
 
 var (
 	file_lnrpc_walletunlocker_proto_rawDescOnce sync.Once
@@ -610,34 +737,38 @@ func file_lnrpc_walletunlocker_proto_rawDescGZIP() []byte {
 	return file_lnrpc_walletunlocker_proto_rawDescData
 }
 
-var file_lnrpc_walletunlocker_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_lnrpc_walletunlocker_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_lnrpc_walletunlocker_proto_goTypes = []any{
-	(*GenSeedRequest)(nil),       // 0: lnrpc.GenSeedRequest
-	(*GenSeedResponse)(nil),      // 1: lnrpc.GenSeedResponse
-	(*InitWalletRequest)(nil),    // 2: lnrpc.InitWalletRequest
-	(*InitWalletResponse)(nil),   // 3: lnrpc.InitWalletResponse
-	(*WatchOnly)(nil),            // 4: lnrpc.WatchOnly
-	(*WatchOnlyAccount)(nil),     // 5: lnrpc.WatchOnlyAccount
-	(*UnlockWalletRequest)(nil),  // 6: lnrpc.UnlockWalletRequest
-	(*UnlockWalletResponse)(nil), // 7: lnrpc.UnlockWalletResponse
-	(*ChanBackupSnapshot)(nil),   // 8: lnrpc.ChanBackupSnapshot
+	(*GenSeedRequest)(nil),         // 0: lnrpc.GenSeedRequest
+	(*GenSeedResponse)(nil),        // 1: lnrpc.GenSeedResponse
+	(*InitWalletRequest)(nil),      // 2: lnrpc.InitWalletRequest
+	(*InitWalletResponse)(nil),     // 3: lnrpc.InitWalletResponse
+	(*WatchOnly)(nil),              // 4: lnrpc.WatchOnly
+	(*WatchOnlyAccount)(nil),       // 5: lnrpc.WatchOnlyAccount
+	(*UnlockWalletRequest)(nil),    // 6: lnrpc.UnlockWalletRequest
+	(*UnlockWalletResponse)(nil),   // 7: lnrpc.UnlockWalletResponse
+	(*ChangePasswordRequest)(nil),  // 8: lnrpc.ChangePasswordRequest
+	(*ChangePasswordResponse)(nil), // 9: lnrpc.ChangePasswordResponse
+	(*ChanBackupSnapshot)(nil),     // 10: lnrpc.ChanBackupSnapshot
 }
 var file_lnrpc_walletunlocker_proto_depIdxs = []int32{
-	8, // 0: lnrpc.InitWalletRequest.channel_backups:type_name -> lnrpc.ChanBackupSnapshot
-	4, // 1: lnrpc.InitWalletRequest.watch_only:type_name -> lnrpc.WatchOnly
-	5, // 2: lnrpc.WatchOnly.accounts:type_name -> lnrpc.WatchOnlyAccount
-	8, // 3: lnrpc.UnlockWalletRequest.channel_backups:type_name -> lnrpc.ChanBackupSnapshot
-	0, // 4: lnrpc.WalletUnlocker.GenSeed:input_type -> lnrpc.GenSeedRequest
-	2, // 5: lnrpc.WalletUnlocker.InitWallet:input_type -> lnrpc.InitWalletRequest
-	6, // 6: lnrpc.WalletUnlocker.UnlockWallet:input_type -> lnrpc.UnlockWalletRequest
-	1, // 7: lnrpc.WalletUnlocker.GenSeed:output_type -> lnrpc.GenSeedResponse
-	3, // 8: lnrpc.WalletUnlocker.InitWallet:output_type -> lnrpc.InitWalletResponse
-	7, // 9: lnrpc.WalletUnlocker.UnlockWallet:output_type -> lnrpc.UnlockWalletResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	10, // 0: lnrpc.InitWalletRequest.channel_backups:type_name -> lnrpc.ChanBackupSnapshot
+	4,  // 1: lnrpc.InitWalletRequest.watch_only:type_name -> lnrpc.WatchOnly
+	5,  // 2: lnrpc.WatchOnly.accounts:type_name -> lnrpc.WatchOnlyAccount
+	10, // 3: lnrpc.UnlockWalletRequest.channel_backups:type_name -> lnrpc.ChanBackupSnapshot
+	0,  // 4: lnrpc.WalletUnlocker.GenSeed:input_type -> lnrpc.GenSeedRequest
+	2,  // 5: lnrpc.WalletUnlocker.InitWallet:input_type -> lnrpc.InitWalletRequest
+	6,  // 6: lnrpc.WalletUnlocker.UnlockWallet:input_type -> lnrpc.UnlockWalletRequest
+	8,  // 7: lnrpc.WalletUnlocker.ChangePassword:input_type -> lnrpc.ChangePasswordRequest
+	1,  // 8: lnrpc.WalletUnlocker.GenSeed:output_type -> lnrpc.GenSeedResponse
+	3,  // 9: lnrpc.WalletUnlocker.InitWallet:output_type -> lnrpc.InitWalletResponse
+	7,  // 10: lnrpc.WalletUnlocker.UnlockWallet:output_type -> lnrpc.UnlockWalletResponse
+	9,  // 11: lnrpc.WalletUnlocker.ChangePassword:output_type -> lnrpc.ChangePasswordResponse
+	8,  // [8:12] is the sub-list for method output_type
+	4,  // [4:8] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_lnrpc_walletunlocker_proto_init() }
@@ -652,7 +783,7 @@ func file_lnrpc_walletunlocker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_walletunlocker_proto_rawDesc), len(file_lnrpc_walletunlocker_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,9 +22,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	WalletUnlocker_GenSeed_FullMethodName      = "/lnrpc.WalletUnlocker/GenSeed"
-	WalletUnlocker_InitWallet_FullMethodName   = "/lnrpc.WalletUnlocker/InitWallet"
-	WalletUnlocker_UnlockWallet_FullMethodName = "/lnrpc.WalletUnlocker/UnlockWallet"
+	WalletUnlocker_GenSeed_FullMethodName        = "/lnrpc.WalletUnlocker/GenSeed"
+	WalletUnlocker_InitWallet_FullMethodName     = "/lnrpc.WalletUnlocker/InitWallet"
+	WalletUnlocker_UnlockWallet_FullMethodName   = "/lnrpc.WalletUnlocker/UnlockWallet"
+	WalletUnlocker_ChangePassword_FullMethodName = "/lnrpc.WalletUnlocker/ChangePassword"
 )
 
 // WalletUnlockerClient is the client API for WalletUnlocker service.
@@ -40,6 +41,10 @@ type WalletUnlockerClient interface {
 	InitWallet(ctx context.Context, in *InitWalletRequest, opts ...grpc.CallOption) (*InitWalletResponse, error)
 	// UnlockWallet opens the wallet. Error: "invalid passphrase for master public key".
 	UnlockWallet(ctx context.Context, in *UnlockWalletRequest, opts ...grpc.CallOption) (*UnlockWalletResponse, error)
+	// ChangePassword replaces the password of the wallet and of the macaroons' root keys, both at once, and opens the
+	// wallet. Errors: "wallet not found", "invalid passphrase for master public key", "password must have at least 8
+	// characters".
+	ChangePassword(ctx context.Context, in *ChangePasswordRequest, opts ...grpc.CallOption) (*ChangePasswordResponse, error)
 }
 
 type walletUnlockerClient struct {
@@ -80,6 +85,16 @@ func (c *walletUnlockerClient) UnlockWallet(ctx context.Context, in *UnlockWalle
 	return out, nil
 }
 
+func (c *walletUnlockerClient) ChangePassword(ctx context.Context, in *ChangePasswordRequest, opts ...grpc.CallOption) (*ChangePasswordResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChangePasswordResponse)
+	err := c.cc.Invoke(ctx, WalletUnlocker_ChangePassword_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WalletUnlockerServer is the server API for WalletUnlocker service.
 // All implementations must embed UnimplementedWalletUnlockerServer
 // for forward compatibility.
@@ -93,6 +108,10 @@ type WalletUnlockerServer interface {
 	InitWallet(context.Context, *InitWalletRequest) (*InitWalletResponse, error)
 	// UnlockWallet opens the wallet. Error: "invalid passphrase for master public key".
 	UnlockWallet(context.Context, *UnlockWalletRequest) (*UnlockWalletResponse, error)
+	// ChangePassword replaces the password of the wallet and of the macaroons' root keys, both at once, and opens the
+	// wallet. Errors: "wallet not found", "invalid passphrase for master public key", "password must have at least 8
+	// characters".
+	ChangePassword(context.Context, *ChangePasswordRequest) (*ChangePasswordResponse, error)
 	mustEmbedUnimplementedWalletUnlockerServer()
 }
 
@@ -111,6 +130,9 @@ func (UnimplementedWalletUnlockerServer) InitWallet(context.Context, *InitWallet
 }
 func (UnimplementedWalletUnlockerServer) UnlockWallet(context.Context, *UnlockWalletRequest) (*UnlockWalletResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UnlockWallet not implemented")
+}
+func (UnimplementedWalletUnlockerServer) ChangePassword(context.Context, *ChangePasswordRequest) (*ChangePasswordResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ChangePassword not implemented")
 }
 func (UnimplementedWalletUnlockerServer) mustEmbedUnimplementedWalletUnlockerServer() {}
 func (UnimplementedWalletUnlockerServer) testEmbeddedByValue()                        {}
@@ -187,6 +209,24 @@ func _WalletUnlocker_UnlockWallet_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WalletUnlocker_ChangePassword_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChangePasswordRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletUnlockerServer).ChangePassword(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletUnlocker_ChangePassword_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletUnlockerServer).ChangePassword(ctx, req.(*ChangePasswordRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WalletUnlocker_ServiceDesc is the grpc.ServiceDesc for WalletUnlocker service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -205,6 +245,10 @@ var WalletUnlocker_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UnlockWallet",
 			Handler:    _WalletUnlocker_UnlockWallet_Handler,
+		},
+		{
+			MethodName: "ChangePassword",
+			Handler:    _WalletUnlocker_ChangePassword_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

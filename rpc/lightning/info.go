@@ -73,3 +73,9 @@ func (s *Service) StopDaemon(context.Context, *lnrpc.StopRequest) (*lnrpc.StopRe
 	s.cfg.Stop()
 	return &lnrpc.StopResponse{Status: "shutdown initiated, check logs for progress"}, nil
 }
+
+// GetRecoveryInfo tells how far the search for a restored wallet's coins has come.
+func (s *Service) GetRecoveryInfo(context.Context, *lnrpc.GetRecoveryInfoRequest) (*lnrpc.GetRecoveryInfoResponse, error) {
+	r := s.node.Recovery()
+	return &lnrpc.GetRecoveryInfoResponse{RecoveryMode: r.Asked, RecoveryFinished: r.Finished, Progress: r.Progress}, nil
+}

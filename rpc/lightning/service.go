@@ -15,6 +15,7 @@ import (
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/routing"
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
@@ -42,6 +43,7 @@ type Self interface {
 	SyncedToChain() bool
 	SyncedToGraph() bool
 	Born() time.Time
+	Recovery() node.Recovery
 	SignCompact(digest [32]byte) [65]byte
 }
 
@@ -122,6 +124,10 @@ type Config struct {
 	Commit  string // 40 hex digits, or empty
 	// Stop begins the shutdown and returns at once.
 	Stop func()
+	// Tokens makes and checks macaroons; nil: callers need none.
+	Tokens Tokens
+	// Permissions says which rights each method needs.
+	Permissions map[string][]macaroons.Op
 }
 
 // Service is the service. Use New.

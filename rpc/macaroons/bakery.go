@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"gopkg.in/macaroon.v2"
@@ -29,6 +28,10 @@ type RootKeys interface {
 	Key(id uint64) ([]byte, error)
 	// KeyOrNew returns a root key and makes it first if there is none.
 	KeyOrNew(id uint64) ([]byte, error)
+	// IDs lists the numbers of the root keys in ascending order.
+	IDs() ([]uint64, error)
+	// Delete removes a root key and tells whether it was there; ErrDeletionForbidden for the default key.
+	Delete(id uint64) (bool, error)
 }
 
 // A Bakery makes and checks macaroons. It may be used by several goroutines.
@@ -44,11 +47,21 @@ func NewBakery(keys RootKeys) *Bakery { return &Bakery{keys: keys, now: time.Now
 // not exist.
 func (b *Bakery) Bake(key uint64, ops []Op) ([]byte, error) {
 	if len(ops) == 0 {
-		return nil, errors.New("bake macaroon: no rights given")
+		return nil, errNoRights
 	}
 	rootKey, err := b.keys.KeyOrNew(key)
 	if err != nil {
 		return nil, fmt.Errorf("bake macaroon: %w", err)
+	}
+	return BakeFrom(rootKey, key, ops)
+}
+
+var errNoRights = errors.New("bake macaroon: no rights given")
+
+// BakeFrom is Bake for those who know the root key.
+func BakeFrom(rootKey []byte, key uint64, ops []Op) ([]byte, error) {
+	if len(ops) == 0 {
+		return nil, errNoRights
 	}
 	var nonce [nonceLen]byte
 	rand.Read(nonce[:])
@@ -63,12 +76,12 @@ func (b *Bakery) Bake(key uint64, ops []Op) ([]byte, error) {
 	return m.MarshalBinary()
 }
 
-// A Token is a macaroon whose signature and caveats have been checked.
-type Token struct {
-	// Key is the number of the root key that signed it.
-	Key uint64
-	ops []Op
-}
+// Keys lists the numbers of the root keys in ascending order.
+func (b *Bakery) Keys() ([]uint64, error) { return b.keys.IDs() }
+
+// Revoke deletes a root key, which voids every macaroon that it signed from the next call on, and tells whether it was
+// there. The default key cannot be deleted: ErrDeletionForbidden.
+func (b *Bakery) Revoke(key uint64) (bool, error) { return b.keys.Delete(key) }
 
 // Verify checks the signature and every caveat of a macaroon in binary form, for a caller at the given address. The
 // errors' texts are lnd's. The signature is compared in constant time, before any caveat is looked at.
@@ -100,7 +113,7 @@ func (b *Bakery) Verify(raw []byte, client netip.Addr) (Token, error) {
 			return Token{}, err
 		}
 	}
-	return Token{Key: key, ops: ops}, nil
+	return Token{Key: key, Client: client, ops: ops}, nil
 }
 
 // rootKey finds the key that an identifier names.
@@ -114,22 +127,4 @@ func (b *Bakery) rootKey(text string) (uint64, []byte, error) {
 		return 0, nil, fmt.Errorf("root key with id %d doesn't exist", id)
 	}
 	return id, rootKey, err
-}
-
-// Allows reports whether the token may call the method, which needs all of the given rights: nil, or
-// ErrPermissionDenied. A right on the method itself (entity "uri") is enough. A method that needs nothing is allowed to
-// nobody: it has been forgotten.
-func (t Token) Allows(method string, needs []Op) error {
-	if slices.Contains(t.ops, Op{Entity: "uri", Action: method}) {
-		return nil
-	}
-	for _, need := range needs {
-		if !slices.Contains(t.ops, need) {
-			return ErrPermissionDenied
-		}
-	}
-	if len(needs) == 0 {
-		return ErrPermissionDenied
-	}
-	return nil
 }

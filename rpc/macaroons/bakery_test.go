@@ -23,6 +23,8 @@ func (fixedKeys) Key(id uint64) ([]byte, error) {
 }
 
 func (k fixedKeys) KeyOrNew(id uint64) ([]byte, error) { return k.Key(id) }
+func (fixedKeys) IDs() ([]uint64, error)               { return []uint64{DefaultKey}, nil }
+func (fixedKeys) Delete(uint64) (bool, error)          { return false, ErrDeletionForbidden }
 
 var (
 	testKey  = bytes.Repeat([]byte{7}, 32)

@@ -100,6 +100,16 @@ func OnlyFromRange(prefix netip.Prefix) Caveat {
 	return Caveat(caveatIPRange + " " + prefix.Masked().String())
 }
 
+// Custom makes a macaroon useless unless a middleware of that name looks at each call. The condition, which may be
+// empty, is the middleware's business.
+func Custom(name, condition string) Caveat {
+	c := Caveat(caveatCustom + " " + name)
+	if condition != "" {
+		c += Caveat(" " + condition)
+	}
+	return c
+}
+
 // Restrict adds caveats to a macaroon in binary form. It needs no key: anybody may narrow what they hold.
 func Restrict(raw []byte, caveats ...Caveat) ([]byte, error) {
 	var m macaroon.Macaroon

@@ -31,7 +31,8 @@ var (
 )
 
 // The file has two buckets: lock holds the data key, sealed under the password; keys holds the root keys by number (8
-// bytes, big-endian), sealed under the data key.
+// bytes, big-endian), sealed under the data key. While the password changes, lock also holds what it will be, see
+// password.go.
 var (
 	bucketLock = []byte("lock")
 	bucketKeys = []byte("keys")
@@ -81,6 +82,12 @@ func Open(path string, opt Options) (*Store, error) {
 
 // Close locks the store, wipes the keys from memory and closes the file.
 func (s *Store) Close() error {
+	s.Lock()
+	return s.db.Close()
+}
+
+// Lock wipes the keys from memory. The next Unlock brings them back.
+func (s *Store) Lock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.dataKey)
@@ -88,7 +95,6 @@ func (s *Store) Close() error {
 		clear(key)
 	}
 	s.dataKey, s.keys = nil, nil
-	return s.db.Close()
 }
 
 // Unlock makes the keys usable. The first call sets the password; every later one must bring the same, or it is
@@ -99,7 +105,7 @@ func (s *Store) Unlock(password []byte) error {
 	if s.dataKey != nil {
 		return errors.New("macaroon store already unlocked")
 	}
-	dataKey, err := s.readDataKey(password)
+	dataKey, err := s.settle(password)
 	if errors.Is(err, errNoDataKey) {
 		dataKey = make([]byte, keyLen)
 		rand.Read(dataKey)
@@ -114,19 +120,6 @@ func (s *Store) Unlock(password []byte) error {
 	}
 	s.dataKey, s.keys = dataKey, keys
 	return nil
-}
-
-// ChangePassword replaces the password of an unlocked store.
-func (s *Store) ChangePassword(old, password []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dataKey == nil {
-		return ErrLocked
-	}
-	if _, err := s.readDataKey(old); err != nil {
-		return err
-	}
-	return s.putDataKey(s.dataKey, password)
 }
 
 // Key returns a root key; ErrNoKey if there is none of that number.
@@ -228,22 +221,6 @@ func (s *Store) readKeys(dataKey []byte) (map[uint64][]byte, error) {
 		return nil, fmt.Errorf("read macaroon store: %w", err)
 	}
 	return keys, nil
-}
-
-// readDataKey decrypts the data key; errNoDataKey if the store has never been unlocked.
-func (s *Store) readDataKey(password []byte) ([]byte, error) {
-	var row []byte
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		row = slices.Clone(tx.Bucket(bucketLock).Get(rowDataKey))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read macaroon store: %w", err)
-	}
-	if row == nil {
-		return nil, errNoDataKey
-	}
-	return openDataKey(row, password)
 }
 
 // putDataKey stores the data key, sealed under the password.

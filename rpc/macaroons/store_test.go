@@ -91,27 +91,9 @@ func TestLockedStoreGivesNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrLocked)
 	_, err = s.Delete(1)
 	require.ErrorIs(t, err, ErrLocked)
-	require.ErrorIs(t, s.ChangePassword(nil, nil), ErrLocked)
 
 	_, err = NewBakery(s).Verify(bake(t, readInfo...), loopback)
 	require.EqualError(t, err, "cannot retrieve macaroon: cannot get macaroon: macaroon store is locked")
-}
-
-func TestChangePassword(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "m.db")
-	s := unlocked(t, path, "old")
-	key, err := s.KeyOrNew(DefaultKey)
-	require.NoError(t, err)
-	require.ErrorIs(t, s.ChangePassword([]byte("guess"), []byte("new")), ErrPassword)
-	require.NoError(t, s.ChangePassword([]byte("old"), []byte("new")))
-	require.NoError(t, s.Close())
-
-	s = openStore(t, path)
-	require.ErrorIs(t, s.Unlock([]byte("old")), ErrPassword)
-	require.NoError(t, s.Unlock([]byte("new")))
-	have, err := s.Key(DefaultKey)
-	require.NoError(t, err)
-	require.Equal(t, key, have)
 }
 
 // TestDeletedKeyVoidsItsMacaroons is how a macaroon is revoked.

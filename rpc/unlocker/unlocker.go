@@ -9,7 +9,6 @@ package unlocker
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -26,13 +25,22 @@ type Vault interface {
 	Init(password []byte, words []string, passphrase []byte, o Options) ([]byte, error)
 	// Unlock opens the wallet and returns the admin macaroon.
 	Unlock(password []byte, o Options) ([]byte, error)
+	// ChangePassword replaces the password, opens the wallet and returns the admin macaroon.
+	ChangePassword(old, password []byte, c Change) ([]byte, error)
 }
 
 // Options are how a wallet is opened.
 type Options struct {
 	Window    uint32 // how far ahead addresses are looked for in the past of the chain; 0: not at all
 	Stateless bool   // no macaroon is left on the disk
+	RootKey   []byte // 32 bytes for the default root key of macaroons; nil: random ones
 	Backups   Backups
+}
+
+// Change is what changes with a password.
+type Change struct {
+	Stateless bool // no macaroon is left on the disk
+	NewRoot   bool // another default root key: the macaroons of the old one are void
 }
 
 // Backups are static backups of channels to be asked back once the node runs, sealed:
@@ -50,13 +58,22 @@ type Service struct {
 	lnrpc.UnimplementedWalletUnlockerServer
 	vault Vault
 
-	mu     sync.Mutex
-	failed int
+	guess  chan struct{} // holds one element while a password is tried
+	waits  chan struct{} // holds one element for each that waits for it
+	failed int           // guarded by guess, as is again
 	again  time.Time
 }
 
 // New makes the service of a vault.
-func New(v Vault) *Service { return &Service{vault: v} }
+func New(v Vault) *Service {
+	return &Service{vault: v, guess: make(chan struct{}, 1), waits: make(chan struct{}, maxGuesses)}
+}
+
+// maxGuesses bounds how many callers may wait to have their password tried: none of them has shown a macaroon.
+const maxGuesses = 8
+
+// rootKeyLen is the length of a root key of macaroons.
+const rootKeyLen = 32
 
 // maxWindow bounds how many addresses a recovery looks ahead: each is derived for all
 // accounts, and compared with every output of every block.
@@ -79,7 +96,7 @@ func (s *Service) InitWallet(_ context.Context, req *lnrpc.InitWalletRequest) (*
 	}{
 		{req.ExtendedMasterKey != "", "extended_master_key: wallets are made from 24 words only"},
 		{req.WatchOnly != nil, "watch_only: there are no watch-only wallets yet"},
-		{len(req.MacaroonRootKey) > 0, "macaroon_root_key: the root key is made by the node"},
+		{len(req.MacaroonRootKey) > 0 && len(req.MacaroonRootKey) != rootKeyLen, "macaroon_root_key: must be 32 bytes"},
 	} {
 		if not.set {
 			return nil, status.Error(codes.InvalidArgument, not.what)
@@ -88,6 +105,9 @@ func (s *Service) InitWallet(_ context.Context, req *lnrpc.InitWalletRequest) (*
 	o, err := options(req)
 	if err != nil {
 		return nil, err
+	}
+	if len(req.MacaroonRootKey) > 0 {
+		o.RootKey = req.MacaroonRootKey
 	}
 	admin, err := s.vault.Init(req.WalletPassword, req.CipherSeedMnemonic, req.AezeedPassphrase, o)
 	if err != nil {
@@ -103,43 +123,54 @@ func (s *Service) UnlockWallet(ctx context.Context, req *lnrpc.UnlockWalletReque
 	if err != nil {
 		return nil, err
 	}
-	if err := s.brake(ctx); err != nil {
-		return nil, err
-	}
-	_, err = s.vault.Unlock(req.WalletPassword, o)
-	s.note(err)
+	_, err = s.try(ctx, func() ([]byte, error) { return s.vault.Unlock(req.WalletPassword, o) })
 	if err != nil {
 		return nil, err
 	}
 	return &lnrpc.UnlockWalletResponse{}, nil
 }
 
-// brake waits until the next try is due.
-func (s *Service) brake(ctx context.Context) error {
-	s.mu.Lock()
-	wait := time.Until(s.again)
-	s.mu.Unlock()
-	if wait <= 0 {
-		return nil
+// ChangePassword replaces the password and opens the wallet. Wrong passwords are braked as with UnlockWallet.
+func (s *Service) ChangePassword(ctx context.Context, req *lnrpc.ChangePasswordRequest) (*lnrpc.ChangePasswordResponse, error) {
+	admin, err := s.try(ctx, func() ([]byte, error) {
+		return s.vault.ChangePassword(req.CurrentPassword, req.NewPassword, Change{Stateless: req.StatelessInit, NewRoot: req.NewMacaroonRootKey})
+	})
+	if err != nil {
+		return nil, err
 	}
-	select {
-	case <-time.After(wait):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return &lnrpc.ChangePasswordResponse{AdminMacaroon: admin}, nil
 }
 
-// note counts the failures: 1, 2, 4 .. 32 seconds until the next try.
-func (s *Service) note(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil {
-		s.failed = 0
-		return
+// try tries a password when its turn has come: one at a time, and after each failure a while later, 1, 2, 4 .. 32
+// seconds. A restart forgets the failures.
+func (s *Service) try(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {
+	select {
+	case s.waits <- struct{}{}:
+		defer func() { <-s.waits }()
+	default:
+		return nil, status.Errorf(codes.ResourceExhausted, "too many passwords are being tried: at most %d", maxGuesses)
 	}
-	s.again = time.Now().Add(time.Second << min(s.failed, 5))
-	s.failed++
+	select {
+	case s.guess <- struct{}{}:
+		defer func() { <-s.guess }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if wait := time.Until(s.again); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	admin, err := f()
+	if err != nil {
+		s.again = time.Now().Add(time.Second << min(s.failed, 5))
+		s.failed++
+		return nil, err
+	}
+	s.failed = 0
+	return admin, nil
 }
 
 var errWindow = errors.New("recovery_window must be between 0 and 100000")

@@ -3,11 +3,15 @@ package unlocker
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
@@ -15,6 +19,7 @@ import (
 type vault struct {
 	password string
 	opts     Options
+	change   Change
 }
 
 func (v *vault) GenSeed(passphrase, entropy []byte) ([]string, []byte, error) {
@@ -33,6 +38,14 @@ func (v *vault) Unlock(password []byte, o Options) ([]byte, error) {
 		return nil, errors.New("invalid passphrase for master public key")
 	}
 	return nil, nil
+}
+
+func (v *vault) ChangePassword(old, password []byte, c Change) ([]byte, error) {
+	if _, err := v.Unlock(old, Options{Stateless: c.Stateless}); err != nil {
+		return nil, err
+	}
+	v.password, v.change = string(password), c
+	return []byte("admin"), nil
 }
 
 func TestTranslation(t *testing.T) {
@@ -79,4 +92,55 @@ func TestWrongPasswordsAreBraked(t *testing.T) {
 		_, err = s.UnlockWallet(ctx, &lnrpc.UnlockWalletRequest{WalletPassword: []byte("right")})
 		require.NoError(t, err)
 	})
+}
+
+// TestChangePassword: the old password is braked like any other that is tried.
+func TestChangePassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &vault{password: "right"}
+		s, ctx := New(v), context.Background()
+		start := time.Now()
+		for range 2 {
+			_, err := s.ChangePassword(ctx, &lnrpc.ChangePasswordRequest{CurrentPassword: []byte("wrong"), NewPassword: []byte("another")})
+			require.ErrorContains(t, err, "invalid passphrase for master public key")
+		}
+		got, err := s.ChangePassword(ctx, &lnrpc.ChangePasswordRequest{
+			CurrentPassword: []byte("right"), NewPassword: []byte("another"), StatelessInit: true, NewMacaroonRootKey: true,
+		})
+		require.NoError(t, err)
+		require.Equal(t, 3*time.Second, time.Since(start))
+		require.Equal(t, []byte("admin"), got.AdminMacaroon)
+		require.Equal(t, "another", v.password)
+		require.Equal(t, Change{Stateless: true, NewRoot: true}, v.change)
+	})
+}
+
+// TestGuessesWaitForEachOther: many who guess at once are no faster than one, and no more than a few may wait.
+func TestGuessesWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := New(&vault{password: "right"}), context.Background()
+		wrong := &lnrpc.UnlockWalletRequest{WalletPassword: []byte("wrong")}
+		start := time.Now()
+		_, err := s.UnlockWallet(ctx, wrong)
+		require.Error(t, err)
+		var wg sync.WaitGroup
+		var full atomic.Int32
+		for range maxGuesses + 3 {
+			wg.Go(func() {
+				if _, err := s.UnlockWallet(ctx, wrong); status.Code(err) == codes.ResourceExhausted {
+					full.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 3, full.Load())
+		require.Equal(t, (1+2+4+8+16+32+32+32)*time.Second, time.Since(start))
+	})
+}
+
+func TestRootKeyOfTheCaller(t *testing.T) {
+	v := &vault{}
+	_, err := New(v).InitWallet(t.Context(), &lnrpc.InitWalletRequest{MacaroonRootKey: make([]byte, 32)})
+	require.NoError(t, err)
+	require.Len(t, v.opts.RootKey, 32)
 }

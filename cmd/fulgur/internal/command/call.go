@@ -23,6 +23,7 @@ import (
 // Groups of the help text.
 const (
 	groupNode     = "Node"
+	groupKeys     = "Macaroons"
 	groupCoins    = "Coins on the chain"
 	groupPeers    = "Peers"
 	groupChannels = "Channels"

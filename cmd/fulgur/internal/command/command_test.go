@@ -96,6 +96,28 @@ var conversations = []struct {
 	"state", []string{"state"}, lnrpc.State_GetState_FullMethodName,
 	[]proto.Message{&lnrpc.GetStateResponse{State: lnrpc.WalletState_LOCKED}}, &lnrpc.GetStateRequest{},
 }, {
+	"getrecoveryinfo", []string{"getrecoveryinfo"}, lnrpc.Lightning_GetRecoveryInfo_FullMethodName,
+	[]proto.Message{&lnrpc.GetRecoveryInfoResponse{RecoveryMode: true, Progress: 0.25}}, &lnrpc.GetRecoveryInfoRequest{},
+}, {
+	"bakemacaroon", []string{"bakemacaroon", "--root_key_id=5", "--allow_external_permissions", "--ip_address=10.0.0.1", "--ip_range=10.1.2.3/8",
+		"--custom_caveat_name=count", "--custom_caveat_condition=3", "info:read", "uri:/lnrpc.Lightning/GetInfo"},
+	lnrpc.Lightning_BakeMacaroon_FullMethodName, []proto.Message{&lnrpc.BakeMacaroonResponse{Macaroon: bareMacaroon}},
+	&lnrpc.BakeMacaroonRequest{RootKeyId: 5, AllowExternalPermissions: true, Permissions: []*lnrpc.MacaroonPermission{
+		{Entity: "info", Action: "read"}, {Entity: "uri", Action: "/lnrpc.Lightning/GetInfo"},
+	}},
+}, {
+	"listmacaroonids", []string{"listmacaroonids"}, lnrpc.Lightning_ListMacaroonIDs_FullMethodName,
+	[]proto.Message{&lnrpc.ListMacaroonIDsResponse{RootKeyIds: []uint64{0, 5}}}, &lnrpc.ListMacaroonIDsRequest{},
+}, {
+	"deletemacaroonid", []string{"deletemacaroonid", "5"}, lnrpc.Lightning_DeleteMacaroonID_FullMethodName,
+	[]proto.Message{&lnrpc.DeleteMacaroonIDResponse{Deleted: true}}, &lnrpc.DeleteMacaroonIDRequest{RootKeyId: 5},
+}, {
+	"listpermissions", []string{"listpermissions"}, lnrpc.Lightning_ListPermissions_FullMethodName,
+	[]proto.Message{&lnrpc.ListPermissionsResponse{MethodPermissions: map[string]*lnrpc.MacaroonPermissionList{
+		"/lnrpc.Lightning/OpenChannel": {Permissions: []*lnrpc.MacaroonPermission{{Entity: "onchain", Action: "write"}, {Entity: "offchain", Action: "write"}}},
+		"/lnrpc.Lightning/GetInfo":     {Permissions: []*lnrpc.MacaroonPermission{{Entity: "info", Action: "read"}}},
+	}}}, &lnrpc.ListPermissionsRequest{},
+}, {
 	"signmessage", []string{"signmessage", "hello"}, lnrpc.Lightning_SignMessage_FullMethodName,
 	[]proto.Message{&lnrpc.SignMessageResponse{Signature: "rb8m"}}, &lnrpc.SignMessageRequest{Msg: []byte("hello")},
 }, {
@@ -412,7 +434,8 @@ func TestConversations(t *testing.T) {
 
 // TestEveryCommandIsTried keeps the list above complete.
 func TestEveryCommandIsTried(t *testing.T) {
-	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true}
+	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true,
+		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true}
 	tried := map[string]bool{}
 	for _, c := range conversations {
 		tried[c.name] = true

@@ -25,6 +25,9 @@ var nodeCommands = []spec{{
 	name: "version", group: groupNode, usage: "which daemon this is",
 	example: "version", do: version,
 }, {
+	name: "getrecoveryinfo", group: groupNode, usage: "how far the search for a restored wallet's coins has come",
+	example: "getrecoveryinfo", do: getRecoveryInfo,
+}, {
 	name: "signmessage", group: groupNode, usage: "sign a text with the node's key", args: "MESSAGE", max: 1,
 	flags:   []cli.Flag{flagText("msg", "the text"), flagBool("single_hash", "hash once instead of twice")},
 	example: `signmessage "this node is mine"`, do: signMessage,
@@ -164,5 +167,26 @@ func verifyMessage(ctx context.Context, c *call) error {
 			text += "; the key would be " + answer.Pubkey
 		}
 		fmt.Fprintln(w, text)
+	})
+}
+
+func getRecoveryInfo(ctx context.Context, c *call) error {
+	ln, err := c.lightning(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := ln.GetRecoveryInfo(ctx, &lnrpc.GetRecoveryInfoRequest{})
+	if err != nil {
+		return err
+	}
+	return c.print(info, func(w io.Writer) {
+		switch {
+		case !info.RecoveryMode:
+			fmt.Fprintln(w, "no search was asked for: the wallet was opened without a recovery window")
+		case info.RecoveryFinished:
+			fmt.Fprintln(w, "the search is over")
+		default:
+			fmt.Fprintf(w, "%.1f %% of the blocks are searched\n", info.Progress*100)
+		}
 	})
 }

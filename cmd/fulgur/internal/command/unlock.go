@@ -34,6 +34,17 @@ var unlockCommands = []spec{{
 		flagInt("recovery_window", "look for coins on so many addresses ahead"),
 		flagBool("stateless_init", "as it was with create"),
 	},
+}, {
+	name: "changepassword", group: groupNode, usage: "give the wallet another password, and open it", open: true,
+	more: "The wallet must be locked: restart the daemon first. Asks for the old password (empty for a wallet that was made with " +
+		"--noseedbackup) and for the new one. Without a terminal they are read from standard input, line by line. " +
+		"A daemon whose wallet was made with --stateless_init needs it here, too.",
+	example: "changepassword --new_mac_root_key", do: changePassword,
+	flags: []cli.Flag{
+		flagBool("stateless_init", "leave no macaroon on the daemon's disk, give out the admin macaroon instead"),
+		flagText("save_to", "with --stateless_init: `FILE` for the admin macaroon instead of the screen"),
+		flagBool("new_mac_root_key", "another root key: all macaroons of the old one are void"),
+	},
 }}
 
 // secret asks for something that must not be seen.
@@ -224,4 +235,46 @@ func (c *call) newSeed(ctx context.Context, unlocker lnrpc.WalletUnlockerClient,
 		err = errDeclined
 	}
 	return err
+}
+
+func changePassword(ctx context.Context, c *call) error {
+	req := &lnrpc.ChangePasswordRequest{StatelessInit: c.cmd.Bool("stateless_init"), NewMacaroonRootKey: c.cmd.Bool("new_mac_root_key")}
+	file := c.cmd.String("save_to")
+	if file != "" && !req.StatelessInit {
+		return Usage("changepassword: --save_to is for --stateless_init")
+	}
+	var err error
+	if req.CurrentPassword, err = c.secret("Current wallet password: "); err != nil {
+		return fmt.Errorf("read the password: %w", err)
+	}
+	if req.NewPassword, err = c.newPassword(); err != nil {
+		return err
+	}
+	conn, err := c.dial(ctx, true)
+	if err != nil {
+		return err
+	}
+	answer, err := lnrpc.NewWalletUnlockerClient(conn).ChangePassword(ctx, req)
+	if err != nil {
+		return err
+	}
+	out := map[string]any{}
+	switch {
+	case file != "":
+		if err := saveMacaroon(file, answer.AdminMacaroon); err != nil {
+			return fmt.Errorf("the password is changed, but the admin macaroon could not be saved: %w; it is %x", err, answer.AdminMacaroon)
+		}
+		out["saved_to"] = file
+	case req.StatelessInit:
+		out["admin_macaroon"] = hex.EncodeToString(answer.AdminMacaroon)
+	}
+	if err := c.untilActive(ctx, conn); err != nil {
+		return fmt.Errorf("the password is changed, but %w", err)
+	}
+	return c.result(out, func(w io.Writer) {
+		fmt.Fprintln(w, "the password is changed, the wallet is open")
+		if text, ok := out["admin_macaroon"]; ok {
+			fmt.Fprintf(w, "admin macaroon, shown this once: %s\n", text)
+		}
+	})
 }

@@ -1,0 +1,52 @@
+package macaroons
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+)
+
+// A Token is a macaroon whose signature and caveats have been checked.
+type Token struct {
+	// Key is the number of the root key that signed it.
+	Key uint64
+	// Client is the address of the caller; invalid if unknown.
+	Client netip.Addr
+	ops    []Op
+}
+
+// Allows reports whether the token may call the method, which needs all of the given rights: nil, or
+// ErrPermissionDenied. A right on the method itself (entity "uri") is enough. A method that needs nothing is allowed to
+// nobody: it has been forgotten.
+func (t Token) Allows(method string, needs []Op) error {
+	if slices.Contains(t.ops, Op{Entity: "uri", Action: method}) {
+		return nil
+	}
+	if len(needs) == 0 || !t.Holds(needs) {
+		return ErrPermissionDenied
+	}
+	return nil
+}
+
+// Holds reports whether the token carries all of the rights.
+func (t Token) Holds(rights []Op) bool {
+	for _, right := range rights {
+		if !slices.Contains(t.ops, right) {
+			return false
+		}
+	}
+	return true
+}
+
+type contextKey struct{}
+
+// NewContext returns a context that knows the token of the caller.
+func NewContext(ctx context.Context, t Token) context.Context {
+	return context.WithValue(ctx, contextKey{}, t)
+}
+
+// FromContext returns the token of the caller; false when calls need none.
+func FromContext(ctx context.Context) (Token, bool) {
+	t, ok := ctx.Value(contextKey{}).(Token)
+	return t, ok
+}
