@@ -36,8 +36,7 @@ type Channel struct {
 	mono    time.Duration
 	target  lnwire.SatPerKW   // the last FeeRate
 	end     ending            // while core.Phase is Closing
-	overdue map[htlc.Ref]bool // those of which the operator was told; true: failed upstream
-	forfeit lnwire.MilliSat   // what the peer took of those
+	overdue map[htlc.Ref]bool // those of which the operator was told
 	lift    lifting           // before
 	missing bool              // the backend has forgotten the funding's block
 

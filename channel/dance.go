@@ -255,6 +255,9 @@ func (c *Channel) pay(e *entry) {
 		c.core.Ours -= e.Amount
 		c.core.Theirs += e.Amount
 		c.core.Sent += e.Amount
+		if e.Late {
+			c.core.Forfeit += e.Amount
+		}
 	default:
 		c.core.Theirs -= e.Amount
 		c.core.Ours += e.Amount

@@ -47,16 +47,16 @@ func (c *Channel) deadlines() {
 		return
 	}
 	for _, e := range due {
-		if _, told := c.overdue[e.Ref]; !told {
+		if !c.overdue[e.Ref] {
 			if c.overdue == nil {
 				c.overdue = map[htlc.Ref]bool{}
 			}
-			c.overdue[e.Ref] = false
+			c.overdue[e.Ref] = true
 			c.tell(NoticeOverdue, fmt.Sprintf("%s; closing would cost about %v and save %v, so the channel stays", c.describeDue([]*entry{e}), cost, saved))
 		}
 		// B2.expiry.3
 		if up := e.Origin.ExpiryIn; e.Origin.Kind == htlc.FromForward && c.core.Tip.Height+UpstreamMargin >= up && !e.Told {
-			c.overdue[e.Ref] = true
+			e.Late = true
 			c.outcome(e, htlc.Resolution{Kind: htlc.TimedOut})
 		}
 	}
@@ -66,18 +66,22 @@ func (c *Channel) deadlines() {
 // That is our loss. Whoever takes more in this way than a close costs loses the channel
 // before that counts (B2.expiry.4).
 func (c *Channel) tooLate(e *entry) bool {
-	if !c.overdue[e.Ref] {
+	if !e.Late {
 		return false
 	}
-	c.overdue[e.Ref] = false // counted
-	c.forfeit += e.Amount
+	taken := c.core.Forfeit + e.Amount
+	for _, o := range c.out {
+		if o.Late && o.Removal != nil && o.Removal.Kind == htlc.Fulfilled {
+			taken += o.Amount
+		}
+	}
 	why := fmt.Sprintf("htlc %d of %v, which expired at %d, is fulfilled at %d, when it was failed upstream", e.Ref.ID, e.Amount, e.Expiry, c.core.Tip.Height)
 	cost := c.closeCost()
-	if c.forfeit <= cost.MilliSat() {
+	if taken <= cost.MilliSat() {
 		c.tell(NoticeOverdue, why)
 		return false
 	}
-	c.unilaterally(why, fmt.Sprintf("; closing costs about %v, the peer has taken %v in this way", cost, c.forfeit))
+	c.unilaterally(why, fmt.Sprintf("; closing costs about %v, the peer has taken %v in this way", cost, taken))
 	return true
 }
 

@@ -138,6 +138,34 @@ func TestFulfilledTooLate(t *testing.T) {
 		require.Len(t, w.a.ch.out, count, "what was not signed is not removed")
 		require.Len(t, w.a.outcomes, count)
 	}
+
+	// A restart forgets neither what was failed upstream nor what was taken; what was not
+	// signed does not count twice.
+	w := opened(t, nil)
+	for i := range 4 {
+		w.a.forwarded(2_200_000, i+1, 80)
+	}
+	w.settle()
+	cost := w.a.ch.closeCost().MilliSat()
+	require.True(t, 6_600_000 <= cost && cost < 8_800_000, "%v", cost)
+	w.tip = blockRef(w.tip.Height + 144 + 80 - UpstreamMargin)
+	w.a.step(Block{At: w.tip})
+	for i := range 4 {
+		require.Equal(t, Open, w.a.ch.Phase(), "%d", i)
+		w.a.step(Received{Msg: &lnwire.UpdateFulfillHTLC{ChannelID: w.a.ch.core.ChannelID, ID: uint64(i), Preimage: preimage(i + 1)}})
+		if i == 3 {
+			break
+		}
+		w.disconnect()
+		w.a.crash()
+		w.connect()
+		w.settle()
+		w.b.fulfill(uint64(i), i+1)
+		w.settle()
+		require.Equal(t, lnwire.MilliSat(2_200_000*(i+1)), w.a.ch.core.Forfeit)
+	}
+	require.Equal(t, Failed, w.a.ch.Phase())
+	requireNotice(t, w.a, NoticeFailing, "the peer has taken")
 }
 
 // TestManySmallOnes: what one HTLC is not worth, many are: the loss that a peer can cause by

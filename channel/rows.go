@@ -130,6 +130,8 @@ type Core struct {
 	Ours, Theirs lnwire.MilliSat
 	// Sent and Got are the sums of all fulfilled HTLCs, for the statistics.
 	Sent, Got lnwire.MilliSat
+	// Forfeit is how much of Sent the peer took when it had been failed upstream.
+	Forfeit lnwire.MilliSat
 
 	LocalN        uint64        // the number of our commitment; below it all are revoked
 	RemoteN       uint64        // the number of the peer's newest commitment, signed by us

@@ -29,6 +29,7 @@ func encodeCore(e *enc, c *channel.Core) {
 	e.num(20, uint64(c.Ours))
 	e.num(22, uint64(c.Theirs))
 	e.num(24, uint64(c.Sent))
+	e.num(25, uint64(c.Forfeit))
 	e.num(26, uint64(c.Got))
 	e.num(28, c.LocalN)
 	e.num(30, c.RemoteN)
@@ -125,6 +126,8 @@ func decodeCoreLife(d *dec, c *channel.Core) {
 		c.Theirs = lnwire.MilliSat(d.u64())
 	case 24:
 		c.Sent = lnwire.MilliSat(d.u64())
+	case 25:
+		c.Forfeit = lnwire.MilliSat(d.u64())
 	case 26:
 		c.Got = lnwire.MilliSat(d.u64())
 	default:

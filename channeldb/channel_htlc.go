@@ -21,6 +21,7 @@ func encodeHTLC(e *enc, h *htlc.HTLC) {
 	e.flag(14, h.Told)
 	e.num(15, uint64(h.Accountable))
 	e.time(17, h.LockedAt)
+	e.flag(19, h.Late)
 }
 
 func decodeHTLC(ref htlc.Ref, row []byte) (htlc.HTLC, error) {
@@ -50,6 +51,8 @@ func decodeHTLC(ref htlc.Ref, row []byte) (htlc.HTLC, error) {
 			h.Accountable = lnwire.Accountability(d.u8())
 		case 17:
 			h.LockedAt = d.time()
+		case 19:
+			h.Late = d.flag()
 		default:
 			d.unknown()
 		}

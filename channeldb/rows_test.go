@@ -198,6 +198,11 @@ var rowCases = []rowCase{
 	}, func(o *ops, v *htlc.HTLC) {
 		o.channel(&channel.Delta{HTLCs: []htlc.HTLC{*v}})
 	}, func(_, row []byte) (htlc.HTLC, error) { return decodeHTLC(testRef, row) }),
+	// With what a peer took of HTLCs that were failed upstream.
+	plain("channel-core-forfeit", encodeCore, decodeCore),
+	rowOf("htlc-late", func(h *htlc.HTLC) { h.Ref, h.Late = testRef, true }, func(o *ops, v *htlc.HTLC) {
+		o.channel(&channel.Delta{HTLCs: []htlc.HTLC{*v}})
+	}, func(_, row []byte) (htlc.HTLC, error) { return decodeHTLC(testRef, row) }),
 	rowOf("attempt-holds", func(a *routing.Attempt) {
 		*a = routing.Attempt{ID: 7, Status: routing.Succeeded, Holds: []time.Duration{2 * time.Second, 0, math.MaxUint32 * holdUnit}}
 	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
