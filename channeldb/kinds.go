@@ -47,6 +47,9 @@ const (
 	inZones
 	inForwardCounts
 	inForwardChannels
+	inAccounts
+	inWatchedKeys
+	inFamilies
 	numBuckets
 )
 
@@ -60,6 +63,7 @@ var bucketNames = [numBuckets]string{
 	inOpenInvoices: "open-invoices", inOpenPayments: "open-payments", inPaymentNumber: "payment-number",
 	inBlobs: "blobs", inInvoiceSecrets: "invoice-secrets", inWishes: "sweep-wishes",
 	inZones: "zones", inForwardCounts: "forward-counts", inForwardChannels: "forward-channels",
+	inAccounts: "accounts", inWatchedKeys: "watched-keys", inFamilies: "key-families",
 }
 
 // String is the bucket's name in the file.

@@ -257,7 +257,9 @@ func TestRidersAreTheBatch(t *testing.T) {
 		Wallet: []*wallet.Delta{{
 			Leases: []wallet.LeaseRow{fill[wallet.LeaseRow](f)}, Wishes: []wallet.WishRow{fill[wallet.WishRow](f)}, Coins: []wallet.CoinRow{fill[wallet.CoinRow](f)},
 			Branches: []wallet.BranchRow{fill[wallet.BranchRow](f)}, Txs: []wallet.TxRow{fill[wallet.TxRow](f)},
-			Tip: &wallet.TipRow{At: lnwire.BlockRef{Height: 5}},
+			Tip:      &wallet.TipRow{At: lnwire.BlockRef{Height: 5}},
+			Accounts: []wallet.AccountRow{fill[wallet.AccountRow](f)}, Keys: []wallet.KeyRow{fill[wallet.KeyRow](f)},
+			Families: []wallet.FamilyRow{fill[wallet.FamilyRow](f)},
 		}},
 		Switch:   []forward.Delta{{Tags: []forward.Tag{{Tag: onion.Tag{1}, Expiry: 3}}}},
 		Forwards: []forward.Record{{AmountIn: 5, SettledAt: time.Unix(9, 0).UTC()}},
@@ -287,6 +289,7 @@ func TestRidersAreTheBatch(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, wallet.Rows{
 		Branches: b.Wallet[0].Branches, Coins: b.Wallet[0].Coins, Txs: b.Wallet[0].Txs, Leases: b.Wallet[0].Leases, Wishes: b.Wallet[0].Wishes, Tip: b.Wallet[0].Tip,
+		Accounts: b.Wallet[0].Accounts, Keys: b.Wallet[0].Keys, Families: b.Wallet[0].Families,
 	}, w)
 	scores, err := riding.Scores()
 	require.NoError(t, err)
@@ -297,7 +300,10 @@ func TestRidersAreTheBatch(t *testing.T) {
 	}}, ForgetScores: true})
 	w, err = riding.Wallet()
 	require.NoError(t, err)
-	require.Equal(t, wallet.Rows{Branches: b.Wallet[0].Branches, Tip: b.Wallet[0].Tip}, w)
+	require.Equal(t, wallet.Rows{
+		Branches: b.Wallet[0].Branches, Tip: b.Wallet[0].Tip,
+		Accounts: b.Wallet[0].Accounts, Keys: b.Wallet[0].Keys, Families: b.Wallet[0].Families,
+	}, w)
 }
 
 // TestPagesResume: more rows than one transaction may read, both ways.

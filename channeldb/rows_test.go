@@ -108,6 +108,15 @@ var rowCases = []rowCase{
 	rowOf("branch", nil, func(o *ops, v *wallet.BranchRow) {
 		o.wallet(&wallet.Delta{Branches: []wallet.BranchRow{*v}})
 	}, decodeBranch),
+	rowOf("account", nil, (*ops).account, decodeAccount),
+	rowOf("watched-key", nil, (*ops).importedKey, decodeImportedKey),
+	rowOf("key-family", nil, func(o *ops, v *wallet.FamilyRow) {
+		o.wallet(&wallet.Delta{Families: []wallet.FamilyRow{*v}})
+	}, decodeFamily),
+	rowOf("coin-numbered", nil, (*ops).coin, decodeCoin),
+	rowOf("branch-numbered", nil, func(o *ops, v *wallet.BranchRow) {
+		o.wallet(&wallet.Delta{Branches: []wallet.BranchRow{*v}})
+	}, decodeBranch),
 	rowOf("coin", nil, (*ops).coin, decodeCoin),
 	rowOf("wallet-tx", nil, (*ops).walletTx, decodeWalletTx),
 	rowOf("lease", nil, (*ops).lease, decodeLease),

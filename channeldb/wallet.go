@@ -17,6 +17,9 @@ func (o *ops) wallet(d *wallet.Delta) {
 		o.start(inBranches, put)
 		o.byte(byte(r.Account))
 		o.byte(byte(r.Branch))
+		if r.Number != 0 {
+			o.u32(r.Number)
+		}
 		o.row(1)
 		o.num(0, uint64(r.Next))
 		o.num(2, uint64(r.Used))
@@ -54,6 +57,19 @@ func (o *ops) wallet(d *wallet.Delta) {
 		o.outPointKey(op)
 		o.bare()
 	}
+	for i := range d.Accounts {
+		o.account(&d.Accounts[i])
+	}
+	for i := range d.Keys {
+		o.importedKey(&d.Keys[i])
+	}
+	for _, r := range d.Families {
+		o.start(inFamilies, put)
+		o.enc.u32(r.Family)
+		o.row(1)
+		o.num(0, uint64(r.Next))
+		o.end()
+	}
 	if d.Tip != nil {
 		o.start(inTip, put)
 		o.byte(0)
@@ -77,6 +93,9 @@ func (o *ops) coin(c *wallet.CoinRow) {
 	o.flag(8, c.Coinbase)
 	o.flag(10, c.Own)
 	o.hash32(12, (*[32]byte)(&c.SpentBy))
+	if c.Key.Number != 0 {
+		o.num(14, uint64(c.Key.Number)) // even: without it the key is another's
+	}
 	o.end()
 }
 
@@ -97,9 +116,8 @@ func decodeCoin(key, row []byte) (c wallet.CoinRow, err error) {
 		case 4:
 			var b [coinLocLen]byte
 			d.fixed(b[:])
-			c.Key = keys.CoinLoc{
-				Account: keys.AccountKind(b[0]), Branch: keys.Branch(b[1]), Index: binary.BigEndian.Uint32(b[2:]),
-			}
+			c.Key.Account, c.Key.Branch = keys.AccountKind(b[0]), keys.Branch(b[1])
+			c.Key.Index = binary.BigEndian.Uint32(b[2:])
 		case 6:
 			c.At = d.block()
 		case 8:
@@ -108,6 +126,8 @@ func decodeCoin(key, row []byte) (c wallet.CoinRow, err error) {
 			c.Own = d.flag()
 		case 12:
 			d.fixed(c.SpentBy[:])
+		case 14:
+			c.Key.Number = d.u32()
 		default:
 			d.unknown()
 		}
@@ -266,10 +286,13 @@ func decodeWish(key, row []byte) (w wallet.WishRow, err error) {
 }
 
 func decodeBranch(key, row []byte) (b wallet.BranchRow, err error) {
-	if len(key) != 2 {
+	if len(key) != 2 && len(key) != 6 {
 		return b, badKey(inBranches, key)
 	}
 	b.Account, b.Branch = keys.AccountKind(key[0]), keys.Branch(key[1])
+	if len(key) == 6 {
+		b.Number = binary.BigEndian.Uint32(key[2:])
+	}
 	d := read(row, 1)
 	for d.next() {
 		switch d.t {
@@ -318,6 +341,15 @@ func (db *DB) Wallet() (rows wallet.Rows, err error) {
 		return rows, err
 	}
 	if rows.Wishes, err = list(db, inWishes, decodeWish); err != nil {
+		return rows, err
+	}
+	if rows.Accounts, err = list(db, inAccounts, decodeAccount); err != nil {
+		return rows, err
+	}
+	if rows.Keys, err = list(db, inWatchedKeys, decodeImportedKey); err != nil {
+		return rows, err
+	}
+	if rows.Families, err = list(db, inFamilies, decodeFamily); err != nil {
 		return rows, err
 	}
 	tips, err := list(db, inTip, func(_, row []byte) (*wallet.TipRow, error) { return decodeTip(row) })

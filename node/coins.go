@@ -18,7 +18,7 @@ func (n *Node) NewAddress(kind keys.AccountKind, change, unused bool) (wallet.Ad
 	if change {
 		branch = keys.Internal
 	}
-	return n.purse.address(kind, branch, unused)
+	return n.purse.address(wallet.AccountID{Kind: kind}, branch, unused)
 }
 
 // SendRequest asks for a transaction from the wallet's coins.
@@ -74,14 +74,8 @@ func (n *Node) PlanSend(req SendRequest) (*wallet.Funded, lnwire.SatPerKW, error
 // Balance sums up the wallet's coins; the second figure is what the anchors of
 // channels require to be kept.
 func (n *Node) Balance(minConfs uint32) (b wallet.Balance, reserve lnwire.Sat) {
-	n.purse.look(func(w *wallet.Wallet) { b = w.TotalBalance(minConfs, n.now()) })
+	n.purse.look(func(w *wallet.Wallet) { b = w.Balance(0, minConfs, n.now()) })
 	return b, wallet.RequiredReserve(n.anchorChannels())
-}
-
-// AccountBalance sums up the coins of one account.
-func (n *Node) AccountBalance(kind keys.AccountKind, minConfs uint32) (b wallet.Balance) {
-	n.purse.look(func(w *wallet.Wallet) { b = w.Balance(kind, minConfs, n.now()) })
-	return b
 }
 
 // Unspent lists the coins that can be spent.

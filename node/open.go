@@ -14,6 +14,7 @@ import (
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node/turn"
+	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -322,7 +323,7 @@ func (n *Node) answer(e *entry, q channel.Question) channel.Answer {
 		if q.AnySegwit {
 			kind = keys.P2TR
 		}
-		a, err := n.purse.address(kind, keys.External, false)
+		a, err := n.purse.address(wallet.AccountID{Kind: kind}, keys.External, false)
 		if err != nil {
 			return channel.Declined{Text: err.Error()}
 		}

@@ -199,12 +199,12 @@ func (p *purse) publish(tx *wire.MsgTx) {
 }
 
 // address gives out a fresh address, durable first.
-func (p *purse) address(kind keys.AccountKind, branch keys.Branch, unused bool) (a wallet.Address, err error) {
+func (p *purse) address(id wallet.AccountID, branch keys.Branch, unused bool) (a wallet.Address, err error) {
 	err = p.do(func(w *wallet.Wallet) (fx wallet.Effects, err error) {
 		if unused {
-			a, fx, err = w.UnusedAddress(kind, branch)
+			a, fx, err = w.UnusedAddress(id, branch)
 		} else {
-			a, fx, err = w.NextAddress(kind, branch)
+			a, fx, err = w.NextAddress(id, branch)
 		}
 		return fx, err
 	})

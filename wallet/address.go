@@ -1,8 +1,11 @@
 package wallet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
@@ -20,7 +23,32 @@ type branch struct {
 	derived uint32 // scripts below this index are in Wallet.scripts
 }
 
-func branchIndex(a keys.AccountKind, b keys.Branch) int { return 2*int(a) + int(b) }
+// branchID names a branch.
+type branchID struct {
+	number  uint32
+	account keys.AccountKind
+	branch  keys.Branch
+}
+
+func (r BranchRow) id() branchID { return branchID{r.Number, r.Account, r.Branch} }
+
+func (a branchID) compare(b branchID) int {
+	return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.account, b.account), cmp.Compare(a.branch, b.branch))
+}
+
+func branchOf(at keys.CoinLoc) branchID { return branchID{at.Number, at.Account, at.Branch} }
+
+func (w *Wallet) branchIDs() []branchID {
+	return slices.SortedFunc(maps.Keys(w.branches), branchID.compare)
+}
+
+// addBranches opens both branches of an account.
+func (w *Wallet) addBranches(number uint32, a *keys.Account) {
+	for b := keys.External; b <= keys.Internal; b++ {
+		row := BranchRow{Account: a.Kind, Number: number, Branch: b}
+		w.branches[row.id()] = &branch{row: row, account: a}
+	}
+}
 
 // Address is a place to be paid.
 type Address struct {
@@ -38,12 +66,13 @@ const (
 	formP2TR
 )
 
-// form follows from the account; but change of BIP49 is P2WPKH, as in lnd.
+// form follows from the account; but change of BIP49 is P2WPKH, as in lnd, unless an
+// imported account is to the letter of it.
 func form(at keys.CoinLoc) scriptForm {
 	switch {
 	case at.Account == keys.P2TR:
 		return formP2TR
-	case at.Account == keys.NestedP2WKH && at.Branch == keys.External:
+	case at.Account == keys.NestedP2WKH && at.Branch == keys.External, at.Account == keys.Nested49:
 		return formNested
 	}
 	return formP2WKH
@@ -88,11 +117,11 @@ func addressText(script []byte, net *chaincfg.Params) (string, error) {
 
 // derive keeps the window open: scripts up to Window beyond the last index that is
 // known to be given out or used.
-func (w *Wallet) derive(i int) {
-	b := &w.branches[i]
+func (w *Wallet) derive(id branchID) {
+	b := w.branches[id]
 	end := max(b.row.Next, b.row.Used) + max(w.cfg.Window, 1)
 	for ; b.derived < end; b.derived++ {
-		at := keys.CoinLoc{Account: b.row.Account, Branch: b.row.Branch, Index: b.derived}
+		at := keys.CoinLoc{Account: b.row.Account, Number: b.row.Number, Branch: b.row.Branch, Index: b.derived}
 		script, err := w.scriptOf(at)
 		if err != nil {
 			continue // no key here: one index in 2^127
@@ -103,7 +132,14 @@ func (w *Wallet) derive(i int) {
 }
 
 func (w *Wallet) pubKey(at keys.CoinLoc) (lnwire.PubKey, error) {
-	return w.cfg.Accounts[at.Account].PubKey(at.Branch, at.Index)
+	if at.Number == keys.Loose {
+		if k := w.loose[at.Index]; k != nil {
+			return k.Key, nil
+		}
+	} else if b := w.branches[branchOf(at)]; b != nil {
+		return b.account.PubKey(at.Branch, at.Index)
+	}
+	return lnwire.PubKey{}, fmt.Errorf("no key %v", at)
 }
 
 func (w *Wallet) scriptOf(at keys.CoinLoc) ([]byte, error) {
@@ -115,8 +151,8 @@ func (w *Wallet) scriptOf(at keys.CoinLoc) ([]byte, error) {
 }
 
 // NextAddress gives out an address that was never given out before.
-func (w *Wallet) NextAddress(account keys.AccountKind, b keys.Branch) (Address, Effects, error) {
-	a, err := w.take(account, b)
+func (w *Wallet) NextAddress(id AccountID, b keys.Branch) (Address, Effects, error) {
+	a, err := w.take(id, b)
 	if err != nil {
 		return Address{}, Effects{}, err
 	}
@@ -125,29 +161,29 @@ func (w *Wallet) NextAddress(account keys.AccountKind, b keys.Branch) (Address, 
 
 // UnusedAddress gives the last address again while nobody has paid it, and else a
 // fresh one.
-func (w *Wallet) UnusedAddress(account keys.AccountKind, b keys.Branch) (Address, Effects, error) {
-	if int(account) >= len(w.cfg.Accounts) || b > keys.Internal {
-		return Address{}, Effects{}, errNoBranch(account, b)
+func (w *Wallet) UnusedAddress(id AccountID, b keys.Branch) (Address, Effects, error) {
+	at := w.branches[id.branch(b)]
+	if at == nil {
+		return Address{}, Effects{}, errNoBranch(id, b)
 	}
-	row := &w.branches[branchIndex(account, b)].row
-	if row.Next > row.Used {
-		a, err := w.addressAt(keys.CoinLoc{Account: account, Branch: b, Index: row.Next - 1})
+	if row := &at.row; row.Next > row.Used {
+		a, err := w.addressAt(id.key(b, row.Next-1))
 		return a, Effects{}, err
 	}
-	return w.NextAddress(account, b)
+	return w.NextAddress(id, b)
 }
 
-func errNoBranch(account keys.AccountKind, b keys.Branch) error {
-	return fmt.Errorf("no branch %d of account %d", b, account)
+func errNoBranch(id AccountID, b keys.Branch) error {
+	return fmt.Errorf("no branch %d of account %v", b, id)
 }
 
 // peek is the next fresh address, without giving it out.
-func (w *Wallet) peek(account keys.AccountKind, b keys.Branch) (Address, error) {
-	if int(account) >= len(w.cfg.Accounts) || b > keys.Internal {
-		return Address{}, errNoBranch(account, b)
+func (w *Wallet) peek(id AccountID, b keys.Branch) (Address, error) {
+	chain := w.branches[id.branch(b)]
+	if chain == nil {
+		return Address{}, errNoBranch(id, b)
 	}
-	row := &w.branches[branchIndex(account, b)].row
-	at := keys.CoinLoc{Account: account, Branch: b, Index: row.Next}
+	at := id.key(b, chain.row.Next)
 	for {
 		a, err := w.addressAt(at)
 		if !errors.Is(err, keys.ErrUnusableKey) {
@@ -158,8 +194,8 @@ func (w *Wallet) peek(account keys.AccountKind, b keys.Branch) (Address, error) 
 }
 
 // take gives out the next fresh address.
-func (w *Wallet) take(account keys.AccountKind, b keys.Branch) (Address, error) {
-	a, err := w.peek(account, b)
+func (w *Wallet) take(id AccountID, b keys.Branch) (Address, error) {
+	a, err := w.peek(id, b)
 	if err != nil {
 		return Address{}, err
 	}
@@ -181,16 +217,19 @@ func (w *Wallet) addressAt(at keys.CoinLoc) (Address, error) {
 
 // advance notes that the key at an index was given out or, with used, paid.
 func (w *Wallet) advance(at keys.CoinLoc, used bool) {
-	i := branchIndex(at.Account, at.Branch)
-	row := &w.branches[i].row
+	id := branchOf(at)
+	if at.Number == keys.Loose {
+		return // a key that stands alone
+	}
+	row := &w.branches[id].row
 	before := *row
 	row.Next = max(row.Next, at.Index+1)
 	if used {
 		row.Used = max(row.Used, at.Index+1)
 	}
 	if *row != before {
-		w.dirty.branches[i] = true
-		w.derive(i)
+		w.dirty.branches[id] = true
+		w.derive(id)
 	}
 }
 
@@ -202,13 +241,14 @@ func (w *Wallet) Owner(script []byte) (keys.CoinLoc, bool) {
 }
 
 // Addresses lists the addresses of a branch that were given out, in order.
-func (w *Wallet) Addresses(account keys.AccountKind, b keys.Branch) ([]Address, error) {
-	if int(account) >= len(w.cfg.Accounts) || b > keys.Internal {
-		return nil, errNoBranch(account, b)
+func (w *Wallet) Addresses(id AccountID, b keys.Branch) ([]Address, error) {
+	at := w.branches[id.branch(b)]
+	if at == nil {
+		return nil, errNoBranch(id, b)
 	}
 	var list []Address
-	for i := range w.branches[branchIndex(account, b)].row.Next {
-		a, err := w.addressAt(keys.CoinLoc{Account: account, Branch: b, Index: i})
+	for i := range at.row.Next {
+		a, err := w.addressAt(id.key(b, i))
 		if errors.Is(err, keys.ErrUnusableKey) {
 			continue
 		}

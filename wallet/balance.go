@@ -9,7 +9,6 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
-	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 // What is kept back for raising the fees of channels' commitments by their anchors.
@@ -31,11 +30,11 @@ type Balance struct {
 	Immature    lnwire.Sat // of coinbases less than 100 deep
 }
 
-// Balance sums up the unspent coins of an account. Confirmed means at least minConfs
-// deep, and at least 1.
-func (w *Wallet) Balance(account keys.AccountKind, minConfs uint32, now time.Time) (b Balance) {
+// Balance sums up the unspent coins of the accounts of a number. Confirmed means at least
+// minConfs deep, and at least 1.
+func (w *Wallet) Balance(number uint32, minConfs uint32, now time.Time) (b Balance) {
 	for _, c := range w.coins {
-		if c.Key.Account != account || c.spent() {
+		if c.Key.Number != number || c.spent() {
 			continue
 		}
 		switch {
@@ -50,18 +49,6 @@ func (w *Wallet) Balance(account keys.AccountKind, minConfs uint32, now time.Tim
 		}
 	}
 	return b
-}
-
-// TotalBalance sums up all accounts.
-func (w *Wallet) TotalBalance(minConfs uint32, now time.Time) (sum Balance) {
-	for _, kind := range keys.Accounts {
-		b := w.Balance(kind, minConfs, now)
-		sum.Confirmed += b.Confirmed
-		sum.Unconfirmed += b.Unconfirmed
-		sum.Locked += b.Locked
-		sum.Immature += b.Immature
-	}
-	return sum
 }
 
 // mature reports that a coin may be spent as far as coinbases go.
@@ -119,7 +106,7 @@ func RequiredReserve(anchorChannels int) lnwire.Sat {
 func (w *Wallet) CheckReserve(tx *wire.MsgTx, reserve lnwire.Sat, now time.Time) error {
 	left := w.leftBeside(tx.TxIn, now)
 	for _, out := range tx.TxOut {
-		if _, ok := w.scripts[string(out.PkScript)]; ok {
+		if at, ok := w.scripts[string(out.PkScript)]; ok && at.Number == 0 {
 			left += lnwire.Sat(out.Value)
 		}
 	}
@@ -129,7 +116,7 @@ func (w *Wallet) CheckReserve(tx *wire.MsgTx, reserve lnwire.Sat, now time.Time)
 	return nil
 }
 
-// leftBeside sums up the free coins that none of the inputs spends, unconfirmed ones
+// leftBeside sums up the free coins of the accounts that every wallet has and that none of the inputs spends, unconfirmed ones
 // included.
 func (w *Wallet) leftBeside(inputs []*wire.TxIn, now time.Time) (left lnwire.Sat) {
 	taken := make(map[wire.OutPoint]bool, len(inputs))
@@ -137,7 +124,7 @@ func (w *Wallet) leftBeside(inputs []*wire.TxIn, now time.Time) (left lnwire.Sat
 		taken[in.PreviousOutPoint] = true
 	}
 	for op, c := range w.coins {
-		if !c.spent() && !taken[op] && !w.leased(op, now) && w.mature(c) {
+		if c.Key.Number == 0 && !c.spent() && !taken[op] && !w.leased(op, now) && w.mature(c) {
 			left += c.Value
 		}
 	}

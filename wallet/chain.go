@@ -184,5 +184,6 @@ func (w *Wallet) setTip(at lnwire.BlockRef) {
 	if w.tip == nil || *w.tip != at {
 		w.tip = &at
 		w.dirty.tip = true
+		w.eachScan(func(s *Scan) bool { return s.Next != 0 && s.end(at.Height) })
 	}
 }

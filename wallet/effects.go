@@ -88,7 +88,10 @@ func (fx *Effects) dropGone(gone []chainhash.Hash) {
 
 // Append adds a later delta: its rows take the place of earlier ones.
 func (d *Delta) Append(more Delta) {
-	d.Branches = mergeRows(d.Branches, more.Branches, func(r BranchRow) [2]uint8 { return [2]uint8{uint8(r.Account), uint8(r.Branch)} })
+	d.Branches = mergeRows(d.Branches, more.Branches, BranchRow.id)
+	d.Accounts = mergeRows(d.Accounts, more.Accounts, func(r AccountRow) uint32 { return r.Number })
+	d.Keys = mergeRows(d.Keys, more.Keys, func(r KeyRow) uint32 { return r.Index })
+	d.Families = mergeRows(d.Families, more.Families, func(r FamilyRow) uint32 { return r.Family })
 	d.Coins, d.CoinsGone = merge(d.Coins, d.CoinsGone, more.Coins, more.CoinsGone, func(r CoinRow) wire.OutPoint { return r.OutPoint })
 	d.Txs, d.TxsGone = merge(d.Txs, d.TxsGone, more.Txs, more.TxsGone, func(r TxRow) chainhash.Hash { return r.Txid })
 	d.Leases, d.LeasesGone = merge(d.Leases, d.LeasesGone, more.Leases, more.LeasesGone, func(r LeaseRow) wire.OutPoint { return r.OutPoint })

@@ -33,9 +33,12 @@ type FundRequest struct {
 	// too, if those in blocks do not suffice: our own change first.
 	MinConfs uint32
 	// Coins, when any, are spent all and alone.
-	Coins    []wire.OutPoint
-	Account  *keys.AccountKind // nil: coins of every account
-	ChangeTo *keys.AccountKind // nil: taproot
+	Coins []wire.OutPoint
+	// Number is whose coins are spent, and where the change goes; 0: what every wallet
+	// has, never anybody else's.
+	Number   uint32
+	Account  *keys.AccountKind // nil: coins of every kind
+	ChangeTo *keys.AccountKind // nil: taproot, or what Number has
 	// Reserve must stay in the wallet (see RequiredReserve); with All it is sent to
 	// ourselves.
 	Reserve  lnwire.Sat
@@ -61,11 +64,7 @@ func (w *Wallet) Plan(req FundRequest) (*Funded, error) {
 	if err := checkRequest(&req); err != nil {
 		return nil, err
 	}
-	account := keys.P2TR
-	if req.ChangeTo != nil {
-		account = *req.ChangeTo
-	}
-	change, err := w.peek(account, keys.Internal)
+	change, err := w.changeOf(&req)
 	if err != nil {
 		return nil, fmt.Errorf("fund: change address: %w", err)
 	}
@@ -89,6 +88,21 @@ func (w *Wallet) Plan(req FundRequest) (*Funded, error) {
 		}
 	}
 	return nil, err
+}
+
+// changeOf is the next address for change.
+func (w *Wallet) changeOf(req *FundRequest) (Address, error) {
+	id := AccountID{Kind: keys.P2TR, Number: req.Number}
+	if a := w.accounts[req.Number]; a != nil {
+		id.Kind = a.row.Kind
+	}
+	if req.ChangeTo != nil {
+		id.Kind = *req.ChangeTo
+	}
+	if req.Number == keys.Loose {
+		id.Number = 0 // keys that stand alone have no change addresses
+	}
+	return w.peek(id, keys.Internal)
 }
 
 func checkRequest(req *FundRequest) error {
@@ -124,7 +138,7 @@ func checkRequest(req *FundRequest) error {
 
 // free reports that a coin may be chosen, but for its depth.
 func (w *Wallet) free(c *CoinRow, req *FundRequest) bool {
-	return !c.spent() && w.mature(c) && !w.leased(c.OutPoint, req.Now) &&
+	return c.Key.Number == req.Number && !c.spent() && w.mature(c) && !w.leased(c.OutPoint, req.Now) &&
 		(req.Account == nil || c.Key.Account == *req.Account)
 }
 

@@ -22,7 +22,7 @@ func TestSignEveryKind(t *testing.T) {
 	b := newBench(t)
 	for _, kind := range keys.Accounts {
 		b.deposit(kind, 50_000)
-		a, fx, err := b.w.NextAddress(kind, keys.Internal)
+		a, fx, err := b.w.NextAddress(AccountID{Kind: kind}, keys.Internal)
 		require.NoError(t, err)
 		b.apply(fx)
 		b.mine(b.pay(a.PkScript, 50_000))
@@ -38,7 +38,7 @@ func TestSignEveryKind(t *testing.T) {
 	require.Equal(t, "external", row.Label)
 	require.True(t, row.FeeKnown)
 	require.Equal(t, f.Fee, row.Fee)
-	require.Zero(t, b.w.TotalBalance(1, testNow))
+	require.Zero(t, b.w.Balance(0, 1, testNow))
 }
 
 func TestFundRefuses(t *testing.T) {
@@ -103,7 +103,7 @@ func TestFundLeases(t *testing.T) {
 	require.Empty(t, fx.Publish)
 	b.apply(fx)
 	requireValid(t, f.Tx, outsOf(f.Coins))
-	require.EqualValues(t, 100_000, b.w.TotalBalance(1, testNow).Locked)
+	require.EqualValues(t, 100_000, b.w.Balance(0, 1, testNow).Locked)
 
 	_, _, err = b.w.Fund(testRing, req, LeaseRow{})
 	var poor *InsufficientFunds
@@ -116,7 +116,7 @@ func TestFundLeases(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, fx.Delta.LeasesGone, 1)
 	b.apply(fx)
-	require.Zero(t, b.w.TotalBalance(1, testNow).Locked)
+	require.Zero(t, b.w.Balance(0, 1, testNow).Locked)
 
 	fx, err = b.w.Abandon(f.Tx.TxHash())
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestFundLeases(t *testing.T) {
 	require.NoError(t, err)
 	b.apply(fx)
 	b.apply(b.w.ReleaseIf(func(l LeaseRow) bool { return l.Owner == LeasedByChannel && l.Number == 8 }))
-	require.EqualValues(t, 100_000, b.w.TotalBalance(1, testNow).Confirmed)
+	require.EqualValues(t, 100_000, b.w.Balance(0, 1, testNow).Confirmed)
 }
 
 // Sending all leaves the reserve with us: 10,000 for each anchor channel, at most
@@ -171,7 +171,7 @@ func TestReserveGrowsWithChannels(t *testing.T) {
 		b.mine(f.Tx)
 		opened++
 	}
-	left := b.w.TotalBalance(1, testNow).Confirmed
+	left := b.w.Balance(0, 1, testNow).Confirmed
 	require.GreaterOrEqual(t, left, RequiredReserve(opened))
 	require.Positive(t, opened)
 }
@@ -205,11 +205,11 @@ func TestCoinbaseMaturity(t *testing.T) {
 	tx.AddTxOut(wire.NewTxOut(50_000, b.address(keys.P2WKH).PkScript))
 	b.mine(tx)
 	b.mineEmpty(98)
-	require.EqualValues(t, 50_000, b.w.TotalBalance(1, testNow).Immature)
+	require.EqualValues(t, 50_000, b.w.Balance(0, 1, testNow).Immature)
 	_, err := b.w.Plan(FundRequest{Outputs: payTo(10_000), FeeRate: 253, Now: testNow})
 	require.Error(t, err)
 	b.mine()
-	require.EqualValues(t, 50_000, b.w.TotalBalance(1, testNow).Confirmed)
+	require.EqualValues(t, 50_000, b.w.Balance(0, 1, testNow).Confirmed)
 	_, err = b.w.Plan(FundRequest{Outputs: payTo(10_000), FeeRate: 253, Now: testNow})
 	require.NoError(t, err)
 }
@@ -350,7 +350,7 @@ func BenchmarkConnectBlock(b *testing.B) {
 func walletWith(t testing.TB, n int) *Wallet {
 	w, err := Load(testConfig, Rows{})
 	require.NoError(t, err)
-	a, _, err := w.NextAddress(keys.P2WKH, keys.External)
+	a, _, err := w.NextAddress(AccountID{Kind: keys.P2WKH}, keys.External)
 	require.NoError(t, err)
 	tx := wire.NewMsgTx(2)
 	tx.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Index: 5}})

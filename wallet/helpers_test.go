@@ -38,24 +38,36 @@ type failer interface {
 
 // store is what a database would hold.
 type store struct {
-	branches map[[2]uint8]BranchRow
+	branches map[branchID]BranchRow
 	coins    map[wire.OutPoint]CoinRow
 	txs      map[chainhash.Hash]TxRow
 	leases   map[wire.OutPoint]LeaseRow
 	wishes   map[wire.OutPoint]WishRow
+	accounts map[uint32]AccountRow
+	keys     map[uint32]KeyRow
+	families map[uint32]FamilyRow
 	tip      *TipRow
 }
 
 func newStore() *store {
 	return &store{
-		branches: map[[2]uint8]BranchRow{}, coins: map[wire.OutPoint]CoinRow{},
+		branches: map[branchID]BranchRow{}, accounts: map[uint32]AccountRow{}, keys: map[uint32]KeyRow{}, families: map[uint32]FamilyRow{}, coins: map[wire.OutPoint]CoinRow{},
 		txs: map[chainhash.Hash]TxRow{}, leases: map[wire.OutPoint]LeaseRow{}, wishes: map[wire.OutPoint]WishRow{},
 	}
 }
 
 func (s *store) write(d Delta) {
 	for _, r := range d.Branches {
-		s.branches[[2]uint8{uint8(r.Account), uint8(r.Branch)}] = r
+		s.branches[r.id()] = r
+	}
+	for _, r := range d.Accounts {
+		s.accounts[r.Number] = r
+	}
+	for _, r := range d.Keys {
+		s.keys[r.Index] = r
+	}
+	for _, r := range d.Families {
+		s.families[r.Family] = r
 	}
 	for _, r := range d.Coins {
 		s.coins[r.OutPoint] = r
@@ -89,6 +101,15 @@ func (s *store) write(d Delta) {
 func (s *store) rows() (r Rows) {
 	for _, v := range s.branches {
 		r.Branches = append(r.Branches, v)
+	}
+	for _, v := range s.accounts {
+		r.Accounts = append(r.Accounts, v)
+	}
+	for _, v := range s.keys {
+		r.Keys = append(r.Keys, v)
+	}
+	for _, v := range s.families {
+		r.Families = append(r.Families, v)
 	}
 	for _, v := range s.coins {
 		r.Coins = append(r.Coins, v)
@@ -237,7 +258,7 @@ func (b *bench) pay(script []byte, value lnwire.Sat) *wire.MsgTx {
 
 func (b *bench) address(kind keys.AccountKind) Address {
 	b.t.Helper()
-	a, fx, err := b.w.NextAddress(kind, keys.External)
+	a, fx, err := b.w.NextAddress(AccountID{Kind: kind}, keys.External)
 	require.NoError(b.t, err)
 	b.apply(fx)
 	return a

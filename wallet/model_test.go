@@ -146,13 +146,13 @@ func (m *machine) anyAddress(t *rapid.T) Address {
 	kind := rapid.SampledFrom(keys.Accounts[:]).Draw(t, "account")
 	if rapid.Bool().Draw(t, "ahead") {
 		// Another copy of the seed gave this one out: it is still in the window.
-		row := m.w.branches[branchIndex(kind, keys.Internal)].row
+		row := m.w.branches[branchID{0, kind, keys.Internal}].row
 		ahead := rapid.Uint32Range(0, testConfig.Window-1).Draw(t, "by")
 		a, err := m.w.addressAt(keys.CoinLoc{Account: kind, Branch: keys.Internal, Index: max(row.Next, row.Used) + ahead})
 		require.NoError(t, err)
 		return a
 	}
-	if next := m.w.branches[branchIndex(kind, keys.External)].row.Next; next > 3 {
+	if next := m.w.branches[branchID{0, kind, keys.External}].row.Next; next > 3 {
 		// Somebody pays an old address again.
 		a, err := m.w.addressAt(keys.CoinLoc{Account: kind, Index: rapid.Uint32Range(0, next-1).Draw(t, "again")})
 		require.NoError(t, err)
@@ -401,7 +401,7 @@ func (m *machine) check(t *rapid.T) {
 			sum.Unconfirmed += c.Value
 		}
 	}
-	require.Equal(t, sum, m.w.TotalBalance(1, m.clock))
+	require.Equal(t, sum, m.w.Balance(0, 1, m.clock))
 	again, err := Load(testConfig, m.store.rows())
 	require.NoError(t, err)
 	requireSame(t, m.w, again)

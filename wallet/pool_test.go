@@ -281,7 +281,7 @@ func TestLiftInModelPool(t *testing.T) {
 // they are when the sweeper is told that the anchor is gone.
 func TestLiftGivesBack(t *testing.T) {
 	b := newSweepBench(t)
-	free := b.w.TotalBalance(1, b.now).Confirmed
+	free := b.w.Balance(0, 1, b.now).Confirmed
 	ours, mine := ourSpends(t, commitment.Anchors, true, false)
 	theirs, others := ourSpends(t, commitment.Anchors, false, false)
 	b.fees = Fees{{1, 4000}}
@@ -299,7 +299,7 @@ func TestLiftGivesBack(t *testing.T) {
 	require.Empty(t, b.w.unmined())
 	require.Empty(t, b.s.Pending())
 	fee := b.rowOf(t, child).Fee
-	require.Equal(t, free+330-fee, b.w.TotalBalance(1, b.now).Confirmed)
+	require.Equal(t, free+330-fee, b.w.Balance(0, 1, b.now).Confirmed)
 
 	// A child that was not needed is paid no more than it offers already.
 	b = newSweepBench(t)

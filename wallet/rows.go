@@ -9,12 +9,48 @@ import (
 )
 
 // BranchRow counts the keys of one branch of one account. Its key in the store is
-// {Account, Branch}. A branch without a row counts from 0.
+// {Account, Branch} for the accounts that every wallet has, and {Account, Branch, Number}
+// for others. A branch without a row counts from 0.
 type BranchRow struct {
 	Account keys.AccountKind
+	Number  uint32
 	Branch  keys.Branch
 	Next    uint32 // the index of the next fresh address; all below have been given out
 	Used    uint32 // one above the highest index that a transaction ever paid; 0: none
+}
+
+// AccountRow is an account that not every wallet has. Its key in the store is Number.
+type AccountRow struct {
+	Number uint32 // above 0; from keys.Foreign on it was imported, and we cannot sign for it
+	Name   string
+	Kind   keys.AccountKind
+	ID     keys.XPub
+	Master [4]byte // the fingerprint of the root that ID comes from, for those who sign; zero: not told
+	Scan   Scan
+}
+
+// KeyRow is a public key that was imported alone, to be watched. Its key in the store is
+// Index.
+type KeyRow struct {
+	Index uint32 // in the order of the imports, from 0
+	Kind  keys.AccountKind
+	Key   lnwire.PubKey // of a taproot key, the even one
+	Scan  Scan
+}
+
+// Scan is how far the blocks before an import have been searched for its coins: those
+// below Next have, and it is over when that is beyond the tip. Begin says where it began;
+// both zero: there is nothing to search.
+type Scan struct {
+	Begin lnwire.Height
+	Next  lnwire.Height
+}
+
+// FamilyRow counts the keys of a family that were given out one after another. Its key
+// in the store is Family.
+type FamilyRow struct {
+	Family uint32
+	Next   uint32 // the index of the next one
 }
 
 // CoinRow is an output that pays to one of our addresses. Its key in the store is
@@ -100,13 +136,17 @@ type Delta struct {
 	Wishes     []WishRow
 	WishesGone []wire.OutPoint
 	Tip        *TipRow
+	Accounts   []AccountRow
+	Keys       []KeyRow
+	Families   []FamilyRow
 }
 
 // Empty reports that there is nothing to write.
 func (d *Delta) Empty() bool {
 	return len(d.Branches) == 0 && len(d.Coins) == 0 && len(d.CoinsGone) == 0 && len(d.Txs) == 0 &&
-		len(d.TxsGone) == 0 && len(d.Leases) == 0 && len(d.LeasesGone) == 0 &&
-		len(d.Wishes) == 0 && len(d.WishesGone) == 0 && d.Tip == nil
+		len(d.TxsGone) == 0 && len(d.Leases) == 0 && len(d.LeasesGone) == 0 && d.Tip == nil &&
+		len(d.Wishes) == 0 && len(d.WishesGone) == 0 &&
+		len(d.Accounts) == 0 && len(d.Keys) == 0 && len(d.Families) == 0
 }
 
 // Rows are all rows of the store, in any order: what Load starts from.
@@ -117,4 +157,7 @@ type Rows struct {
 	Leases   []LeaseRow
 	Wishes   []WishRow
 	Tip      *TipRow // nil: no block was ever seen
+	Accounts []AccountRow
+	Keys     []KeyRow
+	Families []FamilyRow
 }

@@ -81,7 +81,7 @@ func (s *Sweeper) findHome(d *draft) error {
 	if d.home != nil {
 		return nil
 	}
-	a, err := s.w.peek(keys.P2TR, keys.Internal)
+	a, err := s.w.peek(AccountID{Kind: keys.P2TR}, keys.Internal)
 	if err != nil {
 		return fmt.Errorf("sweep address: %w", err)
 	}
@@ -192,7 +192,7 @@ func (s *Sweeper) addCoins(d *draft) error {
 	var coins []*CoinRow
 	for _, c := range s.w.coins {
 		ours := !c.spent() || d.instead != nil && c.SpentBy == d.instead.txid
-		if ours && s.requests[c.OutPoint] == nil && s.w.mature(c) && s.w.confirmations(c.At) > 0 && !s.w.leased(c.OutPoint, d.now) {
+		if ours && c.Key.Number == 0 && s.requests[c.OutPoint] == nil && s.w.mature(c) && s.w.confirmations(c.At) > 0 && !s.w.leased(c.OutPoint, d.now) {
 			coins = append(coins, c)
 		}
 	}

@@ -48,6 +48,9 @@ func (w *Wallet) takeOutputs(row *TxRow) {
 			At: row.At, Coinbase: isCoinbase(row.Tx), Own: row.Own,
 		}
 		old := w.coins[op]
+		if old == nil && w.searched != nil && !w.searched(at) {
+			continue // it is spent, and so long ago that it was forgotten
+		}
 		if old != nil {
 			coin.SpentBy = old.SpentBy
 		}

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,7 +44,10 @@ func NewConfig(net *chaincfg.Params, ring *keys.Ring, window uint32) Config {
 // Wallet is the coins of a node. It is for one goroutine.
 type Wallet struct {
 	cfg      Config
-	branches [2 * len(keys.Accounts)]branch
+	branches map[branchID]*branch
+	accounts map[uint32]*account     // beside those of every wallet, by number
+	loose    map[uint32]*KeyRow      // by index
+	families map[uint32]*FamilyRow   // by family
 	scripts  map[string]keys.CoinLoc // of all branches up to the window
 	coins    map[wire.OutPoint]*CoinRow
 	txs      map[chainhash.Hash]*TxRow
@@ -53,6 +57,8 @@ type Wallet struct {
 	// or not: what a block's transaction is checked against for conflicts.
 	spends map[wire.OutPoint]chainhash.Hash
 	tip    *lnwire.BlockRef
+	// searched, during Scan, tells which keys' coins are searched for.
+	searched func(keys.CoinLoc) bool
 
 	dirty dirty
 	fx    Effects // of the event in hand, without Delta
@@ -60,7 +66,10 @@ type Wallet struct {
 
 // dirty are the keys of rows that changed since the last flush.
 type dirty struct {
-	branches map[int]bool
+	branches map[branchID]bool
+	accounts map[uint32]bool
+	loose    map[uint32]bool
+	families map[uint32]bool
 	coins    map[wire.OutPoint]bool
 	txs      map[chainhash.Hash]bool
 	leases   map[wire.OutPoint]bool
@@ -70,7 +79,7 @@ type dirty struct {
 
 func newDirty() dirty {
 	return dirty{
-		branches: map[int]bool{}, coins: map[wire.OutPoint]bool{},
+		branches: map[branchID]bool{}, accounts: map[uint32]bool{}, loose: map[uint32]bool{}, families: map[uint32]bool{}, coins: map[wire.OutPoint]bool{},
 		txs: map[chainhash.Hash]bool{}, leases: map[wire.OutPoint]bool{}, wishes: map[wire.OutPoint]bool{},
 	}
 }
@@ -79,13 +88,20 @@ func newDirty() dirty {
 // says which row contradicts the keys or another row.
 func Load(cfg Config, rows Rows) (*Wallet, error) {
 	w := &Wallet{
-		cfg:     cfg,
-		scripts: map[string]keys.CoinLoc{},
-		coins:   map[wire.OutPoint]*CoinRow{},
-		txs:     map[chainhash.Hash]*TxRow{},
-		leases:  map[wire.OutPoint]*LeaseRow{},
-		wishes:  map[wire.OutPoint]*WishRow{},
-		spends:  map[wire.OutPoint]chainhash.Hash{},
+		cfg:      cfg,
+		branches: map[branchID]*branch{},
+		accounts: map[uint32]*account{},
+		loose:    map[uint32]*KeyRow{},
+		families: map[uint32]*FamilyRow{},
+		scripts:  map[string]keys.CoinLoc{},
+		coins:    map[wire.OutPoint]*CoinRow{},
+		txs:      map[chainhash.Hash]*TxRow{},
+		leases:   map[wire.OutPoint]*LeaseRow{},
+		wishes:   map[wire.OutPoint]*WishRow{},
+		spends:   map[wire.OutPoint]chainhash.Hash{},
+	}
+	if err := w.loadAccounts(&rows); err != nil {
+		return nil, err
 	}
 	if err := w.loadBranches(rows.Branches); err != nil {
 		return nil, err
@@ -121,19 +137,15 @@ func Load(cfg Config, rows Rows) (*Wallet, error) {
 }
 
 func (w *Wallet) loadBranches(rows []BranchRow) error {
-	for i := range w.branches {
-		account := keys.AccountKind(i / 2)
-		w.branches[i].row = BranchRow{Account: account, Branch: keys.Branch(i % 2)}
-		w.branches[i].account = &w.cfg.Accounts[account]
-	}
 	for _, r := range rows {
-		if int(r.Account) >= len(w.cfg.Accounts) || r.Branch > keys.Internal {
-			return fmt.Errorf("load wallet: no branch %d of account %d", r.Branch, r.Account)
+		b := w.branches[r.id()]
+		if b == nil {
+			return fmt.Errorf("load wallet: no branch %d of account %v, number %d", r.Branch, r.Account, r.Number)
 		}
-		w.branches[branchIndex(r.Account, r.Branch)].row = r
+		b.row = r
 	}
-	for i := range w.branches {
-		w.derive(i)
+	for _, id := range w.branchIDs() {
+		w.derive(id)
 	}
 	return nil
 }
@@ -197,9 +209,14 @@ func (t *TxRow) mined() bool { return t.At != (lnwire.BlockRef{}) }
 // flush ends an event: what changed becomes the delta, in a fixed order.
 func (w *Wallet) flush() Effects {
 	fx := w.fx
-	for _, i := range slices.Sorted(maps.Keys(w.dirty.branches)) {
-		fx.Delta.Branches = append(fx.Delta.Branches, w.branches[i].row)
+	for _, id := range slices.SortedFunc(maps.Keys(w.dirty.branches), branchID.compare) {
+		fx.Delta.Branches = append(fx.Delta.Branches, w.branches[id].row)
 	}
+	for _, n := range slices.Sorted(maps.Keys(w.dirty.accounts)) {
+		fx.Delta.Accounts = append(fx.Delta.Accounts, w.accounts[n].row)
+	}
+	fx.Delta.Keys, _ = rowsOf(w.dirty.loose, w.loose, cmp.Compare[uint32])
+	fx.Delta.Families, _ = rowsOf(w.dirty.families, w.families, cmp.Compare[uint32])
 	fx.Delta.Coins, fx.Delta.CoinsGone = rowsOf(w.dirty.coins, w.coins, compareOutPoints)
 	fx.Delta.Txs, fx.Delta.TxsGone = rowsOf(w.dirty.txs, w.txs, compareHashes)
 	fx.Delta.Leases, fx.Delta.LeasesGone = rowsOf(w.dirty.leases, w.leases, compareOutPoints)

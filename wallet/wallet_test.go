@@ -34,37 +34,37 @@ func TestAddressesOfLnd(t *testing.T) {
 		{keys.P2TR, keys.Internal, []string{"bc1pu2gl9tfup7ugzlvqww8na6jrcr2n09rzsvjzzkaytkugc084pvss0dlr5t", "bc1pk7gpajekgpww20a3raea75xkc83f0u6gnza5ytl4v6t759eepusqjmgnvt"}},
 	} {
 		for i, want := range v.want {
-			a, fx, err := w.NextAddress(v.account, v.branch)
+			a, fx, err := w.NextAddress(AccountID{Kind: v.account}, v.branch)
 			require.NoError(t, err)
 			require.Equal(t, want, a.Text)
 			require.Equal(t, uint32(i), a.Key.Index)
 			require.Len(t, fx.Delta.Branches, 1)
 			require.Len(t, fx.Watch, 1, "the window moves")
 		}
-		list, err := w.Addresses(v.account, v.branch)
+		list, err := w.Addresses(AccountID{Kind: v.account}, v.branch)
 		require.NoError(t, err)
 		require.Len(t, list, 2)
 	}
-	_, _, err = w.NextAddress(3, keys.External)
-	require.ErrorContains(t, err, "no branch 0 of account 3")
-	_, _, err = w.UnusedAddress(0, 2)
+	_, _, err = w.NextAddress(AccountID{Kind: 3}, keys.External)
+	require.ErrorContains(t, err, "no branch 0 of account")
+	_, _, err = w.UnusedAddress(AccountID{}, 2)
 	require.Error(t, err)
-	_, err = w.Addresses(9, 0)
+	_, err = w.Addresses(AccountID{Kind: 9}, 0)
 	require.Error(t, err)
 }
 
 // The unused address is the same until somebody pays it.
 func TestUnusedAddress(t *testing.T) {
 	b := newBench(t)
-	first, fx, err := b.w.UnusedAddress(keys.P2WKH, keys.External)
+	first, fx, err := b.w.UnusedAddress(AccountID{Kind: keys.P2WKH}, keys.External)
 	require.NoError(t, err)
 	b.apply(fx)
-	again, fx, err := b.w.UnusedAddress(keys.P2WKH, keys.External)
+	again, fx, err := b.w.UnusedAddress(AccountID{Kind: keys.P2WKH}, keys.External)
 	require.NoError(t, err)
 	require.True(t, fx.Delta.Empty())
 	require.Equal(t, first, again)
 	b.mine(b.pay(first.PkScript, 1000))
-	next, _, err := b.w.UnusedAddress(keys.P2WKH, keys.External)
+	next, _, err := b.w.UnusedAddress(AccountID{Kind: keys.P2WKH}, keys.External)
 	require.NoError(t, err)
 	require.NotEqual(t, first, next)
 }
@@ -80,7 +80,7 @@ func TestRecovery(t *testing.T) {
 			for range rapid.IntRange(0, 4).Draw(t, "deposits") {
 				kind := rapid.SampledFrom(keys.Accounts[:]).Draw(t, "account")
 				for range rapid.IntRange(0, int(testConfig.Window)-1).Draw(t, "skipped") {
-					if row := b.w.branches[branchIndex(kind, keys.External)].row; row.Next < row.Used+testConfig.Window-1 {
+					if row := b.w.branches[branchID{0, kind, keys.External}].row; row.Next < row.Used+testConfig.Window-1 {
 						b.address(kind)
 					}
 				}
@@ -109,7 +109,7 @@ func TestRecovery(t *testing.T) {
 			fx = fresh.Connect(block)
 			store.write(fx.Delta)
 		}
-		require.Equal(t, b.w.TotalBalance(1, testNow), fresh.TotalBalance(1, testNow))
+		require.Equal(t, b.w.Balance(0, 1, testNow), fresh.Balance(0, 1, testNow))
 		require.Equal(t, b.w.Unspent(1, math.MaxUint32, testNow), ownAs(b.w, fresh.Unspent(1, math.MaxUint32, testNow)))
 		require.Len(t, fresh.Txs(0, math.MaxUint32, true), len(b.w.Txs(0, math.MaxUint32, true)))
 		again, err := Load(testConfig, store.rows())
@@ -359,5 +359,5 @@ func TestChainViews(t *testing.T) {
 	b.apply(b.w.Connect(rival))
 	row, _ := b.w.Tx(c.Hash)
 	require.False(t, row.mined())
-	require.EqualValues(t, 5000, b.w.TotalBalance(1, testNow).Unconfirmed)
+	require.EqualValues(t, 5000, b.w.Balance(0, 1, testNow).Unconfirmed)
 }

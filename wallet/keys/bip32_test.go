@@ -109,12 +109,12 @@ func TestBIP84And86Vectors(t *testing.T) {
 		at   CoinLoc
 		want string
 	}{
-		{CoinLoc{P2WKH, External, 0}, "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"},
-		{CoinLoc{P2WKH, External, 1}, "bc1qnjg0jd8228aq7egyzacy8cys3knf9xvrerkf9g"},
-		{CoinLoc{P2WKH, Internal, 0}, "bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el"},
-		{CoinLoc{P2TR, External, 0}, "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"},
-		{CoinLoc{P2TR, External, 1}, "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh"},
-		{CoinLoc{P2TR, Internal, 0}, "bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7"},
+		{CoinLoc{Account: P2WKH, Branch: External, Index: 0}, "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"},
+		{CoinLoc{Account: P2WKH, Branch: External, Index: 1}, "bc1qnjg0jd8228aq7egyzacy8cys3knf9xvrerkf9g"},
+		{CoinLoc{Account: P2WKH, Branch: Internal, Index: 0}, "bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el"},
+		{CoinLoc{Account: P2TR, Branch: External, Index: 0}, "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"},
+		{CoinLoc{Account: P2TR, Branch: External, Index: 1}, "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh"},
+		{CoinLoc{Account: P2TR, Branch: Internal, Index: 0}, "bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7"},
 	} {
 		account := ring.Account(v.at.Account)
 		pub, err := account.PubKey(v.at.Branch, v.at.Index)

@@ -53,6 +53,7 @@ type Ring struct {
 	coin     xprv                     // m/1017'/coin'
 	families [numFamilies]branch      // m/1017'/coin'/family'/0
 	accounts [numAccounts]accountKeys // m/purpose'/0'/0'
+	wallet   [numAccounts]xprv        // m/purpose'/0'
 	node     *Key
 	roots    sync.Map // KeyLoc: lnwire.Secret, those that were asked for
 }
@@ -74,7 +75,10 @@ func NewRing(seed []byte, coin Coin) (*Ring, error) {
 		}
 	}
 	for kind := range r.accounts {
-		if r.accounts[kind], err = newAccountKeys(root, AccountKind(kind)); err != nil {
+		if r.wallet[kind], err = coinKey(root, AccountKind(kind).Purpose(), 0); err != nil {
+			return nil, fmt.Errorf("derive account %v: %w", AccountKind(kind), err)
+		}
+		if r.accounts[kind], err = newAccountKeys(r.wallet[kind], 0); err != nil {
 			return nil, fmt.Errorf("derive account %v: %w", AccountKind(kind), err)
 		}
 	}

@@ -89,12 +89,12 @@ func TestPrivateKeysOfLnd(t *testing.T) {
 	ring, err := NewRing(fromHex(t, "4a7611b6979ba7c4bc5c5cd2239b2973"), CoinTest)
 	require.NoError(t, err)
 	for at, wif := range map[CoinLoc]string{
-		{P2WKH, External, 0}:           "cPp3XUewCBQVg3pgwVWbtpzDwhWTQpHhu8saN3SdGRTkiLpu1R6h",
-		{P2WKH, Internal, 0}:           "cPUR1nFAeYAtSWSkKoWB6WbzRTbDSGdrGRmv1kVLRPyo7QXph2gt",
-		{P2WKH, External, 12345}:       "cQCdGxqKeGZKiC2uRYMAGenJHkDvajiPieT4Yg7k1BKawjKkywvz",
-		{NestedP2WKH, External, 0}:     "cMwVK2bcTzivPZfcCH585rBGghqsJAP9MdVy8inRti1wZvLn5DvY",
-		{NestedP2WKH, Internal, 0}:     "cNPW9bMtdc2YGBzWzSCXFN4excjrT34nZzGYtfkzkazUrt3dXuv7",
-		{NestedP2WKH, Internal, 12345}: "cNdJt2fSNUJYVSb8JFjhosPcQgNvJ92SjNeNpsf1gUwDVDv2KVRa",
+		{Account: P2WKH, Branch: External, Index: 0}:           "cPp3XUewCBQVg3pgwVWbtpzDwhWTQpHhu8saN3SdGRTkiLpu1R6h",
+		{Account: P2WKH, Branch: Internal, Index: 0}:           "cPUR1nFAeYAtSWSkKoWB6WbzRTbDSGdrGRmv1kVLRPyo7QXph2gt",
+		{Account: P2WKH, Branch: External, Index: 12345}:       "cQCdGxqKeGZKiC2uRYMAGenJHkDvajiPieT4Yg7k1BKawjKkywvz",
+		{Account: NestedP2WKH, Branch: External, Index: 0}:     "cMwVK2bcTzivPZfcCH585rBGghqsJAP9MdVy8inRti1wZvLn5DvY",
+		{Account: NestedP2WKH, Branch: Internal, Index: 0}:     "cNPW9bMtdc2YGBzWzSCXFN4excjrT34nZzGYtfkzkazUrt3dXuv7",
+		{Account: NestedP2WKH, Branch: Internal, Index: 12345}: "cNdJt2fSNUJYVSb8JFjhosPcQgNvJ92SjNeNpsf1gUwDVDv2KVRa",
 	} {
 		want, err := btcutil.DecodeWIF(wif)
 		require.NoError(t, err)

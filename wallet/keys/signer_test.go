@@ -200,7 +200,7 @@ func TestRingIsShared(t *testing.T) {
 				if got[0] != want[0] {
 					t.Error("another signature")
 				}
-				ring.SignCoins([]CoinJob{{Key: CoinLoc{P2TR, External, i}}})
+				ring.SignCoins([]CoinJob{{Key: CoinLoc{Account: P2TR, Index: i}}})
 				ring.Point(KeyLoc{Family: FamilyRevocationRoot, Index: i}, uint64(i))
 				_, _ = ring.Node().ECDH(other.PubKey())
 				_, _ = ring.PubKey(KeyLoc{Family: 77, Index: i})

@@ -1,0 +1,116 @@
+package wallet
+
+import (
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
+)
+
+// scanFrom is a search from a height on; none when nothing lies there.
+func (w *Wallet) scanFrom(from lnwire.Height) Scan {
+	if w.tip == nil || from == 0 || from > w.tip.Height {
+		return Scan{}
+	}
+	return Scan{Begin: from, Next: from}
+}
+
+// due reports that blocks up to a height are still to be searched.
+func (s Scan) due(tip lnwire.Height) bool { return s.Next != 0 && s.Next <= tip }
+
+// Scanning is the range of blocks that are still to be searched for what was imported,
+// both inclusive; false: none are. begin is where the search began.
+func (w *Wallet) Scanning() (begin, next, last lnwire.Height, due bool) {
+	w.eachScan(func(s *Scan) bool {
+		if s.due(w.height()) {
+			if !due || s.Next < next {
+				next = s.Next
+			}
+			if !due || s.Begin < begin {
+				begin = s.Begin
+			}
+			due = true
+		}
+		return false
+	})
+	return begin, next, w.height(), due
+}
+
+// scanOf is how far the search for a key's account is.
+func (w *Wallet) scanOf(at keys.CoinLoc) Scan {
+	if at.Number == keys.Loose {
+		if k := w.loose[at.Index]; k != nil {
+			return k.Scan
+		}
+	} else if a := w.accounts[at.Number]; a != nil {
+		return a.row.Scan
+	}
+	return Scan{}
+}
+
+// Scan searches a block that the wallet took in before for the coins of what was imported
+// since. Blocks are told in ascending order, from what Scanning says on; the tip of the
+// wallet is the last. It changes nothing for accounts that are not being searched for.
+func (w *Wallet) Scan(b Block) Effects {
+	if w.tip == nil || b.At.Height > w.tip.Height {
+		return Effects{}
+	}
+	// The spender of a coin of ours may be in the range, while the coin is long forgotten.
+	w.searched = func(at keys.CoinLoc) bool {
+		s := w.scanOf(at)
+		return s.Next != 0 && s.Next <= b.At.Height
+	}
+	for known := -1; known != len(w.scripts); {
+		known = len(w.scripts)
+		for i, tx := range b.Txs {
+			if w.seeks(b, i) {
+				w.mined(tx, uint32(i), b)
+			}
+		}
+	}
+	w.searched = nil
+	w.eachScan(func(s *Scan) bool {
+		if s.due(b.At.Height) {
+			s.Next = b.At.Height + 1
+			s.end(w.tip.Height)
+			return true
+		}
+		return false
+	})
+	return w.flush()
+}
+
+// end forgets a search that has come to the tip: what follows is told by Connect.
+func (s *Scan) end(tip lnwire.Height) (ended bool) {
+	if ended = s.Next > tip; ended {
+		*s = Scan{}
+	}
+	return ended
+}
+
+// eachScan passes every search to change, which reports whether it did.
+func (w *Wallet) eachScan(change func(*Scan) bool) {
+	for n, a := range w.accounts {
+		if change(&a.row.Scan) {
+			w.dirty.accounts[n] = true
+		}
+	}
+	for i, k := range w.loose {
+		if change(&k.Scan) {
+			w.dirty.loose[i] = true
+		}
+	}
+}
+
+// seeks reports that a transaction pays or spends a coin that is searched for.
+func (w *Wallet) seeks(b Block, i int) bool {
+	for _, out := range b.Txs[i].TxOut {
+		if at, ok := w.scripts[string(out.PkScript)]; ok && w.searched(at) {
+			return true
+		}
+	}
+	for _, in := range b.Txs[i].TxIn {
+		if c := w.coins[in.PreviousOutPoint]; c != nil && w.searched(c.Key) {
+			return true
+		}
+	}
+	return false
+}
