@@ -104,7 +104,7 @@ func (b *backups) run() {
 		select {
 		case <-b.kick:
 			if err := b.renew(); err != nil {
-				b.n.log.Error("THE STATIC CHANNEL BACKUP CANNOT BE WRITTEN: no channel is opened until it can; it is tried again", "err", err)
+				b.n.logs.backups.Error("THE STATIC CHANNEL BACKUP CANNOT BE WRITTEN: no channel is opened until it can; it is tried again", "err", err)
 				b.again.set(time.Now().Add(saveAgain))
 			}
 		case <-b.n.ctx.Done():
@@ -236,7 +236,7 @@ func (b *backups) cover(num uint64, s backup.Single) error {
 		b.mu.Lock()
 		delete(b.young, num)
 		b.mu.Unlock()
-		b.n.log.Error("a channel is not opened: its static backup cannot be written", "channel", num, "err", err)
+		b.n.logs.backups.Error("a channel is not opened: its static backup cannot be written", "channel", num, "err", err)
 	}
 	return err
 }
@@ -321,7 +321,7 @@ func (b *backups) returned(c Conn, blob []byte) {
 	}
 	list, err := b.open(blob)
 	if err != nil {
-		b.n.log.Warn("a peer returned a blob that is not ours", "peer", c.PubKey(), "err", err)
+		b.n.logs.backups.Warn("a peer returned a blob that is not ours", "peer", c.PubKey(), "err", err)
 		return
 	}
 	list = slices.DeleteFunc(list, func(s backup.Single) bool { return b.knows(&s) })
@@ -329,12 +329,12 @@ func (b *backups) returned(c Conn, blob []byte) {
 		return
 	}
 	for _, s := range list {
-		b.n.log.Error("a peer keeps a backup with a channel that this node does not know: its database is older than it was, or new; "+
+		b.n.logs.backups.Error("a peer keeps a backup with a channel that this node does not know: its database is older than it was, or new; "+
 			"the channel is restored as far as it can be", "peer", c.PubKey(), "channel", s.Funding, "with", s.Peer)
 	}
 	b.n.spawn(func() {
 		if _, err := b.n.restore(b.n.ctx, list); err != nil {
-			b.n.log.Error("restore channels from a backup that a peer kept", "peer", c.PubKey(), "err", err)
+			b.n.logs.backups.Error("restore channels from a backup that a peer kept", "peer", c.PubKey(), "err", err)
 		}
 	})
 }

@@ -74,7 +74,7 @@ func (b *backups) find() error {
 	list, err := b.open(sealed)
 	if err != nil {
 		name, failed := file.SetAside()
-		b.n.log.Warn("the channel backup on the disk is of another seed, or damaged: it is kept aside", "file", name, "err", err)
+		b.n.logs.backups.Warn("the channel backup on the disk is of another seed, or damaged: it is kept aside", "file", name, "err", err)
 		return failed
 	}
 	lost := 0
@@ -86,13 +86,13 @@ func (b *backups) find() error {
 		if mined(&s) {
 			lost++
 		} else {
-			b.n.log.Warn("the channel backup on the disk holds a channel that this node does not know and that was not in the chain yet: "+
+			b.n.logs.backups.Warn("the channel backup on the disk holds a channel that this node does not know and that was not in the chain yet: "+
 				"an opening that was broken off, or all that is left of it; the entry goes when the funding is in no block up to the height",
 				"channel", s.Funding, "peer", s.Peer, "height", ghostFrom(&s))
 		}
 	}
 	if lost > 0 {
-		b.n.log.Error("the channel backup on the disk holds channels that this node does not know: if they were lost, ask them back "+
+		b.n.logs.backups.Error("the channel backup on the disk holds channels that this node does not know: if they were lost, ask them back "+
 			"with \"fulgur restorechanbackup\"; the file goes on holding them", "channels", lost)
 	}
 	return nil
@@ -133,7 +133,7 @@ func (b *backups) lay(tip lnwire.Height) {
 			b.found[i].SCID = at
 		default:
 			b.found = slices.Delete(b.found, i, i+1)
-			b.n.log.Info("the channel backup held a channel that never was: it is taken out", "channel", s.Funding, "peer", s.Peer)
+			b.n.logs.backups.Info("the channel backup held a channel that never was: it is taken out", "channel", s.Funding, "peer", s.Peer)
 			b.changed()
 		}
 	})

@@ -96,7 +96,7 @@ func (n *Node) blindedPaths(t *invoice.Terms, b *BlindedConfig) ([]onion.Payment
 		terms.Hops, terms.Dummies = []onion.PathHop{hop}, b.Hops-1
 		p, err := blindPayment(terms)
 		if err != nil {
-			n.log.Debug("a peer is no good for a blinded path", "peer", hop.Node, "err", err)
+			n.logs.invoices.Debug("a peer is no good for a blinded path", "peer", hop.Node, "err", err)
 			continue
 		}
 		paths = append(paths, p)

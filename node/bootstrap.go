@@ -48,7 +48,7 @@ func (n *Node) meetSome() bool {
 	}
 	contacts, err := n.cfg.Seeds(n.ctx)
 	if err != nil && n.ctx.Err() == nil {
-		n.log.Warn("no nodes learned from the DNS seeds", "err", err)
+		n.logs.gossip.Warn("no nodes learned from the DNS seeds", "err", err)
 	}
 	rand.Shuffle(len(contacts), func(i, j int) { contacts[i], contacts[j] = contacts[j], contacts[i] })
 	return n.meetAny(contacts)
@@ -69,7 +69,7 @@ func (n *Node) meet(c Contact) bool {
 	defer cancel()
 	_, err := n.host.Connect(ctx, c.ID, c.Address)
 	if err != nil && !errors.Is(err, peer.ErrAlreadyConnected) && n.ctx.Err() == nil {
-		n.log.Debug("not met", "node", c.ID, "address", c.Address, "err", err)
+		n.logs.gossip.Debug("not met", "node", c.ID, "address", c.Address, "err", err)
 	}
 	return err == nil
 }

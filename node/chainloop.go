@@ -21,7 +21,7 @@ func (n *Node) startChain() error {
 	n.spawn(func() { n.gossip.walkChain(n.ctx) })
 	n.spawn(func() {
 		if w := n.walker(); w != nil {
-			chain.Walk(n.ctx, n.backend, w, n.log, n.blockStep, n.atTip, func() { n.sight(false) })
+			chain.Walk(n.ctx, n.backend, w, n.logs.chain, n.blockStep, n.atTip, func() { n.sight(false) })
 		}
 	})
 	return nil
@@ -46,7 +46,7 @@ func (n *Node) walker() *chainntnfs.Walker {
 			if at, err = n.firstBlock(); err == nil {
 				break
 			}
-			n.log.Warn("cannot find the block to begin at", "err", err)
+			n.logs.chain.Warn("cannot find the block to begin at", "err", err)
 			again = time.After(feeTimeout)
 		}
 		select {
@@ -140,7 +140,7 @@ func (n *Node) chainLost(lost chainntnfs.Lost) {
 	if was := n.lost.Swap(&lost); was != nil && *was == lost {
 		return
 	}
-	n.log.Error("the chain backend does not know a block that this node has seen: if it was not just exchanged for one that still catches up, "+
+	n.logs.chain.Error("the chain backend does not know a block that this node has seen: if it was not just exchanged for one that still catches up, "+
 		"it may be on another chain. No payment is forwarded until it is followed to its tip, and no channel is used whose funding it does not know",
 		"block", lost.Cursor.Height, "hash", lost.Cursor.Hash, "common", lost.Fork.Height)
 }

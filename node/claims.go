@@ -22,7 +22,7 @@ func (n *Node) claims(e *entry, fx *channel.Effects) {
 		return
 	}
 	for i := range claims {
-		n.log.Info("claim", "channel", e.num, "output", claims[i].OutPoint, "value", claims[i].Value,
+		n.logs.closes.Info("claim", "channel", e.num, "output", claims[i].OutPoint, "value", claims[i].Value,
 			"mature", claims[i].MatureAt, "deadline", claims[i].Deadline)
 	}
 	reqs := make([]wallet.SweepRequest, 0, len(claims)+len(anchors))
@@ -31,7 +31,7 @@ func (n *Node) claims(e *entry, fx *channel.Effects) {
 	}
 	for i := range anchors {
 		a := &anchors[i]
-		n.log.Info("commitment may be lifted", "channel", e.num, "commitment", a.OutPoint.Hash, "fee", a.Fee,
+		n.logs.closes.Info("commitment may be lifted", "channel", e.num, "commitment", a.OutPoint.Hash, "fee", a.Fee,
 			"at risk", a.AtRisk, "deadline", a.Deadline)
 		reqs = append(reqs, anchorRequest(e.num, a))
 	}

@@ -96,7 +96,7 @@ func (g *gossiper) load() error {
 		}
 	}
 	channels, nodes := g.machine.Size()
-	g.n.log.Info("the graph is loaded", "channels", channels, "nodes", nodes, "took", time.Since(start))
+	g.n.logs.gossip.Info("the graph is loaded", "channels", channels, "nodes", nodes, "took", time.Since(start))
 	g.rest(channels + nodes)
 	return nil
 }
@@ -112,7 +112,7 @@ func (g *gossiper) rest(news int) {
 	}
 	g.news = 0
 	if err := g.n.cfg.GraphDB.Unmap(); err != nil {
-		g.n.log.Error("cannot open the graph again", "err", err)
+		g.n.logs.gossip.Error("cannot open the graph again", "err", err)
 	}
 	g.n.spawn(debug.FreeOSMemory)
 }
@@ -139,7 +139,7 @@ func (g *gossiper) walkChain(ctx context.Context) {
 	}
 	w := chainntnfs.NewWalker(g.n.backend, at, genesis)
 	atTip := func(lnwire.BlockRef) { g.inbox.Put(gossip.AtTip{}) }
-	chain.Walk(ctx, g.n.backend, w, g.n.log, g.block, atTip, func() {})
+	chain.Walk(ctx, g.n.backend, w, g.n.logs.gossip, g.block, atTip, func() {})
 }
 
 // awaitTip waits for the backend to come into sight; false when ctx ends before.
@@ -201,7 +201,7 @@ func (g *gossiper) turn(events []gossip.Event) {
 // them.
 func (g *gossiper) act(fx gossip.Effects) {
 	if err := gossip.Apply(g.n.cfg.GraphDB, fx.Rows); err != nil {
-		g.n.log.Error("cannot store gossip", "err", err)
+		g.n.logs.gossip.Error("cannot store gossip", "err", err)
 	}
 	g.reserve(fx.Own)
 	g.learn(&fx)
@@ -252,7 +252,7 @@ func (g *gossiper) learn(fx *gossip.Effects) {
 func (g *gossiper) take(fx *gossip.Effects) {
 	for _, c := range fx.Changes {
 		if err := g.change(c); err != nil {
-			g.n.log.Debug("graph change", "err", err)
+			g.n.logs.gossip.Debug("graph change", "err", err)
 		}
 	}
 	for _, p := range fx.Theirs {
@@ -335,7 +335,7 @@ func (g *gossiper) lookUp(l gossip.LookUp) {
 func (g *gossiper) read(keys []gossip.Key) [][]byte {
 	values, err := g.n.cfg.GraphDB.Read(keys)
 	if err != nil {
-		g.n.log.Error("cannot read gossip", "err", err)
+		g.n.logs.gossip.Error("cannot read gossip", "err", err)
 		return make([][]byte, len(keys))
 	}
 	return values

@@ -85,7 +85,7 @@ func (v *invoices) fetch(hashes []lnwire.Hash) {
 		inv, err := v.n.db.Invoice(h)
 		if err != nil {
 			// Not "there is none": an invoice that was settled must not be refused, nor made anew.
-			v.n.log.Error("cannot read an invoice: whatever concerns it has to wait", "hash", h, "err", err)
+			v.n.logs.invoices.Error("cannot read an invoice: whatever concerns it has to wait", "hash", h, "err", err)
 			continue
 		}
 		v.step(nil, invoice.Fetched{Hash: h, Invoice: inv})

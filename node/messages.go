@@ -119,7 +119,7 @@ func (s *messenger) open(from lnwire.PubKey, m *lnwire.OnionMessage) {
 		ours, relay, err := onion.OpenMessage(s.n.key, m)
 		switch {
 		case err != nil:
-			s.n.log.Debug("an onion message is dropped", "from", from, "why", err)
+			s.n.logs.peers.Debug("an onion message is dropped", "from", from, "why", err)
 			return
 		case ours != nil:
 			s.deliver(OnionMessage{Peer: from, Raw: *m, Message: *ours})

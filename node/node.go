@@ -109,6 +109,7 @@ type Policies struct {
 type Node struct {
 	cfg      Config
 	log      *slog.Logger
+	logs     loggers
 	net      *chaincfg.Params
 	ring     *keys.Ring
 	key      *keys.Key // of the node's id
@@ -174,7 +175,7 @@ func New(cfg Config) (*Node, error) {
 		cfg.Wire = realWire
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, net: cfg.Net, ring: cfg.Ring, key: cfg.Ring.Node(), born: time.Now(),
+		cfg: cfg, log: cfg.Log, logs: newLoggers(cfg.Log), net: cfg.Net, ring: cfg.Ring, key: cfg.Ring.Node(), born: time.Now(),
 		db: cfg.DB, backend: cfg.Backend, channels: newChannels(),
 	}
 	n.id = n.key.ID()
@@ -198,12 +199,12 @@ func New(cfg Config) (*Node, error) {
 		Chain: *cfg.Net.GenesisHash, NodeID: n.id, NodeKey: keys.KeyLoc{Family: keys.FamilyNode}, MaxAnchorRate: cfg.Policy.MaxAnchor,
 		ReportDepth: cfg.Policy.ReportDepth, Attribution: !cfg.NoAttribution, NoAccountable: cfg.NoAccountable,
 	}
-	n.publisher = newPublisher(cfg.Backend, cfg.Log)
+	n.publisher = newPublisher(cfg.Backend, n.logs.wallet)
 	n.messages = newMessenger(n)
 	n.purse = newPurse(n)
 	n.opens.waits = map[uint64]*opening{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}
-	n.chain = chain.NewDriver(cfg.Backend, cfg.Log, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})
+	n.chain = chain.NewDriver(cfg.Backend, n.logs.chain, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})
 	n.board.alarm = n.newAlarm(func() { n.toSwitch(nil, forward.Tick{}) })
 	n.board.sw = forward.New(forward.Config{
 		ExpiryGrace: forward.DefaultConfig.ExpiryGrace, MaxExpiry: forward.DefaultConfig.MaxExpiry,
@@ -401,7 +402,7 @@ func (n *Node) startWallet() error {
 // startHost makes the host of the connections; nobody is let in before openDoors.
 func (n *Node) startHost() (err error) {
 	n.host, err = n.cfg.Wire(peer.Config{
-		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Log: n.log, Admit: n.admit, Guest: n.isGuest,
+		Key: n.key, Features: n.features, Networks: []chainhash.Hash{*n.net.GenesisHash}, Log: n.logs.peers, Admit: n.admit, Guest: n.isGuest,
 		Dial: n.cfg.Dial, Limits: peer.Limits{Dial: n.cfg.DialTime, MinBackoff: n.cfg.PeerDelay.Min, MaxBackoff: n.cfg.PeerDelay.Max},
 	}, sink{n})
 	return err
@@ -412,7 +413,7 @@ func (n *Node) openDoors() error {
 	for _, l := range n.cfg.Listeners {
 		n.spawn(func() {
 			if err := n.host.Serve(l); err != nil && n.ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
-				n.log.Error("cannot accept peers any more", "listener", l.Addr(), "err", err)
+				n.logs.peers.Error("cannot accept peers any more", "listener", l.Addr(), "err", err)
 			}
 		})
 	}

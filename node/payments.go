@@ -189,7 +189,7 @@ func (r *payRun) paid(p *pen, ev routing.Resolved) bool {
 func (n *Node) nextAttempt() uint64 {
 	id, err := n.db.NextAttemptID()
 	if err != nil {
-		n.log.Error("cannot number an attempt", "err", err)
+		n.logs.payments.Error("cannot number an attempt", "err", err)
 	}
 	return id
 }
@@ -210,7 +210,7 @@ func (r *payRun) act(p *pen, fx routing.Effects) {
 		a := &fx.Delta.Attempts[i]
 		ps.flights.ended(a)
 		if len(a.Holds) > 0 {
-			ps.n.log.Debug("hold times of an attempt, from the first hop on", "hash", a.Hash, "attempt", a.ID, "held", a.Holds)
+			ps.n.logs.payments.Debug("hold times of an attempt, from the first hop on", "hash", a.Hash, "attempt", a.ID, "held", a.Holds)
 		}
 	}
 	ps.scores.Learn(ps.n.now(), fx.Learn)

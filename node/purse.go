@@ -192,7 +192,7 @@ func (p *purse) publish(tx *wire.MsgTx) {
 	defer p.mu.Unlock()
 	fx, err := p.wallet.Publish(wallet.Publication{Tx: tx, Label: "channel", Now: p.n.now()})
 	if err != nil {
-		p.n.log.Debug("transaction is not published", "txid", tx.TxHash(), "err", err)
+		p.n.logs.wallet.Debug("transaction is not published", "txid", tx.TxHash(), "err", err)
 		return
 	}
 	p.queue(fx, nil)

@@ -151,7 +151,7 @@ func (n *Node) supplant(ctx context.Context, s *backup.Single) bool {
 	if err != nil || info.Terms.Peer == s.Peer && info.Terms.Keys.Funding.Index == s.Keys.Funding.Index {
 		return false
 	}
-	n.log.Warn("a channel names the funding output of one that was lost", "channel", s.Funding, "lost with", s.Peer, "named by", e.peer)
+	n.logs.backups.Warn("a channel names the funding output of one that was lost", "channel", s.Funding, "lost with", s.Peer, "named by", e.peer)
 	e.runner.Inbox.Put(turn.Item{Event: channel.Supplanted{Mined: mined(s)}})
 	if _, err := n.look(ctx, e); err != nil {
 		return false
@@ -245,7 +245,7 @@ func (n *Node) addressesOf(s *backup.Single) []string {
 		}
 	}
 	if len(list) == 0 {
-		n.log.Warn("the backup knows no address of the peer: connect to it, so that it closes the channel", "peer", s.Peer)
+		n.logs.backups.Warn("the backup knows no address of the peer: connect to it, so that it closes the channel", "peer", s.Peer)
 	}
 	return list
 }

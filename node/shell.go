@@ -149,7 +149,7 @@ func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 // Broken is turn.Shell's: the machine is made again from what is durable.
 func (s shell) Broken(num uint64, what string) (turn.Machine, error) {
 	n := s.n
-	n.log.Error("a channel broke an invariant and is loaded again", "channel", num, "what", what)
+	n.logs.channels.Error("a channel broke an invariant and is loaded again", "channel", num, "what", what)
 	n.db.Barrier()
 	rows, err := n.db.Channel(num)
 	if err != nil {
@@ -172,7 +172,7 @@ func (n *Node) lockedIn(p *pen, l htlc.Locked) {
 		if l.Onion != nil {
 			l.Opened = htlc.Open(n.key, n.id, l.Onion, l.HTLC.Hash, l.HTLC.PathKey)
 		} else {
-			n.log.Error("an HTLC has lost its onion", "htlc", l.HTLC.Ref)
+			n.logs.channels.Error("an HTLC has lost its onion", "htlc", l.HTLC.Ref)
 			l.Opened.Invalid = &onion.Failure{Code: onion.TemporaryNodeFailure}
 		}
 	}
@@ -199,9 +199,9 @@ func (n *Node) loaded(e *entry, number uint64) {
 	rev, ok, err := n.db.Revoked(e.num, number)
 	switch {
 	case err != nil:
-		n.log.Error("cannot read a revoked state", "channel", e.num, "number", number, "err", err)
+		n.logs.channels.Error("cannot read a revoked state", "channel", e.num, "number", number, "err", err)
 	case !ok:
-		n.log.Error("a revoked state is missing", "channel", e.num, "number", number)
+		n.logs.channels.Error("a revoked state is missing", "channel", e.num, "number", number)
 	default:
 		n.put(e.num, channel.Loaded{Revoked: rev})
 	}

@@ -42,6 +42,6 @@ func (g *gossiper) reserve(list []gossip.OwnUpdate) {
 	g.reserved = newest + stampStep
 	note := channeldb.Note{Name: announcedNote, Value: binary.BigEndian.AppendUint32(nil, g.reserved)}
 	if _, err := g.n.db.Write(channeldb.Batch{Notes: []channeldb.Note{note}}); err != nil {
-		g.n.log.Error("cannot note the time of an announcement", "err", fmt.Errorf("write: %w", err))
+		g.n.logs.gossip.Error("cannot note the time of an announcement", "err", fmt.Errorf("write: %w", err))
 	}
 }

@@ -133,7 +133,7 @@ func (s *storage) newest(id lnwire.PubKey) []byte {
 	s.mu.Unlock()
 	row, err := s.n.db.Blob(id)
 	if err != nil {
-		s.n.log.Error("read a peer's blob", "peer", id, "err", err)
+		s.n.logs.peers.Error("read a peer's blob", "peer", id, "err", err)
 	}
 	if row == nil {
 		return nil
@@ -163,7 +163,7 @@ func (s *storage) parted(id lnwire.PubKey) {
 func (s *storage) tidy() {
 	past, err := s.n.db.BlobsPast(s.n.tip().Height)
 	if err != nil {
-		s.n.log.Error("read the peers' blobs", "err", err)
+		s.n.logs.peers.Error("read the peers' blobs", "err", err)
 		return
 	}
 	if len(past) > 0 {

@@ -123,7 +123,7 @@ func (n *Node) answerTo(p *pen, ev channel.Resolve) {
 	if n.lay(p, ev.Ref.ChanNum, ev) {
 		return
 	}
-	n.log.Warn("an HTLC is answered whose channel is gone", "htlc", ev.Ref, "fulfilled", ev.Resolution.Kind == htlc.Fulfilled)
+	n.logs.channels.Warn("an HTLC is answered whose channel is gone", "htlc", ev.Ref, "fulfilled", ev.Resolution.Kind == htlc.Fulfilled)
 	n.outboxDone(ev.Ref)
 }
 

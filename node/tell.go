@@ -19,16 +19,7 @@ func (n *Node) tell(t channel.Notice) {
 	if e := n.channels.num(t.ChanNum); e != nil {
 		ev.Link = e.link.Load()
 	}
-	log := n.log.Info
-	switch t.Kind {
-	case channel.NoticeBug, channel.NoticeDataLost, channel.NoticeFailing:
-		log = n.log.Error
-	case channel.NoticeWarning, channel.NoticeError, channel.NoticeOpenFailed:
-		log = n.log.Warn
-	case channel.NoticeActive, channel.NoticeInactive:
-		log = n.log.Debug
-	}
-	log("channel "+t.Kind.String(), "channel", t.ChanNum, "text", t.Text)
+	n.logNotice(t)
 	n.openNotice(t)
 	n.closeNotice(t)
 	n.Channels.Publish(ev)
@@ -38,13 +29,13 @@ func (n *Node) tell(t channel.Notice) {
 func (n *Node) walletNotice(t wallet.Notice) {
 	switch t := t.(type) {
 	case wallet.Swept:
-		n.log.Info("swept", "output", t.OutPoint, "txid", t.Txid, "height", t.At.Height)
+		n.logs.sweeps.Info("swept", "output", t.OutPoint, "txid", t.Txid, "height", t.At.Height)
 	case wallet.SweepLost:
-		n.log.Info("output taken by another transaction", "output", t.OutPoint, "txid", t.By)
+		n.logs.sweeps.Info("output taken by another transaction", "output", t.OutPoint, "txid", t.By)
 	case wallet.SweepHeld:
-		n.log.Info("sweep waits", "output", t.OutPoint, "why", t.Why)
+		n.logs.sweeps.Info("sweep waits", "output", t.OutPoint, "why", t.Why)
 	case wallet.TxGone:
-		n.log.Warn("transaction will not be mined", "txid", t.Tx.Txid, "by", t.By)
+		n.logs.wallet.Warn("transaction will not be mined", "txid", t.Tx.Txid, "by", t.By)
 	}
 }
 

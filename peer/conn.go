@@ -119,6 +119,7 @@ func (c *Conn) Send(p Priority, msgs ...lnwire.Message) bool {
 	err := c.out.push(p, msgs)
 	switch err {
 	case nil:
+		c.trace("sends", msgs...)
 		return true
 	case errBusy, errQueueOff:
 	case ErrBacklog:
@@ -128,6 +129,19 @@ func (c *Conn) Send(p Priority, msgs ...lnwire.Message) bool {
 		c.Close(err)
 	}
 	return false
+}
+
+// levelTrace is that of each message by itself.
+const levelTrace = slog.LevelDebug - 4
+
+// trace logs which messages go by, but nothing of what is in them: that may be a secret.
+func (c *Conn) trace(what string, msgs ...lnwire.Message) {
+	if !c.log.Enabled(context.Background(), levelTrace) {
+		return
+	}
+	for _, m := range msgs {
+		c.log.Log(context.Background(), levelTrace, what, "type", m.Type())
+	}
 }
 
 // Drained is closed when gossip may be sent again, or the connection has ended:

@@ -101,6 +101,7 @@ func (c *Conn) readLoop() error {
 		if c.isEnding() {
 			return errEnding
 		}
+		c.trace("received", m)
 		if err := c.take(m); err != nil {
 			return err
 		}

@@ -19,6 +19,8 @@ var unguarded = map[string]bool{
 var permissions = map[string][]macaroons.Op{
 	"/lnrpc.Lightning/GetInfo":                 rights("info:read"),
 	"/lnrpc.Lightning/StopDaemon":              rights("info:write"),
+	"/lnrpc.Lightning/DebugLevel":              rights("info:write"),
+	"/lnrpc.Lightning/GetDebugInfo":            rights("info:read", "offchain:read", "onchain:read", "peers:read"),
 	"/lnrpc.Lightning/SignMessage":             rights("message:write"),
 	"/lnrpc.Lightning/VerifyMessage":           rights("message:read"),
 	"/lnrpc.Lightning/NewAddress":              rights("address:write"),

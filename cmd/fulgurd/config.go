@@ -23,7 +23,9 @@ type options struct {
 
 	FulgurDir  string `long:"fulgurdir" description:"directory of everything that the node keeps"`
 	LndDir     string `long:"lnddir" description:"the same as --fulgurdir; the configuration file is then lnd.conf"`
-	ConfigFile string `short:"C" long:"configfile" description:"configuration file"`
+	ConfigFile string `short:"C" long:"configfile" description:"configuration file; default fulgur.conf, or lnd.conf with --lnddir, in that directory"`
+	DataDir    string `short:"b" long:"datadir" description:"directory of the databases and macaroons; default: data in --fulgurdir"`
+	LogDir     string `long:"logdir" description:"directory of the logs; default: logs in --fulgurdir"`
 
 	Alias string `long:"alias" description:"name that others see, at most 32 bytes"`
 	Color string `long:"color" default:"#3399ff" description:"colour that others see, as #rrggbb"`
@@ -36,16 +38,24 @@ type options struct {
 	NoBoot        bool          `long:"nobootstrap" description:"do not look for peers to learn the graph from"`
 	MinBackoff    time.Duration `long:"minbackoff" default:"1s" description:"shortest wait before a peer is dialled again"`
 	MaxBackoff    time.Duration `long:"maxbackoff" default:"1h" description:"longest wait before a peer is dialled again"`
+	ConnTimeout   time.Duration `long:"connectiontimeout" description:"how long an attempt to reach a peer may take; 0: 30 seconds, 2 minutes with Tor"`
 
 	RPCListeners  []string `long:"rpclisten" description:"host:port of the gRPC server"`
 	RESTListeners []string `long:"restlisten" description:"host:port of the REST server"`
 	RESTCORS      []string `long:"restcors" description:"origin that browsers may call the REST server from"`
 	NoREST        bool     `long:"norest" description:"no REST server"`
 
+	WSPing time.Duration `long:"ws-ping-interval" default:"30s" description:"wait between pings on a WebSocket; 0: none"`
+	WSPong time.Duration `long:"ws-pong-wait" default:"5s" description:"how long an answer to such a ping may take"`
+
 	TLSCert         string   `long:"tlscertpath" description:"TLS certificate of the servers"`
 	TLSKey          string   `long:"tlskeypath" description:"its key"`
 	TLSExtraIPs     []string `long:"tlsextraip" description:"further IP address in the certificate"`
 	TLSExtraDomains []string `long:"tlsextradomain" description:"further name in the certificate"`
+
+	TLSAutoRefresh bool          `long:"tlsautorefresh" description:"make a new certificate at the start when addresses or names have changed; one that runs out is always renewed"`
+	TLSNoAutofill  bool          `long:"tlsdisableautofill" description:"leave this machine's name and addresses out of the certificate"`
+	TLSDuration    time.Duration `long:"tlscertduration" default:"10080h" description:"how long a new certificate is good"`
 
 	NoMacaroons      bool   `long:"no-macaroons" description:"ask callers for no macaroon; only on loopback"`
 	AdminMacaroon    string `long:"adminmacaroonpath" description:"where the admin macaroon is written"`
@@ -53,6 +63,7 @@ type options struct {
 	InvoiceMacaroon  string `long:"invoicemacaroonpath" description:"where the invoice macaroon is written"`
 	NoSeedBackup     bool   `long:"noseedbackup" description:"make a wallet at once, with a seed that nobody sees; for tests"`
 	UnlockFile       string `long:"wallet-unlock-password-file" description:"file with the password that unlocks the wallet at the start"`
+	UnlockCreate     bool   `long:"wallet-unlock-allow-create" description:"always on; accepted for lnd's files"`
 	BackupFile       string `long:"backupfilepath" description:"where the static channel backup is kept"`
 	UpfrontShutdown  string `long:"upfront-shutdown-address" description:"address that cooperative closes pay to"`
 
@@ -62,21 +73,25 @@ type options struct {
 	MaxCommitFeeRate   uint64        `long:"max-commit-fee-rate-anchors" default:"10" description:"most sat/vbyte that our commitments with anchors pay"`
 	RejectHTLC         bool          `long:"rejecthtlc" description:"do not forward for others"`
 	RequireInterceptor bool          `long:"requireinterceptor" description:"refused: HTLC interception is not there yet"`
-	DebugLevel         string        `short:"d" long:"debuglevel" default:"info" description:"trace, debug, info, warn or error, or SUBSYSTEM=LEVEL,..."`
+	DebugLevel         string        `short:"d" long:"debuglevel" default:"info" description:"what is logged: trace, debug, info, warn, error, critical or off, for all or as SUBSYSTEM=LEVEL,...; show lists the subsystems"`
+	MaxLogFiles        *int          `long:"maxlogfiles" description:"the same as --logging.file.max-files"`
+	MaxLogFileSize     *int          `long:"maxlogfilesize" description:"the same as --logging.file.max-file-size"`
 	AcceptKeysend      bool          `long:"accept-keysend" description:"accept payments that nobody made an invoice for"`
+	KeepFailed         bool          `long:"keep-failed-payment-attempts" description:"always on; accepted for lnd's files: fulgur deletepayments removes them"`
 	TrickleDelay       int           `long:"trickledelay" default:"90000" description:"milliseconds between batches of relayed gossip"`
 	ChanEnableTimeout  time.Duration `long:"chan-enable-timeout" default:"19m" description:"how long a peer must be back before its channels are announced as enabled"`
 	ChanDisableTimeout time.Duration `long:"chan-disable-timeout" default:"20m" description:"how long a peer must be away before its channels are announced as disabled"`
 	Profile            string        `long:"profile" description:"host:port to serve pprof and counters (/debug/vars) on, loopback only"`
-	PprofProfile       string        `long:"pprof.profile" description:"the same as --profile"`
 
 	Bitcoin  bitcoinOptions  `group:"Bitcoin" namespace:"bitcoin"`
 	Btcd     btcdOptions     `group:"btcd" namespace:"btcd"`
 	Fee      feeOptions      `group:"fee" namespace:"fee"`
 	Protocol protocolOptions `group:"protocol" namespace:"protocol"`
-	Gossip   gossipOptions   `group:"gossip" namespace:"gossip"`
 	Tor      torOptions      `group:"Tor" namespace:"tor"`
 	Routing  routingOptions  `group:"routing" namespace:"routing"`
+
+	Logging loggingOptions `group:"logging" namespace:"logging"`
+	Pprof   pprofOptions   `group:"pprof" namespace:"pprof"`
 
 	Dev devOptions `group:"dev" namespace:"dev"`
 
@@ -146,25 +161,12 @@ type devOptions struct {
 	TestProfile string `long:"testprofile" description:"lnd-regtest: answer as benches for lnd on regtest expect"`
 }
 
-type gossipOptions struct {
-	SubBatchDelay time.Duration `long:"sub-batch-delay" default:"5s" description:"wait between sub-batches; without effect"`
-}
-
-// tuningOptions are lnd's own knobs that mean nothing here. Each one that is set
-// is named in a warning.
-type tuningOptions struct {
-	CommitInterval time.Duration `long:"channel-commit-interval" description:"without effect: a commitment is signed as soon as it can be"`
-	CommitBatch    int           `long:"channel-commit-batch-size" description:"without effect: everything that waits is signed at once"`
-	PendingCommit  time.Duration `long:"pending-commit-interval" description:"without effect"`
-	RPCGraphCache  time.Duration `long:"caches.rpc-graph-cache-duration" description:"without effect: the graph is in memory"`
-	RejectCache    int           `long:"caches.reject-cache-size" description:"without effect"`
-	ChannelCache   int           `long:"caches.channel-cache-size" description:"without effect"`
-	StatusInterval time.Duration `long:"chan-status-sample-interval" description:"without effect: links tell when they change"`
-	NoFreelistSync bool          `long:"db.bolt.nofreelistsync" description:"without effect"`
-	BatchInterval  time.Duration `long:"db.batch-commit-interval" description:"without effect: there is no timer on the write path"`
-	MaxLogFiles    int           `long:"maxlogfiles" description:"without effect"`
-	MaxLogSize     int           `long:"maxlogfilesize" description:"without effect"`
-	LogDir         string        `long:"logdir" description:"without effect: the log lies below the node's directory"`
+// pprofOptions are about where the node spends its time.
+type pprofOptions struct {
+	Profile    string `long:"profile" description:"the same as --profile"`
+	CPUProfile string `long:"cpuprofile" description:"file that a profile of the processor's time is written to until the end"`
+	Blocking   int    `long:"blockingprofile" description:"also note who waits, of waits every so many nanoseconds one; for /debug/pprof/block"`
+	Mutex      int    `long:"mutexprofile" description:"also note who holds locks that others wait for, of so many one; for /debug/pprof/mutex"`
 }
 
 // config is the configuration of a run: the options with everything derived.
@@ -185,6 +187,10 @@ func loadConfig(args []string, stdout io.Writer) (*config, error) {
 	parser := flags.NewParser(&pre, flags.HelpFlag|flags.PassDoubleDash)
 	if _, err := parser.ParseArgs(args); err != nil {
 		return nil, explain(err, stdout)
+	}
+	if pre.DebugLevel == "show" {
+		showSubsystems(stdout)
+		return nil, errShown
 	}
 	if pre.Version {
 		fmt.Fprintln(stdout, "fulgurd "+versionText())
@@ -208,6 +214,11 @@ func explain(err error, stdout io.Writer) error {
 	if errors.As(err, &fe) && fe.Type == flags.ErrHelp {
 		fmt.Fprintln(stdout, fe.Message)
 		return errShown
+	}
+	if errors.As(err, &fe) && fe.Type == flags.ErrUnknownFlag {
+		if _, name, ok := strings.Cut(fe.Message, "`"); ok {
+			return errors.New(unsupported(strings.TrimSuffix(name, "'")))
+		}
 	}
 	return fmt.Errorf("%w (fulgurd --help lists the options)", err)
 }
@@ -235,26 +246,6 @@ func expand(path string) string {
 	return filepath.Clean(os.ExpandEnv(path))
 }
 
-// readFile reads the configuration file, if there is one. A file that was named
-// must be there.
-func readFile(parser *flags.Parser, pre *options, dir string) error {
-	path := pre.ConfigFile
-	if path == "" {
-		name := "fulgur.conf"
-		if pre.LndDir != "" {
-			name = "lnd.conf"
-		}
-		path = filepath.Join(dir, name)
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-	}
-	if err := flags.NewIniParser(parser).ParseFile(expand(path)); err != nil {
-		return fmt.Errorf("configuration file %s: %w", path, err)
-	}
-	return nil
-}
-
 // finish checks the options against each other and fills in what follows.
 func (c *config) finish(parser *flags.Parser) error {
 	if err := c.pickNetwork(); err != nil {
@@ -275,6 +266,8 @@ func (c *config) finish(parser *flags.Parser) error {
 		return fmt.Errorf("--alias: %d bytes, at most 32 fit", len(c.Alias))
 	case len(c.ExternalHosts) > 0 && c.Tor.Active && !c.Tor.Direct:
 		return errors.New("--externalhosts with --tor.active: the names would be looked up outside of Tor; announce them with --externalip, or give --tor.skip-proxy-for-clearnet-targets")
+	case c.TLSDuration < 14*24*time.Hour:
+		return errors.New("--tlscertduration: at least 336h are needed, because a certificate is renewed a week before its end")
 	case c.MinBackoff > c.MaxBackoff:
 		return errors.New("--minbackoff is above --maxbackoff")
 	case c.Bitcoin.TimeLockDelta < channel.MinCLTVDelta:
@@ -283,10 +276,16 @@ func (c *config) finish(parser *flags.Parser) error {
 	if _, err := parseColor(c.Color); err != nil {
 		return err
 	}
+	if _, err := c.upfrontScript(); err != nil {
+		return err
+	}
 	if _, err := c.trusted(); err != nil {
 		return err
 	}
 	if _, err := c.externalHosts(); err != nil {
+		return err
+	}
+	if err := c.checkLogging(); err != nil {
 		return err
 	}
 	c.paths()
@@ -327,12 +326,18 @@ func (c *config) paths() {
 	}
 	set(&c.TLSCert, "tls.cert")
 	set(&c.TLSKey, "tls.key")
-	net := []string{"data", "chain", "bitcoin", c.network}
-	set(&c.AdminMacaroon, append(net, "admin.macaroon")...)
-	set(&c.ReadonlyMacaroon, append(net, "readonly.macaroon")...)
-	set(&c.InvoiceMacaroon, append(net, "invoice.macaroon")...)
-	set(&c.BackupFile, append(net, "channel.backup")...)
 	set(&c.Tor.KeyPath, "v3_onion_private_key")
+	set(&c.DataDir, "data")
+	set(&c.LogDir, "logs")
+	for p, name := range map[*string]string{
+		&c.AdminMacaroon: "admin.macaroon", &c.ReadonlyMacaroon: "readonly.macaroon", &c.InvoiceMacaroon: "invoice.macaroon",
+		&c.BackupFile: "channel.backup",
+	} {
+		if *p == "" {
+			*p = filepath.Join(c.chainDir(), name)
+		}
+		*p = expand(*p)
+	}
 	if len(c.Listeners) == 0 {
 		c.Listeners = []string{":9735"}
 		if c.Tor.Active { // nobody shall come past Tor unless the operator says so
@@ -355,9 +360,9 @@ func (c *config) paths() {
 
 // chainDir holds the money and the macaroons, graphDir what can be learned again.
 func (c *config) chainDir() string {
-	return filepath.Join(c.dir, "data", "chain", "bitcoin", c.network)
+	return filepath.Join(c.DataDir, "chain", "bitcoin", c.network)
 }
-func (c *config) graphDir() string { return filepath.Join(c.dir, "data", "graph", c.network) }
+func (c *config) graphDir() string { return filepath.Join(c.DataDir, "graph", c.network) }
 
 // moneyDir holds the money's database.
 func (c *config) moneyDir() string {
@@ -374,22 +379,6 @@ func (c *config) macaroonFiles() []macaroons.File {
 		files[i].Path = path
 	}
 	return files
-}
-
-// warn names the options that were set and have no effect here.
-func (c *config) warn(parser *flags.Parser) {
-	var walk func(g *flags.Group)
-	walk = func(g *flags.Group) {
-		for _, o := range g.Options() {
-			if o.IsSet() && !o.IsSetDefault() && strings.Contains(o.Description, "without effect") {
-				c.warnings = append(c.warnings, fmt.Sprintf("--%s has no effect here", o.LongNameWithNamespace()))
-			}
-		}
-		for _, sub := range g.Groups() {
-			walk(sub)
-		}
-	}
-	walk(parser.Group)
 }
 
 // parseColor reads #rrggbb.

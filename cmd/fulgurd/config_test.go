@@ -52,7 +52,18 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--bitcoin.regtest", "--dev.channeldir=x"}, "tag dev"},
 		{[]string{"--bitcoin.regtest", "--tor.v3"}, "--tor.v3 needs --tor.active"},
 		{[]string{"--bitcoin.regtest", "--tor.active", "--tor.v3", "--nolisten"}, "--nolisten forbids"},
-		{[]string{"--bitcoin.regtest", "--autopilot.active"}, "autopilot.active"},
+		{[]string{"--bitcoin.regtest", "--autopilot.active"}, "--autopilot.active is not supported: there is no autopilot"},
+		{[]string{"--bitcoin.regtest", "--accept-amp"}, "--accept-amp is not supported: AMP is not there yet"},
+		{[]string{"--bitcoin.regtest", "--protocol.simple-taproot-chans"}, "taproot channels are not there yet"},
+		{[]string{"--bitcoin.regtest", "--no-such-thing=1"}, "--no-such-thing is not an option of fulgurd: take it out"},
+		{[]string{"--bitcoin.regtest", "--db.backend=postgres"}, "db.backend"},
+		{[]string{"--bitcoin.regtest", "--debuglevel=loud"}, "--debuglevel=loud: the specified debug level [loud]"},
+		{[]string{"--bitcoin.regtest", "--debuglevel=info,XYZW=debug"}, "supported subsystems are"},
+		{[]string{"--bitcoin.regtest", "--logging.file.compressor=zstd"}, "gzip is the only one"},
+		{[]string{"--bitcoin.regtest", "--logging.file.max-file-size=0"}, "at least 1 megabyte"},
+		{[]string{"--bitcoin.regtest", "--maxlogfiles=-1"}, "want 0 or more"},
+		{[]string{"--bitcoin.regtest", "--tlscertduration=24h"}, "at least 336h"},
+		{[]string{"--bitcoin.regtest", "--upfront-shutdown-address=bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"}, "--upfront-shutdown-address"},
 		{[]string{"--bitcoin.regtest", "--configfile=/nowhere/at.all"}, "/nowhere/at.all"},
 	} {
 		if devBuild && strings.Contains(tt.want, "tag dev") {
@@ -111,6 +122,52 @@ func TestConfigFile(t *testing.T) {
 	require.Equal(t, []string{"127.0.0.1:1"}, c.Listeners)
 }
 
+// TestConfigFileSections: of an option in several sections, known ones or not, the later
+// one counts; of a wrong one the line is told, and what to do about it.
+func TestConfigFileSections(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "my.conf")
+	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	for range 10 {
+		write("[Application Options]\nalias=one\n[tor]\n; nothing\n[Unheard of]\nalias=two\nlisten=127.0.0.1:1\n  [Bitcoin]  \nbitcoin.regtest=true\nalias=three\nlisten=127.0.0.1:2\n")
+		c, err := load(t, "--configfile="+path)
+		require.NoError(t, err)
+		require.Equal(t, "three", c.Alias)
+		require.Equal(t, []string{"127.0.0.1:1", "127.0.0.1:2"}, c.Listeners)
+	}
+	c, err := load(t, "--configfile="+path, "--listen=127.0.0.1:3")
+	require.NoError(t, err)
+	require.Equal(t, []string{"127.0.0.1:3"}, c.Listeners, "the command line's list stands for the file's")
+	write("[Bitcoin]\nbitcoin.regtest=1\n\n[wtclient]\nwtclient.active=1\n")
+	_, err = load(t, "--configfile="+path)
+	require.ErrorContains(t, err, "my.conf, line 5: --wtclient.active is not supported: watchtowers are not used yet")
+	write("bitcoin.regtest=1\nmaxbackoff=long\n")
+	_, err = load(t, "--configfile="+path)
+	require.ErrorContains(t, err, "line 2")
+}
+
+// TestSettingsTellNoSecrets: GetDebugInfo shows every option, but not what is secret.
+func TestSettingsTellNoSecrets(t *testing.T) {
+	c, err := load(t, "--bitcoin.regtest", "--btcd.rpcpass=hush", "--tor.password=hush", "--fee.url=https://me:hush@fees.example/?key=hush", "--maxlogfiles=3")
+	require.NoError(t, err)
+	s := c.settings()
+	require.Equal(t, "[redacted]", s["btcd.rpcpass"])
+	require.Equal(t, "80", s["bitcoin.timelockdelta"])
+	require.Equal(t, "3", s["maxlogfiles"])
+	require.Equal(t, "regtest", s["network"])
+	for name, value := range s {
+		require.NotContains(t, value, "hush", name)
+	}
+}
+
+// TestDirectories: data and logs can lie elsewhere.
+func TestDirectories(t *testing.T) {
+	c, err := load(t, "--bitcoin.regtest", "--datadir=/d", "--logdir=/l")
+	require.NoError(t, err)
+	require.Equal(t, "/d/chain/bitcoin/regtest/admin.macaroon", c.AdminMacaroon)
+	require.Equal(t, "/d/graph/regtest", c.graphDir())
+	require.Equal(t, "/l/bitcoin/regtest/fulgurd.log", c.logPath())
+}
+
 func TestForeignDatabasesAreRefused(t *testing.T) {
 	c, err := load(t, "--bitcoin.regtest")
 	require.NoError(t, err)
@@ -123,11 +180,19 @@ func TestForeignDatabasesAreRefused(t *testing.T) {
 	}
 }
 
-func TestLevels(t *testing.T) {
-	for text, ok := range map[string]bool{"info": true, "debug": true, "HSWC=debug,PEER=info": true, "off": true, "loud": false, "": false} {
-		_, err := parseLevel(text)
-		require.Equal(t, ok, err == nil, text)
-	}
+// TestUpfrontScript: the address of --upfront-shutdown-address goes into new channels.
+func TestUpfrontScript(t *testing.T) {
+	c, err := load(t, "--bitcoin.regtest", "--upfront-shutdown-address=bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")
+	require.NoError(t, err)
+	require.Len(t, c.policies().Upfront, 22)
+}
+
+// TestShowSubsystems: --debuglevel=show ends there.
+func TestShowSubsystems(t *testing.T) {
+	var out strings.Builder
+	_, err := loadConfig([]string{"--debuglevel=show"}, &out)
+	require.ErrorIs(t, err, errShown)
+	require.Contains(t, out.String(), "PEER")
 }
 
 func TestSplitPeer(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,37 +9,68 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
+	"runtime"
+	rpprof "runtime/pprof"
 	"time"
 )
 
 // openProfile serves pprof and counters where --profile says, which must be loopback:
 // they show what the node does.
 func (d *daemon) openProfile(context.Context) error {
-	addr := d.cfg.Profile
-	if addr == "" {
-		addr = d.cfg.PprofProfile
+	if err := d.recordCPU(); err != nil {
+		return err
 	}
+	addr := cmp.Or(d.cfg.Profile, d.cfg.Pprof.Profile)
 	if addr == "" {
 		return nil
 	}
-	addr = withPort(addr, "6060")
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("--profile=%s: %w", addr, err)
-	}
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
-		return errors.Join(fmt.Errorf("--profile=%s: only loopback addresses are served", addr), l.Close())
-	}
+	runtime.SetBlockProfileRate(d.cfg.Pprof.Blocking)
+	runtime.SetMutexProfileFraction(d.cfg.Pprof.Mutex)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/vars", d.serveCounts)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	return d.serveLocally("--profile", withPort(addr, "6060"), mux)
+}
+
+// recordCPU begins what --pprof.cpuprofile asks for.
+func (d *daemon) recordCPU() error {
+	path := expandIf(d.cfg.Pprof.CPUProfile)
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("--pprof.cpuprofile: %w", err)
+	}
+	if err := rpprof.StartCPUProfile(f); err != nil {
+		return errors.Join(fmt.Errorf("--pprof.cpuprofile: %w", err), f.Close())
+	}
+	d.later(func() {
+		rpprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			d.log.Error("close the profile", "err", err)
+		}
+	})
+	return nil
+}
+
+// serveLocally serves plain HTTP on an address that must be loopback, until the end.
+func (d *daemon) serveLocally(option, addr string, handler http.Handler) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%s=%s: %w", option, addr, err)
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		return errors.Join(fmt.Errorf("%s=%s: only loopback addresses are served", option, addr), l.Close())
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 5 * time.Minute}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			d.log.Error("pprof ends", "err", err)
+			d.log.Error("a local server ends", "option", option, "err", err)
 		}
 	}()
 	d.later(func() { _ = server.Close() })

@@ -18,6 +18,7 @@ import (
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channeldb"
+	"github.com/fulgur-ln/fulgur/cmd/fulgurd/internal/logs"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
@@ -35,6 +36,8 @@ const freeFloor = 64 << 20
 type daemon struct {
 	cfg     *config
 	log     *slog.Logger
+	levels  *logs.Levels
+	file    *logs.File // of the log; nil: there is none
 	net     *chaincfg.Params
 	db      *channeldb.DB
 	graph   *channeldb.GraphDB
@@ -58,14 +61,16 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log, logFile, err := openLog(cfg, os.Stdout)
+	log, levels, file, err := openLog(cfg, os.Stdout)
 	if err != nil {
 		return err
 	}
-	defer logFile.Close()
+	if file != nil {
+		defer file.Close()
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	d := &daemon{cfg: cfg, log: log, stop: stop, net: networks[cfg.network]}
+	d := &daemon{cfg: cfg, log: log, levels: levels, file: file, stop: stop, net: networks[cfg.network]}
 	log.Info("fulgurd starts", "version", versionText(), "network", cfg.network, "directory", cfg.dir)
 	for _, w := range cfg.warnings {
 		log.Warn(w)
@@ -159,8 +164,8 @@ func (d *daemon) openStore(context.Context) (err error) {
 func (d *daemon) openServer(ctx context.Context) error {
 	c := d.cfg
 	cert, err := tlscert.Open(tlscert.Config{
-		CertPath: c.TLSCert, KeyPath: c.TLSKey, Names: c.TLSExtraDomains, Log: d.log,
-		IPs: append(c.TLSExtraIPs, hosts(c.ExternalIP)...),
+		CertPath: c.TLSCert, KeyPath: c.TLSKey, Names: c.TLSExtraDomains, Log: d.sub("RPCS"),
+		IPs: append(c.TLSExtraIPs, hosts(c.ExternalIP)...), NoAutofill: c.TLSNoAutofill, Refresh: c.TLSAutoRefresh, Validity: c.TLSDuration,
 	})
 	if err != nil {
 		return err
@@ -169,7 +174,10 @@ func (d *daemon) openServer(ctx context.Context) error {
 	d.vault = newVault(d.db, d.store, bakery, c.macaroonFiles(), d.coin())
 	cfg := rpc.Config{
 		RPCListen: c.RPCListeners, RESTListen: c.RESTListeners, Certificate: cert, CORS: c.RESTCORS,
-		NoMacaroons: c.NoMacaroons, Macaroons: bakery, Log: d.log,
+		NoMacaroons: c.NoMacaroons, Macaroons: bakery, Log: d.sub("RPCS"), PingInterval: c.WSPing, PongWait: c.WSPong,
+	}
+	if cfg.PingInterval == 0 { // there, 0 is the default
+		cfg.PingInterval = -1
 	}
 	if d.server, err = rpc.New(cfg); err != nil {
 		return err
@@ -342,7 +350,7 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		return node.Config{}, fmt.Errorf("--alias: %w", err)
 	}
 	cfg := node.Config{
-		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.log, Backups: backupFile{c.BackupFile},
+		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.sub("SRVR"), Backups: backupFile{c.BackupFile},
 		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
 		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
 		PlainGossip:  c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, NoAttribution: c.Protocol.NoAttribution,
@@ -352,7 +360,8 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		Policy: c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
 	}
 	cfg.PeerDelay.Min, cfg.PeerDelay.Max = c.MinBackoff, c.MaxBackoff
-	if c.Tor.Active {
+	cfg.DialTime = c.ConnTimeout
+	if c.Tor.Active && c.ConnTimeout == 0 {
 		cfg.DialTime = 2 * time.Minute // circuits to onion services take their time
 	}
 	for _, text := range c.ExternalIP {
@@ -394,6 +403,7 @@ func (c *config) policies() node.Policies {
 		ZeroConf:   c.Protocol.ZeroConf,
 	}
 	p.Trusted, _ = c.trusted() // it was checked with the other options
+	p.Upfront, _ = c.upfrontScript()
 	if c.Dev.TestProfile != "" {
 		p.ReportDepth = 1
 	}

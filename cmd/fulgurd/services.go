@@ -39,6 +39,7 @@ type service struct {
 func (d *daemon) provideServices() error {
 	cfg := lightning.Config{
 		Version: versionText(), Commit: commit, Stop: func() { d.stop(errStopped) }, Permissions: rpc.Permissions(),
+		Levels: d.setLevels, Debug: d.debugInfo,
 	}
 	if !d.cfg.NoMacaroons {
 		cfg.Tokens = d.vault.bakery

@@ -109,7 +109,7 @@ func (d *daemon) onion(ctx context.Context, listener net.Addr) (lnwire.Address, 
 	defer cancel()
 	s, err := tor.Open(ctx, tor.ServiceConfig{
 		Control: t.Control, Password: t.Password, Target: t.Target, Port: servicePort, Listen: uint16(port),
-		Key: keyFile(t.KeyPath), Log: d.log,
+		Key: keyFile(t.KeyPath), Log: d.sub("TORC"),
 	})
 	if err != nil {
 		return lnwire.Address{}, fmt.Errorf("--tor.v3: %w", err)

@@ -36,11 +36,14 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xcb \n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xd7!\n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
-	"StopDaemon\x12\x12.lnrpc.StopRequest\x1a\x13.lnrpc.StopResponse\x12D\n" +
+	"StopDaemon\x12\x12.lnrpc.StopRequest\x1a\x13.lnrpc.StopResponse\x12A\n" +
+	"\n" +
+	"DebugLevel\x12\x18.lnrpc.DebugLevelRequest\x1a\x19.lnrpc.DebugLevelResponse\x12G\n" +
+	"\fGetDebugInfo\x12\x1a.lnrpc.GetDebugInfoRequest\x1a\x1b.lnrpc.GetDebugInfoResponse\x12D\n" +
 	"\vSignMessage\x12\x19.lnrpc.SignMessageRequest\x1a\x1a.lnrpc.SignMessageResponse\x12J\n" +
 	"\rVerifyMessage\x12\x1b.lnrpc.VerifyMessageRequest\x1a\x1c.lnrpc.VerifyMessageResponse\x12A\n" +
 	"\n" +
@@ -101,226 +104,234 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 var file_lnrpc_lightning_proto_goTypes = []any{
 	(*GetInfoRequest)(nil),                 // 0: lnrpc.GetInfoRequest
 	(*StopRequest)(nil),                    // 1: lnrpc.StopRequest
-	(*SignMessageRequest)(nil),             // 2: lnrpc.SignMessageRequest
-	(*VerifyMessageRequest)(nil),           // 3: lnrpc.VerifyMessageRequest
-	(*NewAddressRequest)(nil),              // 4: lnrpc.NewAddressRequest
-	(*WalletBalanceRequest)(nil),           // 5: lnrpc.WalletBalanceRequest
-	(*ListUnspentRequest)(nil),             // 6: lnrpc.ListUnspentRequest
-	(*EstimateFeeRequest)(nil),             // 7: lnrpc.EstimateFeeRequest
-	(*SendCoinsRequest)(nil),               // 8: lnrpc.SendCoinsRequest
-	(*SendManyRequest)(nil),                // 9: lnrpc.SendManyRequest
-	(*GetTransactionsRequest)(nil),         // 10: lnrpc.GetTransactionsRequest
-	(*ConnectPeerRequest)(nil),             // 11: lnrpc.ConnectPeerRequest
-	(*DisconnectPeerRequest)(nil),          // 12: lnrpc.DisconnectPeerRequest
-	(*ListPeersRequest)(nil),               // 13: lnrpc.ListPeersRequest
-	(*PeerEventSubscription)(nil),          // 14: lnrpc.PeerEventSubscription
-	(*SendCustomMessageRequest)(nil),       // 15: lnrpc.SendCustomMessageRequest
-	(*SubscribeCustomMessagesRequest)(nil), // 16: lnrpc.SubscribeCustomMessagesRequest
-	(*SendOnionMessageRequest)(nil),        // 17: lnrpc.SendOnionMessageRequest
-	(*SubscribeOnionMessagesRequest)(nil),  // 18: lnrpc.SubscribeOnionMessagesRequest
-	(*ExportChannelBackupRequest)(nil),     // 19: lnrpc.ExportChannelBackupRequest
-	(*ChanBackupExportRequest)(nil),        // 20: lnrpc.ChanBackupExportRequest
-	(*ChanBackupSnapshot)(nil),             // 21: lnrpc.ChanBackupSnapshot
-	(*RestoreChanBackupRequest)(nil),       // 22: lnrpc.RestoreChanBackupRequest
-	(*ChannelBackupSubscription)(nil),      // 23: lnrpc.ChannelBackupSubscription
-	(*OpenChannelRequest)(nil),             // 24: lnrpc.OpenChannelRequest
-	(*ListChannelsRequest)(nil),            // 25: lnrpc.ListChannelsRequest
-	(*PendingChannelsRequest)(nil),         // 26: lnrpc.PendingChannelsRequest
-	(*ClosedChannelsRequest)(nil),          // 27: lnrpc.ClosedChannelsRequest
-	(*CloseChannelRequest)(nil),            // 28: lnrpc.CloseChannelRequest
-	(*ChannelBalanceRequest)(nil),          // 29: lnrpc.ChannelBalanceRequest
-	(*ChannelEventSubscription)(nil),       // 30: lnrpc.ChannelEventSubscription
-	(*Invoice)(nil),                        // 31: lnrpc.Invoice
-	(*PaymentHash)(nil),                    // 32: lnrpc.PaymentHash
-	(*ListInvoiceRequest)(nil),             // 33: lnrpc.ListInvoiceRequest
-	(*InvoiceSubscription)(nil),            // 34: lnrpc.InvoiceSubscription
-	(*PayReqString)(nil),                   // 35: lnrpc.PayReqString
-	(*ListPaymentsRequest)(nil),            // 36: lnrpc.ListPaymentsRequest
-	(*DeletePaymentRequest)(nil),           // 37: lnrpc.DeletePaymentRequest
-	(*DeleteAllPaymentsRequest)(nil),       // 38: lnrpc.DeleteAllPaymentsRequest
-	(*QueryRoutesRequest)(nil),             // 39: lnrpc.QueryRoutesRequest
-	(*FeeReportRequest)(nil),               // 40: lnrpc.FeeReportRequest
-	(*PolicyUpdateRequest)(nil),            // 41: lnrpc.PolicyUpdateRequest
-	(*ForwardingHistoryRequest)(nil),       // 42: lnrpc.ForwardingHistoryRequest
-	(*ChannelGraphRequest)(nil),            // 43: lnrpc.ChannelGraphRequest
-	(*ChanInfoRequest)(nil),                // 44: lnrpc.ChanInfoRequest
-	(*NodeInfoRequest)(nil),                // 45: lnrpc.NodeInfoRequest
-	(*NetworkInfoRequest)(nil),             // 46: lnrpc.NetworkInfoRequest
-	(*GraphTopologySubscription)(nil),      // 47: lnrpc.GraphTopologySubscription
-	(*GetRecoveryInfoRequest)(nil),         // 48: lnrpc.GetRecoveryInfoRequest
-	(*BakeMacaroonRequest)(nil),            // 49: lnrpc.BakeMacaroonRequest
-	(*ListMacaroonIDsRequest)(nil),         // 50: lnrpc.ListMacaroonIDsRequest
-	(*DeleteMacaroonIDRequest)(nil),        // 51: lnrpc.DeleteMacaroonIDRequest
-	(*ListPermissionsRequest)(nil),         // 52: lnrpc.ListPermissionsRequest
-	(*CheckMacPermRequest)(nil),            // 53: lnrpc.CheckMacPermRequest
-	(*GetInfoResponse)(nil),                // 54: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                   // 55: lnrpc.StopResponse
-	(*SignMessageResponse)(nil),            // 56: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),          // 57: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),             // 58: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),          // 59: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),            // 60: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),            // 61: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),              // 62: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),               // 63: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),             // 64: lnrpc.TransactionDetails
-	(*Transaction)(nil),                    // 65: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),            // 66: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),         // 67: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),              // 68: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                      // 69: lnrpc.PeerEvent
-	(*SendCustomMessageResponse)(nil),      // 70: lnrpc.SendCustomMessageResponse
-	(*CustomMessage)(nil),                  // 71: lnrpc.CustomMessage
-	(*SendOnionMessageResponse)(nil),       // 72: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),             // 73: lnrpc.OnionMessageUpdate
-	(*ChannelBackup)(nil),                  // 74: lnrpc.ChannelBackup
-	(*VerifyChanBackupResponse)(nil),       // 75: lnrpc.VerifyChanBackupResponse
-	(*RestoreBackupResponse)(nil),          // 76: lnrpc.RestoreBackupResponse
-	(*OpenStatusUpdate)(nil),               // 77: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                   // 78: lnrpc.ChannelPoint
-	(*ListChannelsResponse)(nil),           // 79: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),        // 80: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),         // 81: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),              // 82: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),         // 83: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),             // 84: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),             // 85: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),            // 86: lnrpc.ListInvoiceResponse
-	(*PayReq)(nil),                         // 87: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),           // 88: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),          // 89: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),      // 90: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),            // 91: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),              // 92: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),           // 93: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),      // 94: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                   // 95: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                    // 96: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                       // 97: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                    // 98: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),            // 99: lnrpc.GraphTopologyUpdate
-	(*GetRecoveryInfoResponse)(nil),        // 100: lnrpc.GetRecoveryInfoResponse
-	(*BakeMacaroonResponse)(nil),           // 101: lnrpc.BakeMacaroonResponse
-	(*ListMacaroonIDsResponse)(nil),        // 102: lnrpc.ListMacaroonIDsResponse
-	(*DeleteMacaroonIDResponse)(nil),       // 103: lnrpc.DeleteMacaroonIDResponse
-	(*ListPermissionsResponse)(nil),        // 104: lnrpc.ListPermissionsResponse
-	(*CheckMacPermResponse)(nil),           // 105: lnrpc.CheckMacPermResponse
+	(*DebugLevelRequest)(nil),              // 2: lnrpc.DebugLevelRequest
+	(*GetDebugInfoRequest)(nil),            // 3: lnrpc.GetDebugInfoRequest
+	(*SignMessageRequest)(nil),             // 4: lnrpc.SignMessageRequest
+	(*VerifyMessageRequest)(nil),           // 5: lnrpc.VerifyMessageRequest
+	(*NewAddressRequest)(nil),              // 6: lnrpc.NewAddressRequest
+	(*WalletBalanceRequest)(nil),           // 7: lnrpc.WalletBalanceRequest
+	(*ListUnspentRequest)(nil),             // 8: lnrpc.ListUnspentRequest
+	(*EstimateFeeRequest)(nil),             // 9: lnrpc.EstimateFeeRequest
+	(*SendCoinsRequest)(nil),               // 10: lnrpc.SendCoinsRequest
+	(*SendManyRequest)(nil),                // 11: lnrpc.SendManyRequest
+	(*GetTransactionsRequest)(nil),         // 12: lnrpc.GetTransactionsRequest
+	(*ConnectPeerRequest)(nil),             // 13: lnrpc.ConnectPeerRequest
+	(*DisconnectPeerRequest)(nil),          // 14: lnrpc.DisconnectPeerRequest
+	(*ListPeersRequest)(nil),               // 15: lnrpc.ListPeersRequest
+	(*PeerEventSubscription)(nil),          // 16: lnrpc.PeerEventSubscription
+	(*SendCustomMessageRequest)(nil),       // 17: lnrpc.SendCustomMessageRequest
+	(*SubscribeCustomMessagesRequest)(nil), // 18: lnrpc.SubscribeCustomMessagesRequest
+	(*SendOnionMessageRequest)(nil),        // 19: lnrpc.SendOnionMessageRequest
+	(*SubscribeOnionMessagesRequest)(nil),  // 20: lnrpc.SubscribeOnionMessagesRequest
+	(*ExportChannelBackupRequest)(nil),     // 21: lnrpc.ExportChannelBackupRequest
+	(*ChanBackupExportRequest)(nil),        // 22: lnrpc.ChanBackupExportRequest
+	(*ChanBackupSnapshot)(nil),             // 23: lnrpc.ChanBackupSnapshot
+	(*RestoreChanBackupRequest)(nil),       // 24: lnrpc.RestoreChanBackupRequest
+	(*ChannelBackupSubscription)(nil),      // 25: lnrpc.ChannelBackupSubscription
+	(*OpenChannelRequest)(nil),             // 26: lnrpc.OpenChannelRequest
+	(*ListChannelsRequest)(nil),            // 27: lnrpc.ListChannelsRequest
+	(*PendingChannelsRequest)(nil),         // 28: lnrpc.PendingChannelsRequest
+	(*ClosedChannelsRequest)(nil),          // 29: lnrpc.ClosedChannelsRequest
+	(*CloseChannelRequest)(nil),            // 30: lnrpc.CloseChannelRequest
+	(*ChannelBalanceRequest)(nil),          // 31: lnrpc.ChannelBalanceRequest
+	(*ChannelEventSubscription)(nil),       // 32: lnrpc.ChannelEventSubscription
+	(*Invoice)(nil),                        // 33: lnrpc.Invoice
+	(*PaymentHash)(nil),                    // 34: lnrpc.PaymentHash
+	(*ListInvoiceRequest)(nil),             // 35: lnrpc.ListInvoiceRequest
+	(*InvoiceSubscription)(nil),            // 36: lnrpc.InvoiceSubscription
+	(*PayReqString)(nil),                   // 37: lnrpc.PayReqString
+	(*ListPaymentsRequest)(nil),            // 38: lnrpc.ListPaymentsRequest
+	(*DeletePaymentRequest)(nil),           // 39: lnrpc.DeletePaymentRequest
+	(*DeleteAllPaymentsRequest)(nil),       // 40: lnrpc.DeleteAllPaymentsRequest
+	(*QueryRoutesRequest)(nil),             // 41: lnrpc.QueryRoutesRequest
+	(*FeeReportRequest)(nil),               // 42: lnrpc.FeeReportRequest
+	(*PolicyUpdateRequest)(nil),            // 43: lnrpc.PolicyUpdateRequest
+	(*ForwardingHistoryRequest)(nil),       // 44: lnrpc.ForwardingHistoryRequest
+	(*ChannelGraphRequest)(nil),            // 45: lnrpc.ChannelGraphRequest
+	(*ChanInfoRequest)(nil),                // 46: lnrpc.ChanInfoRequest
+	(*NodeInfoRequest)(nil),                // 47: lnrpc.NodeInfoRequest
+	(*NetworkInfoRequest)(nil),             // 48: lnrpc.NetworkInfoRequest
+	(*GraphTopologySubscription)(nil),      // 49: lnrpc.GraphTopologySubscription
+	(*GetRecoveryInfoRequest)(nil),         // 50: lnrpc.GetRecoveryInfoRequest
+	(*BakeMacaroonRequest)(nil),            // 51: lnrpc.BakeMacaroonRequest
+	(*ListMacaroonIDsRequest)(nil),         // 52: lnrpc.ListMacaroonIDsRequest
+	(*DeleteMacaroonIDRequest)(nil),        // 53: lnrpc.DeleteMacaroonIDRequest
+	(*ListPermissionsRequest)(nil),         // 54: lnrpc.ListPermissionsRequest
+	(*CheckMacPermRequest)(nil),            // 55: lnrpc.CheckMacPermRequest
+	(*GetInfoResponse)(nil),                // 56: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 57: lnrpc.StopResponse
+	(*DebugLevelResponse)(nil),             // 58: lnrpc.DebugLevelResponse
+	(*GetDebugInfoResponse)(nil),           // 59: lnrpc.GetDebugInfoResponse
+	(*SignMessageResponse)(nil),            // 60: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 61: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 62: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 63: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 64: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 65: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 66: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 67: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 68: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 69: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 70: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 71: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 72: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 73: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 74: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 75: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 76: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 77: lnrpc.OnionMessageUpdate
+	(*ChannelBackup)(nil),                  // 78: lnrpc.ChannelBackup
+	(*VerifyChanBackupResponse)(nil),       // 79: lnrpc.VerifyChanBackupResponse
+	(*RestoreBackupResponse)(nil),          // 80: lnrpc.RestoreBackupResponse
+	(*OpenStatusUpdate)(nil),               // 81: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 82: lnrpc.ChannelPoint
+	(*ListChannelsResponse)(nil),           // 83: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 84: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 85: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 86: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 87: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 88: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 89: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 90: lnrpc.ListInvoiceResponse
+	(*PayReq)(nil),                         // 91: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 92: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 93: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 94: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 95: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 96: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 97: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 98: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 99: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 100: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 101: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 102: lnrpc.NetworkInfo
+	(*GraphTopologyUpdate)(nil),            // 103: lnrpc.GraphTopologyUpdate
+	(*GetRecoveryInfoResponse)(nil),        // 104: lnrpc.GetRecoveryInfoResponse
+	(*BakeMacaroonResponse)(nil),           // 105: lnrpc.BakeMacaroonResponse
+	(*ListMacaroonIDsResponse)(nil),        // 106: lnrpc.ListMacaroonIDsResponse
+	(*DeleteMacaroonIDResponse)(nil),       // 107: lnrpc.DeleteMacaroonIDResponse
+	(*ListPermissionsResponse)(nil),        // 108: lnrpc.ListPermissionsResponse
+	(*CheckMacPermResponse)(nil),           // 109: lnrpc.CheckMacPermResponse
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
 	0,   // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
 	1,   // 1: lnrpc.Lightning.StopDaemon:input_type -> lnrpc.StopRequest
-	2,   // 2: lnrpc.Lightning.SignMessage:input_type -> lnrpc.SignMessageRequest
-	3,   // 3: lnrpc.Lightning.VerifyMessage:input_type -> lnrpc.VerifyMessageRequest
-	4,   // 4: lnrpc.Lightning.NewAddress:input_type -> lnrpc.NewAddressRequest
-	5,   // 5: lnrpc.Lightning.WalletBalance:input_type -> lnrpc.WalletBalanceRequest
-	6,   // 6: lnrpc.Lightning.ListUnspent:input_type -> lnrpc.ListUnspentRequest
-	7,   // 7: lnrpc.Lightning.EstimateFee:input_type -> lnrpc.EstimateFeeRequest
-	8,   // 8: lnrpc.Lightning.SendCoins:input_type -> lnrpc.SendCoinsRequest
-	9,   // 9: lnrpc.Lightning.SendMany:input_type -> lnrpc.SendManyRequest
-	10,  // 10: lnrpc.Lightning.GetTransactions:input_type -> lnrpc.GetTransactionsRequest
-	10,  // 11: lnrpc.Lightning.SubscribeTransactions:input_type -> lnrpc.GetTransactionsRequest
-	11,  // 12: lnrpc.Lightning.ConnectPeer:input_type -> lnrpc.ConnectPeerRequest
-	12,  // 13: lnrpc.Lightning.DisconnectPeer:input_type -> lnrpc.DisconnectPeerRequest
-	13,  // 14: lnrpc.Lightning.ListPeers:input_type -> lnrpc.ListPeersRequest
-	14,  // 15: lnrpc.Lightning.SubscribePeerEvents:input_type -> lnrpc.PeerEventSubscription
-	15,  // 16: lnrpc.Lightning.SendCustomMessage:input_type -> lnrpc.SendCustomMessageRequest
-	16,  // 17: lnrpc.Lightning.SubscribeCustomMessages:input_type -> lnrpc.SubscribeCustomMessagesRequest
-	17,  // 18: lnrpc.Lightning.SendOnionMessage:input_type -> lnrpc.SendOnionMessageRequest
-	18,  // 19: lnrpc.Lightning.SubscribeOnionMessages:input_type -> lnrpc.SubscribeOnionMessagesRequest
-	19,  // 20: lnrpc.Lightning.ExportChannelBackup:input_type -> lnrpc.ExportChannelBackupRequest
-	20,  // 21: lnrpc.Lightning.ExportAllChannelBackups:input_type -> lnrpc.ChanBackupExportRequest
-	21,  // 22: lnrpc.Lightning.VerifyChanBackup:input_type -> lnrpc.ChanBackupSnapshot
-	22,  // 23: lnrpc.Lightning.RestoreChannelBackups:input_type -> lnrpc.RestoreChanBackupRequest
-	23,  // 24: lnrpc.Lightning.SubscribeChannelBackups:input_type -> lnrpc.ChannelBackupSubscription
-	24,  // 25: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
-	24,  // 26: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
-	25,  // 27: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
-	26,  // 28: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
-	27,  // 29: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
-	28,  // 30: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
-	29,  // 31: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
-	30,  // 32: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
-	31,  // 33: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
-	32,  // 34: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
-	33,  // 35: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
-	34,  // 36: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
-	35,  // 37: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
-	36,  // 38: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
-	37,  // 39: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
-	38,  // 40: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
-	39,  // 41: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
-	40,  // 42: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
-	41,  // 43: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
-	42,  // 44: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
-	43,  // 45: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
-	44,  // 46: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
-	45,  // 47: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
-	46,  // 48: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
-	47,  // 49: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
-	48,  // 50: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
-	49,  // 51: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
-	50,  // 52: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
-	51,  // 53: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
-	52,  // 54: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
-	53,  // 55: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
-	54,  // 56: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	55,  // 57: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	56,  // 58: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	57,  // 59: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	58,  // 60: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	59,  // 61: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	60,  // 62: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	61,  // 63: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	62,  // 64: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	63,  // 65: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	64,  // 66: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	65,  // 67: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	66,  // 68: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	67,  // 69: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	68,  // 70: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	69,  // 71: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	70,  // 72: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
-	71,  // 73: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
-	72,  // 74: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	73,  // 75: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	74,  // 76: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
-	21,  // 77: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	75,  // 78: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
-	76,  // 79: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
-	21,  // 80: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	77,  // 81: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	78,  // 82: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	79,  // 83: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	80,  // 84: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	81,  // 85: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	82,  // 86: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	83,  // 87: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	84,  // 88: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	85,  // 89: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	31,  // 90: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	86,  // 91: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	31,  // 92: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	87,  // 93: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	88,  // 94: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	89,  // 95: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	90,  // 96: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	91,  // 97: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	92,  // 98: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	93,  // 99: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	94,  // 100: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	95,  // 101: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	96,  // 102: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	97,  // 103: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	98,  // 104: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	99,  // 105: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	100, // 106: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
-	101, // 107: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
-	102, // 108: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
-	103, // 109: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
-	104, // 110: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
-	105, // 111: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
-	56,  // [56:112] is the sub-list for method output_type
-	0,   // [0:56] is the sub-list for method input_type
+	2,   // 2: lnrpc.Lightning.DebugLevel:input_type -> lnrpc.DebugLevelRequest
+	3,   // 3: lnrpc.Lightning.GetDebugInfo:input_type -> lnrpc.GetDebugInfoRequest
+	4,   // 4: lnrpc.Lightning.SignMessage:input_type -> lnrpc.SignMessageRequest
+	5,   // 5: lnrpc.Lightning.VerifyMessage:input_type -> lnrpc.VerifyMessageRequest
+	6,   // 6: lnrpc.Lightning.NewAddress:input_type -> lnrpc.NewAddressRequest
+	7,   // 7: lnrpc.Lightning.WalletBalance:input_type -> lnrpc.WalletBalanceRequest
+	8,   // 8: lnrpc.Lightning.ListUnspent:input_type -> lnrpc.ListUnspentRequest
+	9,   // 9: lnrpc.Lightning.EstimateFee:input_type -> lnrpc.EstimateFeeRequest
+	10,  // 10: lnrpc.Lightning.SendCoins:input_type -> lnrpc.SendCoinsRequest
+	11,  // 11: lnrpc.Lightning.SendMany:input_type -> lnrpc.SendManyRequest
+	12,  // 12: lnrpc.Lightning.GetTransactions:input_type -> lnrpc.GetTransactionsRequest
+	12,  // 13: lnrpc.Lightning.SubscribeTransactions:input_type -> lnrpc.GetTransactionsRequest
+	13,  // 14: lnrpc.Lightning.ConnectPeer:input_type -> lnrpc.ConnectPeerRequest
+	14,  // 15: lnrpc.Lightning.DisconnectPeer:input_type -> lnrpc.DisconnectPeerRequest
+	15,  // 16: lnrpc.Lightning.ListPeers:input_type -> lnrpc.ListPeersRequest
+	16,  // 17: lnrpc.Lightning.SubscribePeerEvents:input_type -> lnrpc.PeerEventSubscription
+	17,  // 18: lnrpc.Lightning.SendCustomMessage:input_type -> lnrpc.SendCustomMessageRequest
+	18,  // 19: lnrpc.Lightning.SubscribeCustomMessages:input_type -> lnrpc.SubscribeCustomMessagesRequest
+	19,  // 20: lnrpc.Lightning.SendOnionMessage:input_type -> lnrpc.SendOnionMessageRequest
+	20,  // 21: lnrpc.Lightning.SubscribeOnionMessages:input_type -> lnrpc.SubscribeOnionMessagesRequest
+	21,  // 22: lnrpc.Lightning.ExportChannelBackup:input_type -> lnrpc.ExportChannelBackupRequest
+	22,  // 23: lnrpc.Lightning.ExportAllChannelBackups:input_type -> lnrpc.ChanBackupExportRequest
+	23,  // 24: lnrpc.Lightning.VerifyChanBackup:input_type -> lnrpc.ChanBackupSnapshot
+	24,  // 25: lnrpc.Lightning.RestoreChannelBackups:input_type -> lnrpc.RestoreChanBackupRequest
+	25,  // 26: lnrpc.Lightning.SubscribeChannelBackups:input_type -> lnrpc.ChannelBackupSubscription
+	26,  // 27: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
+	26,  // 28: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
+	27,  // 29: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
+	28,  // 30: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
+	29,  // 31: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
+	30,  // 32: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
+	31,  // 33: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
+	32,  // 34: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
+	33,  // 35: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
+	34,  // 36: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
+	35,  // 37: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
+	36,  // 38: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
+	37,  // 39: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
+	38,  // 40: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
+	39,  // 41: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
+	40,  // 42: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
+	41,  // 43: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
+	42,  // 44: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
+	43,  // 45: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
+	44,  // 46: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
+	45,  // 47: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
+	46,  // 48: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
+	47,  // 49: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
+	48,  // 50: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
+	49,  // 51: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
+	50,  // 52: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
+	51,  // 53: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
+	52,  // 54: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
+	53,  // 55: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
+	54,  // 56: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
+	55,  // 57: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
+	56,  // 58: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	57,  // 59: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	58,  // 60: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
+	59,  // 61: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
+	60,  // 62: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	61,  // 63: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	62,  // 64: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	63,  // 65: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	64,  // 66: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	65,  // 67: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	66,  // 68: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	67,  // 69: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	68,  // 70: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	69,  // 71: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	70,  // 72: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	71,  // 73: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	72,  // 74: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	73,  // 75: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	74,  // 76: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	75,  // 77: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	76,  // 78: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	77,  // 79: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	78,  // 80: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
+	23,  // 81: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	79,  // 82: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
+	80,  // 83: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
+	23,  // 84: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	81,  // 85: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	82,  // 86: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	83,  // 87: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	84,  // 88: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	85,  // 89: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	86,  // 90: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	87,  // 91: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	88,  // 92: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	89,  // 93: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	33,  // 94: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	90,  // 95: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	33,  // 96: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	91,  // 97: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	92,  // 98: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	93,  // 99: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	94,  // 100: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	95,  // 101: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	96,  // 102: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	97,  // 103: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	98,  // 104: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	99,  // 105: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	100, // 106: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	101, // 107: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	102, // 108: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	103, // 109: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	104, // 110: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
+	105, // 111: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
+	106, // 112: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
+	107, // 113: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
+	108, // 114: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
+	109, // 115: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
+	58,  // [58:116] is the sub-list for method output_type
+	0,   // [0:58] is the sub-list for method input_type
 	0,   // [0:0] is the sub-list for extension type_name
 	0,   // [0:0] is the sub-list for extension extendee
 	0,   // [0:0] is the sub-list for field type_name

@@ -33,6 +33,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Lightning_GetInfo_FullMethodName                  = "/lnrpc.Lightning/GetInfo"
 	Lightning_StopDaemon_FullMethodName               = "/lnrpc.Lightning/StopDaemon"
+	Lightning_DebugLevel_FullMethodName               = "/lnrpc.Lightning/DebugLevel"
+	Lightning_GetDebugInfo_FullMethodName             = "/lnrpc.Lightning/GetDebugInfo"
 	Lightning_SignMessage_FullMethodName              = "/lnrpc.Lightning/SignMessage"
 	Lightning_VerifyMessage_FullMethodName            = "/lnrpc.Lightning/VerifyMessage"
 	Lightning_NewAddress_FullMethodName               = "/lnrpc.Lightning/NewAddress"
@@ -100,6 +102,12 @@ type LightningClient interface {
 	// StopDaemon begins an orderly shutdown and answers before it has ended: work in flight is finished or
 	// stored first.
 	StopDaemon(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*StopResponse, error)
+	// DebugLevel tells the subsystems of the log, or changes their levels until the daemon ends. It fails when a level
+	// or a subsystem is unknown; then nothing is changed.
+	DebugLevel(ctx context.Context, in *DebugLevelRequest, opts ...grpc.CallOption) (*DebugLevelResponse, error)
+	// GetDebugInfo gives out what whoever looks for a fault needs: every option as it is in force, without passwords,
+	// and the end of the log. Log lines name peers, channels and payment hashes: look before you pass them on.
+	GetDebugInfo(ctx context.Context, in *GetDebugInfoRequest, opts ...grpc.CallOption) (*GetDebugInfoResponse, error)
 	// SignMessage signs a message with the node's identity key. The message is prefixed with "Lightning Signed
 	// Message:" and hashed twice, so that no signature over protocol data can be won this way.
 	SignMessage(ctx context.Context, in *SignMessageRequest, opts ...grpc.CallOption) (*SignMessageResponse, error)
@@ -258,6 +266,26 @@ func (c *lightningClient) StopDaemon(ctx context.Context, in *StopRequest, opts 
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StopResponse)
 	err := c.cc.Invoke(ctx, Lightning_StopDaemon_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) DebugLevel(ctx context.Context, in *DebugLevelRequest, opts ...grpc.CallOption) (*DebugLevelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DebugLevelResponse)
+	err := c.cc.Invoke(ctx, Lightning_DebugLevel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) GetDebugInfo(ctx context.Context, in *GetDebugInfoRequest, opts ...grpc.CallOption) (*GetDebugInfoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetDebugInfoResponse)
+	err := c.cc.Invoke(ctx, Lightning_GetDebugInfo_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -905,6 +933,12 @@ type LightningServer interface {
 	// StopDaemon begins an orderly shutdown and answers before it has ended: work in flight is finished or
 	// stored first.
 	StopDaemon(context.Context, *StopRequest) (*StopResponse, error)
+	// DebugLevel tells the subsystems of the log, or changes their levels until the daemon ends. It fails when a level
+	// or a subsystem is unknown; then nothing is changed.
+	DebugLevel(context.Context, *DebugLevelRequest) (*DebugLevelResponse, error)
+	// GetDebugInfo gives out what whoever looks for a fault needs: every option as it is in force, without passwords,
+	// and the end of the log. Log lines name peers, channels and payment hashes: look before you pass them on.
+	GetDebugInfo(context.Context, *GetDebugInfoRequest) (*GetDebugInfoResponse, error)
 	// SignMessage signs a message with the node's identity key. The message is prefixed with "Lightning Signed
 	// Message:" and hashed twice, so that no signature over protocol data can be won this way.
 	SignMessage(context.Context, *SignMessageRequest) (*SignMessageResponse, error)
@@ -1054,6 +1088,12 @@ func (UnimplementedLightningServer) GetInfo(context.Context, *GetInfoRequest) (*
 }
 func (UnimplementedLightningServer) StopDaemon(context.Context, *StopRequest) (*StopResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StopDaemon not implemented")
+}
+func (UnimplementedLightningServer) DebugLevel(context.Context, *DebugLevelRequest) (*DebugLevelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DebugLevel not implemented")
+}
+func (UnimplementedLightningServer) GetDebugInfo(context.Context, *GetDebugInfoRequest) (*GetDebugInfoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDebugInfo not implemented")
 }
 func (UnimplementedLightningServer) SignMessage(context.Context, *SignMessageRequest) (*SignMessageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SignMessage not implemented")
@@ -1270,6 +1310,42 @@ func _Lightning_StopDaemon_Handler(srv interface{}, ctx context.Context, dec fun
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LightningServer).StopDaemon(ctx, req.(*StopRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_DebugLevel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DebugLevelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).DebugLevel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_DebugLevel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).DebugLevel(ctx, req.(*DebugLevelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_GetDebugInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDebugInfoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).GetDebugInfo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_GetDebugInfo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).GetDebugInfo(ctx, req.(*GetDebugInfoRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -2190,6 +2266,14 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StopDaemon",
 			Handler:    _Lightning_StopDaemon_Handler,
+		},
+		{
+			MethodName: "DebugLevel",
+			Handler:    _Lightning_DebugLevel_Handler,
+		},
+		{
+			MethodName: "GetDebugInfo",
+			Handler:    _Lightning_GetDebugInfo_Handler,
 		},
 		{
 			MethodName: "SignMessage",

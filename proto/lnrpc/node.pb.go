@@ -593,6 +593,209 @@ func (x *Feature) GetIsKnown() bool {
 	return false
 }
 
+// DebugLevelRequest asks for the subsystems of the log, or for other levels.
+type DebugLevelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// show asks for the names only; nothing is changed.
+	Show bool `protobuf:"varint,1,opt,name=show,proto3" json:"show,omitempty"`
+	// level_spec is a level (trace, debug, info, warn, error, critical, off) for everything, or SUBSYSTEM=LEVEL, or
+	// several separated by commas of which the first may be for everything.
+	LevelSpec     string `protobuf:"bytes,2,opt,name=level_spec,json=levelSpec,proto3" json:"level_spec,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DebugLevelRequest) Reset() {
+	*x = DebugLevelRequest{}
+	mi := &file_lnrpc_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DebugLevelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DebugLevelRequest) ProtoMessage() {}
+
+func (x *DebugLevelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DebugLevelRequest.ProtoReflect.Descriptor instead.
+func (*DebugLevelRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DebugLevelRequest) GetShow() bool {
+	if x != nil {
+		return x.Show
+	}
+	return false
+}
+
+func (x *DebugLevelRequest) GetLevelSpec() string {
+	if x != nil {
+		return x.LevelSpec
+	}
+	return ""
+}
+
+// DebugLevelResponse names the subsystems.
+type DebugLevelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// sub_systems are the names separated by spaces, or after a change NAME=LEVEL separated by commas.
+	SubSystems    string `protobuf:"bytes,1,opt,name=sub_systems,json=subSystems,proto3" json:"sub_systems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DebugLevelResponse) Reset() {
+	*x = DebugLevelResponse{}
+	mi := &file_lnrpc_node_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DebugLevelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DebugLevelResponse) ProtoMessage() {}
+
+func (x *DebugLevelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_node_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DebugLevelResponse.ProtoReflect.Descriptor instead.
+func (*DebugLevelResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DebugLevelResponse) GetSubSystems() string {
+	if x != nil {
+		return x.SubSystems
+	}
+	return ""
+}
+
+// GetDebugInfoRequest asks for what is needed to look for a fault.
+type GetDebugInfoRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// include_log asks for the end of the log, too.
+	IncludeLog    bool `protobuf:"varint,1,opt,name=include_log,json=includeLog,proto3" json:"include_log,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDebugInfoRequest) Reset() {
+	*x = GetDebugInfoRequest{}
+	mi := &file_lnrpc_node_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDebugInfoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDebugInfoRequest) ProtoMessage() {}
+
+func (x *GetDebugInfoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_node_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDebugInfoRequest.ProtoReflect.Descriptor instead.
+func (*GetDebugInfoRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetDebugInfoRequest) GetIncludeLog() bool {
+	if x != nil {
+		return x.IncludeLog
+	}
+	return false
+}
+
+// GetDebugInfoResponse is the configuration and the log.
+type GetDebugInfoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// config has every option by its name. Passwords are blanked out.
+	Config map[string]string `protobuf:"bytes,1,rep,name=config,proto3" json:"config,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// log are the last lines of the log file, 4 MiB of them at most, oldest first.
+	Log           []string `protobuf:"bytes,2,rep,name=log,proto3" json:"log,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDebugInfoResponse) Reset() {
+	*x = GetDebugInfoResponse{}
+	mi := &file_lnrpc_node_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDebugInfoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDebugInfoResponse) ProtoMessage() {}
+
+func (x *GetDebugInfoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_node_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDebugInfoResponse.ProtoReflect.Descriptor instead.
+func (*GetDebugInfoResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetDebugInfoResponse) GetConfig() map[string]string {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *GetDebugInfoResponse) GetLog() []string {
+	if x != nil {
+		return x.Log
+	}
+	return nil
+}
+
 // StopRequest asks the daemon to stop.
 type StopRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -602,7 +805,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_lnrpc_node_proto_msgTypes[4]
+	mi := &file_lnrpc_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +817,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[4]
+	mi := &file_lnrpc_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +830,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{4}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{8}
 }
 
 // StopResponse acknowledges that the shutdown has begun.
@@ -640,7 +843,7 @@ type StopResponse struct {
 
 func (x *StopResponse) Reset() {
 	*x = StopResponse{}
-	mi := &file_lnrpc_node_proto_msgTypes[5]
+	mi := &file_lnrpc_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -652,7 +855,7 @@ func (x *StopResponse) String() string {
 func (*StopResponse) ProtoMessage() {}
 
 func (x *StopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[5]
+	mi := &file_lnrpc_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -665,7 +868,7 @@ func (x *StopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopResponse.ProtoReflect.Descriptor instead.
 func (*StopResponse) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{5}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StopResponse) GetStatus() string {
@@ -688,7 +891,7 @@ type SignMessageRequest struct {
 
 func (x *SignMessageRequest) Reset() {
 	*x = SignMessageRequest{}
-	mi := &file_lnrpc_node_proto_msgTypes[6]
+	mi := &file_lnrpc_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +903,7 @@ func (x *SignMessageRequest) String() string {
 func (*SignMessageRequest) ProtoMessage() {}
 
 func (x *SignMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[6]
+	mi := &file_lnrpc_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +916,7 @@ func (x *SignMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignMessageRequest.ProtoReflect.Descriptor instead.
 func (*SignMessageRequest) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{6}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SignMessageRequest) GetMsg() []byte {
@@ -741,7 +944,7 @@ type SignMessageResponse struct {
 
 func (x *SignMessageResponse) Reset() {
 	*x = SignMessageResponse{}
-	mi := &file_lnrpc_node_proto_msgTypes[7]
+	mi := &file_lnrpc_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +956,7 @@ func (x *SignMessageResponse) String() string {
 func (*SignMessageResponse) ProtoMessage() {}
 
 func (x *SignMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[7]
+	mi := &file_lnrpc_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +969,7 @@ func (x *SignMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignMessageResponse.ProtoReflect.Descriptor instead.
 func (*SignMessageResponse) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{7}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SignMessageResponse) GetSignature() string {
@@ -788,7 +991,7 @@ type VerifyMessageRequest struct {
 
 func (x *VerifyMessageRequest) Reset() {
 	*x = VerifyMessageRequest{}
-	mi := &file_lnrpc_node_proto_msgTypes[8]
+	mi := &file_lnrpc_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +1003,7 @@ func (x *VerifyMessageRequest) String() string {
 func (*VerifyMessageRequest) ProtoMessage() {}
 
 func (x *VerifyMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[8]
+	mi := &file_lnrpc_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +1016,7 @@ func (x *VerifyMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyMessageRequest.ProtoReflect.Descriptor instead.
 func (*VerifyMessageRequest) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{8}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *VerifyMessageRequest) GetMsg() []byte {
@@ -843,7 +1046,7 @@ type VerifyMessageResponse struct {
 
 func (x *VerifyMessageResponse) Reset() {
 	*x = VerifyMessageResponse{}
-	mi := &file_lnrpc_node_proto_msgTypes[9]
+	mi := &file_lnrpc_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +1058,7 @@ func (x *VerifyMessageResponse) String() string {
 func (*VerifyMessageResponse) ProtoMessage() {}
 
 func (x *VerifyMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[9]
+	mi := &file_lnrpc_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +1071,7 @@ func (x *VerifyMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyMessageResponse.ProtoReflect.Descriptor instead.
 func (*VerifyMessageResponse) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{9}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *VerifyMessageResponse) GetValid() bool {
@@ -894,7 +1097,7 @@ type GetRecoveryInfoRequest struct {
 
 func (x *GetRecoveryInfoRequest) Reset() {
 	*x = GetRecoveryInfoRequest{}
-	mi := &file_lnrpc_node_proto_msgTypes[10]
+	mi := &file_lnrpc_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1109,7 @@ func (x *GetRecoveryInfoRequest) String() string {
 func (*GetRecoveryInfoRequest) ProtoMessage() {}
 
 func (x *GetRecoveryInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[10]
+	mi := &file_lnrpc_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1122,7 @@ func (x *GetRecoveryInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecoveryInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetRecoveryInfoRequest) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{10}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{14}
 }
 
 // GetRecoveryInfoResponse tells how far it has come.
@@ -937,7 +1140,7 @@ type GetRecoveryInfoResponse struct {
 
 func (x *GetRecoveryInfoResponse) Reset() {
 	*x = GetRecoveryInfoResponse{}
-	mi := &file_lnrpc_node_proto_msgTypes[11]
+	mi := &file_lnrpc_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1152,7 @@ func (x *GetRecoveryInfoResponse) String() string {
 func (*GetRecoveryInfoResponse) ProtoMessage() {}
 
 func (x *GetRecoveryInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_lnrpc_node_proto_msgTypes[11]
+	mi := &file_lnrpc_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1165,7 @@ func (x *GetRecoveryInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecoveryInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetRecoveryInfoResponse) Descriptor() ([]byte, []int) {
-	return file_lnrpc_node_proto_rawDescGZIP(), []int{11}
+	return file_lnrpc_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetRecoveryInfoResponse) GetRecoveryMode() bool {
@@ -1028,7 +1231,23 @@ const file_lnrpc_node_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1f\n" +
 	"\vis_required\x18\x03 \x01(\bR\n" +
 	"isRequired\x12\x19\n" +
-	"\bis_known\x18\x04 \x01(\bR\aisKnown\"\r\n" +
+	"\bis_known\x18\x04 \x01(\bR\aisKnown\"F\n" +
+	"\x11DebugLevelRequest\x12\x12\n" +
+	"\x04show\x18\x01 \x01(\bR\x04show\x12\x1d\n" +
+	"\n" +
+	"level_spec\x18\x02 \x01(\tR\tlevelSpec\"5\n" +
+	"\x12DebugLevelResponse\x12\x1f\n" +
+	"\vsub_systems\x18\x01 \x01(\tR\n" +
+	"subSystems\"6\n" +
+	"\x13GetDebugInfoRequest\x12\x1f\n" +
+	"\vinclude_log\x18\x01 \x01(\bR\n" +
+	"includeLog\"\xa4\x01\n" +
+	"\x14GetDebugInfoResponse\x12?\n" +
+	"\x06config\x18\x01 \x03(\v2'.lnrpc.GetDebugInfoResponse.ConfigEntryR\x06config\x12\x10\n" +
+	"\x03log\x18\x02 \x03(\tR\x03log\x1a9\n" +
+	"\vConfigEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\r\n" +
 	"\vStopRequest\"&\n" +
 	"\fStopResponse\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\"G\n" +
@@ -1098,7 +1317,7 @@ func file_lnrpc_node_proto_rawDescGZIP() []byte {
 }
 
 var file_lnrpc_node_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lnrpc_node_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_lnrpc_node_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_lnrpc_node_proto_goTypes = []any{
 	(GraphCacheStatus)(0),           // 0: lnrpc.GraphCacheStatus
 	(FeatureBit)(0),                 // 1: lnrpc.FeatureBit
@@ -1106,26 +1325,32 @@ var file_lnrpc_node_proto_goTypes = []any{
 	(*GetInfoResponse)(nil),         // 3: lnrpc.GetInfoResponse
 	(*Chain)(nil),                   // 4: lnrpc.Chain
 	(*Feature)(nil),                 // 5: lnrpc.Feature
-	(*StopRequest)(nil),             // 6: lnrpc.StopRequest
-	(*StopResponse)(nil),            // 7: lnrpc.StopResponse
-	(*SignMessageRequest)(nil),      // 8: lnrpc.SignMessageRequest
-	(*SignMessageResponse)(nil),     // 9: lnrpc.SignMessageResponse
-	(*VerifyMessageRequest)(nil),    // 10: lnrpc.VerifyMessageRequest
-	(*VerifyMessageResponse)(nil),   // 11: lnrpc.VerifyMessageResponse
-	(*GetRecoveryInfoRequest)(nil),  // 12: lnrpc.GetRecoveryInfoRequest
-	(*GetRecoveryInfoResponse)(nil), // 13: lnrpc.GetRecoveryInfoResponse
-	nil,                             // 14: lnrpc.GetInfoResponse.FeaturesEntry
+	(*DebugLevelRequest)(nil),       // 6: lnrpc.DebugLevelRequest
+	(*DebugLevelResponse)(nil),      // 7: lnrpc.DebugLevelResponse
+	(*GetDebugInfoRequest)(nil),     // 8: lnrpc.GetDebugInfoRequest
+	(*GetDebugInfoResponse)(nil),    // 9: lnrpc.GetDebugInfoResponse
+	(*StopRequest)(nil),             // 10: lnrpc.StopRequest
+	(*StopResponse)(nil),            // 11: lnrpc.StopResponse
+	(*SignMessageRequest)(nil),      // 12: lnrpc.SignMessageRequest
+	(*SignMessageResponse)(nil),     // 13: lnrpc.SignMessageResponse
+	(*VerifyMessageRequest)(nil),    // 14: lnrpc.VerifyMessageRequest
+	(*VerifyMessageResponse)(nil),   // 15: lnrpc.VerifyMessageResponse
+	(*GetRecoveryInfoRequest)(nil),  // 16: lnrpc.GetRecoveryInfoRequest
+	(*GetRecoveryInfoResponse)(nil), // 17: lnrpc.GetRecoveryInfoResponse
+	nil,                             // 18: lnrpc.GetInfoResponse.FeaturesEntry
+	nil,                             // 19: lnrpc.GetDebugInfoResponse.ConfigEntry
 }
 var file_lnrpc_node_proto_depIdxs = []int32{
 	4,  // 0: lnrpc.GetInfoResponse.chains:type_name -> lnrpc.Chain
-	14, // 1: lnrpc.GetInfoResponse.features:type_name -> lnrpc.GetInfoResponse.FeaturesEntry
+	18, // 1: lnrpc.GetInfoResponse.features:type_name -> lnrpc.GetInfoResponse.FeaturesEntry
 	0,  // 2: lnrpc.GetInfoResponse.graph_cache_status:type_name -> lnrpc.GraphCacheStatus
-	5,  // 3: lnrpc.GetInfoResponse.FeaturesEntry.value:type_name -> lnrpc.Feature
-	4,  // [4:4] is the sub-list for method output_type
-	4,  // [4:4] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	19, // 3: lnrpc.GetDebugInfoResponse.config:type_name -> lnrpc.GetDebugInfoResponse.ConfigEntry
+	5,  // 4: lnrpc.GetInfoResponse.FeaturesEntry.value:type_name -> lnrpc.Feature
+	5,  // [5:5] is the sub-list for method output_type
+	5,  // [5:5] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_lnrpc_node_proto_init() }
@@ -1139,7 +1364,7 @@ func file_lnrpc_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_node_proto_rawDesc), len(file_lnrpc_node_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

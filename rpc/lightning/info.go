@@ -68,6 +68,24 @@ func networkName(p *chaincfg.Params) string {
 	return p.Name
 }
 
+// DebugLevel changes what is logged.
+func (s *Service) DebugLevel(_ context.Context, r *lnrpc.DebugLevelRequest) (*lnrpc.DebugLevelResponse, error) {
+	text, err := s.cfg.Levels(r.Show, r.LevelSpec)
+	if err != nil {
+		return nil, err
+	}
+	return &lnrpc.DebugLevelResponse{SubSystems: text}, nil
+}
+
+// GetDebugInfo gives out the configuration and the log.
+func (s *Service) GetDebugInfo(_ context.Context, r *lnrpc.GetDebugInfoRequest) (*lnrpc.GetDebugInfoResponse, error) {
+	config, lines, err := s.cfg.Debug(r.IncludeLog)
+	if err != nil {
+		return nil, err
+	}
+	return &lnrpc.GetDebugInfoResponse{Config: config, Log: lines}, nil
+}
+
 // StopDaemon begins the shutdown.
 func (s *Service) StopDaemon(context.Context, *lnrpc.StopRequest) (*lnrpc.StopResponse, error) {
 	s.cfg.Stop()

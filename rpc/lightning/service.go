@@ -128,6 +128,10 @@ type Config struct {
 	Tokens Tokens
 	// Permissions says which rights each method needs.
 	Permissions map[string][]macaroons.Op
+	// Levels changes what is logged, or with show only names the subsystems.
+	Levels func(show bool, spec string) (string, error)
+	// Debug is the configuration without secrets and, if asked for, the end of the log.
+	Debug func(log bool) (config map[string]string, lines []string, err error)
 }
 
 // Service is the service. Use New.

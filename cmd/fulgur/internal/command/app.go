@@ -102,7 +102,7 @@ func (a *App) root() *cli.Command {
 		},
 	}
 	for _, group := range [][]spec{
-		nodeCommands, unlockCommands, macaroonCommands, coinCommands, peerCommands, messageCommands, openCommands, channelCommands, closeCommands, rescueCommands,
+		nodeCommands, debugCommands, unlockCommands, macaroonCommands, coinCommands, peerCommands, messageCommands, openCommands, channelCommands, closeCommands, rescueCommands,
 		backupCommands, invoiceCommands, payCommands, paymentCommands, routeCommands, forwardCommands, graphCommands, watchCommands,
 	} {
 		for _, s := range group {

@@ -352,6 +352,13 @@ var conversations = []struct {
 	"stop", []string{"stop"}, lnrpc.Lightning_StopDaemon_FullMethodName,
 	[]proto.Message{&lnrpc.StopResponse{Status: "ok"}}, &lnrpc.StopRequest{},
 }, {
+	"debuglevel", []string{"debuglevel", "info,PEER=debug"}, lnrpc.Lightning_DebugLevel_FullMethodName,
+	[]proto.Message{&lnrpc.DebugLevelResponse{SubSystems: "LTND=INFO, PEER=DEBUG"}}, &lnrpc.DebugLevelRequest{LevelSpec: "info,PEER=debug"},
+}, {
+	"getdebuginfo", []string{"getdebuginfo", "--include_log"}, lnrpc.Lightning_GetDebugInfo_FullMethodName,
+	[]proto.Message{&lnrpc.GetDebugInfoResponse{Config: map[string]string{"alias": "alice", "btcd.rpcpass": "[redacted]"}, Log: []string{"level=INFO msg=starts"}}},
+	&lnrpc.GetDebugInfoRequest{IncludeLog: true},
+}, {
 	"subscribeinvoices", []string{"subscribeinvoices", "--add_index=3"}, lnrpc.Lightning_SubscribeInvoices_FullMethodName,
 	[]proto.Message{&lnrpc.Invoice{RHash: wireHash(), State: lnrpc.Invoice_SETTLED, Value: 5, AmtPaidMsat: 5000, Memo: "tea"}}, &lnrpc.InvoiceSubscription{AddIndex: 3},
 }, {
