@@ -84,16 +84,20 @@ func (p *purse) unsweep(gone []wire.OutPoint) (fx wallet.Effects) {
 // sweepRequest is a claim as the sweeper takes it. How much of it may go to the
 // miners is the sweeper's own rule.
 func sweepRequest(c *onchain.Claim) wallet.SweepRequest {
-	return wallet.SweepRequest{Spend: c.Spend, Confirmed: c.At, Deadline: c.Deadline}
+	req := wallet.SweepRequest{Spend: c.Spend, Confirmed: c.At, Deadline: c.Deadline}
+	if c.AtRisk > 0 {
+		req.Share = &wallet.Share{Anchor: c.Anchor, AtRisk: c.AtRisk}
+	}
+	return req
 }
 
 // anchorRequest asks for a commitment to be lifted. Half of what is at risk may go to
-// the miners; what only comes home sooner by it is not worth more than the anchor,
+// the miners, for this and for the claims behind it together; what only comes home sooner by it is not worth more than the anchor,
 // unless the operator says so.
 func anchorRequest(num uint64, a *channel.Anchor) wallet.SweepRequest {
 	return wallet.SweepRequest{
 		Spend: a.Spend, Deadline: a.Deadline, Group: num + 1, Parent: &wallet.Parent{Weight: a.Weight, Fee: a.Fee},
-		Budget: commitment.AnchorValue + a.AtRisk/2,
+		Budget: commitment.AnchorValue + wallet.LiftBudget(a.AtRisk),
 	}
 }
 

@@ -485,3 +485,48 @@ func TestCost(t *testing.T) {
 	require.Zero(t, b.s.Lift(req, b.fees), "the commitment pays 1000 itself")
 	require.Empty(t, b.s.Pending())
 }
+
+// Lift and claims have one budget: what the child took is not there for the claims any
+// more, which keep enough to be made; over a restart, too.
+func TestLiftAndClaimsShareABudget(t *testing.T) {
+	const atRisk = 80_000
+	budgets := func(anchorAtRisk lnwire.Sat) (lift, claims lnwire.Sat) {
+		b := newSweepBench(t)
+		c, spends := ourSpends(t, commitment.Anchors, true, false)
+		b.fees = Fees{{1, 60_000}}
+		anchor := SweepRequest{
+			Spend: last(t, spends), Deadline: b.w.height() + 1, Group: 7, Parent: &Parent{Weight: c.Weight(), Fee: c.Fee},
+			Budget: commitment.AnchorValue + LiftBudget(anchorAtRisk),
+		}
+		b.ask(anchor)
+		if child := b.spender(anchor.Spend.OutPoint); child != nil {
+			lift = b.rowOf(t, child).Fee
+			b.mine(c.Tx, child)
+		} else {
+			b.mine(c.Tx)
+		}
+		b.restart()
+		var reqs []SweepRequest
+		for range 2 {
+			reqs = append(reqs, SweepRequest{
+				Spend: b.plain(atRisk / 2), Confirmed: b.w.height(), Deadline: b.w.height() + 1,
+				Share: &Share{Anchor: anchor.Spend.OutPoint, AtRisk: atRisk},
+			})
+		}
+		b.ask(reqs...)
+		for _, p := range b.s.Pending() {
+			require.GreaterOrEqual(t, p.Budget, lnwire.Sat(atRisk/2/8))
+			claims += p.Budget
+		}
+		b.ask(reqs...)
+		require.Equal(t, claims, b.s.Pending()[0].Budget+b.s.Pending()[1].Budget, "asked twice, taken off once")
+		return lift, claims
+	}
+	lift, claims := budgets(atRisk)
+	require.Greater(t, lift, lnwire.Sat(atRisk/4))
+	require.LessOrEqual(t, lift+claims, lnwire.Sat(atRisk/2+commitment.AnchorValue))
+	require.InDelta(t, atRisk/2, float64(lift+claims), float64(commitment.AnchorValue))
+	lift, claims = budgets(0)
+	require.Zero(t, lift)
+	require.EqualValues(t, atRisk/2, claims)
+}

@@ -25,6 +25,8 @@ type SweepRequest struct {
 	Deadline lnwire.Height
 	// Budget is the most that may be paid in fees; 0: half of what comes home.
 	Budget lnwire.Sat
+	// Share, if set, is what the budget, left to the rule, has to bear of a lift.
+	Share *Share
 	// Group, if not 0, marks requests of which at most one can be spent, such as the
 	// anchors of rival transactions: each goes alone.
 	Group uint64
@@ -34,6 +36,18 @@ type SweepRequest struct {
 	// Force sweeps within the budget even if nothing is won by it.
 	Force bool
 }
+
+// Share: the output lies behind a transaction that may have been lifted by a child on
+// Anchor, for the sake of outputs that hold AtRisk together. Lift and claims have one
+// budget: half of what is at risk.
+type Share struct {
+	Anchor wire.OutPoint
+	AtRisk lnwire.Sat
+}
+
+// LiftBudget is the most of what is at risk that a lift may take. The rest of the half is
+// left to the claims that it is made for.
+func LiftBudget(atRisk lnwire.Sat) lnwire.Sat { return atRisk / 8 * 3 }
 
 // Parent is what an unconfirmed transaction weighs and pays.
 type Parent struct {
@@ -120,7 +134,7 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 				s.ground(old)
 				old.anew = true
 			}
-			old.SweepRequest = req
+			old.SweepRequest = s.share(req)
 			old.grant()
 			if f := old.flight; f != nil && f.parent != parentOf([]*request{old}) { // a reorg
 				f.parent = parentOf([]*request{old})
@@ -128,7 +142,7 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 			}
 			continue
 		}
-		r := &request{SweepRequest: req}
+		r := &request{SweepRequest: s.share(req)}
 		s.requests[op] = r
 		s.recall(r)
 		if id, ok := s.past[op]; ok && s.w.txs[id] != nil {

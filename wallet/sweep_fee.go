@@ -1,6 +1,12 @@
 package wallet
 
-import "github.com/fulgur-ln/fulgur/lnwire"
+import (
+	"slices"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+)
 
 // FeePoint says what a confirmation within that many blocks costs.
 type FeePoint struct {
@@ -49,6 +55,29 @@ func (r *request) budget() lnwire.Sat {
 		value = lnwire.Sat(r.Spend.Pair.Value)
 	}
 	return value / 2
+}
+
+// share takes what a request has to bear of a lift off its budget.
+func (s *Sweeper) share(req SweepRequest) SweepRequest {
+	if req.Share == nil || req.Share.AtRisk == 0 || req.Budget != 0 {
+		return req
+	}
+	lift := s.w.sweepFee(req.Share.Anchor)
+	value := lnwire.Sat(req.Spend.Output.Value)
+	whole := (&request{SweepRequest: req}).budget()
+	part := lnwire.Sat(uint64(lift) * uint64(min(value, req.Share.AtRisk)) / uint64(req.Share.AtRisk))
+	req.Budget = max(whole-min(whole, part), whole/4)
+	return req
+}
+
+// sweepFee is what the sweep pays that spends an output, mined or not.
+func (w *Wallet) sweepFee(op wire.OutPoint) (fee lnwire.Sat) {
+	for _, t := range w.txs {
+		if t.Sweep && t.FeeKnown && slices.ContainsFunc(t.Tx.TxIn, func(in *wire.TxIn) bool { return in.PreviousOutPoint == op }) {
+			fee = max(fee, t.Fee)
+		}
+	}
+	return fee
 }
 
 // deadlineOf is the first deadline of some requests; 0: none has one.

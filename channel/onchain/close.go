@@ -99,6 +99,11 @@ type Claim struct {
 	Deadline lnwire.Height
 	// Ref is the HTLC behind the output; zero for a balance.
 	Ref htlc.Ref
+	// Anchor is what the commitment may have been lifted by for the sake of this HTLC and
+	// others, which hold AtRisk together: what that took is not there for the claims any
+	// more. Zero: not for this one.
+	Anchor wire.OutPoint
+	AtRisk lnwire.Sat
 }
 
 // Role says what an output is.

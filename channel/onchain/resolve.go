@@ -159,6 +159,31 @@ func (r *resolver) ours() {
 		r.follow(o)
 		r.second(i)
 	}
+	r.lifted(com.AnchorOwner)
+}
+
+// lifted tells the claims that share a budget with the child on our anchor.
+func (r *resolver) lifted(anchor int) {
+	if anchor < 0 {
+		return
+	}
+	sum := lnwire.Sat(0)
+	for i := range r.Commitment.HTLCs {
+		if h := &r.Commitment.HTLCs[i]; r.atRisk(h.Ref) {
+			sum += lnwire.Sat(r.Commitment.Tx.TxOut[h.Output].Value)
+		}
+	}
+	for i := range r.out {
+		if o := &r.out[i]; o.Role == FirstStage && o.Claim != nil && r.atRisk(o.Ref) {
+			o.Claim.Anchor, o.Claim.AtRisk = wire.OutPoint{Hash: r.Commitment.Txid, Index: uint32(anchor)}, sum
+		}
+	}
+}
+
+// atRisk: somebody else may take the HTLC in the end, at our cost.
+func (r *resolver) atRisk(ref htlc.Ref) bool {
+	h := r.table[ref]
+	return h != nil && (ref.Dir == htlc.Incoming && h.Preimage != nil || ref.Dir == htlc.Outgoing && h.Upstream != 0)
 }
 
 // theirSig is the peer's signature of our HTLC transaction i.
@@ -208,6 +233,7 @@ func (r *resolver) theirs() {
 		}
 		r.follow(o)
 	}
+	r.lifted(com.AnchorOther)
 }
 
 // revoked takes everything. What the peer moves to a second stage is taken there.
