@@ -90,7 +90,9 @@ type AddHTLC struct {
 	PathKey *lnwire.PubKey         // blinded_path for the peer, or nil
 	// Accountable is the signal for the peer: that of the incoming HTLC.
 	Accountable lnwire.Accountability
-	Origin      htlc.Origin
+	// Custom are records of applications for the peer, ascending by type.
+	Custom lnwire.ExtraTLVs
+	Origin htlc.Origin
 	// Attempt is the row of the payment attempt. It is put into the Delta that
 	// first holds the HTLC's row: with the signature, or not at all.
 	Attempt *AttemptRow

@@ -28,8 +28,10 @@ type LinkState struct {
 	Up  bool
 	Why string
 	// Ended: no HTLC will ever be added again.
-	Ended  bool
-	Policy Policy
+	Ended bool
+	// OnChain: it lives in the chain only.
+	OnChain bool
+	Policy  Policy
 	// Spendable is the largest amount that AddHTLC would take as far as balances,
 	// fees and the limits of the peer go; Receivable the same for the peer.
 	Spendable  lnwire.MilliSat

@@ -52,7 +52,7 @@ func (c *Channel) linkState() LinkState {
 	l := LinkState{
 		ChanNum: c.num, ChannelID: c.core.ChannelID, Peer: c.peer, Funding: c.core.Funding,
 		SCID: c.core.SCID, Alias: t.Alias, PeerAlias: c.core.PeerAlias, Kind: t.Kind(), Capacity: t.Capacity, Private: t.Private, Funder: t.Funder,
-		Up: why == "", Why: why, Ended: c.core.Phase > Open, Policy: c.policy,
+		Up: why == "", Why: why, Ended: c.core.Phase > Open, OnChain: c.core.Phase > ShuttingDown, Policy: c.policy,
 		Minimum: t.Theirs.HTLCMinimum, Maximum: min(t.Theirs.MaxInFlight, t.Capacity.MilliSat()),
 	}
 	l.Ours, l.Theirs = c.balances(holds(htlc.LocalCommit))

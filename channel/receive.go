@@ -17,6 +17,7 @@ func (c *Channel) rcvAdd(m *lnwire.UpdateAddHTLC, opened *htlc.Opened) {
 	h := htlc.HTLC{
 		Ref:    htlc.Ref{ChanNum: c.num, Dir: htlc.Incoming, ID: m.ID},
 		Amount: m.Amount, Expiry: m.Expiry, Hash: m.Hash, State: htlc.RcvdAdd, PathKey: m.PathKey, Accountable: m.Accountable(),
+		Custom: m.Custom(),
 	}
 	if c.conn.shutGot {
 		c.warn("update_add_htlc: you have sent shutdown")

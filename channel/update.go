@@ -18,7 +18,7 @@ func (c *Channel) addHTLC(ev AddHTLC) {
 	h := htlc.HTLC{
 		Ref:    htlc.Ref{ChanNum: c.num, Dir: htlc.Outgoing, ID: c.nextOut()}, // B2.add.5
 		Amount: ev.Amount, Expiry: ev.Expiry, Hash: ev.Hash, State: htlc.SentAdd, Origin: ev.Origin, PathKey: ev.PathKey,
-		Accountable: ev.Accountable,
+		Accountable: ev.Accountable, Custom: ev.Custom,
 	}
 	if reason, why := c.checkOutgoing(&h); why != "" {
 		c.refuse(ev.Origin, reason, why)
@@ -54,6 +54,7 @@ func (c *Channel) sendAdd(e *entry) {
 	if !c.cfg.NoAccountable {
 		m.Extra = e.Accountable.Records()
 	}
+	m.Extra = m.Extra.With(e.Custom)
 	c.send(m)
 }
 

@@ -178,6 +178,7 @@ func encodeRoute(e *enc, t byte, r *routing.Route) {
 		encodeTail(e, r.Tail)
 		e.shut(b)
 	}
+	e.records(9, r.Custom)
 	e.shut(m)
 }
 
@@ -209,6 +210,8 @@ func decodeRoute(outer *dec) (r routing.Route) {
 				decodeTail(&tail, r.Tail)
 			}
 			d.err = tail.err
+		case 9:
+			r.Custom = d.records()
 		default:
 			d.unknown()
 		}

@@ -22,6 +22,7 @@ func encodeHTLC(e *enc, h *htlc.HTLC) {
 	e.num(15, uint64(h.Accountable))
 	e.time(17, h.LockedAt)
 	e.flag(19, h.Late)
+	e.records(21, h.Custom)
 }
 
 func decodeHTLC(ref htlc.Ref, row []byte) (htlc.HTLC, error) {
@@ -53,6 +54,8 @@ func decodeHTLC(ref htlc.Ref, row []byte) (htlc.HTLC, error) {
 			h.LockedAt = d.time()
 		case 19:
 			h.Late = d.flag()
+		case 21:
+			h.Custom = d.records()
 		default:
 			d.unknown()
 		}

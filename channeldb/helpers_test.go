@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
 var testGenesis = chainhash.Hash{1, 2, 3}
@@ -56,6 +57,9 @@ func (f filler) fill(v reflect.Value) {
 		if f.IntN(4) > 0 {
 			v.Set(reflect.ValueOf(time.Unix(0, f.Int64()+1).UTC()))
 		}
+		return
+	case lnwire.TLV: // a record without a value has one of no bytes
+		v.Set(reflect.ValueOf(lnwire.TLV{Type: f.Uint64(), Value: append([]byte{}, fill[[]byte](f)...)}))
 		return
 	case wire.MsgTx:
 		v.Set(reflect.ValueOf(*f.tx()))

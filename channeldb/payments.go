@@ -189,6 +189,7 @@ func encodeLimits(e *enc, t byte, lim *routing.Limits) {
 	}
 	e.num(11, uint64(lim.MaxPart))
 	e.num(13, math.Float64bits(lim.TimePref))
+	e.records(15, lim.Custom)
 	e.shut(m)
 }
 
@@ -219,6 +220,8 @@ func decodeLimits(outer *dec, lim *routing.Limits) {
 			} else {
 				d.fail("time preference in field %d is out of range", d.t)
 			}
+		case 15:
+			lim.Custom = d.records()
 		default:
 			d.unknown()
 		}

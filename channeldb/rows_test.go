@@ -212,6 +212,18 @@ var rowCases = []rowCase{
 	rowOf("htlc-late", func(h *htlc.HTLC) { h.Ref, h.Late = testRef, true }, func(o *ops, v *htlc.HTLC) {
 		o.channel(&channel.Delta{HTLCs: []htlc.HTLC{*v}})
 	}, func(_, row []byte) (htlc.HTLC, error) { return decodeHTLC(testRef, row) }),
+	// With records of applications.
+	rowOf("htlc-custom", func(h *htlc.HTLC) {
+		*h = htlc.HTLC{Ref: testRef, Amount: 5, State: htlc.RcvdAddAckRevocation, Custom: lnwire.ExtraTLVs{{Type: 65537, Value: []byte{1, 2}}, {Type: 1 << 40, Value: []byte{}}}}
+	}, func(o *ops, v *htlc.HTLC) {
+		o.channel(&channel.Delta{HTLCs: []htlc.HTLC{*v}})
+	}, func(_, row []byte) (htlc.HTLC, error) { return decodeHTLC(testRef, row) }),
+	rowOf("payment-custom", func(v *routing.Payment) {
+		custom := lnwire.ExtraTLVs{{Type: 65537, Value: []byte{9}}}
+		v.Terms, v.Limits = routing.Terms{Hash: v.Terms.Hash, Amount: 5}, routing.Limits{Custom: custom}
+		v.Route = &routing.Route{Amount: 6, Hops: []routing.Hop{{SCID: 9, Forward: 6}}, Custom: custom}
+	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
+		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
 	rowOf("attempt-holds", func(a *routing.Attempt) {
 		*a = routing.Attempt{ID: 7, Status: routing.Succeeded, Holds: []time.Duration{2 * time.Second, 0, math.MaxUint32 * holdUnit}}
 	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),

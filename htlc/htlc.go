@@ -82,6 +82,8 @@ type HTLC struct {
 	PathKey *lnwire.PubKey // blinded_path of update_add_htlc, if it had one
 	// Accountable is the accountability signal of update_add_htlc.
 	Accountable lnwire.Accountability
+	// Custom are the records of applications in update_add_htlc, ascending by type.
+	Custom lnwire.ExtraTLVs
 	// LockedAt is when both sides were committed to it, of an incoming one: wall clock in
 	// its row, and in memory with the monotonic clock. Zero: not yet, or nobody knows.
 	LockedAt time.Time

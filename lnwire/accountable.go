@@ -51,3 +51,11 @@ func (a Accountability) Records() ExtraTLVs {
 	}
 	return append(out, TLV{Type: trialAccountableType, Value: []byte{value}})
 }
+
+// Signal is the record with a value that says the signal; none without it.
+func (a Accountability) Signal() ExtraTLVs {
+	if a&AccountableTrial == 0 {
+		return nil
+	}
+	return ExtraTLVs{{Type: trialAccountableType, Value: []byte{trialAccountable}}}
+}

@@ -28,8 +28,17 @@ type entry struct {
 	took    []htlc.Origin     // HTLCs that this turn was asked for; touched by its turns only
 	pen     pen               // of its turns; touched by them only
 	cursor  lnwire.BlockRef
+	name    lnwire.ShortChannelID // by which the operator knew it when it was loaded
 	alias   lnwire.ShortChannelID // that we give the peer; guarded by channels.mu
 	update  atomic.Pointer[aliasUpdate]
+}
+
+// called is the id by which the operator knows the channel; 0: none yet.
+func (e *entry) called() lnwire.ShortChannelID {
+	if l := e.link.Load(); l != nil {
+		return l.Name()
+	}
+	return e.name
 }
 
 // chanKey is how a peer names a channel: by the temporary id, then by the final one.

@@ -53,12 +53,10 @@ func (n *Node) finished(list []channel.Finish) {
 	}
 }
 
-// scidOf is the id of a channel as others know it; 0 when it has none.
+// scidOf is the id of a channel as the operator knows it; 0 when it has none.
 func (n *Node) scidOf(num uint64) lnwire.ShortChannelID {
 	if e := n.channels.num(num); e != nil {
-		if l := e.link.Load(); l != nil {
-			return l.SCID
-		}
+		return e.called()
 	}
 	return 0
 }

@@ -28,6 +28,7 @@ func (n *Node) loadChannels() error {
 		e.anchors.Store(mayNeedCoins(e.format, rows.Core))
 		e.runner = turn.NewRunner(num, m, shell{n, e}, n.spawn)
 		e.alias = rows.Terms.Alias
+		e.name = (&channel.Info{Core: *rows.Core, Terms: *rows.Terms}).Name()
 		n.channels.add(e)
 		n.channels.name(e, rows.Terms.TempID)
 		n.channels.name(e, rows.Core.ChannelID)

@@ -68,7 +68,9 @@ type Config struct {
 	Window        uint32        // addresses looked for beyond the last used one; 0: the wallet's default
 
 	RejectForwards bool
-	AcceptKeysend  bool // take payments that nobody made an invoice for
+	// RequireInterceptor forwards nothing without an interceptor.
+	RequireInterceptor bool
+	AcceptKeysend      bool // take payments that nobody made an invoice for
 
 	// Wire makes the connections; nil: real ones.
 	Wire Wire
@@ -145,6 +147,8 @@ type Node struct {
 	backups    *backups
 	customs    customs
 
+	interceptor interceptor
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -208,7 +212,8 @@ func New(cfg Config) (*Node, error) {
 	n.board.alarm = n.newAlarm(func() { n.toSwitch(nil, forward.Tick{}) })
 	n.board.sw = forward.New(forward.Config{
 		ExpiryGrace: forward.DefaultConfig.ExpiryGrace, MaxExpiry: forward.DefaultConfig.MaxExpiry,
-		RejectForwards: cfg.RejectForwards, RejectBlinded: cfg.NoBlinding,
+		RejectForwards: cfg.RejectForwards, RejectBlinded: cfg.NoBlinding, RequireInterceptor: cfg.RequireInterceptor,
+		InterceptFail: forward.DefaultConfig.InterceptFail, InterceptLeast: forward.DefaultConfig.InterceptLeast,
 	})
 	return n, nil
 }

@@ -226,7 +226,7 @@ func (r *payRun) act(p *pen, fx routing.Effects) {
 	for _, l := range fx.Launch {
 		ps.n.toSwitch(nil, forward.Launch{
 			AttemptID: l.AttemptID, FirstHop: l.FirstHop, Amount: l.Amount, Expiry: l.Expiry, Hash: l.Hash,
-			Onion: l.Onion, Row: channeldb.EncodeAttempt(&l.Attempt),
+			Onion: l.Onion, Custom: l.Custom, Row: channeldb.EncodeAttempt(&l.Attempt),
 		})
 	}
 	r.alarm.set(fx.Wake)

@@ -213,7 +213,7 @@ func (n *Node) forget(e *entry) {
 	n.channels.drop(e)
 	e.alarm.stop()
 	n.gossip.forget(e.num)
-	n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num})
+	n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num, OnChain: true})
 	if len(n.channels.of(e.peer)) == 0 {
 		n.storage.parted(e.peer)
 	}
@@ -231,7 +231,7 @@ func (n *Node) linkChanged(e *entry, l *channel.LinkState) {
 		e.former.Store(&former{switchPolicy(was), n.now().Add(formerPolicyGrace)})
 	}
 	if l.Ended {
-		n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num})
+		n.toSwitch(&e.pen, forward.LinkGone{ChanNum: e.num, OnChain: l.OnChain})
 	} else {
 		n.toSwitch(&e.pen, n.linkEvent(e, l))
 	}

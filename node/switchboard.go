@@ -23,13 +23,13 @@ type switchboard struct {
 // toSwitch steps the switch and passes on what it wants. What is written by that is
 // written with p.
 func (n *Node) toSwitch(p *pen, ev forward.Event) {
-	for _, r := range n.switchStep(p, ev) {
+	for _, r := range n.switchStep(p, ev).Results {
 		n.payments.result(p, r)
 	}
 }
 
 // switchStep is toSwitch but for the results of our own payments.
-func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
+func (n *Node) switchStep(p *pen, ev forward.Event) forward.Effects {
 	b := &n.board
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -38,14 +38,15 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 	if !n.HTLCs.Watched() {
 		notices = nil
 	}
-	if len(fx.Delta.Tags) > 0 || fx.Delta.ForgetTags > 0 || len(notices) > 0 {
+	if len(fx.Delta.Tags) > 0 || fx.Delta.ForgetTags > 0 || len(notices) > 0 || len(fx.Offer) > 0 {
 		// A tag has to be durable no sooner than what follows from it, which is queued
 		// behind it: lost together, the HTLC is decided anew.
-		follows := len(fx.Add)+len(fx.Resolve) > 0 || len(fx.Receive) > 0 && len(notices) == 0
+		follows := len(fx.Add)+len(fx.Resolve) > 0 || len(fx.Receive) > 0 && len(notices)+len(fx.Offer) == 0
 		n.writeWith(p, channeldb.Batch{Switch: []forward.Delta{fx.Delta}, Lazy: follows}, func() {
 			for _, t := range notices {
 				n.HTLCs.Publish(t)
 			}
+			n.interceptor.offer(n, fx.Offer)
 		})
 	}
 	if !fx.Wake.IsZero() {
@@ -60,7 +61,7 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 	for _, l := range fx.Receive {
 		n.invoices.arrived(p, l)
 	}
-	return fx.Results
+	return fx
 }
 
 // add puts an HTLC into a channel's inbox. A channel that is gone refuses it, which
@@ -68,7 +69,7 @@ func (n *Node) switchStep(p *pen, ev forward.Event) []forward.Result {
 func (n *Node) add(p *pen, a forward.Add) {
 	ev := channel.AddHTLC{
 		Amount: a.Amount, Expiry: a.Expiry, Hash: a.Hash, Onion: &a.Onion, PathKey: a.PathKey, Accountable: a.Accountable,
-		Origin: a.Origin,
+		Custom: a.Custom, Origin: a.Origin,
 	}
 	if a.Origin.Kind == htlc.FromAttempt {
 		ev.Attempt = &channel.AttemptRow{ID: a.Origin.AttemptID, Row: a.Row}

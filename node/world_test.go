@@ -52,6 +52,7 @@ type resident struct {
 	back    *btcd.Backend
 	keysend bool // it takes payments without an invoice
 	mute    bool // it has no attribution data
+	strict  bool // it forwards nothing without an interceptor
 	curt    bool // it forwards nothing blinded and takes no onion messages
 	// crashed is closed when the store has failed, as a test wanted it to.
 	crashed chan struct{}
@@ -107,7 +108,7 @@ func (r *resident) start(l net.Listener) {
 	announced, err := lnwire.ParseAddress(r.addr, 0)
 	require.NoError(t, err)
 	r.Node, err = New(Config{
-		Addresses: []lnwire.Address{announced}, AcceptKeysend: r.keysend, NoAttribution: r.mute, NoBlinding: r.curt, NoMessages: r.curt,
+		Addresses: []lnwire.Address{announced}, AcceptKeysend: r.keysend, RequireInterceptor: r.strict, NoAttribution: r.mute, NoBlinding: r.curt, NoMessages: r.curt,
 		Net: &chaincfg.RegressionNetParams, Ring: ring, DB: r.db, GraphDB: r.graph, Backend: r.back, Log: log,
 		Backups:   r.file,
 		Birthday:  time.Now(),

@@ -50,6 +50,7 @@ func (s *turn) pursue() {
 	}
 	routes, err := s.plan(rest, fees)
 	for i := 0; err == nil && i < len(routes); i++ {
+		routes[i].Custom = p.row.Limits.Custom
 		err = s.launch(routes[i], s.final())
 	}
 	switch {
@@ -111,7 +112,7 @@ func (s *turn) launch(r Route, final onion.Final) error {
 	p.flights = append(p.flights, flight{len(p.attempts), secrets})
 	p.attempts = append(p.attempts, a)
 	s.fx.Launch = append(s.fx.Launch, Launch{AttemptID: a.ID, FirstHop: r.Hops[0].SCID, Amount: r.Amount,
-		Expiry: r.Expiry, Hash: a.Hash, Onion: packet, Attempt: a})
+		Expiry: r.Expiry, Hash: a.Hash, Onion: packet, Custom: r.Custom, Attempt: a})
 	return nil
 }
 

@@ -107,6 +107,7 @@ type Launch struct {
 	Expiry    lnwire.Height
 	Hash      lnwire.Hash
 	Onion     onion.Packet
+	Custom    lnwire.ExtraTLVs // for the first node, outside the onion
 	// Attempt is the row that is written with the HTLC.
 	Attempt Attempt
 }

@@ -124,6 +124,8 @@ type Limits struct {
 	// TimePref shifts the weights: towards -1 low fees count for more, towards 1
 	// a likely way does.
 	TimePref float64
+	// Custom are records of applications for our peer, with the first HTLC of each part.
+	Custom lnwire.ExtraTLVs
 }
 
 // Payment is the row of a payment, by Terms.Hash. It is written when the payment
@@ -168,6 +170,8 @@ type Route struct {
 	// of Hops is then the introduction node, which keeps the fee of the whole path, and
 	// the last one is the recipient by its blinded id, without a channel.
 	Tail *Tail
+	// Custom are records of applications for our peer, with the HTLC and outside its onion.
+	Custom lnwire.ExtraTLVs
 }
 
 // Attempt is the row of one HTLC of a payment, by ID. It is first written in the

@@ -82,6 +82,7 @@ var permissions = map[string][]macaroons.Op{
 	"/routerrpc.Router/TrackPayments":       rights("offchain:read"),
 	"/routerrpc.Router/SendToRouteV2":       rights("offchain:write"),
 	"/routerrpc.Router/SubscribeHtlcEvents": rights("offchain:read"),
+	"/routerrpc.Router/HtlcInterceptor":     rights("offchain:write"),
 
 	"/invoicesrpc.Invoices/AddHoldInvoice":         rights("invoices:write"),
 	"/invoicesrpc.Invoices/SettleInvoice":          rights("invoices:write"),

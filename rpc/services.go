@@ -28,7 +28,7 @@ var services = []service{
 	{desc: &lnrpc.State_ServiceDesc, rest: lnrpc.RegisterStateHandler},
 	{desc: &lnrpc.WalletUnlocker_ServiceDesc, rest: lnrpc.RegisterWalletUnlockerHandler},
 	{desc: &lnrpc.Lightning_ServiceDesc, rest: lnrpc.RegisterLightningHandler},
-	{desc: &routerrpc.Router_ServiceDesc, rest: routerrpc.RegisterRouterHandler},
+	{desc: &routerrpc.Router_ServiceDesc, rest: routerrpc.RegisterRouterHandler, clientStreams: []string{"/v2/router/htlcinterceptor"}},
 	{desc: &invoicesrpc.Invoices_ServiceDesc, rest: invoicesrpc.RegisterInvoicesHandler},
 	{desc: &walletrpc.WalletKit_ServiceDesc, rest: walletrpc.RegisterWalletKitHandler},
 	{desc: &chainrpc.ChainNotifier_ServiceDesc, rest: chainrpc.RegisterChainNotifierHandler},

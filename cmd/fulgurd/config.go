@@ -72,7 +72,7 @@ type options struct {
 	MaxPendingChannels int           `long:"maxpendingchannels" default:"1" description:"unconfirmed channels that a peer may have"`
 	MaxCommitFeeRate   uint64        `long:"max-commit-fee-rate-anchors" default:"10" description:"most sat/vbyte that our commitments with anchors pay"`
 	RejectHTLC         bool          `long:"rejecthtlc" description:"do not forward for others"`
-	RequireInterceptor bool          `long:"requireinterceptor" description:"refused: HTLC interception is not there yet"`
+	RequireInterceptor bool          `long:"requireinterceptor" description:"forward nothing without an HTLC interceptor; what it has seen is held for the next one"`
 	DebugLevel         string        `short:"d" long:"debuglevel" default:"info" description:"what is logged: trace, debug, info, warn, error, critical or off, for all or as SUBSYSTEM=LEVEL,...; show lists the subsystems"`
 	MaxLogFiles        *int          `long:"maxlogfiles" description:"the same as --logging.file.max-files"`
 	MaxLogFileSize     *int          `long:"maxlogfilesize" description:"the same as --logging.file.max-file-size"`
@@ -258,8 +258,6 @@ func (c *config) finish(parser *flags.Parser) error {
 		return errors.New("--dev.*: only in builds with the tag dev")
 	case c.Dev.TestProfile != "" && c.Dev.TestProfile != "lnd-regtest":
 		return fmt.Errorf("--dev.testprofile=%s: lnd-regtest is the only one", c.Dev.TestProfile)
-	case c.RequireInterceptor:
-		return errors.New("--requireinterceptor: HTLC interception is not there yet")
 	case c.NoSeedBackup && c.network == "mainnet":
 		return errors.New("--noseedbackup: refused on mainnet, where a lost seed is lost money")
 	case len(c.Alias) > 32:

@@ -48,7 +48,6 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--bitcoin.regtest", "--color=red"}, "--color=red: want #rrggbb"},
 		{[]string{"--bitcoin.regtest", "--bitcoin.timelockdelta=33"}, "timelockdelta"},
 		{[]string{"--bitcoin.regtest", "--minbackoff=2h"}, "--minbackoff is above --maxbackoff"},
-		{[]string{"--bitcoin.regtest", "--requireinterceptor"}, "--requireinterceptor"},
 		{[]string{"--bitcoin.regtest", "--dev.channeldir=x"}, "tag dev"},
 		{[]string{"--bitcoin.regtest", "--tor.v3"}, "--tor.v3 needs --tor.active"},
 		{[]string{"--bitcoin.regtest", "--tor.active", "--tor.v3", "--nolisten"}, "--nolisten forbids"},

@@ -352,8 +352,9 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 	cfg := node.Config{
 		Net: d.net, Ring: ring, DB: d.db, GraphDB: d.graph, Backend: d.backend, Log: d.sub("SRVR"), Backups: backupFile{c.BackupFile},
 		Alias: name, Color: color, Window: u.window, Birthday: u.seed.Born(), RejectForwards: c.RejectHTLC,
-		TrickleDelay: time.Duration(c.TrickleDelay) * time.Millisecond,
-		PlainGossip:  c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, NoAttribution: c.Protocol.NoAttribution,
+		RequireInterceptor: c.RequireInterceptor,
+		TrickleDelay:       time.Duration(c.TrickleDelay) * time.Millisecond,
+		PlainGossip:        c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, NoAttribution: c.Protocol.NoAttribution,
 		NoBlinding: c.Protocol.NoBlinding, NoMessages: c.Protocol.NoMessages,
 		NoAccountable: c.Protocol.NoAccountable, AssumeValid: c.Routing.AssumeValid,
 		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,

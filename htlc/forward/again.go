@@ -96,7 +96,7 @@ func (s *Switch) tire(fx *Effects) {
 				fx.Wake = h.until
 			}
 		case h.in.Opened.Bad != nil || h.in.Opened.Invalid != nil:
-			s.decide(h.in, fx)
+			s.decide(h.in, false, fx)
 		default:
 			s.refuse(h.in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "the node cannot see the chain", fx)
 		}
@@ -114,15 +114,19 @@ func (s *Switch) sight(current bool, fx *Effects) {
 	waiting := s.waiting
 	s.waiting = nil
 	for _, h := range waiting {
-		s.decide(h.in, fx)
+		s.decide(h.in, h.until.IsZero(), fx)
 	}
 }
 
 // linkGone drops a channel. An HTLC that came in by it and was not decided yet would
 // have to be claimed in the chain, where it may be nothing: it is not carried on. One
 // for us waits: the invoices may know it.
-func (s *Switch) linkGone(num uint64, fx *Effects) {
+func (s *Switch) linkGone(ev LinkGone, fx *Effects) {
+	num := ev.ChanNum
 	s.links.drop(num)
+	if ev.OnChain {
+		s.closed(num, fx)
+	}
 	kept := s.waiting[:0]
 	for _, h := range s.waiting {
 		if h.in.HTLC.Ref.ChanNum != num || h.in.Opened.Final {

@@ -101,7 +101,7 @@ func (s *Switch) answer(f *forward, o htlc.Outcome, fx *Effects) {
 		r.Record = &Record{
 			SettledAt: s.now, LockedAt: f.lockedAt, In: f.in.HTLC.Ref, Out: o.Ref,
 			InSCID: s.links.scid(f.in.HTLC.Ref.ChanNum), OutSCID: s.links.scid(o.Ref.ChanNum),
-			AmountIn: f.in.HTLC.Amount, AmountOut: o.Amount, Hash: f.in.HTLC.Hash,
+			AmountIn: f.amount, AmountOut: o.Amount, Hash: f.in.HTLC.Hash,
 		}
 	case htlc.Failed, htlc.Malformed, htlc.TimedOut:
 		fault := f.in.Fault()

@@ -15,9 +15,13 @@ func (s *Switch) lockedIn(ev LockedIn, fx *Effects) {
 		f.in, f.known = in, true
 		return
 	}
+	if h, ok := s.held[ref]; ok {
+		s.toldAgain(h, in)
+		return
+	}
 	if o, ok := s.orphans[ref]; ok {
 		delete(s.orphans, ref)
-		s.answer(&forward{in: in, known: true, out: route{now: o.Ref.ChanNum, amount: o.Amount}}, o, fx)
+		s.answer(&forward{in: in, amount: in.HTLC.Amount, known: true, out: route{now: o.Ref.ChanNum, amount: o.Amount}}, o, fx)
 		return
 	}
 	if r, ok := s.answered.byRef[ref]; ok {
@@ -28,11 +32,12 @@ func (s *Switch) lockedIn(ev LockedIn, fx *Effects) {
 		s.hold(in, ev.Again)
 		return
 	}
-	s.decide(in, fx)
+	s.decide(in, ev.Again, fx)
 }
 
-// decide says what becomes of an incoming HTLC.
-func (s *Switch) decide(in htlc.Locked, fx *Effects) {
+// decide says what becomes of an incoming HTLC. Again: it may have been told in an earlier
+// run.
+func (s *Switch) decide(in htlc.Locked, again bool, fx *Effects) {
 	ref := in.HTLC.Ref
 	switch {
 	case in.Opened.Bad != nil && in.Place() == onion.Outside:
@@ -55,21 +60,37 @@ func (s *Switch) decide(in htlc.Locked, fx *Effects) {
 	case in.Unfit == htlc.UnfitUnfunded:
 		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryChannelFailure, Update: s.links.update(in.HTLC.Ref.ChanNum)},
 			"the funding of its channel left the chain", fx)
+	case in.Unfit == htlc.UnfitClosed && s.interceptClosed(in, again, fx):
 	case in.Unfit == htlc.UnfitClosed:
 		s.refuse(in, nil, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
 	case in.HTLC.Expiry > s.height+s.cfg.MaxExpiry:
 		s.refuse(in, nil, onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx) // V-37
 	default:
-		s.carry(in, fx)
+		p, bad, why := in.Onwards()
+		switch {
+		case bad != nil:
+			s.refuse(in, nil, *bad, why, fx)
+		case !s.intercept(in, p, again, fx):
+			s.carry(in, p, Verdict{Kind: Resume}, fx)
+		}
 	}
 }
 
-// carry sends an HTLC onwards, or fails it.
-func (s *Switch) carry(in htlc.Locked, fx *Effects) {
-	p, bad, why := in.Onwards()
-	if bad != nil {
-		s.refuse(in, nil, *bad, why, fx)
-		return
+// interceptClosed holds an HTLC of a channel that lives in the chain: whoever knows its
+// preimage may still claim it there.
+func (s *Switch) interceptClosed(in htlc.Locked, again bool, fx *Effects) bool {
+	p, bad, _ := in.Onwards()
+	return bad == nil && s.intercept(in, p, again, fx)
+}
+
+// carry sends an HTLC onwards, or fails it. An interceptor may have changed the amounts.
+func (s *Switch) carry(in htlc.Locked, p onion.Forward, v Verdict, fx *Effects) {
+	asked := in.HTLC
+	if v.In != 0 {
+		asked.Amount = v.In
+	}
+	if v.Out != 0 {
+		p.Amount = v.Out
 	}
 	out := s.links.next(p)
 	switch {
@@ -83,15 +104,15 @@ func (s *Switch) carry(in htlc.Locked, fx *Effects) {
 		s.refuse(in, nil, onion.Failure{Code: onion.UnknownNextPeer}, unknownNext(p), fx)
 		return
 	}
-	if fail, why := s.check(in.HTLC, p, out); fail != nil {
+	if fail, why := s.check(asked, p, out); fail != nil {
 		s.refuse(in, out, *fail, why, fx)
 		return
 	}
-	f := &forward{in: in, known: true, lockedAt: s.now, out: route{
+	f := &forward{in: in, amount: asked.Amount, known: true, lockedAt: s.now, out: route{
 		amount: p.Amount, expiry: p.Expiry, hash: in.HTLC.Hash, onion: in.Opened.Next,
 		pathKey: p.PathKey, // B4.bfwd.6
-		signal:  in.HTLC.Accountable,
-		wanted:  out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.Amount),
+		signal:  in.HTLC.Accountable, custom: v.Custom,
+		wanted: out.ChanNum, left: s.links.candidates(out.Peer, out.ChanNum, p.Amount),
 	}}
 	s.forwards[in.HTLC.Ref] = f
 	if !s.try(&f.out, htlc.Forward(in.HTLC), nil, fx) {
@@ -160,9 +181,16 @@ func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy, inbound lnw
 func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why string, fx *Effects) {
 	fault := in.Fault()
 	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: fault.With(fail, s.now), Late: late(fault)}, fx)
+	n := s.refusal(in, out)
+	n.Code, n.Text = fail.Code, why
+	fx.Tell = append(fx.Tell, n)
+}
+
+// refusal is the notice of an HTLC that is failed here; of a reason it says nothing yet.
+func (s *Switch) refusal(in htlc.Locked, out *Link) Notice {
 	n := Notice{
 		Kind: RefusedHere, In: in.HTLC.Ref, InSCID: s.links.scid(in.HTLC.Ref.ChanNum),
-		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Code: fail.Code, Text: why, Received: in.Opened.Final,
+		AmountIn: in.HTLC.Amount, ExpiryIn: in.HTLC.Expiry, Received: in.Opened.Final,
 	}
 	if p, ok := onwards(in); ok {
 		n.AmountOut, n.ExpiryOut, n.OutSCID = p.Amount, p.Expiry, p.SCID
@@ -170,7 +198,7 @@ func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why strin
 	if out != nil {
 		n.Out = htlc.Ref{ChanNum: out.ChanNum, Dir: htlc.Outgoing}
 	}
-	fx.Tell = append(fx.Tell, n)
+	return n
 }
 
 // onwards is where the onion asks to be carried to, if it does.
@@ -186,7 +214,7 @@ func (s *Switch) launch(ev Launch, fx *Effects) {
 	}
 	out := s.links.own(ev.FirstHop)
 	l := &launch{row: ev.Row, out: route{
-		amount: ev.Amount, expiry: ev.Expiry, hash: ev.Hash, onion: ev.Onion, pathKey: ev.PathKey,
+		amount: ev.Amount, expiry: ev.Expiry, hash: ev.Hash, onion: ev.Onion, pathKey: ev.PathKey, custom: ev.Custom,
 	}}
 	l.out.last = htlc.Refusal{Origin: htlc.Attempt(ev.AttemptID), Reason: htlc.UnknownChannel,
 		Text: fmt.Sprintf("no channel %s", ev.FirstHop)}

@@ -16,7 +16,10 @@ type LinkChanged struct{ Link Link }
 
 // LinkGone: the channel will never take an HTLC again. What is on its way through
 // it stays on its way.
-type LinkGone struct{ ChanNum uint64 }
+type LinkGone struct {
+	ChanNum uint64
+	OnChain bool // the channel lives in the chain only, if at all
+}
 
 // LockedIn: both sides are committed to an incoming HTLC. Telling it again is
 // harmless.
@@ -52,6 +55,7 @@ type Launch struct {
 	Hash     lnwire.Hash
 	Onion    onion.Packet
 	PathKey  *lnwire.PubKey
+	Custom   lnwire.ExtraTLVs // records of applications for the first node
 	// Row is the attempt's row, opaque here: the channel writes it with the HTLC.
 	Row []byte
 }
@@ -100,6 +104,8 @@ type Effects struct {
 	Add     []Add
 	Resolve []Resolve
 	Receive []htlc.Locked // we are the last hop: to the invoices
+	Offer   []Intercepted // to the interceptor, once Delta is durable
+	Refused error         // answers a Ruled that was not carried out
 	Results []Result
 	Tell    []Notice
 	Wake    time.Time // when to send Tick; zero: not needed
@@ -115,8 +121,10 @@ type Add struct {
 	PathKey *lnwire.PubKey
 	// Accountable is the signal as it came with the incoming HTLC.
 	Accountable lnwire.Accountability
-	Origin      htlc.Origin
-	Row         []byte // the attempt's row, of Origin FromAttempt
+	// Custom are records of applications for the next node.
+	Custom lnwire.ExtraTLVs
+	Origin htlc.Origin
+	Row    []byte // the attempt's row, of Origin FromAttempt
 }
 
 // Resolve answers an incoming HTLC, into its channel's inbox.
@@ -150,8 +158,8 @@ type Record struct {
 	LockedAt  time.Time // when we learned of the incoming HTLC; zero after a restart
 }
 
-// Fee is what the forward earned.
-func (r Record) Fee() lnwire.MilliSat { return r.AmountIn - r.AmountOut }
+// Fee is what the forward earned; 0 when an interceptor had more go out than came in.
+func (r Record) Fee() lnwire.MilliSat { return r.AmountIn - min(r.AmountIn, r.AmountOut) }
 
 // Tag remembers that an onion was used, so that it cannot be used again (BOLT 4).
 type Tag struct {

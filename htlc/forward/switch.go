@@ -20,10 +20,17 @@ type Config struct {
 	// RejectBlinded fails every HTLC that goes on inside a blinded path
 	// (--protocol.no-route-blinding).
 	RejectBlinded bool
+	// RequireInterceptor holds HTLCs that an earlier run may have offered to an interceptor
+	// until one comes, and fails new ones as long as there is none (--requireinterceptor).
+	RequireInterceptor bool
+	// InterceptFail is how many blocks before its expiry a held HTLC is failed; with less
+	// than InterceptLeast left no interceptor is asked.
+	InterceptFail, InterceptLeast lnwire.Height
 }
 
-// DefaultConfig are the limits that the field uses.
-var DefaultConfig = Config{ExpiryGrace: 3, MaxExpiry: 2016}
+// DefaultConfig are the limits that the field uses. What an interceptor holds is failed as
+// early as what a hold invoice holds.
+var DefaultConfig = Config{ExpiryGrace: 3, MaxExpiry: 2016, InterceptFail: 20, InterceptLeast: 23}
 
 // Switch is the machine of this package. It is driven by one caller at a time.
 type Switch struct {
@@ -45,11 +52,17 @@ type Switch struct {
 	answered answers
 	blind    bool
 	waiting  []held
+	// held are HTLCs about which an interceptor decides; intercepting says whether there is
+	// one.
+	held         map[htlc.Ref]*Intercepted
+	intercepting bool
+	order        uint64 // of what is held
 }
 
 // forward is an incoming HTLC on its way out.
 type forward struct {
 	in       htlc.Locked
+	amount   lnwire.MilliSat // what counts as its amount
 	lockedAt time.Time
 	out      route
 	known    bool // the incoming HTLC was told (after a restart, told again)
@@ -72,6 +85,7 @@ type route struct {
 	// pathKey is for the next node, inside a blinded path.
 	pathKey *lnwire.PubKey
 	signal  lnwire.Accountability // as it came
+	custom  lnwire.ExtraTLVs      // for the next node
 	wanted  uint64                // the channel that was named
 	now     uint64                // the channel that has it now
 	left    []uint64              // those not yet tried
@@ -88,6 +102,7 @@ func New(cfg Config) *Switch {
 		orphans:  map[htlc.Ref]htlc.Outcome{},
 		tags:     newTags(),
 		answered: newAnswers(),
+		held:     map[htlc.Ref]*Intercepted{},
 	}
 }
 
@@ -102,10 +117,11 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 	case LinkChanged:
 		s.links.set(ev.Link)
 	case LinkGone:
-		s.linkGone(ev.ChanNum, &fx)
+		s.linkGone(ev, &fx)
 	case Block:
 		s.height = ev.Height
 		s.tags.forget(ev.Height, &fx)
+		s.expire(&fx)
 	case Chain:
 		s.sight(ev.Current, &fx)
 	case LockedIn:
@@ -118,6 +134,10 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 		s.ended(ev.Outcome, &fx)
 	case Launch:
 		s.launch(ev, &fx)
+	case Intercepting:
+		s.setInterceptor(ev.Present, &fx)
+	case Ruled:
+		s.ruled(ev, &fx)
 	case Tick:
 	}
 	if len(s.waiting) > 0 {
@@ -164,7 +184,7 @@ func (s *Switch) try(r *route, origin htlc.Origin, row []byte, fx *Effects) bool
 		}
 		fx.Add = append(fx.Add, Add{
 			ChanNum: r.now, Amount: r.amount, Expiry: r.expiry, Hash: r.hash, Onion: r.onion,
-			PathKey: r.pathKey, Accountable: r.signal, Origin: origin, Row: row,
+			PathKey: r.pathKey, Accountable: r.signal, Custom: r.custom, Origin: origin, Row: row,
 		})
 		return true
 	}

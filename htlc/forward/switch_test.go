@@ -407,8 +407,8 @@ func TestBlind(t *testing.T) {
 
 	s.Step(t0, Chain{})
 	requireIdle(t, s.Step(t0, LockedIn{HTLC: locked(7, 102, 1_001_100, 1_000_000, height+157, height+117)}))
-	requireIdle(t, s.Step(t0, LinkGone{2}))
-	require.Len(t, s.Step(t0, LinkGone{1}).Resolve, 1, "it came by a channel that is closed now")
+	requireIdle(t, s.Step(t0, LinkGone{ChanNum: 2}))
+	require.Len(t, s.Step(t0, LinkGone{ChanNum: 1}).Resolve, 1, "it came by a channel that is closed now")
 	require.Empty(t, s.Step(t0, Chain{Current: true}))
 }
 

@@ -149,6 +149,63 @@ func (FailureDetail) EnumDescriptor() ([]byte, []int) {
 	return file_routerrpc_router_proto_rawDescGZIP(), []int{0}
 }
 
+// ResolveHoldForwardAction is what becomes of a held HTLC.
+type ResolveHoldForwardAction int32
+
+const (
+	// Claim it with the preimage.
+	ResolveHoldForwardAction_SETTLE ResolveHoldForwardAction = 0
+	// Fail it.
+	ResolveHoldForwardAction_FAIL ResolveHoldForwardAction = 1
+	// Carry it on, if our policy allows.
+	ResolveHoldForwardAction_RESUME ResolveHoldForwardAction = 2
+	// As RESUME, with other amounts or records.
+	ResolveHoldForwardAction_RESUME_MODIFIED ResolveHoldForwardAction = 3
+)
+
+// Enum value maps for ResolveHoldForwardAction.
+var (
+	ResolveHoldForwardAction_name = map[int32]string{
+		0: "SETTLE",
+		1: "FAIL",
+		2: "RESUME",
+		3: "RESUME_MODIFIED",
+	}
+	ResolveHoldForwardAction_value = map[string]int32{
+		"SETTLE":          0,
+		"FAIL":            1,
+		"RESUME":          2,
+		"RESUME_MODIFIED": 3,
+	}
+)
+
+func (x ResolveHoldForwardAction) Enum() *ResolveHoldForwardAction {
+	p := new(ResolveHoldForwardAction)
+	*p = x
+	return p
+}
+
+func (x ResolveHoldForwardAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ResolveHoldForwardAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_routerrpc_router_proto_enumTypes[1].Descriptor()
+}
+
+func (ResolveHoldForwardAction) Type() protoreflect.EnumType {
+	return &file_routerrpc_router_proto_enumTypes[1]
+}
+
+func (x ResolveHoldForwardAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ResolveHoldForwardAction.Descriptor instead.
+func (ResolveHoldForwardAction) EnumDescriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{1}
+}
+
 // EventType is our part in it.
 type HtlcEvent_EventType int32
 
@@ -186,11 +243,11 @@ func (x HtlcEvent_EventType) String() string {
 }
 
 func (HtlcEvent_EventType) Descriptor() protoreflect.EnumDescriptor {
-	return file_routerrpc_router_proto_enumTypes[1].Descriptor()
+	return file_routerrpc_router_proto_enumTypes[2].Descriptor()
 }
 
 func (HtlcEvent_EventType) Type() protoreflect.EnumType {
-	return &file_routerrpc_router_proto_enumTypes[1]
+	return &file_routerrpc_router_proto_enumTypes[2]
 }
 
 func (x HtlcEvent_EventType) Number() protoreflect.EnumNumber {
@@ -1222,6 +1279,313 @@ func (x *LinkFailEvent) GetFailureString() string {
 	return ""
 }
 
+// CircuitKey names an incoming HTLC.
+type CircuitKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Short channel id of the channel that it came in by.
+	ChanId uint64 `protobuf:"varint,1,opt,name=chan_id,json=chanId,proto3" json:"chan_id,omitempty"`
+	// Its number there.
+	HtlcId        uint64 `protobuf:"varint,2,opt,name=htlc_id,json=htlcId,proto3" json:"htlc_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CircuitKey) Reset() {
+	*x = CircuitKey{}
+	mi := &file_routerrpc_router_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CircuitKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CircuitKey) ProtoMessage() {}
+
+func (x *CircuitKey) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CircuitKey.ProtoReflect.Descriptor instead.
+func (*CircuitKey) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CircuitKey) GetChanId() uint64 {
+	if x != nil {
+		return x.ChanId
+	}
+	return 0
+}
+
+func (x *CircuitKey) GetHtlcId() uint64 {
+	if x != nil {
+		return x.HtlcId
+	}
+	return 0
+}
+
+// ForwardHtlcInterceptRequest is an HTLC that is held.
+type ForwardHtlcInterceptRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	IncomingCircuitKey *CircuitKey            `protobuf:"bytes,1,opt,name=incoming_circuit_key,json=incomingCircuitKey,proto3" json:"incoming_circuit_key,omitempty"`
+	IncomingAmountMsat uint64                 `protobuf:"varint,5,opt,name=incoming_amount_msat,json=incomingAmountMsat,proto3" json:"incoming_amount_msat,omitempty"`
+	// Expiry height.
+	IncomingExpiry uint32 `protobuf:"varint,6,opt,name=incoming_expiry,json=incomingExpiry,proto3" json:"incoming_expiry,omitempty"`
+	// 32 bytes.
+	PaymentHash []byte `protobuf:"bytes,2,opt,name=payment_hash,json=paymentHash,proto3" json:"payment_hash,omitempty"`
+	// The channel that the onion names; it need not exist. 18446744073709551615 when the onion names a node.
+	OutgoingRequestedChanId uint64 `protobuf:"varint,7,opt,name=outgoing_requested_chan_id,json=outgoingRequestedChanId,proto3" json:"outgoing_requested_chan_id,omitempty"`
+	OutgoingAmountMsat      uint64 `protobuf:"varint,3,opt,name=outgoing_amount_msat,json=outgoingAmountMsat,proto3" json:"outgoing_amount_msat,omitempty"`
+	// Expiry height.
+	OutgoingExpiry uint32 `protobuf:"varint,4,opt,name=outgoing_expiry,json=outgoingExpiry,proto3" json:"outgoing_expiry,omitempty"`
+	// Of types from 65536 on, from the onion's payload for us.
+	CustomRecords map[uint64][]byte `protobuf:"bytes,8,rep,name=custom_records,json=customRecords,proto3" json:"custom_records,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The onion as it goes on to the next node, 1366 bytes.
+	OnionBlob []byte `protobuf:"bytes,9,opt,name=onion_blob,json=onionBlob,proto3" json:"onion_blob,omitempty"`
+	// Without an answer the HTLC is failed at this height, well before we would have to close the channel for it. Of an
+	// HTLC whose channel is already in the chain: its expiry, until which it can be claimed.
+	AutoFailHeight int32 `protobuf:"varint,10,opt,name=auto_fail_height,json=autoFailHeight,proto3" json:"auto_fail_height,omitempty"`
+	// Of odd types from 65537 on, from update_add_htlc; none when they are more than 4096 bytes. The signal of
+	// accountability (106823) is among them only when it is set.
+	InWireCustomRecords map[uint64][]byte `protobuf:"bytes,11,rep,name=in_wire_custom_records,json=inWireCustomRecords,proto3" json:"in_wire_custom_records,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The node that the onion names, 33 bytes; empty when it names a channel.
+	OutgoingRequestedNodeId []byte `protobuf:"bytes,12,opt,name=outgoing_requested_node_id,json=outgoingRequestedNodeId,proto3" json:"outgoing_requested_node_id,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *ForwardHtlcInterceptRequest) Reset() {
+	*x = ForwardHtlcInterceptRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForwardHtlcInterceptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForwardHtlcInterceptRequest) ProtoMessage() {}
+
+func (x *ForwardHtlcInterceptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForwardHtlcInterceptRequest.ProtoReflect.Descriptor instead.
+func (*ForwardHtlcInterceptRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ForwardHtlcInterceptRequest) GetIncomingCircuitKey() *CircuitKey {
+	if x != nil {
+		return x.IncomingCircuitKey
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptRequest) GetIncomingAmountMsat() uint64 {
+	if x != nil {
+		return x.IncomingAmountMsat
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptRequest) GetIncomingExpiry() uint32 {
+	if x != nil {
+		return x.IncomingExpiry
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptRequest) GetPaymentHash() []byte {
+	if x != nil {
+		return x.PaymentHash
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptRequest) GetOutgoingRequestedChanId() uint64 {
+	if x != nil {
+		return x.OutgoingRequestedChanId
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptRequest) GetOutgoingAmountMsat() uint64 {
+	if x != nil {
+		return x.OutgoingAmountMsat
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptRequest) GetOutgoingExpiry() uint32 {
+	if x != nil {
+		return x.OutgoingExpiry
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptRequest) GetCustomRecords() map[uint64][]byte {
+	if x != nil {
+		return x.CustomRecords
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptRequest) GetOnionBlob() []byte {
+	if x != nil {
+		return x.OnionBlob
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptRequest) GetAutoFailHeight() int32 {
+	if x != nil {
+		return x.AutoFailHeight
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptRequest) GetInWireCustomRecords() map[uint64][]byte {
+	if x != nil {
+		return x.InWireCustomRecords
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptRequest) GetOutgoingRequestedNodeId() []byte {
+	if x != nil {
+		return x.OutgoingRequestedNodeId
+	}
+	return nil
+}
+
+// ForwardHtlcInterceptResponse says what becomes of a held HTLC.
+type ForwardHtlcInterceptResponse struct {
+	state              protoimpl.MessageState   `protogen:"open.v1"`
+	IncomingCircuitKey *CircuitKey              `protobuf:"bytes,1,opt,name=incoming_circuit_key,json=incomingCircuitKey,proto3" json:"incoming_circuit_key,omitempty"`
+	Action             ResolveHoldForwardAction `protobuf:"varint,2,opt,name=action,proto3,enum=routerrpc.ResolveHoldForwardAction" json:"action,omitempty"`
+	// For SETTLE, 32 bytes.
+	Preimage []byte `protobuf:"bytes,3,opt,name=preimage,proto3" json:"preimage,omitempty"`
+	// For FAIL: an encrypted error as the next node would have sent it, 292 bytes; excludes failure_code.
+	FailureMessage []byte `protobuf:"bytes,4,opt,name=failure_message,json=failureMessage,proto3" json:"failure_message,omitempty"`
+	// For FAIL: TEMPORARY_CHANNEL_FAILURE (the default), INVALID_ONION_HMAC, INVALID_ONION_KEY or
+	// INVALID_ONION_VERSION.
+	FailureCode lnrpc.Failure_FailureCode `protobuf:"varint,5,opt,name=failure_code,json=failureCode,proto3,enum=lnrpc.Failure_FailureCode" json:"failure_code,omitempty"`
+	// For RESUME_MODIFIED: counts as what came in, when the fee is checked; 0: what came in.
+	InAmountMsat uint64 `protobuf:"varint,6,opt,name=in_amount_msat,json=inAmountMsat,proto3" json:"in_amount_msat,omitempty"`
+	// For RESUME_MODIFIED: what goes out; 0: what the onion says.
+	OutAmountMsat uint64 `protobuf:"varint,7,opt,name=out_amount_msat,json=outAmountMsat,proto3" json:"out_amount_msat,omitempty"`
+	// For RESUME_MODIFIED: records for the next node's update_add_htlc, of odd types from 65537 on.
+	OutWireCustomRecords map[uint64][]byte `protobuf:"bytes,8,rep,name=out_wire_custom_records,json=outWireCustomRecords,proto3" json:"out_wire_custom_records,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *ForwardHtlcInterceptResponse) Reset() {
+	*x = ForwardHtlcInterceptResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForwardHtlcInterceptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForwardHtlcInterceptResponse) ProtoMessage() {}
+
+func (x *ForwardHtlcInterceptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForwardHtlcInterceptResponse.ProtoReflect.Descriptor instead.
+func (*ForwardHtlcInterceptResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ForwardHtlcInterceptResponse) GetIncomingCircuitKey() *CircuitKey {
+	if x != nil {
+		return x.IncomingCircuitKey
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptResponse) GetAction() ResolveHoldForwardAction {
+	if x != nil {
+		return x.Action
+	}
+	return ResolveHoldForwardAction_SETTLE
+}
+
+func (x *ForwardHtlcInterceptResponse) GetPreimage() []byte {
+	if x != nil {
+		return x.Preimage
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptResponse) GetFailureMessage() []byte {
+	if x != nil {
+		return x.FailureMessage
+	}
+	return nil
+}
+
+func (x *ForwardHtlcInterceptResponse) GetFailureCode() lnrpc.Failure_FailureCode {
+	if x != nil {
+		return x.FailureCode
+	}
+	return lnrpc.Failure_FailureCode(0)
+}
+
+func (x *ForwardHtlcInterceptResponse) GetInAmountMsat() uint64 {
+	if x != nil {
+		return x.InAmountMsat
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptResponse) GetOutAmountMsat() uint64 {
+	if x != nil {
+		return x.OutAmountMsat
+	}
+	return 0
+}
+
+func (x *ForwardHtlcInterceptResponse) GetOutWireCustomRecords() map[uint64][]byte {
+	if x != nil {
+		return x.OutWireCustomRecords
+	}
+	return nil
+}
+
 var File_routerrpc_router_proto protoreflect.FileDescriptor
 
 const file_routerrpc_router_proto_rawDesc = "" +
@@ -1316,7 +1680,44 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x04info\x18\x01 \x01(\v2\x13.routerrpc.HtlcInfoR\x04info\x12=\n" +
 	"\fwire_failure\x18\x02 \x01(\x0e2\x1a.lnrpc.Failure.FailureCodeR\vwireFailure\x12?\n" +
 	"\x0efailure_detail\x18\x03 \x01(\x0e2\x18.routerrpc.FailureDetailR\rfailureDetail\x12%\n" +
-	"\x0efailure_string\x18\x04 \x01(\tR\rfailureString*\x85\x05\n" +
+	"\x0efailure_string\x18\x04 \x01(\tR\rfailureString\">\n" +
+	"\n" +
+	"CircuitKey\x12\x17\n" +
+	"\achan_id\x18\x01 \x01(\x04R\x06chanId\x12\x17\n" +
+	"\ahtlc_id\x18\x02 \x01(\x04R\x06htlcId\"\xe4\x06\n" +
+	"\x1bForwardHtlcInterceptRequest\x12G\n" +
+	"\x14incoming_circuit_key\x18\x01 \x01(\v2\x15.routerrpc.CircuitKeyR\x12incomingCircuitKey\x120\n" +
+	"\x14incoming_amount_msat\x18\x05 \x01(\x04R\x12incomingAmountMsat\x12'\n" +
+	"\x0fincoming_expiry\x18\x06 \x01(\rR\x0eincomingExpiry\x12!\n" +
+	"\fpayment_hash\x18\x02 \x01(\fR\vpaymentHash\x12;\n" +
+	"\x1aoutgoing_requested_chan_id\x18\a \x01(\x04R\x17outgoingRequestedChanId\x120\n" +
+	"\x14outgoing_amount_msat\x18\x03 \x01(\x04R\x12outgoingAmountMsat\x12'\n" +
+	"\x0foutgoing_expiry\x18\x04 \x01(\rR\x0eoutgoingExpiry\x12`\n" +
+	"\x0ecustom_records\x18\b \x03(\v29.routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntryR\rcustomRecords\x12\x1d\n" +
+	"\n" +
+	"onion_blob\x18\t \x01(\fR\tonionBlob\x12(\n" +
+	"\x10auto_fail_height\x18\n" +
+	" \x01(\x05R\x0eautoFailHeight\x12t\n" +
+	"\x16in_wire_custom_records\x18\v \x03(\v2?.routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntryR\x13inWireCustomRecords\x12;\n" +
+	"\x1aoutgoing_requested_node_id\x18\f \x01(\fR\x17outgoingRequestedNodeId\x1a@\n" +
+	"\x12CustomRecordsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\x1aF\n" +
+	"\x18InWireCustomRecordsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xb9\x04\n" +
+	"\x1cForwardHtlcInterceptResponse\x12G\n" +
+	"\x14incoming_circuit_key\x18\x01 \x01(\v2\x15.routerrpc.CircuitKeyR\x12incomingCircuitKey\x12;\n" +
+	"\x06action\x18\x02 \x01(\x0e2#.routerrpc.ResolveHoldForwardActionR\x06action\x12\x1a\n" +
+	"\bpreimage\x18\x03 \x01(\fR\bpreimage\x12'\n" +
+	"\x0ffailure_message\x18\x04 \x01(\fR\x0efailureMessage\x12=\n" +
+	"\ffailure_code\x18\x05 \x01(\x0e2\x1a.lnrpc.Failure.FailureCodeR\vfailureCode\x12$\n" +
+	"\x0ein_amount_msat\x18\x06 \x01(\x04R\finAmountMsat\x12&\n" +
+	"\x0fout_amount_msat\x18\a \x01(\x04R\routAmountMsat\x12x\n" +
+	"\x17out_wire_custom_records\x18\b \x03(\v2A.routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntryR\x14outWireCustomRecords\x1aG\n" +
+	"\x19OutWireCustomRecordsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01*\x85\x05\n" +
 	"\rFailureDetail\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tNO_DETAIL\x10\x01\x12\x10\n" +
@@ -1346,13 +1747,21 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x1aHTLC_INVOICE_TYPE_MISMATCH\x10\x18\x12\r\n" +
 	"\tAMP_ERROR\x10\x19\x12\x16\n" +
 	"\x12AMP_RECONSTRUCTION\x10\x1a\x12\x1e\n" +
-	"\x1aEXTERNAL_VALIDATION_FAILED\x10\x1b2\xec\x02\n" +
+	"\x1aEXTERNAL_VALIDATION_FAILED\x10\x1b*Q\n" +
+	"\x18ResolveHoldForwardAction\x12\n" +
+	"\n" +
+	"\x06SETTLE\x10\x00\x12\b\n" +
+	"\x04FAIL\x10\x01\x12\n" +
+	"\n" +
+	"\x06RESUME\x10\x02\x12\x13\n" +
+	"\x0fRESUME_MODIFIED\x10\x032\xd4\x03\n" +
 	"\x06Router\x12@\n" +
 	"\rSendPaymentV2\x12\x1d.routerrpc.SendPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\x0eTrackPaymentV2\x12\x1e.routerrpc.TrackPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\rTrackPayments\x12\x1f.routerrpc.TrackPaymentsRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\rSendToRouteV2\x12\x1d.routerrpc.SendToRouteRequest\x1a\x12.lnrpc.HTLCAttempt\x12T\n" +
-	"\x13SubscribeHtlcEvents\x12%.routerrpc.SubscribeHtlcEventsRequest\x1a\x14.routerrpc.HtlcEvent0\x01B-Z+github.com/fulgur-ln/fulgur/proto/routerrpcb\x06proto3"
+	"\x13SubscribeHtlcEvents\x12%.routerrpc.SubscribeHtlcEventsRequest\x1a\x14.routerrpc.HtlcEvent0\x01\x12f\n" +
+	"\x0fHtlcInterceptor\x12'.routerrpc.ForwardHtlcInterceptResponse\x1a&.routerrpc.ForwardHtlcInterceptRequest(\x010\x01B-Z+github.com/fulgur-ln/fulgur/proto/routerrpcb\x06proto3"
 
 var (
 	file_routerrpc_router_proto_rawDescOnce sync.Once
@@ -1366,67 +1775,83 @@ func file_routerrpc_router_proto_rawDescGZIP() []byte {
 	return file_routerrpc_router_proto_rawDescData
 }
 
-var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_routerrpc_router_proto_goTypes = []any{
-	(FailureDetail)(0),                 // 0: routerrpc.FailureDetail
-	(HtlcEvent_EventType)(0),           // 1: routerrpc.HtlcEvent.EventType
-	(*SendPaymentRequest)(nil),         // 2: routerrpc.SendPaymentRequest
-	(*TrackPaymentRequest)(nil),        // 3: routerrpc.TrackPaymentRequest
-	(*TrackPaymentsRequest)(nil),       // 4: routerrpc.TrackPaymentsRequest
-	(*SendToRouteRequest)(nil),         // 5: routerrpc.SendToRouteRequest
-	(*SubscribeHtlcEventsRequest)(nil), // 6: routerrpc.SubscribeHtlcEventsRequest
-	(*HtlcEvent)(nil),                  // 7: routerrpc.HtlcEvent
-	(*HtlcInfo)(nil),                   // 8: routerrpc.HtlcInfo
-	(*ForwardEvent)(nil),               // 9: routerrpc.ForwardEvent
-	(*ForwardFailEvent)(nil),           // 10: routerrpc.ForwardFailEvent
-	(*SettleEvent)(nil),                // 11: routerrpc.SettleEvent
-	(*FinalHtlcEvent)(nil),             // 12: routerrpc.FinalHtlcEvent
-	(*SubscribedEvent)(nil),            // 13: routerrpc.SubscribedEvent
-	(*LinkFailEvent)(nil),              // 14: routerrpc.LinkFailEvent
-	nil,                                // 15: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	nil,                                // 16: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	nil,                                // 17: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
-	(*lnrpc.RouteHint)(nil),            // 18: lnrpc.RouteHint
-	(lnrpc.FeatureBit)(0),              // 19: lnrpc.FeatureBit
-	(*lnrpc.Route)(nil),                // 20: lnrpc.Route
-	(lnrpc.Failure_FailureCode)(0),     // 21: lnrpc.Failure.FailureCode
-	(*lnrpc.Payment)(nil),              // 22: lnrpc.Payment
-	(*lnrpc.HTLCAttempt)(nil),          // 23: lnrpc.HTLCAttempt
+	(FailureDetail)(0),                   // 0: routerrpc.FailureDetail
+	(ResolveHoldForwardAction)(0),        // 1: routerrpc.ResolveHoldForwardAction
+	(HtlcEvent_EventType)(0),             // 2: routerrpc.HtlcEvent.EventType
+	(*SendPaymentRequest)(nil),           // 3: routerrpc.SendPaymentRequest
+	(*TrackPaymentRequest)(nil),          // 4: routerrpc.TrackPaymentRequest
+	(*TrackPaymentsRequest)(nil),         // 5: routerrpc.TrackPaymentsRequest
+	(*SendToRouteRequest)(nil),           // 6: routerrpc.SendToRouteRequest
+	(*SubscribeHtlcEventsRequest)(nil),   // 7: routerrpc.SubscribeHtlcEventsRequest
+	(*HtlcEvent)(nil),                    // 8: routerrpc.HtlcEvent
+	(*HtlcInfo)(nil),                     // 9: routerrpc.HtlcInfo
+	(*ForwardEvent)(nil),                 // 10: routerrpc.ForwardEvent
+	(*ForwardFailEvent)(nil),             // 11: routerrpc.ForwardFailEvent
+	(*SettleEvent)(nil),                  // 12: routerrpc.SettleEvent
+	(*FinalHtlcEvent)(nil),               // 13: routerrpc.FinalHtlcEvent
+	(*SubscribedEvent)(nil),              // 14: routerrpc.SubscribedEvent
+	(*LinkFailEvent)(nil),                // 15: routerrpc.LinkFailEvent
+	(*CircuitKey)(nil),                   // 16: routerrpc.CircuitKey
+	(*ForwardHtlcInterceptRequest)(nil),  // 17: routerrpc.ForwardHtlcInterceptRequest
+	(*ForwardHtlcInterceptResponse)(nil), // 18: routerrpc.ForwardHtlcInterceptResponse
+	nil,                                  // 19: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	nil,                                  // 20: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	nil,                                  // 21: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	nil,                                  // 22: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	nil,                                  // 23: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	nil,                                  // 24: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	(*lnrpc.RouteHint)(nil),              // 25: lnrpc.RouteHint
+	(lnrpc.FeatureBit)(0),                // 26: lnrpc.FeatureBit
+	(*lnrpc.Route)(nil),                  // 27: lnrpc.Route
+	(lnrpc.Failure_FailureCode)(0),       // 28: lnrpc.Failure.FailureCode
+	(*lnrpc.Payment)(nil),                // 29: lnrpc.Payment
+	(*lnrpc.HTLCAttempt)(nil),            // 30: lnrpc.HTLCAttempt
 }
 var file_routerrpc_router_proto_depIdxs = []int32{
-	18, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
-	15, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	19, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
-	16, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	20, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
-	17, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
-	1,  // 6: routerrpc.HtlcEvent.event_type:type_name -> routerrpc.HtlcEvent.EventType
-	9,  // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
-	10, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
-	11, // 9: routerrpc.HtlcEvent.settle_event:type_name -> routerrpc.SettleEvent
-	14, // 10: routerrpc.HtlcEvent.link_fail_event:type_name -> routerrpc.LinkFailEvent
-	13, // 11: routerrpc.HtlcEvent.subscribed_event:type_name -> routerrpc.SubscribedEvent
-	12, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
-	8,  // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
-	8,  // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
-	21, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
+	25, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
+	19, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	26, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
+	20, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	27, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
+	21, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	2,  // 6: routerrpc.HtlcEvent.event_type:type_name -> routerrpc.HtlcEvent.EventType
+	10, // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
+	11, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
+	12, // 9: routerrpc.HtlcEvent.settle_event:type_name -> routerrpc.SettleEvent
+	15, // 10: routerrpc.HtlcEvent.link_fail_event:type_name -> routerrpc.LinkFailEvent
+	14, // 11: routerrpc.HtlcEvent.subscribed_event:type_name -> routerrpc.SubscribedEvent
+	13, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
+	9,  // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
+	9,  // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
+	28, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
 	0,  // 16: routerrpc.LinkFailEvent.failure_detail:type_name -> routerrpc.FailureDetail
-	2,  // 17: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
-	3,  // 18: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
-	4,  // 19: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
-	5,  // 20: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
-	6,  // 21: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
-	22, // 22: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
-	22, // 23: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
-	22, // 24: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
-	23, // 25: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
-	7,  // 26: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	16, // 17: routerrpc.ForwardHtlcInterceptRequest.incoming_circuit_key:type_name -> routerrpc.CircuitKey
+	22, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	23, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	16, // 20: routerrpc.ForwardHtlcInterceptResponse.incoming_circuit_key:type_name -> routerrpc.CircuitKey
+	1,  // 21: routerrpc.ForwardHtlcInterceptResponse.action:type_name -> routerrpc.ResolveHoldForwardAction
+	28, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
+	24, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	3,  // 24: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
+	4,  // 25: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
+	5,  // 26: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
+	6,  // 27: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
+	7,  // 28: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
+	18, // 29: routerrpc.Router.HtlcInterceptor:input_type -> routerrpc.ForwardHtlcInterceptResponse
+	29, // 30: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
+	29, // 31: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
+	29, // 32: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
+	30, // 33: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
+	8,  // 34: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
+	17, // 35: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
+	30, // [30:36] is the sub-list for method output_type
+	24, // [24:30] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_routerrpc_router_proto_init() }
@@ -1447,8 +1872,8 @@ func file_routerrpc_router_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_routerrpc_router_proto_rawDesc), len(file_routerrpc_router_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   16,
+			NumEnums:      3,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,6 +27,7 @@ const (
 	Router_TrackPayments_FullMethodName       = "/routerrpc.Router/TrackPayments"
 	Router_SendToRouteV2_FullMethodName       = "/routerrpc.Router/SendToRouteV2"
 	Router_SubscribeHtlcEvents_FullMethodName = "/routerrpc.Router/SubscribeHtlcEvents"
+	Router_HtlcInterceptor_FullMethodName     = "/routerrpc.Router/HtlcInterceptor"
 )
 
 // RouterClient is the client API for Router service.
@@ -50,6 +51,14 @@ type RouterClient interface {
 	// SubscribeHtlcEvents delivers what happens to HTLCs that we send, forward or receive, from now on. Its
 	// first message is subscribed_event.
 	SubscribeHtlcEvents(ctx context.Context, in *SubscribeHtlcEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[HtlcEvent], error)
+	// HtlcInterceptor lets the caller decide about every HTLC that others ask us to carry on. Each is held from the
+	// moment it is offered until it is answered, in any order, or until auto_fail_height. While the stream is closed
+	// nothing is asked: what was held then goes on by itself, or with --requireinterceptor waits for the next stream,
+	// to which all that is held is offered again, and new HTLCs are failed. With --requireinterceptor what was held
+	// is offered again after a restart, too. HTLCs that end with us are not offered. Errors that end the stream:
+	// "interceptor already exists", "forward does not exist", "preimage does not match hash", "missing preimage",
+	// "unsupported failure code", "cannot resume held htlc in the on-chain flow".
+	HtlcInterceptor(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest], error)
 }
 
 type routerClient struct {
@@ -146,6 +155,19 @@ func (c *routerClient) SubscribeHtlcEvents(ctx context.Context, in *SubscribeHtl
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Router_SubscribeHtlcEventsClient = grpc.ServerStreamingClient[HtlcEvent]
 
+func (c *routerClient) HtlcInterceptor(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Router_ServiceDesc.Streams[4], Router_HtlcInterceptor_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Router_HtlcInterceptorClient = grpc.BidiStreamingClient[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]
+
 // RouterServer is the server API for Router service.
 // All implementations must embed UnimplementedRouterServer
 // for forward compatibility.
@@ -167,6 +189,14 @@ type RouterServer interface {
 	// SubscribeHtlcEvents delivers what happens to HTLCs that we send, forward or receive, from now on. Its
 	// first message is subscribed_event.
 	SubscribeHtlcEvents(*SubscribeHtlcEventsRequest, grpc.ServerStreamingServer[HtlcEvent]) error
+	// HtlcInterceptor lets the caller decide about every HTLC that others ask us to carry on. Each is held from the
+	// moment it is offered until it is answered, in any order, or until auto_fail_height. While the stream is closed
+	// nothing is asked: what was held then goes on by itself, or with --requireinterceptor waits for the next stream,
+	// to which all that is held is offered again, and new HTLCs are failed. With --requireinterceptor what was held
+	// is offered again after a restart, too. HTLCs that end with us are not offered. Errors that end the stream:
+	// "interceptor already exists", "forward does not exist", "preimage does not match hash", "missing preimage",
+	// "unsupported failure code", "cannot resume held htlc in the on-chain flow".
+	HtlcInterceptor(grpc.BidiStreamingServer[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]) error
 	mustEmbedUnimplementedRouterServer()
 }
 
@@ -191,6 +221,9 @@ func (UnimplementedRouterServer) SendToRouteV2(context.Context, *SendToRouteRequ
 }
 func (UnimplementedRouterServer) SubscribeHtlcEvents(*SubscribeHtlcEventsRequest, grpc.ServerStreamingServer[HtlcEvent]) error {
 	return status.Error(codes.Unimplemented, "method SubscribeHtlcEvents not implemented")
+}
+func (UnimplementedRouterServer) HtlcInterceptor(grpc.BidiStreamingServer[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]) error {
+	return status.Error(codes.Unimplemented, "method HtlcInterceptor not implemented")
 }
 func (UnimplementedRouterServer) mustEmbedUnimplementedRouterServer() {}
 func (UnimplementedRouterServer) testEmbeddedByValue()                {}
@@ -275,6 +308,13 @@ func _Router_SubscribeHtlcEvents_Handler(srv interface{}, stream grpc.ServerStre
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Router_SubscribeHtlcEventsServer = grpc.ServerStreamingServer[HtlcEvent]
 
+func _Router_HtlcInterceptor_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(RouterServer).HtlcInterceptor(&grpc.GenericServerStream[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Router_HtlcInterceptorServer = grpc.BidiStreamingServer[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]
+
 // Router_ServiceDesc is the grpc.ServiceDesc for Router service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -307,6 +347,12 @@ var Router_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "SubscribeHtlcEvents",
 			Handler:       _Router_SubscribeHtlcEvents_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "HtlcInterceptor",
+			Handler:       _Router_HtlcInterceptor_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "routerrpc/router.proto",

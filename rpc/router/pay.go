@@ -135,9 +135,6 @@ func endError(err error) error {
 // SendToRouteV2 makes one attempt along a route. Attempts of the same hash, payment
 // address and whole amount are parts of one payment.
 func (s *Service) SendToRouteV2(ctx context.Context, req *routerrpc.SendToRouteRequest) (*lnrpc.HTLCAttempt, error) {
-	if len(req.FirstHopCustomRecords) > 0 {
-		return nil, translate.Invalid("first_hop_custom_records", "not supported")
-	}
 	hash, err := translate.Hash("payment_hash", req.PaymentHash)
 	if err != nil {
 		return nil, err
@@ -146,11 +143,14 @@ func (s *Service) SendToRouteV2(ctx context.Context, req *routerrpc.SendToRouteR
 	if err != nil {
 		return nil, err
 	}
+	if route.Custom, err = translate.WireRecords("first_hop_custom_records", req.FirstHopCustomRecords); err != nil {
+		return nil, err
+	}
 	route.Source, terms.Hash = s.node.ID(), hash
 	if err := route.Check(); err != nil {
 		return nil, translate.Invalid("route", "%v", err)
 	}
-	w, id, err := s.node.SendToRoute(ctx, routing.Begin{Terms: terms, Route: &route, Limits: routing.Limits{Parts: 1}})
+	w, id, err := s.node.SendToRoute(ctx, routing.Begin{Terms: terms, Route: &route, Limits: routing.Limits{Parts: 1, Custom: route.Custom}})
 	if err != nil {
 		return nil, payError(err)
 	}

@@ -89,8 +89,6 @@ func unsupported(req *routerrpc.SendPaymentRequest) error {
 		return translate.Invalid("amp", "atomic multi-path payments are not supported")
 	case req.AllowSelfPayment:
 		return translate.Invalid("allow_self_payment", "payments to ourselves are not supported")
-	case len(req.FirstHopCustomRecords) > 0:
-		return translate.Invalid("first_hop_custom_records", "not supported: our peers get HTLCs without records of ours")
 	}
 	return nil
 }
@@ -114,6 +112,9 @@ func limits(req *routerrpc.SendPaymentRequest) (l routing.Limits, err error) {
 	}
 	l.Timeout, l.CLTV = time.Duration(req.TimeoutSeconds)*time.Second, uint32(req.CltvLimit)
 	l.Outgoing = translate.SCIDs(req.OutgoingChanIds)
+	if l.Custom, err = translate.WireRecords("first_hop_custom_records", req.FirstHopCustomRecords); err != nil {
+		return l, err
+	}
 	if len(req.LastHopPubkey) > 0 {
 		last, err := translate.PubKey("last_hop_pubkey", req.LastHopPubkey)
 		if err != nil {

@@ -33,6 +33,7 @@ type fake struct {
 	progress []routing.Progress
 	err      error
 	canceled []lnwire.Hash
+	place    *place
 	forwards node.Feed[forward.Notice]
 	invoices node.Feed[invoice.Notice]
 }
@@ -161,7 +162,8 @@ func TestSendPaymentMistakes(t *testing.T) {
 		"last_hop_pubkey":          {PaymentRequest: text(t), LastHopPubkey: []byte{1}},
 		"types below 65536":        {PaymentRequest: text(t), DestCustomRecords: map[uint64][]byte{3: nil}},
 		"time_pref":                {PaymentRequest: text(t), TimePref: 1.5},
-		"first_hop_custom_records": {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70000: nil}},
+		"type 70000 is even":       {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70000: nil}},
+		"more than 4096 bytes":     {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70001: make([]byte, 4097)}},
 		"want 32":                  {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: {1}}},
 		"not that of payment_hash": {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: make([]byte, 32)}},
 	} {

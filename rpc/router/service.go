@@ -26,6 +26,15 @@ type Node interface {
 	PaymentRow(lnwire.Hash) (*node.Payment, error)
 	HTLCEvents() *node.Subscription[forward.Notice]
 	InvoiceEvents() *node.Subscription[invoice.Notice]
+	Intercept() (Interception, error)
+}
+
+// Interception is the place of whoever decides about forwards. node.Interception is one.
+type Interception interface {
+	// Next waits for an HTLC to decide about.
+	Next(context.Context) (forward.Intercepted, error)
+	Decide(node.CircuitKey, forward.Verdict) error
+	Close()
 }
 
 // Watch follows payments.
@@ -62,6 +71,14 @@ func (w wrapped) TrackPayment(h lnwire.Hash) (Watch, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+func (w wrapped) Intercept() (Interception, error) {
+	i, err := w.Node.Intercept()
+	if err != nil {
+		return nil, err
+	}
+	return i, nil
 }
 
 func (w wrapped) TrackPayments() Watch { return w.Node.TrackPayments() }

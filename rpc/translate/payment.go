@@ -17,7 +17,7 @@ func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64) *lnrp
 		PaymentHash: p.Terms.Hash.String(), Value: int64(p.Terms.Amount.Sat()), ValueSat: int64(p.Terms.Amount.Sat()),
 		ValueMsat: int64(p.Terms.Amount), CreationDate: Unix(p.CreatedAt), CreationTimeNs: UnixNano(p.CreatedAt),
 		PaymentRequest: p.Terms.Request, Status: paymentStatus(p, attempts), PaymentIndex: index,
-		PaymentPreimage: hexOf(p.Preimage[:]),
+		PaymentPreimage: hexOf(p.Preimage[:]), FirstHopCustomRecords: Custom(p.Limits.Custom),
 	}
 	fee := p.Fee
 	for i := range attempts {

@@ -250,6 +250,25 @@ func Records(field string, m map[uint64][]byte) ([]lnwire.TLV, error) {
 	return out, nil
 }
 
+// maxWire is how many bytes of records for the next node's update_add_htlc are taken:
+// as many as are kept of those that come.
+const maxWire = 4096
+
+// WireRecords reads custom records for update_add_htlc, ascending.
+func WireRecords(field string, m map[uint64][]byte) (lnwire.ExtraTLVs, error) {
+	list, err := Records(field, m)
+	size := 0
+	for _, r := range list {
+		if size += 16 + len(r.Value); size > maxWire {
+			return nil, Invalid(field, "more than %d bytes", maxWire)
+		}
+		if r.Type%2 == 0 {
+			return nil, Invalid(field, "type %d is even: a peer that does not know it would have to fail", r.Type)
+		}
+	}
+	return list, err
+}
+
 // Bits reads feature bits.
 func Bits(field string, bits []lnrpc.FeatureBit) (lnwire.Features, error) {
 	f := lnwire.NewFeatures()
