@@ -38,8 +38,10 @@ soak: build ## real daemons pay each other while KILLS of them are killed, chain
 SEEDS ?= 1000
 FIRST ?= 1
 PROCS ?= $(shell nproc 2>/dev/null || echo 1)
-sim: ## whole nodes under one scheduler, with every kind of accident: the SEEDS schedules from FIRST on
-	$(GO) test -count=1 -v -timeout 0 ./itest/sim -run 'TestSeeds$$' -sim.first $(FIRST) -sim.seeds $(SEEDS) -sim.procs $(PROCS)
+sim: ## whole nodes under one scheduler, with every kind of accident: the SEEDS schedules from FIRST on, every 100th with the real curve as well
+	$(GO) run ./itest/sim/plain $(BIN)/plain
+	$(GO) test -modfile $(BIN)/plain/go.mod -count=1 -v -timeout 0 ./itest/sim -run 'TestSeeds$$' -sim.first $(FIRST) -sim.seeds $(SEEDS) -sim.procs $(PROCS)
+	$(GO) test -count=1 -v -timeout 0 ./itest/sim -run 'TestSeeds$$' -sim.first $(FIRST) -sim.seeds $(SEEDS) -sim.stride 100
 
 ldk: ## the packages of the LDK node, where Node.js is installed
 	@command -v npm >/dev/null || echo "Node.js is not installed: NOTHING WILL BE PROVEN AGAINST LDK"

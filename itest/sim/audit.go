@@ -21,16 +21,12 @@ func (w *World) held() (what string) {
 		if l == nil {
 			return h.name + " is down"
 		}
-		err := l.db.Channels(func(num uint64, rows channel.Rows) error {
+		for _, rows := range l.channels() {
 			for _, x := range rows.HTLCs {
 				if !x.State.Gone() && rows.Core.Phase <= channel.Open {
 					what = fmt.Sprintf("%s: %v is %v", h.name, x.Ref, x.State)
 				}
 			}
-			return nil
-		})
-		if err != nil {
-			w.fail("%s: %v", h.name, err)
 		}
 	}
 	return what
@@ -298,52 +294,68 @@ func (a *auditor) balance(i int, channels lnwire.MilliSat) {
 // dust is what HTLCs without an output of their own may move from one to another.
 const dust lnwire.MilliSat = 10_000_000
 
-// probe pays over every channel in both directions (I7).
+// probe pays over every channel, over all at once: in one direction, and then in the
+// other (I7). Together they may be more than who pays the commitment's fee can carry.
 func (w *World) probe() {
-	for n, c := range w.plan.Shape.Chans {
-		for _, d := range []Deal{{From: c[0], To: c[1]}, {From: c[1], To: c[0]}} {
-			d.Amount, d.Parts = lnwire.MilliSat(1000+n), 1
-			x := &deal{Deal: d, w: w, n: len(w.deals)}
-			x.preimage = lnwire.Preimage{0: 1, 1: byte(n), 2: byte(d.From), 31: 1}
-			w.deals = append(w.deals, x)
-			scid := w.scid(c, n)
-			if scid == 0 {
-				continue
+	for way := range 2 {
+		var probes []*deal
+		for n, c := range w.plan.Shape.Chans {
+			if scid := w.scid(c[way], n); scid != 0 {
+				x := w.newProbe(n, c[way], c[1-way])
+				probes = append(probes, x)
+				w.push(&lane{name: "probe"}, func() { x.probe(scid) })
 			}
-			w.await("probe", func() {
-				if x.makeInvoice(w.homes[d.To].life); x.invoice == nil {
-					w.fail("I7: no invoice for a probe")
-					return
-				}
-				x.tries = 1
-				watch, err := w.homes[d.From].life.node.Pay(context.Background(), routing.Begin{
-					Terms: x.terms(), Limits: routing.Limits{Fee: 1000, Parts: 1, Outgoing: []lnwire.ShortChannelID{scid}},
-				})
-				if err != nil {
-					w.fail("I7: probe: %v", err)
-					return
-				}
-				x.asked = w.homes[d.From].life
-				watch.Close()
-			})
-			if w.failed != nil || !w.quietly("probe", w.quiet) {
-				w.complain()
-				return
-			}
-			if p, err := w.homes[d.From].life.node.Payment(x.invoice.Hash); err != nil || p.Payment.Status != routing.Succeeded {
-				w.fail("I7: a probe from %s to %s: %+v, %v", w.homes[d.From].name, w.homes[d.To].name, p, err)
+		}
+		if !w.quietly("probe", w.quiet) {
+			w.complain()
+			return
+		}
+		for _, x := range probes {
+			if p, err := w.homes[x.From].life.node.Payment(x.invoice.Hash); err != nil || p.Payment.Status != routing.Succeeded {
+				w.fail("I7: a probe from %s to %s: %+v, %v", w.homes[x.From].name, w.homes[x.To].name, p, err)
 				return
 			}
 		}
 	}
 }
 
-// scid is the id of the n-th channel.
-func (w *World) scid(c [2]int, n int) lnwire.ShortChannelID {
-	for _, l := range w.homes[c[0]].life.node.Links() {
-		if l.Funding == w.funds[n] && !l.Ended {
+func (w *World) newProbe(n, from, to int) *deal {
+	d := &deal{Deal: Deal{From: from, To: to, Amount: lnwire.MilliSat(1000 + n), Parts: 1}, w: w, n: len(w.deals), tries: 1, busy: true}
+	d.preimage = lnwire.Preimage{0: 1, 1: byte(n), 2: byte(from), 31: 1}
+	w.deals = append(w.deals, d)
+	return d
+}
+
+// probe asks for one payment over a channel.
+func (d *deal) probe(over lnwire.ShortChannelID) {
+	defer func() { d.busy = false }()
+	if d.makeInvoice(d.w.homes[d.To].life); d.invoice == nil {
+		d.w.fail("I7: no invoice for a probe")
+		return
+	}
+	l := d.w.homes[d.From].life
+	watch, err := l.node.Pay(context.Background(), routing.Begin{
+		Terms: d.terms(), Limits: routing.Limits{Fee: 1000, Parts: 1, Outgoing: []lnwire.ShortChannelID{over}},
+	})
+	if err != nil {
+		d.w.fail("I7: probe: %v", err)
+		return
+	}
+	d.asked = l
+	watch.Close()
+}
+
+// poor is what a side may be left with that cannot pay anything: its reserve, and the fee
+// of a commitment at the rate of a spike, which it may have to bear until the next update.
+const poor = 25_000_000
+
+// scid is the id of a channel that a node can pay over; 0 when it has ended, or nothing is
+// left to pay with.
+func (w *World) scid(from, n int) lnwire.ShortChannelID {
+	for _, l := range w.homes[from].life.node.Links() {
+		if l.Funding == w.funds[n] && !l.Ended && l.Ours > poor {
 			return l.SCID
 		}
 	}
-	return 0 // it has ended
+	return 0
 }

@@ -103,7 +103,7 @@ func (b *backend) BlockHash(_ context.Context, h lnwire.Height) (chainhash.Hash,
 	case h > c.height():
 		return chainhash.Hash{}, chainntnfs.ErrNoBlock
 	}
-	return c.blocks[h].BlockHash(), nil
+	return c.hashes[h], nil
 }
 
 // Header is chainntnfs.Source's.

@@ -47,6 +47,7 @@ func build(t *testing.T, s Shape, dir string) *built {
 	synctest.Test(t, func(t *testing.T) {
 		seedRandom(t, 7)
 		w := newWorld(t, Plan{Seed: 1, Shape: s})
+		defer w.dismiss()
 		w.chain = newChain()
 		w.chain.seen = w.unmined
 		w.settlers(s.Nodes, filepath.Join(dir, "build-"+s.Name))

@@ -22,6 +22,7 @@ var params = &chaincfg.RegressionNetParams
 // Spends are checked by Bitcoin's own rules: scripts, lock times, relative locks.
 type chain struct {
 	blocks []*wire.MsgBlock // by height
+	hashes []chainhash.Hash // of the blocks
 	known  map[chainhash.Hash]*wire.MsgBlock
 	coins  map[wire.OutPoint]coin
 	pool   []*pooled                        // in the order in which they came
@@ -67,15 +68,15 @@ func (c *chain) clone() *chain {
 }
 
 func (c *chain) tip() lnwire.BlockRef {
-	b := c.blocks[len(c.blocks)-1]
-	return lnwire.BlockRef{Height: c.height(), Hash: b.BlockHash()}
+	return lnwire.BlockRef{Height: c.height(), Hash: c.hashes[c.height()]}
 }
 
 func (c *chain) height() lnwire.Height { return lnwire.Height(len(c.blocks) - 1) }
 
 func (c *chain) connect(b *wire.MsgBlock) {
-	c.blocks = append(c.blocks, b)
-	c.known[b.BlockHash()] = b
+	hash := b.BlockHash()
+	c.blocks, c.hashes = append(c.blocks, b), append(c.hashes, hash)
+	c.known[hash] = b
 	height := c.height()
 	for _, tx := range b.Transactions {
 		txid := tx.TxHash()
@@ -138,7 +139,7 @@ func (c *chain) reorganise(depth int, keep func(*wire.MsgTx) bool) {
 	depth = min(depth, len(c.blocks)-2)
 	old := slices.Clone(c.blocks[len(c.blocks)-depth:])
 	blocks, pool := c.blocks[:len(c.blocks)-depth], c.pool
-	c.blocks, c.pool, c.coins, c.txs = nil, nil, map[wire.OutPoint]coin{}, map[chainhash.Hash]lnwire.Height{}
+	c.blocks, c.hashes, c.pool, c.coins, c.txs = nil, nil, nil, map[wire.OutPoint]coin{}, map[chainhash.Hash]lnwire.Height{}
 	for _, b := range blocks {
 		c.connect(b)
 	}

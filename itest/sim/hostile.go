@@ -18,7 +18,7 @@ const maxArsenal = 24
 
 // arm keeps what the hostile node could publish now: the commitments of its durable state.
 func (w *World) arm() {
-	if w.plan.Hostile < 0 || w.rng.IntN(3) != 0 {
+	if w.plan.Hostile < 0 || w.mended || w.rng.IntN(3) != 0 {
 		return
 	}
 	h := w.homes[w.plan.Hostile]

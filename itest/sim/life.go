@@ -52,6 +52,8 @@ type life struct {
 	doomed  *accident // the disk is the last that this life sees
 	torn    *torn
 	news    *node.Subscription[node.ChannelEvent]
+	writes  int
+	known   known
 
 	last   once
 	ended  chan struct{}
@@ -399,6 +401,8 @@ func (l *life) commit(tx *bolt.Tx) error {
 		return l.lose(tx)
 	}
 	l.home.commits++
+	l.writes++
+	defer func() { l.writes++ }()
 	l.w.note(l.home.name+" commits", uint64(l.home.commits))
 	a := l.w.accidentAt(l.home)
 	if a == nil {

@@ -80,6 +80,7 @@ func Run(t *testing.T, p Plan, dir string) (r Result) {
 		seedRandom(t, p.Seed)
 		time.Sleep(time.Until(b.at) + time.Hour)
 		w := newWorld(t, p)
+		defer w.dismiss()
 		w.chain = b.chain.clone()
 		w.chain.seen = w.unmined
 		w.settlers(p.Shape.Nodes, home)
@@ -171,6 +172,7 @@ func (w *World) trade() {
 
 // mend ends all accidents.
 func (w *World) mend() {
+	w.mended = true
 	for _, a := range w.accidents {
 		a.over = true
 	}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -41,6 +40,7 @@ type World struct {
 	armed     int // the writes of the hostile node when it was filled last
 	counts    Counts
 	extent    Extent
+	mended    bool // accidents are over
 
 	mu     sync.Mutex
 	ready  []*lane // those with tasks
@@ -51,6 +51,7 @@ type World struct {
 	trace  uint64
 	failed error
 	own    bool // the scheduler's own goroutine acts: gates are open
+	hand   *hand
 }
 
 // lane is a queue whose tasks go in their order.
@@ -127,13 +128,21 @@ const maxReady = 1000
 
 // note adds to the trace by which two runs of a seed are compared.
 func (w *World) note(what string, n uint64) {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s %d", w.trace, what, n)
-	w.trace = h.Sum64()
 	if w.plan.Verbose {
 		w.log = append(w.log, fmt.Sprintf("%6d %s %s %d", w.steps, time.Now().Format("15:04:05.000"), what, n))
 	}
+	t := w.trace // FNV-1a of the bytes of what and n
+	for i := range len(what) {
+		t = (t ^ uint64(what[i])) * fnvPrime
+	}
+	for range 8 {
+		t = (t ^ n&0xff) * fnvPrime
+		n >>= 8
+	}
+	w.trace = t
 }
+
+const fnvPrime = 1099511628211
 
 // say adds a line to the log of a verbose run.
 func (w *World) say(format string, args ...any) {
@@ -154,16 +163,50 @@ func (w *World) fail(format string, args ...any) {
 // let runs one task, until all is still.
 func (w *World) let(f func()) {
 	w.own = false
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				w.fail("panic: %v\n%s", p, debug.Stack())
-			}
-		}()
-		f()
-	}()
+	h := w.hand
+	if h == nil {
+		h = &hand{work: make(chan func())}
+		w.hand = h
+		go h.run(w)
+	}
+	h.busy = true
+	h.work <- f
 	synctest.Wait()
+	if h.busy { // it waits for something: the next task needs another
+		close(h.work)
+		w.hand = nil
+	}
 	w.own = true
+}
+
+// hand is a goroutine that does one task after the other, so that its stack has grown.
+type hand struct {
+	work chan func()
+	busy bool
+}
+
+func (h *hand) run(w *World) {
+	for f := range h.work {
+		w.dare(f)
+		h.busy = false
+	}
+}
+
+// dismiss ends the goroutine of the tasks.
+func (w *World) dismiss() {
+	if w.hand != nil {
+		close(w.hand.work)
+	}
+}
+
+// dare runs f, and makes a failure of the schedule of a panic.
+func (w *World) dare(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.fail("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	f()
 }
 
 // step lets one task go; false: there is none.

@@ -21,6 +21,7 @@ var (
 	verbose = flag.Bool("sim.verbose", false, "TestSeed: print all that happens")
 	first   = flag.Uint64("sim.first", 1, "TestSeeds: the first seed")
 	seeds   = flag.Uint64("sim.seeds", 0, "TestSeeds: how many; 0: as many as fit into the budget")
+	stride  = flag.Uint64("sim.stride", 1, "TestSeeds: every which seed; -sim.seeds counts those between, too")
 	procs   = flag.Uint64("sim.procs", 1, "TestSeeds: in how many processes")
 	all     = flag.Bool("sim.all", false, "TestEveryCrash: all of them, however long it takes")
 	budget  = flag.Duration("sim.budget", 25*time.Second, "how long TestSeeds and TestEveryCrash may take, each, unless they are asked for more")
@@ -97,8 +98,9 @@ func TestSeeds(t *testing.T) {
 	dir, start, told := place(t), time.Now(), time.Now()
 	var sum Counts
 	steps, n, failed := 0, uint64(0), 0
-	for ; *seeds == 0 && time.Since(start) < *budget || n < *seeds; n++ {
-		r := Run(t, PlanOf(*first+n), dir)
+	for i := uint64(0); *seeds == 0 && time.Since(start) < *budget || i < *seeds; i += *stride {
+		n++
+		r := Run(t, PlanOf(*first+i), dir)
 		steps += r.Steps
 		sum.Add(r.Counts)
 		if r.Err != nil {
@@ -107,20 +109,21 @@ func TestSeeds(t *testing.T) {
 		}
 		if *seeds > 0 && time.Since(told) > 10*time.Second {
 			told = time.Now()
-			fmt.Printf("seed %d: %d schedules, %d failed, %.1f a second\n", *first+n, n+1, failed, float64(n+1)/time.Since(start).Seconds())
+			fmt.Printf("seed %d: %d schedules, %d failed, %.1f a second\n", r.Plan.Seed, n, failed, float64(n)/time.Since(start).Seconds())
 		}
 	}
-	fmt.Printf("seeds %d to %d: %d failed, %d steps, %.1f a second, %+v\n", *first, *first+n-1, failed, steps, float64(n)/time.Since(start).Seconds(), sum)
+	fmt.Printf("%d seeds from %d on: %d failed, %d steps, %.1f a second, %+v\n", n, *first, failed, steps, float64(n)/time.Since(start).Seconds(), sum)
 }
 
 // spread runs the seeds in several processes: the randomness that the nodes draw is one of
 // a process.
 func spread(t *testing.T) {
 	share := (*seeds + *procs - 1) / *procs
+	share += (*stride - share%*stride) % *stride
 	var running []*exec.Cmd
 	for i := range *procs {
 		c := exec.Command(os.Args[0], "-test.run", "TestSeeds$", "-test.timeout", "0",
-			"-sim.first", fmt.Sprint(*first+i*share), "-sim.seeds", fmt.Sprint(share))
+			"-sim.first", fmt.Sprint(*first+i*share), "-sim.seeds", fmt.Sprint(share), "-sim.stride", fmt.Sprint(*stride))
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
 		require.NoError(t, c.Start())
 		running = append(running, c)

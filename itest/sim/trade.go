@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
-	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/routing"
 )
 
@@ -68,7 +66,7 @@ func (d *deal) proceed() {
 // finish lets go of what is held, and tries again what failed.
 func (d *deal) finish(from, to *life) {
 	if d.Hold > 0 && d.of() == d && !d.released && to != nil {
-		if inv, err := to.node.Invoice(d.invoice.Hash); err == nil && inv.State == invoice.Accepted {
+		if to.invoice(d.invoice.Hash) == invoice.Accepted {
 			d.ask("let go", to, d.letGo)
 			return
 		}
@@ -148,18 +146,11 @@ func (d *deal) state() routing.Status {
 	if inv == nil {
 		return 0
 	}
-	p, err := l.node.Payment(inv.Hash)
-	if errors.Is(err, node.ErrUnknownPayment) {
-		if d.asked == l {
-			return routing.InFlight // it is about to begin
-		}
-		return 0
+	status := l.payment(inv.Hash)
+	if status == 0 && d.asked == l {
+		return routing.InFlight // it is about to begin
 	}
-	if err != nil {
-		d.w.fail("%s: %v", l.home.name, err)
-		return 0
-	}
-	return p.Payment.Status
+	return status
 }
 
 // over: nothing more comes of it by itself.

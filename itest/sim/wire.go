@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"hash/fnv"
+	"hash/crc32"
 	"net"
 	"slices"
 	"time"
@@ -182,11 +182,7 @@ func (c *conn) Send(_ peer.Priority, msgs ...lnwire.Message) bool {
 	return true
 }
 
-func sum(b []byte) uint64 {
-	h := fnv.New64a()
-	h.Write(b)
-	return h.Sum64()
-}
+func sum(b []byte) uint64 { return uint64(crc32.ChecksumIEEE(b)) }
 
 // deliver hands a message to the node, and sometimes those behind it as well.
 func (c *conn) deliver(b []byte) {
