@@ -2,6 +2,7 @@ package node
 
 import (
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/gossip"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/routing"
@@ -103,8 +104,19 @@ func (n *Node) locals(out []routing.Local, f *flights) []routing.Local {
 		}
 		if p, ok := n.gossip.theirPolicy(l.ChanNum); ok {
 			local.Inbound = p.Inbound
+			local.Back = back(l, &p)
 		}
 		out = append(out, local)
 	}
 	return out
+}
+
+// back is a channel of ours as the last hop of a payment to ourselves.
+func back(l *channel.LinkState, p *gossip.Policy) routing.Back {
+	if !l.Up {
+		return routing.Back{}
+	}
+	asked := graphPolicy(*p)
+	asked.Max = min(asked.Max, l.Receivable)
+	return routing.Back{SCID: l.Hint(), Policy: asked}
 }

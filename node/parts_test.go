@@ -86,6 +86,16 @@ func TestPartsOnRealNodes(t *testing.T) {
 	require.Equal(t, routing.ReasonInsufficientBalance, p.Payment.Reason)
 	require.Empty(t, p.Attempts)
 
+	// To ourselves: out over one channel and back over the other, for bob's fee.
+	p = alice.payParts(invoiceOf(alice, 1_000_000), 100_000)
+	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
+	require.NotZero(t, p.Payment.Fee)
+	for i := range p.Attempts {
+		hops := p.Attempts[i].Route.Hops
+		require.Equal(t, alice.ID(), hops[len(hops)-1].Node)
+		require.NotEqual(t, hops[0].SCID, hops[len(hops)-1].SCID)
+	}
+
 	alice.open(bob, 200_000, 0)
 	held(t, alice, bob)
 	alice.connect(carol)

@@ -81,6 +81,13 @@ type Local struct {
 	Sendable lnwire.MilliSat
 	Min      lnwire.MilliSat // the smallest HTLC that the peer takes
 	Inbound  Inbound         // what the peer asks for what comes to it over the channel
+	Back     Back            // of payments to ourselves
+}
+
+// Back is a channel of ours as a last hop.
+type Back struct {
+	SCID   lnwire.ShortChannelID // by which the peer knows the channel; 0: nothing can come over it
+	Policy Policy                // of the peer; Max is at most what the channel can bring
 }
 
 // Env is the world as a step of a payment sees it. The payment does not keep it.

@@ -121,20 +121,30 @@ type Finder struct {
 	here    []special // those of the node that is settled
 	known   toNode    // what was learned of those who send to it
 	ahead   *Potentials
+	last    *Local // over which a payment to ourselves is to come back; nil for others
 	// unlikely: a way was left out since it is not likely enough.
 	unlikely bool
 }
 
 // Find looks for the cheapest and likeliest route. The error is a *NoRoute.
 func (f *Finder) Find(s *Snapshot, q *Query) (Route, error) {
+	if q.Ours && q.Source == q.Target {
+		return f.around(s, q)
+	}
+	r, _, err := f.find(s, q)
+	return r, err
+}
+
+// find gives a route and what it costs.
+func (f *Finder) find(s *Snapshot, q *Query) (Route, float64, error) {
 	if err := f.begin(s, q); err != nil {
-		return Route{}, err
+		return Route{}, 0, err
 	}
 	defer func() { f.t, f.q, f.p, f.known, f.ahead = nil, nil, nil, nil, nil }()
 	if !f.search() && !f.plainly() {
-		return Route{}, &NoRoute{Reason: ReasonNoRoute, Unlikely: f.unlikely, Why: f.why()}
+		return Route{}, 0, &NoRoute{Reason: ReasonNoRoute, Unlikely: f.unlikely, Why: f.why()}
 	}
-	return f.trace(), nil
+	return f.trace(), f.at(f.source).cost, nil
 }
 
 func (f *Finder) why() string {
@@ -155,7 +165,7 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 	if f.p == nil {
 		f.p = &DefaultParams
 	}
-	if q.Source == q.Target {
+	if q.Source == q.Target && !q.Ours {
 		return noRoute("payer and recipient are the same node")
 	}
 	f.maxCLTV = min(q.CLTV, math.MaxUint32/2)
@@ -172,7 +182,10 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 	f.bound, f.risk, f.unlikely, f.ahead = math.Inf(1), float64(f.p.RiskPPB)/1e9, false, nil
 	f.attempt = (float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6) * preference(q.TimePref)
 	f.reset()
-	f.source, f.target = f.index(q.Source), f.index(q.Target)
+	f.source = f.index(q.Source)
+	if f.target = f.index(q.Target); f.target == f.source {
+		f.target = f.outsider(q.Target) // what pays and what is paid are two nodes of the search
+	}
 	if q.Features == nil && f.bars(f.target) {
 		return noRoute("the recipient requires a feature that this node does not know")
 	}
@@ -247,6 +260,10 @@ func (f *Finder) index(id lnwire.PubKey) uint32 {
 	if i := slices.Index(f.outside, id); i >= 0 {
 		return uint32(f.t.nodes.n + i)
 	}
+	return f.outsider(id)
+}
+
+func (f *Finder) outsider(id lnwire.PubKey) uint32 {
 	f.outside = append(f.outside, id)
 	f.spots, f.labels = append(f.spots, spot{}), append(f.labels, label{})
 	return uint32(f.t.nodes.n + len(f.outside) - 1)
@@ -291,6 +308,10 @@ func (f *Finder) mark() {
 	}
 	for _, l := range f.q.Busy {
 		f.onChannel(l.Direction, special{load: l.Amount})
+	}
+	if f.last != nil {
+		f.back()
+		return
 	}
 	for _, hint := range f.q.Hints {
 		f.hint(hint)

@@ -43,7 +43,7 @@ func (s *Service) begin(req *routerrpc.SendPaymentRequest) (b routing.Begin, err
 	if err != nil {
 		return b, err
 	}
-	if b.Terms.Payee == s.node.ID() {
+	if b.Terms.Payee == s.node.ID() && !req.AllowSelfPayment {
 		return b, errors.New("self-payments not allowed")
 	}
 	if len(b.Terms.Blinded) > 0 {
@@ -84,11 +84,8 @@ func checkKeysend(t *routing.Terms) error {
 
 // unsupported names what cannot be asked for.
 func unsupported(req *routerrpc.SendPaymentRequest) error {
-	switch {
-	case req.Amp:
+	if req.Amp {
 		return translate.Invalid("amp", "atomic multi-path payments are not supported")
-	case req.AllowSelfPayment:
-		return translate.Invalid("allow_self_payment", "payments to ourselves are not supported")
 	}
 	return nil
 }
