@@ -78,6 +78,11 @@ type Funded struct {
 	Tx     *wire.MsgTx
 	Output uint32 // the index of the funding output
 	With   []Rider
+	// Extern: somebody else publishes it. It may be without witnesses; its txid is final.
+	Extern bool
+	// Batch is how many channels it funds, if it is to wait for all of them
+	// (FundingTx.Batch). Its coins are not ours to free.
+	Batch uint32
 }
 
 // Accepted are our terms as fundee.

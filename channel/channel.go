@@ -95,7 +95,7 @@ type wish struct {
 
 // dirty says which rows this step has changed.
 type dirty struct {
-	terms, core, policy, local, secrets bool
+	terms, core, policy, local, secrets, fundings bool
 }
 
 // New makes a machine for a channel that does not exist yet. Its first event is
@@ -174,6 +174,12 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.policy, c.dirty.policy, c.stale = ev.Policy, true, true
 	case CloseAsked:
 		c.closeAsked(ev)
+	case FundingFreed:
+		c.fundingFreed()
+	case FundingDropped:
+		c.fundingDropped(ev.Text)
+	case Abandoned:
+		c.abandoned()
 	case QuiesceAsked:
 		c.quiesceAsked()
 	case Answered:
@@ -207,6 +213,8 @@ func (c *Channel) seal() {
 	if d.terms {
 		terms := *c.terms
 		delta.Terms = &terms
+	}
+	if d.terms || d.fundings {
 		delta.Fundings = append(delta.Fundings, c.fundings...)
 	}
 	if d.core {

@@ -49,7 +49,7 @@ func (c *Channel) giveUp(text string) {
 		c.fx.Delta.Forget = true
 	}
 	for _, f := range c.fundings {
-		if f.Ours {
+		if f.Ours && f.Batch == 0 {
 			c.fx.Unfund = f.Tx
 		}
 	}

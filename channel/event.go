@@ -35,8 +35,11 @@ type OpenAsked struct {
 	Alias          lnwire.ShortChannelID // given to the peer in channel_ready; 0: none
 	Features       lnwire.Features       // negotiated on this connection
 	Memo           string                // the operator's note
-	At             lnwire.BlockRef       // the tip
-	Now            time.Time
+	MaxDelay       uint16                // the peer may ask for no longer to_self_delay of ours; 0: what the protocol allows
+	// Slow: a person answers AskFund, who may take as long as the peer waits.
+	Slow bool
+	At   lnwire.BlockRef // the tip
+	Now  time.Time
 }
 
 // RestoreAsked makes a new machine the shell of a channel of which only a static backup
@@ -188,6 +191,20 @@ type CloseAsked struct {
 	MaxFeeRate lnwire.SatPerKW
 }
 
+// FundingFreed lets a funding go that has waited for the other channels of its batch
+// (FundingTx.Batch): all of them are signed and durable.
+type FundingFreed struct{}
+
+// FundingDropped says that a funding which waited for its batch will never be published:
+// the channel is forgotten. One that was freed, or that is none of a batch, stays as it
+// is.
+type FundingDropped struct {
+	Text string // for the peer and the operator
+}
+
+// Abandoned forgets the channel at once, whatever is in it.
+type Abandoned struct{}
+
 // QuiesceAsked asks for quiescence: both sides stop sending updates until the connection
 // ends. It ends in NoticeQuiescent or NoticeQuiesceRefused.
 type QuiesceAsked struct{}
@@ -208,27 +225,30 @@ type Loaded struct {
 // process is derived again.
 type Resumed struct{}
 
-func (OpenAsked) isEvent()    {}
-func (RestoreAsked) isEvent() {}
-func (Supplanted) isEvent()   {}
-func (Received) isEvent()     {}
-func (Connected) isEvent()    {}
-func (Disconnected) isEvent() {}
-func (AddHTLC) isEvent()      {}
-func (Resolve) isEvent()      {}
-func (Flush) isEvent()        {}
-func (Tick) isEvent()         {}
-func (Block) isEvent()        {}
-func (Confirmed) isEvent()    {}
-func (Unconfirmed) isEvent()  {}
-func (Spent) isEvent()        {}
-func (PreimageSeen) isEvent() {}
-func (Unmined) isEvent()      {}
-func (ChainLost) isEvent()    {}
-func (FeeRate) isEvent()      {}
-func (PolicySet) isEvent()    {}
-func (CloseAsked) isEvent()   {}
-func (QuiesceAsked) isEvent() {}
-func (Answered) isEvent()     {}
-func (Loaded) isEvent()       {}
-func (Resumed) isEvent()      {}
+func (OpenAsked) isEvent()      {}
+func (RestoreAsked) isEvent()   {}
+func (Supplanted) isEvent()     {}
+func (Received) isEvent()       {}
+func (Connected) isEvent()      {}
+func (Disconnected) isEvent()   {}
+func (AddHTLC) isEvent()        {}
+func (Resolve) isEvent()        {}
+func (Flush) isEvent()          {}
+func (Tick) isEvent()           {}
+func (Block) isEvent()          {}
+func (Confirmed) isEvent()      {}
+func (Unconfirmed) isEvent()    {}
+func (Spent) isEvent()          {}
+func (PreimageSeen) isEvent()   {}
+func (Unmined) isEvent()        {}
+func (ChainLost) isEvent()      {}
+func (FeeRate) isEvent()        {}
+func (PolicySet) isEvent()      {}
+func (CloseAsked) isEvent()     {}
+func (FundingFreed) isEvent()   {}
+func (FundingDropped) isEvent() {}
+func (Abandoned) isEvent()      {}
+func (QuiesceAsked) isEvent()   {}
+func (Answered) isEvent()       {}
+func (Loaded) isEvent()         {}
+func (Resumed) isEvent()        {}

@@ -124,6 +124,7 @@ type Info struct {
 	Spendable, Receivable    lnwire.MilliSat
 	HTLCs                    []htlc.HTLC // every one in the table, incoming first
 	FundingTx                *wire.MsgTx // when known
+	Extern                   bool        // our channel, and somebody else publishes its funding
 	Closed                   *ClosedRow
 	Ends                     []EndOutput    // of a commitment in the chain: what is or could become ours
 	Anchor                   *wire.OutPoint // ours of the commitment that waits to be mined; nil: none

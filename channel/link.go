@@ -77,6 +77,7 @@ func (c *Channel) Info() Info {
 	c.each(func(e *entry) { i.HTLCs = append(i.HTLCs, e.HTLC) })
 	for _, f := range c.fundings {
 		i.FundingTx = f.Tx
+		i.Extern = c.terms.Funder && !f.Ours && !c.terms.Restored
 	}
 	for j := range c.end.outputs {
 		i.Ends = append(i.Ends, endOutput(&c.end.outputs[j]))

@@ -107,13 +107,14 @@ func (c *Channel) resumed() {
 	}
 }
 
-// publishFunding publishes our funding transaction as long as it is not in the chain.
+// publishFunding publishes our funding transaction as long as it is not in the chain,
+// unless it waits for others.
 func (c *Channel) publishFunding() {
 	if c.core.Confirmed != nil || c.local == nil {
 		return
 	}
 	for _, f := range c.fundings {
-		if f.Ours {
+		if f.Ours && f.Batch == 0 {
 			c.fx.Publish = append(c.fx.Publish, f.Tx)
 		}
 	}

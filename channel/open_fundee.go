@@ -94,7 +94,7 @@ func (c *Channel) fundingCreated(m *lnwire.FundingCreated) {
 		return
 	}
 	o.created, o.step = m, askedUnique
-	c.fundAt(wire.OutPoint{Hash: m.FundingTxid, Index: uint32(m.FundingOutput)}, nil)
+	c.fundAt(FundingTx{OutPoint: wire.OutPoint{Hash: m.FundingTxid, Index: uint32(m.FundingOutput)}})
 	c.fx.Ask = append(c.fx.Ask, Ask{ID: askOutPoint, Question: AskOutPoint{OutPoint: c.core.Funding}})
 }
 
@@ -131,7 +131,7 @@ func (c *Channel) answered(ev Answered) {
 	case Funded:
 		if step == askedFund && ev.ID == askFund {
 			c.funded(a)
-		} else if a.Tx != nil && c.core.Funding.Hash != a.Tx.TxHash() {
+		} else if a.Tx != nil && !a.Extern && a.Batch == 0 && c.core.Funding.Hash != a.Tx.TxHash() {
 			c.fx.Unfund = a.Tx // too late
 		}
 	case Accepted:

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -59,7 +60,7 @@ func (c *Channel) openingFrom() {
 func (c *Channel) openingTick() {
 	o := c.opening
 	switch {
-	case o == nil || o.step == openIdle:
+	case o == nil || o.step == openIdle || o.step == askedFund && o.asked.Slow:
 	case o.until == 0:
 		c.openingFrom()
 	case c.mono >= o.until:
@@ -157,6 +158,9 @@ func (c *Channel) checkAccept(m *lnwire.AcceptChannel, theirs *Side) string {
 	if m.MinimumDepth > 144 {
 		return "minimum_depth is above 144"
 	}
+	if a.MaxDelay > 0 && theirs.ToSelfDelay > a.MaxDelay {
+		return fmt.Sprintf("to_self_delay of %d is above %d", theirs.ToSelfDelay, a.MaxDelay)
+	}
 	if why := theirs.check(a.Capacity); why != "" {
 		return why
 	}
@@ -196,14 +200,18 @@ func (c *Channel) funded(f Funded) {
 		return
 	}
 	o.funded, o.step = f, owesCreated
-	c.fundAt(wire.OutPoint{Hash: f.Tx.TxHash(), Index: f.Output}, f.Tx)
+	if o.asked.Slow {
+		c.openingFrom()
+	}
+	op := wire.OutPoint{Hash: f.Tx.TxHash(), Index: f.Output}
+	c.fundAt(FundingTx{OutPoint: op, Tx: f.Tx, Ours: !f.Extern, Batch: f.Batch})
 	c.signCreated()
 }
 
 // fundAt notes where the funding will be.
-func (c *Channel) fundAt(op wire.OutPoint, tx *wire.MsgTx) {
-	c.core.Funding, c.core.ChannelID = op, lnwire.ChannelIDFrom(op)
-	c.fundings = []FundingTx{{OutPoint: op, Tx: tx, Ours: tx != nil}}
+func (c *Channel) fundAt(f FundingTx) {
+	c.core.Funding, c.core.ChannelID = f.OutPoint, lnwire.ChannelIDFrom(f.OutPoint)
+	c.fundings = []FundingTx{f}
 }
 
 // signCreated signs the peer's first commitment, once the signer is there.
@@ -277,7 +285,7 @@ func (c *Channel) backedUp() {
 	} else {
 		c.signedBoth(c.opening.sig)
 		// B2.funding.3: not before the peer's signature.
-		c.fx.Publish = append(c.fx.Publish, c.fundings[0].Tx)
+		c.publishFunding()
 		c.ready()
 	}
 	if c.opening == nil {

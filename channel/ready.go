@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
-	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
@@ -58,18 +57,8 @@ func (c *Channel) wrongFunding() {
 	c.unfunded(text)
 }
 
-// unfunded forgets a channel whose funding never came to be. What was carried onwards
-// over it went nowhere.
-func (c *Channel) unfunded(reason string) {
-	for _, e := range c.out {
-		c.outcome(e, htlc.Resolution{Kind: htlc.TimedOut})
-	}
-	row := c.summary(ClosedUnfunded)
-	row.At, row.Reason = c.core.Tip, reason
-	c.fx.Delta.Events = append(c.fx.Delta.Events, NoticeClosed)
-	c.tell(NoticeClosed, reason)
-	c.forget(row)
-}
+// unfunded forgets a channel whose funding never came to be.
+func (c *Channel) unfunded(reason string) { c.gone(ClosedUnfunded, reason) }
 
 // unconfirmed: a block with the funding, or with its spend, left the chain.
 func (c *Channel) unconfirmed(ev Unconfirmed) {
@@ -159,7 +148,7 @@ func (c *Channel) readyDepth() uint32 {
 
 // ready sends our channel_ready once the funding is deep enough (B2.ready.2).
 func (c *Channel) ready() {
-	if c.core.Phase != AwaitReady || c.core.SentReady || !c.conn.synced || c.conn.broken || c.depth() < c.readyDepth() {
+	if c.core.Phase != AwaitReady || c.core.SentReady || c.waits() || !c.conn.synced || c.conn.broken || c.depth() < c.readyDepth() {
 		return
 	}
 	c.core.SentReady = true

@@ -33,7 +33,7 @@ func TestFakeFunding(t *testing.T) {
 		fake := tx.Copy()
 		spoil(fake)
 		w.a.ch.opening.step = owesCreated
-		w.a.ch.fundAt(wire.OutPoint{Hash: fake.TxHash(), Index: 1}, tx)
+		w.a.ch.fundAt(FundingTx{OutPoint: wire.OutPoint{Hash: fake.TxHash(), Index: 1}, Tx: tx, Ours: true})
 		w.a.take(w.a.ch.Step(Flush{}))
 		w.settle()
 		require.Equal(t, AwaitReady, w.b.ch.Phase())

@@ -14,7 +14,7 @@ func (c *Channel) restore(ev RestoreAsked) {
 	t.ChanNum, t.Peer, t.Restored, t.OpenedAt = c.num, c.peer, true, ev.Now
 	t.OpenedTip = lnwire.BlockRef{Height: ev.From}
 	c.terms, c.dirty.terms, c.opening, c.now = &t, true, nil, ev.Now
-	c.fundAt(ev.Funding, nil)
+	c.fundAt(FundingTx{OutPoint: ev.Funding})
 	c.core.SCID, c.core.DataLost = ev.SCID, true
 	c.core.Reason = "restored from a backup: only the peer can close it"
 	c.core.ErrorText = "our state is lost: please close the channel"

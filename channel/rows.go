@@ -205,7 +205,10 @@ const (
 type FundingTx struct {
 	OutPoint wire.OutPoint
 	Tx       *wire.MsgTx
-	Ours     bool // made by our wallet: published again until it confirms
+	Ours     bool // ours to publish, again and again until it confirms
+	// Batch is how many channels the transaction funds, while it waits until all of them
+	// are signed: it is not to be published before FundingFreed. 0: nothing is waited for.
+	Batch uint32
 }
 
 // LocalCommit are the peer's signatures for our commitment Core.LocalN. What it
@@ -281,6 +284,8 @@ const (
 	ClosedBreach
 	// ClosedUnfunded: the funding never confirmed, or was never published.
 	ClosedUnfunded
+	// ClosedAbandoned: the operator gave up whatever was in it.
+	ClosedAbandoned
 )
 
 // ClosedRow is the summary that stays for ever.

@@ -50,6 +50,7 @@ type node struct {
 	trusts   bool // channels without confirmations are accepted
 	declines bool
 	holds    bool // does not answer AskBackup
+	slow     bool // does not answer AskFund
 	asked    Ask  // that is held
 	drop     bool // the machine wants to disconnect
 
@@ -202,6 +203,10 @@ func (n *node) answer(q Ask) {
 	var a Answer
 	switch q := q.Question.(type) {
 	case AskFund:
+		if n.slow {
+			n.asked = Ask{ID: askFund, Question: q}
+			return
+		}
 		tx := wire.NewMsgTx(2)
 		tx.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Hash: chainhash.Hash{7}}})
 		tx.AddTxOut(&wire.TxOut{Value: 5000, PkScript: []byte{0, 20, 19: 0, 21: 1}})

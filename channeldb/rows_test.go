@@ -227,6 +227,10 @@ var rowCases = []rowCase{
 	rowOf("attempt-holds", func(a *routing.Attempt) {
 		*a = routing.Attempt{ID: 7, Status: routing.Succeeded, Holds: []time.Duration{2 * time.Second, 0, math.MaxUint32 * holdUnit}}
 	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
+	// One that waits for the others of its batch.
+	rowOf("channel-funding-batch", func(v *channel.FundingTx) { v.Ours, v.Batch = true, 3 }, func(o *ops, v *channel.FundingTx) {
+		o.channel(&channel.Delta{Fundings: []channel.FundingTx{*v}})
+	}, func(key, row []byte) (channel.FundingTx, error) { return decodeFunding(outPointOf(key[9:]), row) }),
 }
 
 // asRead gives an attempt the form in which it is read.

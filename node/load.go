@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
@@ -33,6 +35,7 @@ func (n *Node) loadChannels() error {
 		n.channels.name(e, rows.Terms.TempID)
 		n.channels.name(e, rows.Core.ChannelID)
 		n.channels.fund(e, rows.Core.Funding)
+		n.restored.rememberBatch(num, &rows)
 		for _, h := range rows.HTLCs {
 			if h.Ref.Dir == htlc.Outgoing && !h.State.Gone() && !h.Told {
 				live = append(live, forward.Live{Ref: h.Ref, Origin: h.Origin, Amount: h.Amount})
@@ -55,7 +58,7 @@ func (n *Node) loadChannels() error {
 		return o.Origin.Kind == htlc.FromForward && n.nobody(o.Origin.Ref)
 	})
 	answers = slices.DeleteFunc(answers, func(a invoice.Answer) bool { return n.nobody(a.Ref) })
-	n.restored = restored{live: live, outcomes: outcomes, answers: answers}
+	n.restored.live, n.restored.outcomes, n.restored.answers = live, outcomes, answers
 	n.board.sw.Step(n.now(), forward.Restarted{Height: n.tip().Height, Live: live, Outbox: outcomes, Tags: tags})
 	n.board.sw.Step(n.now(), forward.Chain{}) // out of sight until the node has caught up
 	return n.freeLeases()
@@ -102,6 +105,7 @@ func (n *Node) resume() error {
 	for _, a := range n.restored.answers {
 		n.answerTo(nil, channel.Resolve{Ref: a.Ref, Resolution: a.Resolution})
 	}
+	n.resumeBatches()
 	n.restored = restored{}
 	n.purse.mu.Lock()
 	n.purse.queue(n.purse.wallet.Resumed(), nil)
@@ -114,4 +118,5 @@ type restored struct {
 	live     []forward.Live
 	outcomes []htlc.Outcome
 	answers  []invoice.Answer
+	batches  map[chainhash.Hash]*keptBack // fundings of ours, by txid
 }

@@ -67,6 +67,9 @@ type Config struct {
 	Birthday      time.Time     // of the seed; the wallet's coins are looked for from there on. Zero: in the whole chain
 	Window        uint32        // addresses looked for beyond the last used one; 0: the wallet's default
 
+	// AcceptorPatience is how long a channel acceptor may think; 0: 15 s.
+	AcceptorPatience time.Duration
+
 	RejectForwards bool
 	// RequireInterceptor forwards nothing without an interceptor.
 	RequireInterceptor bool
@@ -146,6 +149,7 @@ type Node struct {
 	storage    storage
 	backups    *backups
 	customs    customs
+	acceptors  acceptors
 
 	interceptor interceptor
 
@@ -207,6 +211,7 @@ func New(cfg Config) (*Node, error) {
 	n.messages = newMessenger(n)
 	n.purse = newPurse(n)
 	n.opens.waits = map[uint64]*opening{}
+	n.opens.shims.byID = map[lnwire.ChannelID]*shim{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}
 	n.chain = chain.NewDriver(cfg.Backend, n.logs.chain, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})
 	n.board.alarm = n.newAlarm(func() { n.toSwitch(nil, forward.Tick{}) })

@@ -41,13 +41,20 @@ type OpenRequest struct {
 	MaxHTLCs  uint16
 	FeeBase   *uint32 // msat, of the forwarding policy
 	FeePPM    *uint32
+	MaxDelay  uint16           // the longest to_self_delay of ours that the peer may ask for; 0: what the node takes
+	TempID    lnwire.ChannelID // temporary_channel_id; zero: a random one
+	Shim      *Shim            // the funding comes from elsewhere; then TempID is set
+
+	batch *batch // that it belongs to
+	place int    // in the batch
 }
 
 // OpenUpdate is a step of an opening: pending, then open, or an error, which is
 // always the last.
 type OpenUpdate struct {
-	Pending bool // the funding transaction is on its way
-	Open    bool // the channel can be used
+	Fund    *FundAsked // the peer has accepted: the funding has to come from elsewhere
+	Pending bool       // the funding transaction is on its way
+	Open    bool       // the channel can be used
 	Funding wire.OutPoint
 	Err     error
 }
@@ -56,11 +63,13 @@ type OpenUpdate struct {
 type opens struct {
 	mu    sync.Mutex
 	waits map[uint64]*opening
+	shims shims
 }
 
 type opening struct {
 	req     OpenRequest
 	updates chan OpenUpdate
+	shim    *shim // nil: the wallet funds it
 }
 
 // OpenChannel asks a connected peer for a channel. The updates end with Open or Err;
@@ -89,6 +98,9 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	if err != nil {
 		return nil, err
 	}
+	if n.channels.key(req.Peer, ev.TempID) != nil {
+		return nil, fmt.Errorf("pending channel ID %x is in use", ev.TempID[:])
+	}
 	e, err := n.newChannel(req.Peer)
 	if err != nil {
 		return nil, err
@@ -101,6 +113,16 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	}
 	e.anchors.Store(ev.Format == commitment.Anchors) // counts for the reserve from here on (V-39)
 	o := &opening{req: req, updates: make(chan OpenUpdate, 4)}
+	if req.Shim != nil {
+		if o.shim, err = n.newShim(&req, e); err != nil {
+			n.channels.drop(e)
+			return nil, err
+		}
+	}
+	if req.batch != nil && !req.batch.joined(req.place, e.num) {
+		n.channels.drop(e)
+		return nil, req.batch.err
+	}
 	n.opens.mu.Lock()
 	n.opens.waits[e.num] = o
 	n.opens.mu.Unlock()
@@ -139,9 +161,12 @@ func (n *Node) checkOpen(req *OpenRequest, features lnwire.Features) error {
 // openAsked works out what we say in open_channel.
 func (n *Node) openAsked(req *OpenRequest, features lnwire.Features) (*channel.OpenAsked, error) {
 	format := n.openFormat(req, features)
-	rate, err := n.feeRate(req.FeeRate, req.Target)
-	if err != nil {
-		return nil, err
+	rate := lnwire.FeeFloor // unless the wallet pays, it is not ours to choose
+	if req.Shim == nil {
+		var err error
+		if rate, err = n.feeRate(req.FeeRate, req.Target); err != nil {
+			return nil, err
+		}
 	}
 	commit, err := n.commitRate(format)
 	if err != nil {
@@ -152,10 +177,12 @@ func (n *Node) openAsked(req *OpenRequest, features lnwire.Features) (*channel.O
 		// As CLN does: a channel that is not announced keeps its place in the chain to itself.
 		ScidAlias: req.Private && features.HasEither(lnwire.ScidAliasOptional), ZeroConf: req.ZeroConf,
 		Private: req.Private, MinDepth: n.confs(req.Capacity), Features: features, Memo: req.Memo,
-		At: n.tip(), Now: n.now(),
+		At: n.tip(), Now: n.now(), Slow: req.Shim != nil, MaxDelay: req.MaxDelay, TempID: req.TempID,
 		Ours: n.ourSide(req.Capacity),
 	}
-	rand.Read(ev.TempID[:])
+	if ev.TempID.IsZero() {
+		rand.Read(ev.TempID[:])
+	}
 	override(&ev.Ours.ToSelfDelay, req.ToDelay)
 	override(&ev.Ours.Reserve, req.Reserve)
 	override(&ev.Ours.HTLCMinimum, req.MinHTLC)
@@ -291,18 +318,29 @@ const maxStrangers = 50
 // ask answers what a channel wants to know.
 func (n *Node) ask(e *entry, ask channel.Ask) {
 	n.spawn(func() {
-		e.runner.Inbox.Put(turn.Item{Event: channel.Answered{ID: ask.ID, Answer: n.answer(e, ask.Question)}})
+		if a := n.answer(e, ask); a != nil {
+			e.runner.Inbox.Put(turn.Item{Event: channel.Answered{ID: ask.ID, Answer: a}})
+		}
 	})
 }
 
-func (n *Node) answer(e *entry, q channel.Question) channel.Answer {
-	switch q := q.(type) {
+// answer is nil when somebody else answers later.
+func (n *Node) answer(e *entry, ask channel.Ask) channel.Answer {
+	switch q := ask.Question.(type) {
 	case channel.AskFund:
 		n.opens.mu.Lock()
 		o := n.opens.waits[e.num]
 		n.opens.mu.Unlock()
-		if o == nil {
+		switch {
+		case o == nil:
 			return channel.Declined{Text: "nobody waits for this channel any more"}
+		case o.shim != nil:
+			n.opens.shims.asked(o.shim, ask.ID, q)
+			n.opens.tell(e.num, OpenUpdate{Fund: &FundAsked{Script: q.Script, Amount: q.Amount}}, false)
+			return nil
+		case o.req.batch != nil:
+			o.req.batch.asked(e, ask.ID, q)
+			return nil
 		}
 		return n.purse.fund(e.num, q, &o.req)
 	case channel.AskAccept:
@@ -349,10 +387,10 @@ func (n *Node) accept(e *entry, q channel.AskAccept) channel.Answer {
 	if ours.Basepoints, err = n.ring.Basepoints(locs); err != nil {
 		return channel.Declined{Text: "internal error"}
 	}
-	return channel.Accepted{
+	return n.decided(&q, channel.Accepted{
 		Ours: ours, Keys: locs, MinDepth: n.confs(q.Open.FundingSat), Alias: n.aliasFor(e, q.Features),
 		ZeroConf: slices.Contains(p.Trusted, e.peer),
-	}
+	})
 }
 
 // openNotice tells whoever waits for an opening how it stands.
@@ -393,6 +431,12 @@ func (w *opens) tell(num uint64, u OpenUpdate, last bool) {
 	o := w.waits[num]
 	if o == nil {
 		return
+	}
+	if o.shim != nil && u.Fund == nil {
+		w.shims.over(o.shim, u.Err != nil)
+	}
+	if o.req.batch != nil {
+		o.req.batch.heard(num, u)
 	}
 	select {
 	case o.updates <- u:

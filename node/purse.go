@@ -1,9 +1,11 @@
 package node
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
@@ -25,12 +27,14 @@ type purse struct {
 	// held are leases for a funding that wait to be written with their channel's
 	// first rows. Whatever the wallet writes earlier takes them along.
 	held wallet.Delta
+	// labels are for transactions that are still to be published.
+	labels map[chainhash.Hash]string
 	// again is when urgent transactions are offered once more.
 	again *alarm
 }
 
 func newPurse(n *Node) *purse {
-	p := &purse{n: n}
+	p := &purse{n: n, labels: map[chainhash.Hash]string{}}
 	p.again = n.newAlarm(func() { n.spawn(p.urgent) })
 	return p
 }
@@ -179,6 +183,7 @@ func (p *purse) unfund(tx *wire.MsgTx) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	delete(p.labels, tx.TxHash())
 	p.queue(p.wallet.ReleaseIf(func(l wallet.LeaseRow) bool {
 		return l.Owner == wallet.LeasedByChannel && in[l.OutPoint]
 	}), nil)
@@ -190,7 +195,9 @@ func (p *purse) unfund(tx *wire.MsgTx) {
 func (p *purse) publish(tx *wire.MsgTx) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fx, err := p.wallet.Publish(wallet.Publication{Tx: tx, Label: "channel", Now: p.n.now()})
+	txid := tx.TxHash()
+	fx, err := p.wallet.Publish(wallet.Publication{Tx: tx, Label: cmp.Or(p.labels[txid], "channel"), Now: p.n.now()})
+	delete(p.labels, txid)
 	if err != nil {
 		p.n.logs.wallet.Debug("transaction is not published", "txid", tx.TxHash(), "err", err)
 		return

@@ -140,7 +140,7 @@ func TestRestoreFromFile(t *testing.T) {
 	require.Error(t, err)
 	e, err := bob.newChannel(ringOf(t, "mallory").Node().ID()) // who does not take its place
 	require.NoError(t, err)
-	require.IsType(t, channel.Declined{}, bob.answer(e, channel.AskOutPoint{OutPoint: funding}))
+	require.IsType(t, channel.Declined{}, bob.answer(e, channel.Ask{Question: channel.AskOutPoint{OutPoint: funding}}))
 	bob.channels.drop(e)
 
 	n, err := bob.RestoreBackup(t.Context(), saved, nil)
