@@ -41,6 +41,7 @@ type AskFund struct {
 // AskAccept asks whether the peer may open this channel, and on which terms.
 // Answer: Accepted or Declined.
 type AskAccept struct {
+	Peer     lnwire.PubKey
 	Open     *lnwire.OpenChannel
 	Kind     Kind
 	Features lnwire.Features // negotiated

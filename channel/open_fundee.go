@@ -29,7 +29,7 @@ func (c *Channel) openChannel(m *lnwire.OpenChannel, ev *Received) {
 	}
 	o.step = askedAccept
 	c.openingFrom()
-	c.fx.Ask = append(c.fx.Ask, Ask{ID: askAccept, Question: AskAccept{Open: m, Kind: o.kind, Features: o.feat}})
+	c.fx.Ask = append(c.fx.Ask, Ask{ID: askAccept, Question: AskAccept{Peer: c.peer, Open: m, Kind: o.kind, Features: o.feat}})
 }
 
 // checkOpen says what is wrong with an open_channel; "" when nothing is.

@@ -52,9 +52,10 @@ type OpenRequest struct {
 // OpenUpdate is a step of an opening: pending, then open, or an error, which is
 // always the last.
 type OpenUpdate struct {
-	Fund    *FundAsked // the peer has accepted: the funding has to come from elsewhere
-	Pending bool       // the funding transaction is on its way
-	Open    bool       // the channel can be used
+	TempID  lnwire.ChannelID // temporary_channel_id
+	Fund    *FundAsked       // the peer has accepted: the funding has to come from elsewhere
+	Pending bool             // the funding transaction is on its way
+	Open    bool             // the channel can be used
 	Funding wire.OutPoint
 	Err     error
 }
@@ -69,6 +70,7 @@ type opens struct {
 type opening struct {
 	req     OpenRequest
 	updates chan OpenUpdate
+	tempID  lnwire.ChannelID
 	shim    *shim // nil: the wallet funds it
 }
 
@@ -112,7 +114,7 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 		return nil, fmt.Errorf("open channel: %w", err)
 	}
 	e.anchors.Store(ev.Format == commitment.Anchors) // counts for the reserve from here on (V-39)
-	o := &opening{req: req, updates: make(chan OpenUpdate, 4)}
+	o := &opening{req: req, updates: make(chan OpenUpdate, 4), tempID: ev.TempID}
 	if req.Shim != nil {
 		if o.shim, err = n.newShim(&req, e); err != nil {
 			n.channels.drop(e)
@@ -438,6 +440,7 @@ func (w *opens) tell(num uint64, u OpenUpdate, last bool) {
 	if o.req.batch != nil {
 		o.req.batch.heard(num, u)
 	}
+	u.TempID = o.tempID
 	select {
 	case o.updates <- u:
 	default:

@@ -9,6 +9,7 @@
 //
 //	make proto
 //
-// The sub-packages are lnrpc (Lightning, State, WalletUnlocker), routerrpc, invoicesrpc, walletrpc, chainrpc and verrpc;
+// The sub-packages are lnrpc (Lightning, State, WalletUnlocker), routerrpc, invoicesrpc, walletrpc, signrpc, chainrpc and
+// verrpc;
 // fulgurrpc is what lnd has no place for. fulgur.swagger.json describes the REST side of all of them.
 package proto

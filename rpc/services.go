@@ -11,6 +11,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/proto/signrpc"
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 )
@@ -27,11 +28,13 @@ type service struct {
 var services = []service{
 	{desc: &lnrpc.State_ServiceDesc, rest: lnrpc.RegisterStateHandler},
 	{desc: &lnrpc.WalletUnlocker_ServiceDesc, rest: lnrpc.RegisterWalletUnlockerHandler},
-	{desc: &lnrpc.Lightning_ServiceDesc, rest: lnrpc.RegisterLightningHandler},
+	{desc: &lnrpc.Lightning_ServiceDesc, rest: lnrpc.RegisterLightningHandler, clientStreams: []string{"/v1/channels/acceptor"}},
 	{desc: &routerrpc.Router_ServiceDesc, rest: routerrpc.RegisterRouterHandler, clientStreams: []string{"/v2/router/htlcinterceptor"}},
 	{desc: &invoicesrpc.Invoices_ServiceDesc, rest: invoicesrpc.RegisterInvoicesHandler},
 	{desc: &walletrpc.WalletKit_ServiceDesc, rest: walletrpc.RegisterWalletKitHandler},
 	{desc: &chainrpc.ChainNotifier_ServiceDesc, rest: chainrpc.RegisterChainNotifierHandler},
+	{desc: &chainrpc.ChainKit_ServiceDesc, rest: chainrpc.RegisterChainKitHandler},
+	{desc: &signrpc.Signer_ServiceDesc, rest: signrpc.RegisterSignerHandler},
 	{desc: &verrpc.Versioner_ServiceDesc, rest: verrpc.RegisterVersionerHandler},
 	{desc: &fulgurrpc.Closing_ServiceDesc, rest: fulgurrpc.RegisterClosingHandler},
 }

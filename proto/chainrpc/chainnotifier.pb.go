@@ -78,6 +78,567 @@ func (x *BlockEpoch) GetHeight() uint32 {
 	return 0
 }
 
+// ConfRequest says what is waited for.
+type ConfRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes in the order of the wire; empty or zeros: any transaction that pays to the script.
+	Txid []byte `protobuf:"bytes,1,opt,name=txid,proto3" json:"txid,omitempty"`
+	// A script that the transaction pays.
+	Script []byte `protobuf:"bytes,2,opt,name=script,proto3" json:"script,omitempty"`
+	// How deep it has to be, at least 1 and at most 144.
+	NumConfs uint32 `protobuf:"varint,3,opt,name=num_confs,json=numConfs,proto3" json:"num_confs,omitempty"`
+	// It is in no block below this height: the chain is looked through from there on.
+	HeightHint uint32 `protobuf:"varint,4,opt,name=height_hint,json=heightHint,proto3" json:"height_hint,omitempty"`
+	// Deliver the block as well.
+	IncludeBlock  bool `protobuf:"varint,5,opt,name=include_block,json=includeBlock,proto3" json:"include_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfRequest) Reset() {
+	*x = ConfRequest{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfRequest) ProtoMessage() {}
+
+func (x *ConfRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfRequest.ProtoReflect.Descriptor instead.
+func (*ConfRequest) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ConfRequest) GetTxid() []byte {
+	if x != nil {
+		return x.Txid
+	}
+	return nil
+}
+
+func (x *ConfRequest) GetScript() []byte {
+	if x != nil {
+		return x.Script
+	}
+	return nil
+}
+
+func (x *ConfRequest) GetNumConfs() uint32 {
+	if x != nil {
+		return x.NumConfs
+	}
+	return 0
+}
+
+func (x *ConfRequest) GetHeightHint() uint32 {
+	if x != nil {
+		return x.HeightHint
+	}
+	return 0
+}
+
+func (x *ConfRequest) GetIncludeBlock() bool {
+	if x != nil {
+		return x.IncludeBlock
+	}
+	return false
+}
+
+// ConfDetails is a confirmed transaction.
+type ConfDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	RawTx []byte                 `protobuf:"bytes,1,opt,name=raw_tx,json=rawTx,proto3" json:"raw_tx,omitempty"`
+	// 32 bytes in the order of the wire.
+	BlockHash   []byte `protobuf:"bytes,2,opt,name=block_hash,json=blockHash,proto3" json:"block_hash,omitempty"`
+	BlockHeight uint32 `protobuf:"varint,3,opt,name=block_height,json=blockHeight,proto3" json:"block_height,omitempty"`
+	// Its place in the block.
+	TxIndex uint32 `protobuf:"varint,4,opt,name=tx_index,json=txIndex,proto3" json:"tx_index,omitempty"`
+	// With include_block.
+	RawBlock      []byte `protobuf:"bytes,5,opt,name=raw_block,json=rawBlock,proto3" json:"raw_block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfDetails) Reset() {
+	*x = ConfDetails{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfDetails) ProtoMessage() {}
+
+func (x *ConfDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfDetails.ProtoReflect.Descriptor instead.
+func (*ConfDetails) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ConfDetails) GetRawTx() []byte {
+	if x != nil {
+		return x.RawTx
+	}
+	return nil
+}
+
+func (x *ConfDetails) GetBlockHash() []byte {
+	if x != nil {
+		return x.BlockHash
+	}
+	return nil
+}
+
+func (x *ConfDetails) GetBlockHeight() uint32 {
+	if x != nil {
+		return x.BlockHeight
+	}
+	return 0
+}
+
+func (x *ConfDetails) GetTxIndex() uint32 {
+	if x != nil {
+		return x.TxIndex
+	}
+	return 0
+}
+
+func (x *ConfDetails) GetRawBlock() []byte {
+	if x != nil {
+		return x.RawBlock
+	}
+	return nil
+}
+
+// Reorg says that the block of the last event has left the chain.
+type Reorg struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reorg) Reset() {
+	*x = Reorg{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reorg) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reorg) ProtoMessage() {}
+
+func (x *Reorg) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reorg.ProtoReflect.Descriptor instead.
+func (*Reorg) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{3}
+}
+
+// ConfEvent is a confirmation, or its end.
+type ConfEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Event:
+	//
+	//	*ConfEvent_Conf
+	//	*ConfEvent_Reorg
+	Event         isConfEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfEvent) Reset() {
+	*x = ConfEvent{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfEvent) ProtoMessage() {}
+
+func (x *ConfEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfEvent.ProtoReflect.Descriptor instead.
+func (*ConfEvent) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ConfEvent) GetEvent() isConfEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *ConfEvent) GetConf() *ConfDetails {
+	if x != nil {
+		if x, ok := x.Event.(*ConfEvent_Conf); ok {
+			return x.Conf
+		}
+	}
+	return nil
+}
+
+func (x *ConfEvent) GetReorg() *Reorg {
+	if x != nil {
+		if x, ok := x.Event.(*ConfEvent_Reorg); ok {
+			return x.Reorg
+		}
+	}
+	return nil
+}
+
+type isConfEvent_Event interface {
+	isConfEvent_Event()
+}
+
+type ConfEvent_Conf struct {
+	Conf *ConfDetails `protobuf:"bytes,1,opt,name=conf,proto3,oneof"`
+}
+
+type ConfEvent_Reorg struct {
+	Reorg *Reorg `protobuf:"bytes,2,opt,name=reorg,proto3,oneof"`
+}
+
+func (*ConfEvent_Conf) isConfEvent_Event() {}
+
+func (*ConfEvent_Reorg) isConfEvent_Event() {}
+
+// Outpoint is an output of a transaction.
+type Outpoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes in the order of the wire.
+	Hash          []byte `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Index         uint32 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Outpoint) Reset() {
+	*x = Outpoint{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Outpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Outpoint) ProtoMessage() {}
+
+func (x *Outpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Outpoint.ProtoReflect.Descriptor instead.
+func (*Outpoint) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Outpoint) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *Outpoint) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// SpendRequest says what is waited for.
+type SpendRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Zeros or nothing: any output with the script.
+	Outpoint *Outpoint `protobuf:"bytes,1,opt,name=outpoint,proto3" json:"outpoint,omitempty"`
+	// That of the output.
+	Script []byte `protobuf:"bytes,2,opt,name=script,proto3" json:"script,omitempty"`
+	// It is not spent below this height: the chain is looked through from there on.
+	HeightHint    uint32 `protobuf:"varint,3,opt,name=height_hint,json=heightHint,proto3" json:"height_hint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpendRequest) Reset() {
+	*x = SpendRequest{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpendRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpendRequest) ProtoMessage() {}
+
+func (x *SpendRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpendRequest.ProtoReflect.Descriptor instead.
+func (*SpendRequest) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SpendRequest) GetOutpoint() *Outpoint {
+	if x != nil {
+		return x.Outpoint
+	}
+	return nil
+}
+
+func (x *SpendRequest) GetScript() []byte {
+	if x != nil {
+		return x.Script
+	}
+	return nil
+}
+
+func (x *SpendRequest) GetHeightHint() uint32 {
+	if x != nil {
+		return x.HeightHint
+	}
+	return 0
+}
+
+// SpendDetails is a spend in a block.
+type SpendDetails struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	SpendingOutpoint *Outpoint              `protobuf:"bytes,1,opt,name=spending_outpoint,json=spendingOutpoint,proto3" json:"spending_outpoint,omitempty"`
+	RawSpendingTx    []byte                 `protobuf:"bytes,2,opt,name=raw_spending_tx,json=rawSpendingTx,proto3" json:"raw_spending_tx,omitempty"`
+	// 32 bytes in the order of the wire.
+	SpendingTxHash     []byte `protobuf:"bytes,3,opt,name=spending_tx_hash,json=spendingTxHash,proto3" json:"spending_tx_hash,omitempty"`
+	SpendingInputIndex uint32 `protobuf:"varint,4,opt,name=spending_input_index,json=spendingInputIndex,proto3" json:"spending_input_index,omitempty"`
+	SpendingHeight     uint32 `protobuf:"varint,5,opt,name=spending_height,json=spendingHeight,proto3" json:"spending_height,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *SpendDetails) Reset() {
+	*x = SpendDetails{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpendDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpendDetails) ProtoMessage() {}
+
+func (x *SpendDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpendDetails.ProtoReflect.Descriptor instead.
+func (*SpendDetails) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SpendDetails) GetSpendingOutpoint() *Outpoint {
+	if x != nil {
+		return x.SpendingOutpoint
+	}
+	return nil
+}
+
+func (x *SpendDetails) GetRawSpendingTx() []byte {
+	if x != nil {
+		return x.RawSpendingTx
+	}
+	return nil
+}
+
+func (x *SpendDetails) GetSpendingTxHash() []byte {
+	if x != nil {
+		return x.SpendingTxHash
+	}
+	return nil
+}
+
+func (x *SpendDetails) GetSpendingInputIndex() uint32 {
+	if x != nil {
+		return x.SpendingInputIndex
+	}
+	return 0
+}
+
+func (x *SpendDetails) GetSpendingHeight() uint32 {
+	if x != nil {
+		return x.SpendingHeight
+	}
+	return 0
+}
+
+// SpendEvent is a spend, or its end.
+type SpendEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Event:
+	//
+	//	*SpendEvent_Spend
+	//	*SpendEvent_Reorg
+	Event         isSpendEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpendEvent) Reset() {
+	*x = SpendEvent{}
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpendEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpendEvent) ProtoMessage() {}
+
+func (x *SpendEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_chainrpc_chainnotifier_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpendEvent.ProtoReflect.Descriptor instead.
+func (*SpendEvent) Descriptor() ([]byte, []int) {
+	return file_chainrpc_chainnotifier_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SpendEvent) GetEvent() isSpendEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *SpendEvent) GetSpend() *SpendDetails {
+	if x != nil {
+		if x, ok := x.Event.(*SpendEvent_Spend); ok {
+			return x.Spend
+		}
+	}
+	return nil
+}
+
+func (x *SpendEvent) GetReorg() *Reorg {
+	if x != nil {
+		if x, ok := x.Event.(*SpendEvent_Reorg); ok {
+			return x.Reorg
+		}
+	}
+	return nil
+}
+
+type isSpendEvent_Event interface {
+	isSpendEvent_Event()
+}
+
+type SpendEvent_Spend struct {
+	Spend *SpendDetails `protobuf:"bytes,1,opt,name=spend,proto3,oneof"`
+}
+
+type SpendEvent_Reorg struct {
+	Reorg *Reorg `protobuf:"bytes,2,opt,name=reorg,proto3,oneof"`
+}
+
+func (*SpendEvent_Spend) isSpendEvent_Event() {}
+
+func (*SpendEvent_Reorg) isSpendEvent_Event() {}
+
 var File_chainrpc_chainnotifier_proto protoreflect.FileDescriptor
 
 const file_chainrpc_chainnotifier_proto_rawDesc = "" +
@@ -86,8 +647,48 @@ const file_chainrpc_chainnotifier_proto_rawDesc = "" +
 	"\n" +
 	"BlockEpoch\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x16\n" +
-	"\x06height\x18\x02 \x01(\rR\x06height2W\n" +
-	"\rChainNotifier\x12F\n" +
+	"\x06height\x18\x02 \x01(\rR\x06height\"\x9c\x01\n" +
+	"\vConfRequest\x12\x12\n" +
+	"\x04txid\x18\x01 \x01(\fR\x04txid\x12\x16\n" +
+	"\x06script\x18\x02 \x01(\fR\x06script\x12\x1b\n" +
+	"\tnum_confs\x18\x03 \x01(\rR\bnumConfs\x12\x1f\n" +
+	"\vheight_hint\x18\x04 \x01(\rR\n" +
+	"heightHint\x12#\n" +
+	"\rinclude_block\x18\x05 \x01(\bR\fincludeBlock\"\x9e\x01\n" +
+	"\vConfDetails\x12\x15\n" +
+	"\x06raw_tx\x18\x01 \x01(\fR\x05rawTx\x12\x1d\n" +
+	"\n" +
+	"block_hash\x18\x02 \x01(\fR\tblockHash\x12!\n" +
+	"\fblock_height\x18\x03 \x01(\rR\vblockHeight\x12\x19\n" +
+	"\btx_index\x18\x04 \x01(\rR\atxIndex\x12\x1b\n" +
+	"\traw_block\x18\x05 \x01(\fR\brawBlock\"\a\n" +
+	"\x05Reorg\"j\n" +
+	"\tConfEvent\x12+\n" +
+	"\x04conf\x18\x01 \x01(\v2\x15.chainrpc.ConfDetailsH\x00R\x04conf\x12'\n" +
+	"\x05reorg\x18\x02 \x01(\v2\x0f.chainrpc.ReorgH\x00R\x05reorgB\a\n" +
+	"\x05event\"4\n" +
+	"\bOutpoint\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\rR\x05index\"w\n" +
+	"\fSpendRequest\x12.\n" +
+	"\boutpoint\x18\x01 \x01(\v2\x12.chainrpc.OutpointR\boutpoint\x12\x16\n" +
+	"\x06script\x18\x02 \x01(\fR\x06script\x12\x1f\n" +
+	"\vheight_hint\x18\x03 \x01(\rR\n" +
+	"heightHint\"\xfc\x01\n" +
+	"\fSpendDetails\x12?\n" +
+	"\x11spending_outpoint\x18\x01 \x01(\v2\x12.chainrpc.OutpointR\x10spendingOutpoint\x12&\n" +
+	"\x0fraw_spending_tx\x18\x02 \x01(\fR\rrawSpendingTx\x12(\n" +
+	"\x10spending_tx_hash\x18\x03 \x01(\fR\x0espendingTxHash\x120\n" +
+	"\x14spending_input_index\x18\x04 \x01(\rR\x12spendingInputIndex\x12'\n" +
+	"\x0fspending_height\x18\x05 \x01(\rR\x0espendingHeight\"n\n" +
+	"\n" +
+	"SpendEvent\x12.\n" +
+	"\x05spend\x18\x01 \x01(\v2\x16.chainrpc.SpendDetailsH\x00R\x05spend\x12'\n" +
+	"\x05reorg\x18\x02 \x01(\v2\x0f.chainrpc.ReorgH\x00R\x05reorgB\a\n" +
+	"\x05event2\xe7\x01\n" +
+	"\rChainNotifier\x12I\n" +
+	"\x19RegisterConfirmationsNtfn\x12\x15.chainrpc.ConfRequest\x1a\x13.chainrpc.ConfEvent0\x01\x12C\n" +
+	"\x11RegisterSpendNtfn\x12\x16.chainrpc.SpendRequest\x1a\x14.chainrpc.SpendEvent0\x01\x12F\n" +
 	"\x16RegisterBlockEpochNtfn\x12\x14.chainrpc.BlockEpoch\x1a\x14.chainrpc.BlockEpoch0\x01B,Z*github.com/fulgur-ln/fulgur/proto/chainrpcb\x06proto3"
 
 var (
@@ -102,18 +703,36 @@ func file_chainrpc_chainnotifier_proto_rawDescGZIP() []byte {
 	return file_chainrpc_chainnotifier_proto_rawDescData
 }
 
-var file_chainrpc_chainnotifier_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_chainrpc_chainnotifier_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_chainrpc_chainnotifier_proto_goTypes = []any{
-	(*BlockEpoch)(nil), // 0: chainrpc.BlockEpoch
+	(*BlockEpoch)(nil),   // 0: chainrpc.BlockEpoch
+	(*ConfRequest)(nil),  // 1: chainrpc.ConfRequest
+	(*ConfDetails)(nil),  // 2: chainrpc.ConfDetails
+	(*Reorg)(nil),        // 3: chainrpc.Reorg
+	(*ConfEvent)(nil),    // 4: chainrpc.ConfEvent
+	(*Outpoint)(nil),     // 5: chainrpc.Outpoint
+	(*SpendRequest)(nil), // 6: chainrpc.SpendRequest
+	(*SpendDetails)(nil), // 7: chainrpc.SpendDetails
+	(*SpendEvent)(nil),   // 8: chainrpc.SpendEvent
 }
 var file_chainrpc_chainnotifier_proto_depIdxs = []int32{
-	0, // 0: chainrpc.ChainNotifier.RegisterBlockEpochNtfn:input_type -> chainrpc.BlockEpoch
-	0, // 1: chainrpc.ChainNotifier.RegisterBlockEpochNtfn:output_type -> chainrpc.BlockEpoch
-	1, // [1:2] is the sub-list for method output_type
-	0, // [0:1] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: chainrpc.ConfEvent.conf:type_name -> chainrpc.ConfDetails
+	3, // 1: chainrpc.ConfEvent.reorg:type_name -> chainrpc.Reorg
+	5, // 2: chainrpc.SpendRequest.outpoint:type_name -> chainrpc.Outpoint
+	5, // 3: chainrpc.SpendDetails.spending_outpoint:type_name -> chainrpc.Outpoint
+	7, // 4: chainrpc.SpendEvent.spend:type_name -> chainrpc.SpendDetails
+	3, // 5: chainrpc.SpendEvent.reorg:type_name -> chainrpc.Reorg
+	1, // 6: chainrpc.ChainNotifier.RegisterConfirmationsNtfn:input_type -> chainrpc.ConfRequest
+	6, // 7: chainrpc.ChainNotifier.RegisterSpendNtfn:input_type -> chainrpc.SpendRequest
+	0, // 8: chainrpc.ChainNotifier.RegisterBlockEpochNtfn:input_type -> chainrpc.BlockEpoch
+	4, // 9: chainrpc.ChainNotifier.RegisterConfirmationsNtfn:output_type -> chainrpc.ConfEvent
+	8, // 10: chainrpc.ChainNotifier.RegisterSpendNtfn:output_type -> chainrpc.SpendEvent
+	0, // 11: chainrpc.ChainNotifier.RegisterBlockEpochNtfn:output_type -> chainrpc.BlockEpoch
+	9, // [9:12] is the sub-list for method output_type
+	6, // [6:9] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_chainrpc_chainnotifier_proto_init() }
@@ -121,13 +740,21 @@ func file_chainrpc_chainnotifier_proto_init() {
 	if File_chainrpc_chainnotifier_proto != nil {
 		return
 	}
+	file_chainrpc_chainnotifier_proto_msgTypes[4].OneofWrappers = []any{
+		(*ConfEvent_Conf)(nil),
+		(*ConfEvent_Reorg)(nil),
+	}
+	file_chainrpc_chainnotifier_proto_msgTypes[8].OneofWrappers = []any{
+		(*SpendEvent_Spend)(nil),
+		(*SpendEvent_Reorg)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chainrpc_chainnotifier_proto_rawDesc), len(file_chainrpc_chainnotifier_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

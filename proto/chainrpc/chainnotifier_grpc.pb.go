@@ -21,7 +21,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ChainNotifier_RegisterBlockEpochNtfn_FullMethodName = "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"
+	ChainNotifier_RegisterConfirmationsNtfn_FullMethodName = "/chainrpc.ChainNotifier/RegisterConfirmationsNtfn"
+	ChainNotifier_RegisterSpendNtfn_FullMethodName         = "/chainrpc.ChainNotifier/RegisterSpendNtfn"
+	ChainNotifier_RegisterBlockEpochNtfn_FullMethodName    = "/chainrpc.ChainNotifier/RegisterBlockEpochNtfn"
 )
 
 // ChainNotifierClient is the client API for ChainNotifier service.
@@ -30,6 +32,14 @@ const (
 //
 // ChainNotifier delivers chain events.
 type ChainNotifierClient interface {
+	// RegisterConfirmationsNtfn delivers the confirmation of a transaction, named by its id or by a script that it
+	// pays, when it is num_confs deep, and a reorg when its block leaves the chain after that; then it waits for the
+	// next. It ends when nothing can change any more: 144 blocks deep.
+	RegisterConfirmationsNtfn(ctx context.Context, in *ConfRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ConfEvent], error)
+	// RegisterSpendNtfn delivers the transaction that spends an output, or that spends an output with a script, when
+	// it is in a block, and a reorg when its block leaves the chain; then it waits for the next. It ends when nothing
+	// can change any more: 144 blocks deep.
+	RegisterSpendNtfn(ctx context.Context, in *SpendRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SpendEvent], error)
 	// RegisterBlockEpochNtfn delivers each block that becomes the tip. Without a block in the request the
 	// current tip comes at once; with one, all blocks after it.
 	RegisterBlockEpochNtfn(ctx context.Context, in *BlockEpoch, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BlockEpoch], error)
@@ -43,9 +53,47 @@ func NewChainNotifierClient(cc grpc.ClientConnInterface) ChainNotifierClient {
 	return &chainNotifierClient{cc}
 }
 
+func (c *chainNotifierClient) RegisterConfirmationsNtfn(ctx context.Context, in *ConfRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ConfEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ChainNotifier_ServiceDesc.Streams[0], ChainNotifier_RegisterConfirmationsNtfn_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ConfRequest, ConfEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ChainNotifier_RegisterConfirmationsNtfnClient = grpc.ServerStreamingClient[ConfEvent]
+
+func (c *chainNotifierClient) RegisterSpendNtfn(ctx context.Context, in *SpendRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SpendEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ChainNotifier_ServiceDesc.Streams[1], ChainNotifier_RegisterSpendNtfn_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SpendRequest, SpendEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ChainNotifier_RegisterSpendNtfnClient = grpc.ServerStreamingClient[SpendEvent]
+
 func (c *chainNotifierClient) RegisterBlockEpochNtfn(ctx context.Context, in *BlockEpoch, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BlockEpoch], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ChainNotifier_ServiceDesc.Streams[0], ChainNotifier_RegisterBlockEpochNtfn_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ChainNotifier_ServiceDesc.Streams[2], ChainNotifier_RegisterBlockEpochNtfn_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +116,14 @@ type ChainNotifier_RegisterBlockEpochNtfnClient = grpc.ServerStreamingClient[Blo
 //
 // ChainNotifier delivers chain events.
 type ChainNotifierServer interface {
+	// RegisterConfirmationsNtfn delivers the confirmation of a transaction, named by its id or by a script that it
+	// pays, when it is num_confs deep, and a reorg when its block leaves the chain after that; then it waits for the
+	// next. It ends when nothing can change any more: 144 blocks deep.
+	RegisterConfirmationsNtfn(*ConfRequest, grpc.ServerStreamingServer[ConfEvent]) error
+	// RegisterSpendNtfn delivers the transaction that spends an output, or that spends an output with a script, when
+	// it is in a block, and a reorg when its block leaves the chain; then it waits for the next. It ends when nothing
+	// can change any more: 144 blocks deep.
+	RegisterSpendNtfn(*SpendRequest, grpc.ServerStreamingServer[SpendEvent]) error
 	// RegisterBlockEpochNtfn delivers each block that becomes the tip. Without a block in the request the
 	// current tip comes at once; with one, all blocks after it.
 	RegisterBlockEpochNtfn(*BlockEpoch, grpc.ServerStreamingServer[BlockEpoch]) error
@@ -81,6 +137,12 @@ type ChainNotifierServer interface {
 // pointer dereference when methods are called.
 type UnimplementedChainNotifierServer struct{}
 
+func (UnimplementedChainNotifierServer) RegisterConfirmationsNtfn(*ConfRequest, grpc.ServerStreamingServer[ConfEvent]) error {
+	return status.Error(codes.Unimplemented, "method RegisterConfirmationsNtfn not implemented")
+}
+func (UnimplementedChainNotifierServer) RegisterSpendNtfn(*SpendRequest, grpc.ServerStreamingServer[SpendEvent]) error {
+	return status.Error(codes.Unimplemented, "method RegisterSpendNtfn not implemented")
+}
 func (UnimplementedChainNotifierServer) RegisterBlockEpochNtfn(*BlockEpoch, grpc.ServerStreamingServer[BlockEpoch]) error {
 	return status.Error(codes.Unimplemented, "method RegisterBlockEpochNtfn not implemented")
 }
@@ -105,6 +167,28 @@ func RegisterChainNotifierServer(s grpc.ServiceRegistrar, srv ChainNotifierServe
 	s.RegisterService(&ChainNotifier_ServiceDesc, srv)
 }
 
+func _ChainNotifier_RegisterConfirmationsNtfn_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ConfRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ChainNotifierServer).RegisterConfirmationsNtfn(m, &grpc.GenericServerStream[ConfRequest, ConfEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ChainNotifier_RegisterConfirmationsNtfnServer = grpc.ServerStreamingServer[ConfEvent]
+
+func _ChainNotifier_RegisterSpendNtfn_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(SpendRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ChainNotifierServer).RegisterSpendNtfn(m, &grpc.GenericServerStream[SpendRequest, SpendEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ChainNotifier_RegisterSpendNtfnServer = grpc.ServerStreamingServer[SpendEvent]
+
 func _ChainNotifier_RegisterBlockEpochNtfn_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(BlockEpoch)
 	if err := stream.RecvMsg(m); err != nil {
@@ -124,6 +208,16 @@ var ChainNotifier_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*ChainNotifierServer)(nil),
 	Methods:     []grpc.MethodDesc{},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "RegisterConfirmationsNtfn",
+			Handler:       _ChainNotifier_RegisterConfirmationsNtfn_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "RegisterSpendNtfn",
+			Handler:       _ChainNotifier_RegisterSpendNtfn_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "RegisterBlockEpochNtfn",
 			Handler:       _ChainNotifier_RegisterBlockEpochNtfn_Handler,

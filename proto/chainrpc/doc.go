@@ -1,4 +1,4 @@
-// Package chainrpc is generated from the service ChainNotifier: the blocks as the node sees them. It must never know
+// Package chainrpc is generated from the services ChainNotifier and ChainKit: the blocks as the node sees them. It must never know
 // which chain backend is behind it.
 //
 //	blocks, err := chainrpc.NewChainNotifierClient(conn).RegisterBlockEpochNtfn(ctx, &chainrpc.BlockEpoch{})

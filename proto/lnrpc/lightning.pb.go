@@ -36,7 +36,7 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xd7!\n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\x9b$\n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
@@ -69,7 +69,11 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\x15RestoreChannelBackups\x12\x1f.lnrpc.RestoreChanBackupRequest\x1a\x1c.lnrpc.RestoreBackupResponse\x12X\n" +
 	"\x17SubscribeChannelBackups\x12 .lnrpc.ChannelBackupSubscription\x1a\x19.lnrpc.ChanBackupSnapshot0\x01\x12C\n" +
 	"\vOpenChannel\x12\x19.lnrpc.OpenChannelRequest\x1a\x17.lnrpc.OpenStatusUpdate0\x01\x12A\n" +
-	"\x0fOpenChannelSync\x12\x19.lnrpc.OpenChannelRequest\x1a\x13.lnrpc.ChannelPoint\x12G\n" +
+	"\x0fOpenChannelSync\x12\x19.lnrpc.OpenChannelRequest\x1a\x13.lnrpc.ChannelPoint\x12S\n" +
+	"\x10BatchOpenChannel\x12\x1e.lnrpc.BatchOpenChannelRequest\x1a\x1f.lnrpc.BatchOpenChannelResponse\x12L\n" +
+	"\x10FundingStateStep\x12\x1b.lnrpc.FundingTransitionMsg\x1a\x1b.lnrpc.FundingStateStepResp\x12P\n" +
+	"\x0fChannelAcceptor\x12\x1c.lnrpc.ChannelAcceptResponse\x1a\x1b.lnrpc.ChannelAcceptRequest(\x010\x01\x12M\n" +
+	"\x0eAbandonChannel\x12\x1c.lnrpc.AbandonChannelRequest\x1a\x1d.lnrpc.AbandonChannelResponse\x12G\n" +
 	"\fListChannels\x12\x1a.lnrpc.ListChannelsRequest\x1a\x1b.lnrpc.ListChannelsResponse\x12P\n" +
 	"\x0fPendingChannels\x12\x1d.lnrpc.PendingChannelsRequest\x1a\x1e.lnrpc.PendingChannelsResponse\x12M\n" +
 	"\x0eClosedChannels\x12\x1c.lnrpc.ClosedChannelsRequest\x1a\x1d.lnrpc.ClosedChannelsResponse\x12F\n" +
@@ -129,89 +133,97 @@ var file_lnrpc_lightning_proto_goTypes = []any{
 	(*RestoreChanBackupRequest)(nil),       // 24: lnrpc.RestoreChanBackupRequest
 	(*ChannelBackupSubscription)(nil),      // 25: lnrpc.ChannelBackupSubscription
 	(*OpenChannelRequest)(nil),             // 26: lnrpc.OpenChannelRequest
-	(*ListChannelsRequest)(nil),            // 27: lnrpc.ListChannelsRequest
-	(*PendingChannelsRequest)(nil),         // 28: lnrpc.PendingChannelsRequest
-	(*ClosedChannelsRequest)(nil),          // 29: lnrpc.ClosedChannelsRequest
-	(*CloseChannelRequest)(nil),            // 30: lnrpc.CloseChannelRequest
-	(*ChannelBalanceRequest)(nil),          // 31: lnrpc.ChannelBalanceRequest
-	(*ChannelEventSubscription)(nil),       // 32: lnrpc.ChannelEventSubscription
-	(*Invoice)(nil),                        // 33: lnrpc.Invoice
-	(*PaymentHash)(nil),                    // 34: lnrpc.PaymentHash
-	(*ListInvoiceRequest)(nil),             // 35: lnrpc.ListInvoiceRequest
-	(*InvoiceSubscription)(nil),            // 36: lnrpc.InvoiceSubscription
-	(*PayReqString)(nil),                   // 37: lnrpc.PayReqString
-	(*ListPaymentsRequest)(nil),            // 38: lnrpc.ListPaymentsRequest
-	(*DeletePaymentRequest)(nil),           // 39: lnrpc.DeletePaymentRequest
-	(*DeleteAllPaymentsRequest)(nil),       // 40: lnrpc.DeleteAllPaymentsRequest
-	(*QueryRoutesRequest)(nil),             // 41: lnrpc.QueryRoutesRequest
-	(*FeeReportRequest)(nil),               // 42: lnrpc.FeeReportRequest
-	(*PolicyUpdateRequest)(nil),            // 43: lnrpc.PolicyUpdateRequest
-	(*ForwardingHistoryRequest)(nil),       // 44: lnrpc.ForwardingHistoryRequest
-	(*ChannelGraphRequest)(nil),            // 45: lnrpc.ChannelGraphRequest
-	(*ChanInfoRequest)(nil),                // 46: lnrpc.ChanInfoRequest
-	(*NodeInfoRequest)(nil),                // 47: lnrpc.NodeInfoRequest
-	(*NetworkInfoRequest)(nil),             // 48: lnrpc.NetworkInfoRequest
-	(*GraphTopologySubscription)(nil),      // 49: lnrpc.GraphTopologySubscription
-	(*GetRecoveryInfoRequest)(nil),         // 50: lnrpc.GetRecoveryInfoRequest
-	(*BakeMacaroonRequest)(nil),            // 51: lnrpc.BakeMacaroonRequest
-	(*ListMacaroonIDsRequest)(nil),         // 52: lnrpc.ListMacaroonIDsRequest
-	(*DeleteMacaroonIDRequest)(nil),        // 53: lnrpc.DeleteMacaroonIDRequest
-	(*ListPermissionsRequest)(nil),         // 54: lnrpc.ListPermissionsRequest
-	(*CheckMacPermRequest)(nil),            // 55: lnrpc.CheckMacPermRequest
-	(*GetInfoResponse)(nil),                // 56: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                   // 57: lnrpc.StopResponse
-	(*DebugLevelResponse)(nil),             // 58: lnrpc.DebugLevelResponse
-	(*GetDebugInfoResponse)(nil),           // 59: lnrpc.GetDebugInfoResponse
-	(*SignMessageResponse)(nil),            // 60: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),          // 61: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),             // 62: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),          // 63: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),            // 64: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),            // 65: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),              // 66: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),               // 67: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),             // 68: lnrpc.TransactionDetails
-	(*Transaction)(nil),                    // 69: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),            // 70: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),         // 71: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),              // 72: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                      // 73: lnrpc.PeerEvent
-	(*SendCustomMessageResponse)(nil),      // 74: lnrpc.SendCustomMessageResponse
-	(*CustomMessage)(nil),                  // 75: lnrpc.CustomMessage
-	(*SendOnionMessageResponse)(nil),       // 76: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),             // 77: lnrpc.OnionMessageUpdate
-	(*ChannelBackup)(nil),                  // 78: lnrpc.ChannelBackup
-	(*VerifyChanBackupResponse)(nil),       // 79: lnrpc.VerifyChanBackupResponse
-	(*RestoreBackupResponse)(nil),          // 80: lnrpc.RestoreBackupResponse
-	(*OpenStatusUpdate)(nil),               // 81: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                   // 82: lnrpc.ChannelPoint
-	(*ListChannelsResponse)(nil),           // 83: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),        // 84: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),         // 85: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),              // 86: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),         // 87: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),             // 88: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),             // 89: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),            // 90: lnrpc.ListInvoiceResponse
-	(*PayReq)(nil),                         // 91: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),           // 92: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),          // 93: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),      // 94: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),            // 95: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),              // 96: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),           // 97: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),      // 98: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                   // 99: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                    // 100: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                       // 101: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                    // 102: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),            // 103: lnrpc.GraphTopologyUpdate
-	(*GetRecoveryInfoResponse)(nil),        // 104: lnrpc.GetRecoveryInfoResponse
-	(*BakeMacaroonResponse)(nil),           // 105: lnrpc.BakeMacaroonResponse
-	(*ListMacaroonIDsResponse)(nil),        // 106: lnrpc.ListMacaroonIDsResponse
-	(*DeleteMacaroonIDResponse)(nil),       // 107: lnrpc.DeleteMacaroonIDResponse
-	(*ListPermissionsResponse)(nil),        // 108: lnrpc.ListPermissionsResponse
-	(*CheckMacPermResponse)(nil),           // 109: lnrpc.CheckMacPermResponse
+	(*BatchOpenChannelRequest)(nil),        // 27: lnrpc.BatchOpenChannelRequest
+	(*FundingTransitionMsg)(nil),           // 28: lnrpc.FundingTransitionMsg
+	(*ChannelAcceptResponse)(nil),          // 29: lnrpc.ChannelAcceptResponse
+	(*AbandonChannelRequest)(nil),          // 30: lnrpc.AbandonChannelRequest
+	(*ListChannelsRequest)(nil),            // 31: lnrpc.ListChannelsRequest
+	(*PendingChannelsRequest)(nil),         // 32: lnrpc.PendingChannelsRequest
+	(*ClosedChannelsRequest)(nil),          // 33: lnrpc.ClosedChannelsRequest
+	(*CloseChannelRequest)(nil),            // 34: lnrpc.CloseChannelRequest
+	(*ChannelBalanceRequest)(nil),          // 35: lnrpc.ChannelBalanceRequest
+	(*ChannelEventSubscription)(nil),       // 36: lnrpc.ChannelEventSubscription
+	(*Invoice)(nil),                        // 37: lnrpc.Invoice
+	(*PaymentHash)(nil),                    // 38: lnrpc.PaymentHash
+	(*ListInvoiceRequest)(nil),             // 39: lnrpc.ListInvoiceRequest
+	(*InvoiceSubscription)(nil),            // 40: lnrpc.InvoiceSubscription
+	(*PayReqString)(nil),                   // 41: lnrpc.PayReqString
+	(*ListPaymentsRequest)(nil),            // 42: lnrpc.ListPaymentsRequest
+	(*DeletePaymentRequest)(nil),           // 43: lnrpc.DeletePaymentRequest
+	(*DeleteAllPaymentsRequest)(nil),       // 44: lnrpc.DeleteAllPaymentsRequest
+	(*QueryRoutesRequest)(nil),             // 45: lnrpc.QueryRoutesRequest
+	(*FeeReportRequest)(nil),               // 46: lnrpc.FeeReportRequest
+	(*PolicyUpdateRequest)(nil),            // 47: lnrpc.PolicyUpdateRequest
+	(*ForwardingHistoryRequest)(nil),       // 48: lnrpc.ForwardingHistoryRequest
+	(*ChannelGraphRequest)(nil),            // 49: lnrpc.ChannelGraphRequest
+	(*ChanInfoRequest)(nil),                // 50: lnrpc.ChanInfoRequest
+	(*NodeInfoRequest)(nil),                // 51: lnrpc.NodeInfoRequest
+	(*NetworkInfoRequest)(nil),             // 52: lnrpc.NetworkInfoRequest
+	(*GraphTopologySubscription)(nil),      // 53: lnrpc.GraphTopologySubscription
+	(*GetRecoveryInfoRequest)(nil),         // 54: lnrpc.GetRecoveryInfoRequest
+	(*BakeMacaroonRequest)(nil),            // 55: lnrpc.BakeMacaroonRequest
+	(*ListMacaroonIDsRequest)(nil),         // 56: lnrpc.ListMacaroonIDsRequest
+	(*DeleteMacaroonIDRequest)(nil),        // 57: lnrpc.DeleteMacaroonIDRequest
+	(*ListPermissionsRequest)(nil),         // 58: lnrpc.ListPermissionsRequest
+	(*CheckMacPermRequest)(nil),            // 59: lnrpc.CheckMacPermRequest
+	(*GetInfoResponse)(nil),                // 60: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 61: lnrpc.StopResponse
+	(*DebugLevelResponse)(nil),             // 62: lnrpc.DebugLevelResponse
+	(*GetDebugInfoResponse)(nil),           // 63: lnrpc.GetDebugInfoResponse
+	(*SignMessageResponse)(nil),            // 64: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 65: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 66: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 67: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 68: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 69: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 70: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 71: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 72: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 73: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 74: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 75: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 76: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 77: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 78: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 79: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 80: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 81: lnrpc.OnionMessageUpdate
+	(*ChannelBackup)(nil),                  // 82: lnrpc.ChannelBackup
+	(*VerifyChanBackupResponse)(nil),       // 83: lnrpc.VerifyChanBackupResponse
+	(*RestoreBackupResponse)(nil),          // 84: lnrpc.RestoreBackupResponse
+	(*OpenStatusUpdate)(nil),               // 85: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 86: lnrpc.ChannelPoint
+	(*BatchOpenChannelResponse)(nil),       // 87: lnrpc.BatchOpenChannelResponse
+	(*FundingStateStepResp)(nil),           // 88: lnrpc.FundingStateStepResp
+	(*ChannelAcceptRequest)(nil),           // 89: lnrpc.ChannelAcceptRequest
+	(*AbandonChannelResponse)(nil),         // 90: lnrpc.AbandonChannelResponse
+	(*ListChannelsResponse)(nil),           // 91: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 92: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 93: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 94: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 95: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 96: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 97: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 98: lnrpc.ListInvoiceResponse
+	(*PayReq)(nil),                         // 99: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 100: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 101: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 102: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 103: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 104: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 105: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 106: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 107: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 108: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 109: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 110: lnrpc.NetworkInfo
+	(*GraphTopologyUpdate)(nil),            // 111: lnrpc.GraphTopologyUpdate
+	(*GetRecoveryInfoResponse)(nil),        // 112: lnrpc.GetRecoveryInfoResponse
+	(*BakeMacaroonResponse)(nil),           // 113: lnrpc.BakeMacaroonResponse
+	(*ListMacaroonIDsResponse)(nil),        // 114: lnrpc.ListMacaroonIDsResponse
+	(*DeleteMacaroonIDResponse)(nil),       // 115: lnrpc.DeleteMacaroonIDResponse
+	(*ListPermissionsResponse)(nil),        // 116: lnrpc.ListPermissionsResponse
+	(*CheckMacPermResponse)(nil),           // 117: lnrpc.CheckMacPermResponse
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
 	0,   // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
@@ -243,95 +255,103 @@ var file_lnrpc_lightning_proto_depIdxs = []int32{
 	25,  // 26: lnrpc.Lightning.SubscribeChannelBackups:input_type -> lnrpc.ChannelBackupSubscription
 	26,  // 27: lnrpc.Lightning.OpenChannel:input_type -> lnrpc.OpenChannelRequest
 	26,  // 28: lnrpc.Lightning.OpenChannelSync:input_type -> lnrpc.OpenChannelRequest
-	27,  // 29: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
-	28,  // 30: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
-	29,  // 31: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
-	30,  // 32: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
-	31,  // 33: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
-	32,  // 34: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
-	33,  // 35: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
-	34,  // 36: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
-	35,  // 37: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
-	36,  // 38: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
-	37,  // 39: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
-	38,  // 40: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
-	39,  // 41: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
-	40,  // 42: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
-	41,  // 43: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
-	42,  // 44: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
-	43,  // 45: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
-	44,  // 46: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
-	45,  // 47: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
-	46,  // 48: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
-	47,  // 49: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
-	48,  // 50: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
-	49,  // 51: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
-	50,  // 52: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
-	51,  // 53: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
-	52,  // 54: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
-	53,  // 55: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
-	54,  // 56: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
-	55,  // 57: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
-	56,  // 58: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	57,  // 59: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	58,  // 60: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
-	59,  // 61: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
-	60,  // 62: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	61,  // 63: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	62,  // 64: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	63,  // 65: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	64,  // 66: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	65,  // 67: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	66,  // 68: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	67,  // 69: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	68,  // 70: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	69,  // 71: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	70,  // 72: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	71,  // 73: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	72,  // 74: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	73,  // 75: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	74,  // 76: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
-	75,  // 77: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
-	76,  // 78: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	77,  // 79: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	78,  // 80: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
-	23,  // 81: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	79,  // 82: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
-	80,  // 83: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
-	23,  // 84: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	81,  // 85: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	82,  // 86: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	83,  // 87: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	84,  // 88: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	85,  // 89: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	86,  // 90: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	87,  // 91: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	88,  // 92: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	89,  // 93: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	33,  // 94: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	90,  // 95: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	33,  // 96: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	91,  // 97: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	92,  // 98: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	93,  // 99: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	94,  // 100: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	95,  // 101: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	96,  // 102: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	97,  // 103: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	98,  // 104: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	99,  // 105: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	100, // 106: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	101, // 107: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	102, // 108: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	103, // 109: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	104, // 110: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
-	105, // 111: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
-	106, // 112: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
-	107, // 113: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
-	108, // 114: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
-	109, // 115: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
-	58,  // [58:116] is the sub-list for method output_type
-	0,   // [0:58] is the sub-list for method input_type
+	27,  // 29: lnrpc.Lightning.BatchOpenChannel:input_type -> lnrpc.BatchOpenChannelRequest
+	28,  // 30: lnrpc.Lightning.FundingStateStep:input_type -> lnrpc.FundingTransitionMsg
+	29,  // 31: lnrpc.Lightning.ChannelAcceptor:input_type -> lnrpc.ChannelAcceptResponse
+	30,  // 32: lnrpc.Lightning.AbandonChannel:input_type -> lnrpc.AbandonChannelRequest
+	31,  // 33: lnrpc.Lightning.ListChannels:input_type -> lnrpc.ListChannelsRequest
+	32,  // 34: lnrpc.Lightning.PendingChannels:input_type -> lnrpc.PendingChannelsRequest
+	33,  // 35: lnrpc.Lightning.ClosedChannels:input_type -> lnrpc.ClosedChannelsRequest
+	34,  // 36: lnrpc.Lightning.CloseChannel:input_type -> lnrpc.CloseChannelRequest
+	35,  // 37: lnrpc.Lightning.ChannelBalance:input_type -> lnrpc.ChannelBalanceRequest
+	36,  // 38: lnrpc.Lightning.SubscribeChannelEvents:input_type -> lnrpc.ChannelEventSubscription
+	37,  // 39: lnrpc.Lightning.AddInvoice:input_type -> lnrpc.Invoice
+	38,  // 40: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
+	39,  // 41: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
+	40,  // 42: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
+	41,  // 43: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
+	42,  // 44: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
+	43,  // 45: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
+	44,  // 46: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
+	45,  // 47: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
+	46,  // 48: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
+	47,  // 49: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
+	48,  // 50: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
+	49,  // 51: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
+	50,  // 52: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
+	51,  // 53: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
+	52,  // 54: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
+	53,  // 55: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
+	54,  // 56: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
+	55,  // 57: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
+	56,  // 58: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
+	57,  // 59: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
+	58,  // 60: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
+	59,  // 61: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
+	60,  // 62: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	61,  // 63: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	62,  // 64: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
+	63,  // 65: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
+	64,  // 66: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	65,  // 67: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	66,  // 68: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	67,  // 69: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	68,  // 70: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	69,  // 71: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	70,  // 72: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	71,  // 73: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	72,  // 74: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	73,  // 75: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	74,  // 76: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	75,  // 77: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	76,  // 78: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	77,  // 79: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	78,  // 80: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	79,  // 81: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	80,  // 82: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	81,  // 83: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	82,  // 84: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
+	23,  // 85: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	83,  // 86: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
+	84,  // 87: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
+	23,  // 88: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	85,  // 89: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	86,  // 90: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	87,  // 91: lnrpc.Lightning.BatchOpenChannel:output_type -> lnrpc.BatchOpenChannelResponse
+	88,  // 92: lnrpc.Lightning.FundingStateStep:output_type -> lnrpc.FundingStateStepResp
+	89,  // 93: lnrpc.Lightning.ChannelAcceptor:output_type -> lnrpc.ChannelAcceptRequest
+	90,  // 94: lnrpc.Lightning.AbandonChannel:output_type -> lnrpc.AbandonChannelResponse
+	91,  // 95: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	92,  // 96: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	93,  // 97: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	94,  // 98: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	95,  // 99: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	96,  // 100: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	97,  // 101: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	37,  // 102: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	98,  // 103: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	37,  // 104: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	99,  // 105: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	100, // 106: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	101, // 107: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	102, // 108: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	103, // 109: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	104, // 110: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	105, // 111: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	106, // 112: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	107, // 113: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	108, // 114: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	109, // 115: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	110, // 116: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	111, // 117: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	112, // 118: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
+	113, // 119: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
+	114, // 120: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
+	115, // 121: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
+	116, // 122: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
+	117, // 123: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
+	62,  // [62:124] is the sub-list for method output_type
+	0,   // [0:62] is the sub-list for method input_type
 	0,   // [0:0] is the sub-list for extension type_name
 	0,   // [0:0] is the sub-list for extension extendee
 	0,   // [0:0] is the sub-list for field type_name

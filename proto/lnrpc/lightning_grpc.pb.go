@@ -60,6 +60,10 @@ const (
 	Lightning_SubscribeChannelBackups_FullMethodName  = "/lnrpc.Lightning/SubscribeChannelBackups"
 	Lightning_OpenChannel_FullMethodName              = "/lnrpc.Lightning/OpenChannel"
 	Lightning_OpenChannelSync_FullMethodName          = "/lnrpc.Lightning/OpenChannelSync"
+	Lightning_BatchOpenChannel_FullMethodName         = "/lnrpc.Lightning/BatchOpenChannel"
+	Lightning_FundingStateStep_FullMethodName         = "/lnrpc.Lightning/FundingStateStep"
+	Lightning_ChannelAcceptor_FullMethodName          = "/lnrpc.Lightning/ChannelAcceptor"
+	Lightning_AbandonChannel_FullMethodName           = "/lnrpc.Lightning/AbandonChannel"
 	Lightning_ListChannels_FullMethodName             = "/lnrpc.Lightning/ListChannels"
 	Lightning_PendingChannels_FullMethodName          = "/lnrpc.Lightning/PendingChannels"
 	Lightning_ClosedChannels_FullMethodName           = "/lnrpc.Lightning/ClosedChannels"
@@ -172,6 +176,21 @@ type LightningClient interface {
 	// OpenChannelSync opens a channel and returns when its funding transaction has been published. It may still
 	// take confirmations before the channel can be used.
 	OpenChannelSync(ctx context.Context, in *OpenChannelRequest, opts ...grpc.CallOption) (*ChannelPoint, error)
+	// BatchOpenChannel opens channels with one transaction of the wallet, all of them or none, and returns when the
+	// transaction has been published: that is when the peers of all of them have signed.
+	BatchOpenChannel(ctx context.Context, in *BatchOpenChannelRequest, opts ...grpc.CallOption) (*BatchOpenChannelResponse, error)
+	// FundingStateStep brings the funding of a channel that was opened with a PsbtShim: the PSBT that will be
+	// signed, then the signed one; or it cancels the opening. Every input must spend a witness program, so that the
+	// transaction's id does not change. Of the channels that a transaction funds one may publish it (no_publish not
+	// set); it does so when all of them are signed. A transaction that pays to a channel which could not be opened is
+	// refused. Not there: shim_register, chan_point_shim.
+	FundingStateStep(ctx context.Context, in *FundingTransitionMsg, opts ...grpc.CallOption) (*FundingStateStepResp, error)
+	// ChannelAcceptor lets the caller decide on the channels that peers want to open, as long as the stream lasts.
+	// Who does not answer within --acceptortimeout refuses. With several callers all have to accept.
+	ChannelAcceptor(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ChannelAcceptResponse, ChannelAcceptRequest], error)
+	// AbandonChannel forgets a channel with all that is in it, without closing it. Error, unless one of the two
+	// fields says which are meant: "AbandonChannel RPC call only available in dev builds".
+	AbandonChannel(ctx context.Context, in *AbandonChannelRequest, opts ...grpc.CallOption) (*AbandonChannelResponse, error)
 	// ListChannels lists the channels that are open.
 	ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error)
 	// PendingChannels lists the channels that are being opened or closed.
@@ -596,6 +615,49 @@ func (c *lightningClient) OpenChannelSync(ctx context.Context, in *OpenChannelRe
 	return out, nil
 }
 
+func (c *lightningClient) BatchOpenChannel(ctx context.Context, in *BatchOpenChannelRequest, opts ...grpc.CallOption) (*BatchOpenChannelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchOpenChannelResponse)
+	err := c.cc.Invoke(ctx, Lightning_BatchOpenChannel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) FundingStateStep(ctx context.Context, in *FundingTransitionMsg, opts ...grpc.CallOption) (*FundingStateStepResp, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FundingStateStepResp)
+	err := c.cc.Invoke(ctx, Lightning_FundingStateStep_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) ChannelAcceptor(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ChannelAcceptResponse, ChannelAcceptRequest], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_ChannelAcceptor_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ChannelAcceptResponse, ChannelAcceptRequest]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_ChannelAcceptorClient = grpc.BidiStreamingClient[ChannelAcceptResponse, ChannelAcceptRequest]
+
+func (c *lightningClient) AbandonChannel(ctx context.Context, in *AbandonChannelRequest, opts ...grpc.CallOption) (*AbandonChannelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AbandonChannelResponse)
+	err := c.cc.Invoke(ctx, Lightning_AbandonChannel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *lightningClient) ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListChannelsResponse)
@@ -628,7 +690,7 @@ func (c *lightningClient) ClosedChannels(ctx context.Context, in *ClosedChannels
 
 func (c *lightningClient) CloseChannel(ctx context.Context, in *CloseChannelRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CloseStatusUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[6], Lightning_CloseChannel_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[7], Lightning_CloseChannel_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -657,7 +719,7 @@ func (c *lightningClient) ChannelBalance(ctx context.Context, in *ChannelBalance
 
 func (c *lightningClient) SubscribeChannelEvents(ctx context.Context, in *ChannelEventSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChannelEventUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[7], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[8], Lightning_SubscribeChannelEvents_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -706,7 +768,7 @@ func (c *lightningClient) ListInvoices(ctx context.Context, in *ListInvoiceReque
 
 func (c *lightningClient) SubscribeInvoices(ctx context.Context, in *InvoiceSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Invoice], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[8], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[9], Lightning_SubscribeInvoices_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -845,7 +907,7 @@ func (c *lightningClient) GetNetworkInfo(ctx context.Context, in *NetworkInfoReq
 
 func (c *lightningClient) SubscribeChannelGraph(ctx context.Context, in *GraphTopologySubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GraphTopologyUpdate], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[9], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[10], Lightning_SubscribeChannelGraph_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1003,6 +1065,21 @@ type LightningServer interface {
 	// OpenChannelSync opens a channel and returns when its funding transaction has been published. It may still
 	// take confirmations before the channel can be used.
 	OpenChannelSync(context.Context, *OpenChannelRequest) (*ChannelPoint, error)
+	// BatchOpenChannel opens channels with one transaction of the wallet, all of them or none, and returns when the
+	// transaction has been published: that is when the peers of all of them have signed.
+	BatchOpenChannel(context.Context, *BatchOpenChannelRequest) (*BatchOpenChannelResponse, error)
+	// FundingStateStep brings the funding of a channel that was opened with a PsbtShim: the PSBT that will be
+	// signed, then the signed one; or it cancels the opening. Every input must spend a witness program, so that the
+	// transaction's id does not change. Of the channels that a transaction funds one may publish it (no_publish not
+	// set); it does so when all of them are signed. A transaction that pays to a channel which could not be opened is
+	// refused. Not there: shim_register, chan_point_shim.
+	FundingStateStep(context.Context, *FundingTransitionMsg) (*FundingStateStepResp, error)
+	// ChannelAcceptor lets the caller decide on the channels that peers want to open, as long as the stream lasts.
+	// Who does not answer within --acceptortimeout refuses. With several callers all have to accept.
+	ChannelAcceptor(grpc.BidiStreamingServer[ChannelAcceptResponse, ChannelAcceptRequest]) error
+	// AbandonChannel forgets a channel with all that is in it, without closing it. Error, unless one of the two
+	// fields says which are meant: "AbandonChannel RPC call only available in dev builds".
+	AbandonChannel(context.Context, *AbandonChannelRequest) (*AbandonChannelResponse, error)
 	// ListChannels lists the channels that are open.
 	ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error)
 	// PendingChannels lists the channels that are being opened or closed.
@@ -1169,6 +1246,18 @@ func (UnimplementedLightningServer) OpenChannel(*OpenChannelRequest, grpc.Server
 }
 func (UnimplementedLightningServer) OpenChannelSync(context.Context, *OpenChannelRequest) (*ChannelPoint, error) {
 	return nil, status.Error(codes.Unimplemented, "method OpenChannelSync not implemented")
+}
+func (UnimplementedLightningServer) BatchOpenChannel(context.Context, *BatchOpenChannelRequest) (*BatchOpenChannelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchOpenChannel not implemented")
+}
+func (UnimplementedLightningServer) FundingStateStep(context.Context, *FundingTransitionMsg) (*FundingStateStepResp, error) {
+	return nil, status.Error(codes.Unimplemented, "method FundingStateStep not implemented")
+}
+func (UnimplementedLightningServer) ChannelAcceptor(grpc.BidiStreamingServer[ChannelAcceptResponse, ChannelAcceptRequest]) error {
+	return status.Error(codes.Unimplemented, "method ChannelAcceptor not implemented")
+}
+func (UnimplementedLightningServer) AbandonChannel(context.Context, *AbandonChannelRequest) (*AbandonChannelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AbandonChannel not implemented")
 }
 func (UnimplementedLightningServer) ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListChannels not implemented")
@@ -1754,6 +1843,67 @@ func _Lightning_OpenChannelSync_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LightningServer).OpenChannelSync(ctx, req.(*OpenChannelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_BatchOpenChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchOpenChannelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).BatchOpenChannel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_BatchOpenChannel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).BatchOpenChannel(ctx, req.(*BatchOpenChannelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_FundingStateStep_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FundingTransitionMsg)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).FundingStateStep(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_FundingStateStep_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).FundingStateStep(ctx, req.(*FundingTransitionMsg))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_ChannelAcceptor_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(LightningServer).ChannelAcceptor(&grpc.GenericServerStream[ChannelAcceptResponse, ChannelAcceptRequest]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_ChannelAcceptorServer = grpc.BidiStreamingServer[ChannelAcceptResponse, ChannelAcceptRequest]
+
+func _Lightning_AbandonChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AbandonChannelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).AbandonChannel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_AbandonChannel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).AbandonChannel(ctx, req.(*AbandonChannelRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -2352,6 +2502,18 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Lightning_OpenChannelSync_Handler,
 		},
 		{
+			MethodName: "BatchOpenChannel",
+			Handler:    _Lightning_BatchOpenChannel_Handler,
+		},
+		{
+			MethodName: "FundingStateStep",
+			Handler:    _Lightning_FundingStateStep_Handler,
+		},
+		{
+			MethodName: "AbandonChannel",
+			Handler:    _Lightning_AbandonChannel_Handler,
+		},
+		{
 			MethodName: "ListChannels",
 			Handler:    _Lightning_ListChannels_Handler,
 		},
@@ -2482,6 +2644,12 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "OpenChannel",
 			Handler:       _Lightning_OpenChannel_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "ChannelAcceptor",
+			Handler:       _Lightning_ChannelAcceptor_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 		{
 			StreamName:    "CloseChannel",

@@ -690,7 +690,8 @@ func (*FundingShim_ChanPointShim) isFundingShim_Shim() {}
 
 func (*FundingShim_PsbtShim) isFundingShim_Shim() {}
 
-// ChanPointShim is a funding output that both sides know already.
+// ChanPointShim is a funding output that both sides know already. It is not supported yet: requests with it are
+// refused.
 type ChanPointShim struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Satoshis.
@@ -796,7 +797,7 @@ type PsbtShim struct {
 	PendingChanId []byte `protobuf:"bytes,1,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
 	// Add the funding output to this one.
 	BasePsbt []byte `protobuf:"bytes,2,opt,name=base_psbt,json=basePsbt,proto3" json:"base_psbt,omitempty"`
-	// The caller publishes the transaction.
+	// The caller publishes the transaction, or another channel that it funds.
 	NoPublish     bool `protobuf:"varint,3,opt,name=no_publish,json=noPublish,proto3" json:"no_publish,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -960,6 +961,1093 @@ func (x *KeyLocator) GetKeyIndex() int32 {
 	return 0
 }
 
+// BatchOpenChannelRequest describes the channels to open and the transaction that funds them.
+type BatchOpenChannelRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Channels []*BatchOpenChannel    `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
+	// Funding transaction wanted within so many blocks.
+	TargetConf int32 `protobuf:"varint,2,opt,name=target_conf,json=targetConf,proto3" json:"target_conf,omitempty"`
+	// Its feerate; excludes target_conf.
+	SatPerVbyte int64 `protobuf:"varint,3,opt,name=sat_per_vbyte,json=satPerVbyte,proto3" json:"sat_per_vbyte,omitempty"`
+	// Confirmations that an input must have; 0 means 1 unless spend_unconfirmed.
+	MinConfs         int32 `protobuf:"varint,4,opt,name=min_confs,json=minConfs,proto3" json:"min_confs,omitempty"`
+	SpendUnconfirmed bool  `protobuf:"varint,5,opt,name=spend_unconfirmed,json=spendUnconfirmed,proto3" json:"spend_unconfirmed,omitempty"`
+	// Of the transaction, in the wallet.
+	Label                 string                `protobuf:"bytes,6,opt,name=label,proto3" json:"label,omitempty"`
+	CoinSelectionStrategy CoinSelectionStrategy `protobuf:"varint,7,opt,name=coin_selection_strategy,json=coinSelectionStrategy,proto3,enum=lnrpc.CoinSelectionStrategy" json:"coin_selection_strategy,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *BatchOpenChannelRequest) Reset() {
+	*x = BatchOpenChannelRequest{}
+	mi := &file_lnrpc_opening_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchOpenChannelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchOpenChannelRequest) ProtoMessage() {}
+
+func (x *BatchOpenChannelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchOpenChannelRequest.ProtoReflect.Descriptor instead.
+func (*BatchOpenChannelRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *BatchOpenChannelRequest) GetChannels() []*BatchOpenChannel {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+func (x *BatchOpenChannelRequest) GetTargetConf() int32 {
+	if x != nil {
+		return x.TargetConf
+	}
+	return 0
+}
+
+func (x *BatchOpenChannelRequest) GetSatPerVbyte() int64 {
+	if x != nil {
+		return x.SatPerVbyte
+	}
+	return 0
+}
+
+func (x *BatchOpenChannelRequest) GetMinConfs() int32 {
+	if x != nil {
+		return x.MinConfs
+	}
+	return 0
+}
+
+func (x *BatchOpenChannelRequest) GetSpendUnconfirmed() bool {
+	if x != nil {
+		return x.SpendUnconfirmed
+	}
+	return false
+}
+
+func (x *BatchOpenChannelRequest) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *BatchOpenChannelRequest) GetCoinSelectionStrategy() CoinSelectionStrategy {
+	if x != nil {
+		return x.CoinSelectionStrategy
+	}
+	return CoinSelectionStrategy_STRATEGY_USE_GLOBAL_CONFIG
+}
+
+// BatchOpenChannel is one of the channels. The fields mean the same as in OpenChannelRequest.
+type BatchOpenChannel struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	NodePubkey         []byte                 `protobuf:"bytes,1,opt,name=node_pubkey,json=nodePubkey,proto3" json:"node_pubkey,omitempty"`
+	LocalFundingAmount int64                  `protobuf:"varint,2,opt,name=local_funding_amount,json=localFundingAmount,proto3" json:"local_funding_amount,omitempty"`
+	PushSat            int64                  `protobuf:"varint,3,opt,name=push_sat,json=pushSat,proto3" json:"push_sat,omitempty"`
+	Private            bool                   `protobuf:"varint,4,opt,name=private,proto3" json:"private,omitempty"`
+	MinHtlcMsat        int64                  `protobuf:"varint,5,opt,name=min_htlc_msat,json=minHtlcMsat,proto3" json:"min_htlc_msat,omitempty"`
+	RemoteCsvDelay     uint32                 `protobuf:"varint,6,opt,name=remote_csv_delay,json=remoteCsvDelay,proto3" json:"remote_csv_delay,omitempty"`
+	CloseAddress       string                 `protobuf:"bytes,7,opt,name=close_address,json=closeAddress,proto3" json:"close_address,omitempty"`
+	// A temporary id of the caller's choice: 32 bytes, or empty.
+	PendingChanId              []byte         `protobuf:"bytes,8,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
+	CommitmentType             CommitmentType `protobuf:"varint,9,opt,name=commitment_type,json=commitmentType,proto3,enum=lnrpc.CommitmentType" json:"commitment_type,omitempty"`
+	RemoteMaxValueInFlightMsat uint64         `protobuf:"varint,10,opt,name=remote_max_value_in_flight_msat,json=remoteMaxValueInFlightMsat,proto3" json:"remote_max_value_in_flight_msat,omitempty"`
+	RemoteMaxHtlcs             uint32         `protobuf:"varint,11,opt,name=remote_max_htlcs,json=remoteMaxHtlcs,proto3" json:"remote_max_htlcs,omitempty"`
+	MaxLocalCsv                uint32         `protobuf:"varint,12,opt,name=max_local_csv,json=maxLocalCsv,proto3" json:"max_local_csv,omitempty"`
+	ZeroConf                   bool           `protobuf:"varint,13,opt,name=zero_conf,json=zeroConf,proto3" json:"zero_conf,omitempty"`
+	ScidAlias                  bool           `protobuf:"varint,14,opt,name=scid_alias,json=scidAlias,proto3" json:"scid_alias,omitempty"`
+	BaseFee                    uint64         `protobuf:"varint,15,opt,name=base_fee,json=baseFee,proto3" json:"base_fee,omitempty"`
+	FeeRate                    uint64         `protobuf:"varint,16,opt,name=fee_rate,json=feeRate,proto3" json:"fee_rate,omitempty"`
+	UseBaseFee                 bool           `protobuf:"varint,17,opt,name=use_base_fee,json=useBaseFee,proto3" json:"use_base_fee,omitempty"`
+	UseFeeRate                 bool           `protobuf:"varint,18,opt,name=use_fee_rate,json=useFeeRate,proto3" json:"use_fee_rate,omitempty"`
+	RemoteChanReserveSat       uint64         `protobuf:"varint,19,opt,name=remote_chan_reserve_sat,json=remoteChanReserveSat,proto3" json:"remote_chan_reserve_sat,omitempty"`
+	Memo                       string         `protobuf:"bytes,20,opt,name=memo,proto3" json:"memo,omitempty"`
+	unknownFields              protoimpl.UnknownFields
+	sizeCache                  protoimpl.SizeCache
+}
+
+func (x *BatchOpenChannel) Reset() {
+	*x = BatchOpenChannel{}
+	mi := &file_lnrpc_opening_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchOpenChannel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchOpenChannel) ProtoMessage() {}
+
+func (x *BatchOpenChannel) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchOpenChannel.ProtoReflect.Descriptor instead.
+func (*BatchOpenChannel) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *BatchOpenChannel) GetNodePubkey() []byte {
+	if x != nil {
+		return x.NodePubkey
+	}
+	return nil
+}
+
+func (x *BatchOpenChannel) GetLocalFundingAmount() int64 {
+	if x != nil {
+		return x.LocalFundingAmount
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetPushSat() int64 {
+	if x != nil {
+		return x.PushSat
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetPrivate() bool {
+	if x != nil {
+		return x.Private
+	}
+	return false
+}
+
+func (x *BatchOpenChannel) GetMinHtlcMsat() int64 {
+	if x != nil {
+		return x.MinHtlcMsat
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetRemoteCsvDelay() uint32 {
+	if x != nil {
+		return x.RemoteCsvDelay
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetCloseAddress() string {
+	if x != nil {
+		return x.CloseAddress
+	}
+	return ""
+}
+
+func (x *BatchOpenChannel) GetPendingChanId() []byte {
+	if x != nil {
+		return x.PendingChanId
+	}
+	return nil
+}
+
+func (x *BatchOpenChannel) GetCommitmentType() CommitmentType {
+	if x != nil {
+		return x.CommitmentType
+	}
+	return CommitmentType_UNKNOWN_COMMITMENT_TYPE
+}
+
+func (x *BatchOpenChannel) GetRemoteMaxValueInFlightMsat() uint64 {
+	if x != nil {
+		return x.RemoteMaxValueInFlightMsat
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetRemoteMaxHtlcs() uint32 {
+	if x != nil {
+		return x.RemoteMaxHtlcs
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetMaxLocalCsv() uint32 {
+	if x != nil {
+		return x.MaxLocalCsv
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetZeroConf() bool {
+	if x != nil {
+		return x.ZeroConf
+	}
+	return false
+}
+
+func (x *BatchOpenChannel) GetScidAlias() bool {
+	if x != nil {
+		return x.ScidAlias
+	}
+	return false
+}
+
+func (x *BatchOpenChannel) GetBaseFee() uint64 {
+	if x != nil {
+		return x.BaseFee
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetFeeRate() uint64 {
+	if x != nil {
+		return x.FeeRate
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetUseBaseFee() bool {
+	if x != nil {
+		return x.UseBaseFee
+	}
+	return false
+}
+
+func (x *BatchOpenChannel) GetUseFeeRate() bool {
+	if x != nil {
+		return x.UseFeeRate
+	}
+	return false
+}
+
+func (x *BatchOpenChannel) GetRemoteChanReserveSat() uint64 {
+	if x != nil {
+		return x.RemoteChanReserveSat
+	}
+	return 0
+}
+
+func (x *BatchOpenChannel) GetMemo() string {
+	if x != nil {
+		return x.Memo
+	}
+	return ""
+}
+
+// BatchOpenChannelResponse names the channels in the order of the request.
+type BatchOpenChannelResponse struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	PendingChannels []*PendingUpdate       `protobuf:"bytes,1,rep,name=pending_channels,json=pendingChannels,proto3" json:"pending_channels,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *BatchOpenChannelResponse) Reset() {
+	*x = BatchOpenChannelResponse{}
+	mi := &file_lnrpc_opening_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchOpenChannelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchOpenChannelResponse) ProtoMessage() {}
+
+func (x *BatchOpenChannelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchOpenChannelResponse.ProtoReflect.Descriptor instead.
+func (*BatchOpenChannelResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BatchOpenChannelResponse) GetPendingChannels() []*PendingUpdate {
+	if x != nil {
+		return x.PendingChannels
+	}
+	return nil
+}
+
+// FundingTransitionMsg is a step of a funding from elsewhere.
+type FundingTransitionMsg struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Trigger:
+	//
+	//	*FundingTransitionMsg_ShimRegister
+	//	*FundingTransitionMsg_ShimCancel
+	//	*FundingTransitionMsg_PsbtVerify
+	//	*FundingTransitionMsg_PsbtFinalize
+	Trigger       isFundingTransitionMsg_Trigger `protobuf_oneof:"trigger"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FundingTransitionMsg) Reset() {
+	*x = FundingTransitionMsg{}
+	mi := &file_lnrpc_opening_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundingTransitionMsg) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundingTransitionMsg) ProtoMessage() {}
+
+func (x *FundingTransitionMsg) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundingTransitionMsg.ProtoReflect.Descriptor instead.
+func (*FundingTransitionMsg) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *FundingTransitionMsg) GetTrigger() isFundingTransitionMsg_Trigger {
+	if x != nil {
+		return x.Trigger
+	}
+	return nil
+}
+
+func (x *FundingTransitionMsg) GetShimRegister() *FundingShim {
+	if x != nil {
+		if x, ok := x.Trigger.(*FundingTransitionMsg_ShimRegister); ok {
+			return x.ShimRegister
+		}
+	}
+	return nil
+}
+
+func (x *FundingTransitionMsg) GetShimCancel() *FundingShimCancel {
+	if x != nil {
+		if x, ok := x.Trigger.(*FundingTransitionMsg_ShimCancel); ok {
+			return x.ShimCancel
+		}
+	}
+	return nil
+}
+
+func (x *FundingTransitionMsg) GetPsbtVerify() *FundingPsbtVerify {
+	if x != nil {
+		if x, ok := x.Trigger.(*FundingTransitionMsg_PsbtVerify); ok {
+			return x.PsbtVerify
+		}
+	}
+	return nil
+}
+
+func (x *FundingTransitionMsg) GetPsbtFinalize() *FundingPsbtFinalize {
+	if x != nil {
+		if x, ok := x.Trigger.(*FundingTransitionMsg_PsbtFinalize); ok {
+			return x.PsbtFinalize
+		}
+	}
+	return nil
+}
+
+type isFundingTransitionMsg_Trigger interface {
+	isFundingTransitionMsg_Trigger()
+}
+
+type FundingTransitionMsg_ShimRegister struct {
+	// Not supported yet.
+	ShimRegister *FundingShim `protobuf:"bytes,1,opt,name=shim_register,json=shimRegister,proto3,oneof"`
+}
+
+type FundingTransitionMsg_ShimCancel struct {
+	// Ends the opening; the same for a PsbtShim.
+	ShimCancel *FundingShimCancel `protobuf:"bytes,2,opt,name=shim_cancel,json=shimCancel,proto3,oneof"`
+}
+
+type FundingTransitionMsg_PsbtVerify struct {
+	// Checks what will be signed.
+	PsbtVerify *FundingPsbtVerify `protobuf:"bytes,3,opt,name=psbt_verify,json=psbtVerify,proto3,oneof"`
+}
+
+type FundingTransitionMsg_PsbtFinalize struct {
+	// Takes what is signed; the peer is told of it.
+	PsbtFinalize *FundingPsbtFinalize `protobuf:"bytes,4,opt,name=psbt_finalize,json=psbtFinalize,proto3,oneof"`
+}
+
+func (*FundingTransitionMsg_ShimRegister) isFundingTransitionMsg_Trigger() {}
+
+func (*FundingTransitionMsg_ShimCancel) isFundingTransitionMsg_Trigger() {}
+
+func (*FundingTransitionMsg_PsbtVerify) isFundingTransitionMsg_Trigger() {}
+
+func (*FundingTransitionMsg_PsbtFinalize) isFundingTransitionMsg_Trigger() {}
+
+// FundingShimCancel names an opening.
+type FundingShimCancel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PendingChanId []byte                 `protobuf:"bytes,1,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FundingShimCancel) Reset() {
+	*x = FundingShimCancel{}
+	mi := &file_lnrpc_opening_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundingShimCancel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundingShimCancel) ProtoMessage() {}
+
+func (x *FundingShimCancel) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundingShimCancel.ProtoReflect.Descriptor instead.
+func (*FundingShimCancel) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *FundingShimCancel) GetPendingChanId() []byte {
+	if x != nil {
+		return x.PendingChanId
+	}
+	return nil
+}
+
+// FundingPsbtVerify is a transaction that pays the channel exactly.
+type FundingPsbtVerify struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// BIP 174; with the outputs that the inputs spend.
+	FundedPsbt    []byte `protobuf:"bytes,1,opt,name=funded_psbt,json=fundedPsbt,proto3" json:"funded_psbt,omitempty"`
+	PendingChanId []byte `protobuf:"bytes,2,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
+	// With no_publish only: the peer is told of it now, and the caller publishes exactly this transaction once all its
+	// channels are pending. Nothing of it may change but for the witnesses.
+	SkipFinalize  bool `protobuf:"varint,3,opt,name=skip_finalize,json=skipFinalize,proto3" json:"skip_finalize,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FundingPsbtVerify) Reset() {
+	*x = FundingPsbtVerify{}
+	mi := &file_lnrpc_opening_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundingPsbtVerify) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundingPsbtVerify) ProtoMessage() {}
+
+func (x *FundingPsbtVerify) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundingPsbtVerify.ProtoReflect.Descriptor instead.
+func (*FundingPsbtVerify) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FundingPsbtVerify) GetFundedPsbt() []byte {
+	if x != nil {
+		return x.FundedPsbt
+	}
+	return nil
+}
+
+func (x *FundingPsbtVerify) GetPendingChanId() []byte {
+	if x != nil {
+		return x.PendingChanId
+	}
+	return nil
+}
+
+func (x *FundingPsbtVerify) GetSkipFinalize() bool {
+	if x != nil {
+		return x.SkipFinalize
+	}
+	return false
+}
+
+// FundingPsbtFinalize is the transaction with all signatures, in one of two forms.
+type FundingPsbtFinalize struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SignedPsbt    []byte                 `protobuf:"bytes,1,opt,name=signed_psbt,json=signedPsbt,proto3" json:"signed_psbt,omitempty"`
+	PendingChanId []byte                 `protobuf:"bytes,2,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
+	// As on the wire.
+	FinalRawTx    []byte `protobuf:"bytes,3,opt,name=final_raw_tx,json=finalRawTx,proto3" json:"final_raw_tx,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FundingPsbtFinalize) Reset() {
+	*x = FundingPsbtFinalize{}
+	mi := &file_lnrpc_opening_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundingPsbtFinalize) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundingPsbtFinalize) ProtoMessage() {}
+
+func (x *FundingPsbtFinalize) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundingPsbtFinalize.ProtoReflect.Descriptor instead.
+func (*FundingPsbtFinalize) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FundingPsbtFinalize) GetSignedPsbt() []byte {
+	if x != nil {
+		return x.SignedPsbt
+	}
+	return nil
+}
+
+func (x *FundingPsbtFinalize) GetPendingChanId() []byte {
+	if x != nil {
+		return x.PendingChanId
+	}
+	return nil
+}
+
+func (x *FundingPsbtFinalize) GetFinalRawTx() []byte {
+	if x != nil {
+		return x.FinalRawTx
+	}
+	return nil
+}
+
+// FundingStateStepResp is empty.
+type FundingStateStepResp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FundingStateStepResp) Reset() {
+	*x = FundingStateStepResp{}
+	mi := &file_lnrpc_opening_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundingStateStepResp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundingStateStepResp) ProtoMessage() {}
+
+func (x *FundingStateStepResp) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundingStateStepResp.ProtoReflect.Descriptor instead.
+func (*FundingStateStepResp) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{17}
+}
+
+// ChannelAcceptRequest is a channel that a peer wants to open (BOLT 2, open_channel).
+type ChannelAcceptRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	NodePubkey []byte                 `protobuf:"bytes,1,opt,name=node_pubkey,json=nodePubkey,proto3" json:"node_pubkey,omitempty"`
+	// 32 bytes in the order of the wire.
+	ChainHash []byte `protobuf:"bytes,2,opt,name=chain_hash,json=chainHash,proto3" json:"chain_hash,omitempty"`
+	// Names the channel in the answer: 32 bytes.
+	PendingChanId []byte `protobuf:"bytes,3,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
+	// Satoshis.
+	FundingAmt uint64 `protobuf:"varint,4,opt,name=funding_amt,json=fundingAmt,proto3" json:"funding_amt,omitempty"`
+	// Millisatoshis that would be ours from the start.
+	PushAmt uint64 `protobuf:"varint,5,opt,name=push_amt,json=pushAmt,proto3" json:"push_amt,omitempty"`
+	// Satoshis.
+	DustLimit uint64 `protobuf:"varint,6,opt,name=dust_limit,json=dustLimit,proto3" json:"dust_limit,omitempty"`
+	// Millisatoshis.
+	MaxValueInFlight uint64 `protobuf:"varint,7,opt,name=max_value_in_flight,json=maxValueInFlight,proto3" json:"max_value_in_flight,omitempty"`
+	// Satoshis that we would have to keep.
+	ChannelReserve uint64 `protobuf:"varint,8,opt,name=channel_reserve,json=channelReserve,proto3" json:"channel_reserve,omitempty"`
+	// Millisatoshis.
+	MinHtlc uint64 `protobuf:"varint,9,opt,name=min_htlc,json=minHtlc,proto3" json:"min_htlc,omitempty"`
+	// Of the first commitments, satoshis per 1000 weight.
+	FeePerKw uint64 `protobuf:"varint,10,opt,name=fee_per_kw,json=feePerKw,proto3" json:"fee_per_kw,omitempty"`
+	// Blocks that we would wait for our balance after a forced close of ours.
+	CsvDelay         uint32 `protobuf:"varint,11,opt,name=csv_delay,json=csvDelay,proto3" json:"csv_delay,omitempty"`
+	MaxAcceptedHtlcs uint32 `protobuf:"varint,12,opt,name=max_accepted_htlcs,json=maxAcceptedHtlcs,proto3" json:"max_accepted_htlcs,omitempty"`
+	// Bit 0: the channel is to be announced.
+	ChannelFlags   uint32         `protobuf:"varint,13,opt,name=channel_flags,json=channelFlags,proto3" json:"channel_flags,omitempty"`
+	CommitmentType CommitmentType `protobuf:"varint,14,opt,name=commitment_type,json=commitmentType,proto3,enum=lnrpc.CommitmentType" json:"commitment_type,omitempty"`
+	WantsZeroConf  bool           `protobuf:"varint,15,opt,name=wants_zero_conf,json=wantsZeroConf,proto3" json:"wants_zero_conf,omitempty"`
+	WantsScidAlias bool           `protobuf:"varint,16,opt,name=wants_scid_alias,json=wantsScidAlias,proto3" json:"wants_scid_alias,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ChannelAcceptRequest) Reset() {
+	*x = ChannelAcceptRequest{}
+	mi := &file_lnrpc_opening_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelAcceptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelAcceptRequest) ProtoMessage() {}
+
+func (x *ChannelAcceptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelAcceptRequest.ProtoReflect.Descriptor instead.
+func (*ChannelAcceptRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ChannelAcceptRequest) GetNodePubkey() []byte {
+	if x != nil {
+		return x.NodePubkey
+	}
+	return nil
+}
+
+func (x *ChannelAcceptRequest) GetChainHash() []byte {
+	if x != nil {
+		return x.ChainHash
+	}
+	return nil
+}
+
+func (x *ChannelAcceptRequest) GetPendingChanId() []byte {
+	if x != nil {
+		return x.PendingChanId
+	}
+	return nil
+}
+
+func (x *ChannelAcceptRequest) GetFundingAmt() uint64 {
+	if x != nil {
+		return x.FundingAmt
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetPushAmt() uint64 {
+	if x != nil {
+		return x.PushAmt
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetDustLimit() uint64 {
+	if x != nil {
+		return x.DustLimit
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetMaxValueInFlight() uint64 {
+	if x != nil {
+		return x.MaxValueInFlight
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetChannelReserve() uint64 {
+	if x != nil {
+		return x.ChannelReserve
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetMinHtlc() uint64 {
+	if x != nil {
+		return x.MinHtlc
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetFeePerKw() uint64 {
+	if x != nil {
+		return x.FeePerKw
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetCsvDelay() uint32 {
+	if x != nil {
+		return x.CsvDelay
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetMaxAcceptedHtlcs() uint32 {
+	if x != nil {
+		return x.MaxAcceptedHtlcs
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetChannelFlags() uint32 {
+	if x != nil {
+		return x.ChannelFlags
+	}
+	return 0
+}
+
+func (x *ChannelAcceptRequest) GetCommitmentType() CommitmentType {
+	if x != nil {
+		return x.CommitmentType
+	}
+	return CommitmentType_UNKNOWN_COMMITMENT_TYPE
+}
+
+func (x *ChannelAcceptRequest) GetWantsZeroConf() bool {
+	if x != nil {
+		return x.WantsZeroConf
+	}
+	return false
+}
+
+func (x *ChannelAcceptRequest) GetWantsScidAlias() bool {
+	if x != nil {
+		return x.WantsScidAlias
+	}
+	return false
+}
+
+// ChannelAcceptResponse is the caller's decision. Zero leaves a limit to the daemon.
+type ChannelAcceptResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Accept bool                   `protobuf:"varint,1,opt,name=accept,proto3" json:"accept,omitempty"`
+	// Of the request.
+	PendingChanId []byte `protobuf:"bytes,2,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
+	// Said to the peer, at most 500 bytes; only without accept.
+	Error string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// Where a cooperative close must pay our share.
+	UpfrontShutdown string `protobuf:"bytes,4,opt,name=upfront_shutdown,json=upfrontShutdown,proto3" json:"upfront_shutdown,omitempty"`
+	// Blocks that the peer has to wait for its balance after it forces a close.
+	CsvDelay uint32 `protobuf:"varint,5,opt,name=csv_delay,json=csvDelay,proto3" json:"csv_delay,omitempty"`
+	// Satoshis that the peer must keep; at least its dust limit.
+	ReserveSat uint64 `protobuf:"varint,6,opt,name=reserve_sat,json=reserveSat,proto3" json:"reserve_sat,omitempty"`
+	// The most that the peer may have in flight to us, in millisatoshis.
+	InFlightMaxMsat uint64 `protobuf:"varint,7,opt,name=in_flight_max_msat,json=inFlightMaxMsat,proto3" json:"in_flight_max_msat,omitempty"`
+	// How many HTLCs the peer may have in flight to us, at most 483.
+	MaxHtlcCount uint32 `protobuf:"varint,8,opt,name=max_htlc_count,json=maxHtlcCount,proto3" json:"max_htlc_count,omitempty"`
+	// Smallest HTLC that we accept, in millisatoshis.
+	MinHtlcIn uint64 `protobuf:"varint,9,opt,name=min_htlc_in,json=minHtlcIn,proto3" json:"min_htlc_in,omitempty"`
+	// Confirmations before the channel is used.
+	MinAcceptDepth uint32 `protobuf:"varint,10,opt,name=min_accept_depth,json=minAcceptDepth,proto3" json:"min_accept_depth,omitempty"`
+	// Use the channel before its funding confirms, if wants_zero_conf says so: a channel of another type is taken with
+	// confirmations. Excludes min_accept_depth.
+	ZeroConf      bool `protobuf:"varint,11,opt,name=zero_conf,json=zeroConf,proto3" json:"zero_conf,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelAcceptResponse) Reset() {
+	*x = ChannelAcceptResponse{}
+	mi := &file_lnrpc_opening_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelAcceptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelAcceptResponse) ProtoMessage() {}
+
+func (x *ChannelAcceptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelAcceptResponse.ProtoReflect.Descriptor instead.
+func (*ChannelAcceptResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ChannelAcceptResponse) GetAccept() bool {
+	if x != nil {
+		return x.Accept
+	}
+	return false
+}
+
+func (x *ChannelAcceptResponse) GetPendingChanId() []byte {
+	if x != nil {
+		return x.PendingChanId
+	}
+	return nil
+}
+
+func (x *ChannelAcceptResponse) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *ChannelAcceptResponse) GetUpfrontShutdown() string {
+	if x != nil {
+		return x.UpfrontShutdown
+	}
+	return ""
+}
+
+func (x *ChannelAcceptResponse) GetCsvDelay() uint32 {
+	if x != nil {
+		return x.CsvDelay
+	}
+	return 0
+}
+
+func (x *ChannelAcceptResponse) GetReserveSat() uint64 {
+	if x != nil {
+		return x.ReserveSat
+	}
+	return 0
+}
+
+func (x *ChannelAcceptResponse) GetInFlightMaxMsat() uint64 {
+	if x != nil {
+		return x.InFlightMaxMsat
+	}
+	return 0
+}
+
+func (x *ChannelAcceptResponse) GetMaxHtlcCount() uint32 {
+	if x != nil {
+		return x.MaxHtlcCount
+	}
+	return 0
+}
+
+func (x *ChannelAcceptResponse) GetMinHtlcIn() uint64 {
+	if x != nil {
+		return x.MinHtlcIn
+	}
+	return 0
+}
+
+func (x *ChannelAcceptResponse) GetMinAcceptDepth() uint32 {
+	if x != nil {
+		return x.MinAcceptDepth
+	}
+	return 0
+}
+
+func (x *ChannelAcceptResponse) GetZeroConf() bool {
+	if x != nil {
+		return x.ZeroConf
+	}
+	return false
+}
+
+// AbandonChannelRequest names the channel.
+type AbandonChannelRequest struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	ChannelPoint *ChannelPoint          `protobuf:"bytes,1,opt,name=channel_point,json=channelPoint,proto3" json:"channel_point,omitempty"`
+	// Only if somebody else publishes its funding and it is not confirmed.
+	PendingFundingShimOnly bool `protobuf:"varint,2,opt,name=pending_funding_shim_only,json=pendingFundingShimOnly,proto3" json:"pending_funding_shim_only,omitempty"`
+	// Whatever is in it: that money may be lost.
+	IKnowWhatIAmDoing bool `protobuf:"varint,3,opt,name=i_know_what_i_am_doing,json=iKnowWhatIAmDoing,proto3" json:"i_know_what_i_am_doing,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *AbandonChannelRequest) Reset() {
+	*x = AbandonChannelRequest{}
+	mi := &file_lnrpc_opening_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbandonChannelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbandonChannelRequest) ProtoMessage() {}
+
+func (x *AbandonChannelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbandonChannelRequest.ProtoReflect.Descriptor instead.
+func (*AbandonChannelRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *AbandonChannelRequest) GetChannelPoint() *ChannelPoint {
+	if x != nil {
+		return x.ChannelPoint
+	}
+	return nil
+}
+
+func (x *AbandonChannelRequest) GetPendingFundingShimOnly() bool {
+	if x != nil {
+		return x.PendingFundingShimOnly
+	}
+	return false
+}
+
+func (x *AbandonChannelRequest) GetIKnowWhatIAmDoing() bool {
+	if x != nil {
+		return x.IKnowWhatIAmDoing
+	}
+	return false
+}
+
+// AbandonChannelResponse says what was done.
+type AbandonChannelResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbandonChannelResponse) Reset() {
+	*x = AbandonChannelResponse{}
+	mi := &file_lnrpc_opening_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbandonChannelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbandonChannelResponse) ProtoMessage() {}
+
+func (x *AbandonChannelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_opening_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbandonChannelResponse.ProtoReflect.Descriptor instead.
+func (*AbandonChannelResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_opening_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *AbandonChannelResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
 var File_lnrpc_opening_proto protoreflect.FileDescriptor
 
 const file_lnrpc_opening_proto_rawDesc = "" +
@@ -1045,7 +2133,109 @@ const file_lnrpc_opening_proto_rawDesc = "" +
 	"KeyLocator\x12\x1d\n" +
 	"\n" +
 	"key_family\x18\x01 \x01(\x05R\tkeyFamily\x12\x1b\n" +
-	"\tkey_index\x18\x02 \x01(\x05R\bkeyIndexB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
+	"\tkey_index\x18\x02 \x01(\x05R\bkeyIndex\"\xc9\x02\n" +
+	"\x17BatchOpenChannelRequest\x123\n" +
+	"\bchannels\x18\x01 \x03(\v2\x17.lnrpc.BatchOpenChannelR\bchannels\x12\x1f\n" +
+	"\vtarget_conf\x18\x02 \x01(\x05R\n" +
+	"targetConf\x12\"\n" +
+	"\rsat_per_vbyte\x18\x03 \x01(\x03R\vsatPerVbyte\x12\x1b\n" +
+	"\tmin_confs\x18\x04 \x01(\x05R\bminConfs\x12+\n" +
+	"\x11spend_unconfirmed\x18\x05 \x01(\bR\x10spendUnconfirmed\x12\x14\n" +
+	"\x05label\x18\x06 \x01(\tR\x05label\x12T\n" +
+	"\x17coin_selection_strategy\x18\a \x01(\x0e2\x1c.lnrpc.CoinSelectionStrategyR\x15coinSelectionStrategy\"\x89\x06\n" +
+	"\x10BatchOpenChannel\x12\x1f\n" +
+	"\vnode_pubkey\x18\x01 \x01(\fR\n" +
+	"nodePubkey\x120\n" +
+	"\x14local_funding_amount\x18\x02 \x01(\x03R\x12localFundingAmount\x12\x19\n" +
+	"\bpush_sat\x18\x03 \x01(\x03R\apushSat\x12\x18\n" +
+	"\aprivate\x18\x04 \x01(\bR\aprivate\x12\"\n" +
+	"\rmin_htlc_msat\x18\x05 \x01(\x03R\vminHtlcMsat\x12(\n" +
+	"\x10remote_csv_delay\x18\x06 \x01(\rR\x0eremoteCsvDelay\x12#\n" +
+	"\rclose_address\x18\a \x01(\tR\fcloseAddress\x12&\n" +
+	"\x0fpending_chan_id\x18\b \x01(\fR\rpendingChanId\x12>\n" +
+	"\x0fcommitment_type\x18\t \x01(\x0e2\x15.lnrpc.CommitmentTypeR\x0ecommitmentType\x12C\n" +
+	"\x1fremote_max_value_in_flight_msat\x18\n" +
+	" \x01(\x04R\x1aremoteMaxValueInFlightMsat\x12(\n" +
+	"\x10remote_max_htlcs\x18\v \x01(\rR\x0eremoteMaxHtlcs\x12\"\n" +
+	"\rmax_local_csv\x18\f \x01(\rR\vmaxLocalCsv\x12\x1b\n" +
+	"\tzero_conf\x18\r \x01(\bR\bzeroConf\x12\x1d\n" +
+	"\n" +
+	"scid_alias\x18\x0e \x01(\bR\tscidAlias\x12\x19\n" +
+	"\bbase_fee\x18\x0f \x01(\x04R\abaseFee\x12\x19\n" +
+	"\bfee_rate\x18\x10 \x01(\x04R\afeeRate\x12 \n" +
+	"\fuse_base_fee\x18\x11 \x01(\bR\n" +
+	"useBaseFee\x12 \n" +
+	"\fuse_fee_rate\x18\x12 \x01(\bR\n" +
+	"useFeeRate\x125\n" +
+	"\x17remote_chan_reserve_sat\x18\x13 \x01(\x04R\x14remoteChanReserveSat\x12\x12\n" +
+	"\x04memo\x18\x14 \x01(\tR\x04memo\"[\n" +
+	"\x18BatchOpenChannelResponse\x12?\n" +
+	"\x10pending_channels\x18\x01 \x03(\v2\x14.lnrpc.PendingUpdateR\x0fpendingChannels\"\x99\x02\n" +
+	"\x14FundingTransitionMsg\x129\n" +
+	"\rshim_register\x18\x01 \x01(\v2\x12.lnrpc.FundingShimH\x00R\fshimRegister\x12;\n" +
+	"\vshim_cancel\x18\x02 \x01(\v2\x18.lnrpc.FundingShimCancelH\x00R\n" +
+	"shimCancel\x12;\n" +
+	"\vpsbt_verify\x18\x03 \x01(\v2\x18.lnrpc.FundingPsbtVerifyH\x00R\n" +
+	"psbtVerify\x12A\n" +
+	"\rpsbt_finalize\x18\x04 \x01(\v2\x1a.lnrpc.FundingPsbtFinalizeH\x00R\fpsbtFinalizeB\t\n" +
+	"\atrigger\";\n" +
+	"\x11FundingShimCancel\x12&\n" +
+	"\x0fpending_chan_id\x18\x01 \x01(\fR\rpendingChanId\"\x81\x01\n" +
+	"\x11FundingPsbtVerify\x12\x1f\n" +
+	"\vfunded_psbt\x18\x01 \x01(\fR\n" +
+	"fundedPsbt\x12&\n" +
+	"\x0fpending_chan_id\x18\x02 \x01(\fR\rpendingChanId\x12#\n" +
+	"\rskip_finalize\x18\x03 \x01(\bR\fskipFinalize\"\x80\x01\n" +
+	"\x13FundingPsbtFinalize\x12\x1f\n" +
+	"\vsigned_psbt\x18\x01 \x01(\fR\n" +
+	"signedPsbt\x12&\n" +
+	"\x0fpending_chan_id\x18\x02 \x01(\fR\rpendingChanId\x12 \n" +
+	"\ffinal_raw_tx\x18\x03 \x01(\fR\n" +
+	"finalRawTx\"\x16\n" +
+	"\x14FundingStateStepResp\"\xec\x04\n" +
+	"\x14ChannelAcceptRequest\x12\x1f\n" +
+	"\vnode_pubkey\x18\x01 \x01(\fR\n" +
+	"nodePubkey\x12\x1d\n" +
+	"\n" +
+	"chain_hash\x18\x02 \x01(\fR\tchainHash\x12&\n" +
+	"\x0fpending_chan_id\x18\x03 \x01(\fR\rpendingChanId\x12\x1f\n" +
+	"\vfunding_amt\x18\x04 \x01(\x04R\n" +
+	"fundingAmt\x12\x19\n" +
+	"\bpush_amt\x18\x05 \x01(\x04R\apushAmt\x12\x1d\n" +
+	"\n" +
+	"dust_limit\x18\x06 \x01(\x04R\tdustLimit\x12-\n" +
+	"\x13max_value_in_flight\x18\a \x01(\x04R\x10maxValueInFlight\x12'\n" +
+	"\x0fchannel_reserve\x18\b \x01(\x04R\x0echannelReserve\x12\x19\n" +
+	"\bmin_htlc\x18\t \x01(\x04R\aminHtlc\x12\x1c\n" +
+	"\n" +
+	"fee_per_kw\x18\n" +
+	" \x01(\x04R\bfeePerKw\x12\x1b\n" +
+	"\tcsv_delay\x18\v \x01(\rR\bcsvDelay\x12,\n" +
+	"\x12max_accepted_htlcs\x18\f \x01(\rR\x10maxAcceptedHtlcs\x12#\n" +
+	"\rchannel_flags\x18\r \x01(\rR\fchannelFlags\x12>\n" +
+	"\x0fcommitment_type\x18\x0e \x01(\x0e2\x15.lnrpc.CommitmentTypeR\x0ecommitmentType\x12&\n" +
+	"\x0fwants_zero_conf\x18\x0f \x01(\bR\rwantsZeroConf\x12(\n" +
+	"\x10wants_scid_alias\x18\x10 \x01(\bR\x0ewantsScidAlias\"\x90\x03\n" +
+	"\x15ChannelAcceptResponse\x12\x16\n" +
+	"\x06accept\x18\x01 \x01(\bR\x06accept\x12&\n" +
+	"\x0fpending_chan_id\x18\x02 \x01(\fR\rpendingChanId\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12)\n" +
+	"\x10upfront_shutdown\x18\x04 \x01(\tR\x0fupfrontShutdown\x12\x1b\n" +
+	"\tcsv_delay\x18\x05 \x01(\rR\bcsvDelay\x12\x1f\n" +
+	"\vreserve_sat\x18\x06 \x01(\x04R\n" +
+	"reserveSat\x12+\n" +
+	"\x12in_flight_max_msat\x18\a \x01(\x04R\x0finFlightMaxMsat\x12$\n" +
+	"\x0emax_htlc_count\x18\b \x01(\rR\fmaxHtlcCount\x12\x1e\n" +
+	"\vmin_htlc_in\x18\t \x01(\x04R\tminHtlcIn\x12(\n" +
+	"\x10min_accept_depth\x18\n" +
+	" \x01(\rR\x0eminAcceptDepth\x12\x1b\n" +
+	"\tzero_conf\x18\v \x01(\bR\bzeroConf\"\xbf\x01\n" +
+	"\x15AbandonChannelRequest\x128\n" +
+	"\rchannel_point\x18\x01 \x01(\v2\x13.lnrpc.ChannelPointR\fchannelPoint\x129\n" +
+	"\x19pending_funding_shim_only\x18\x02 \x01(\bR\x16pendingFundingShimOnly\x121\n" +
+	"\x16i_know_what_i_am_doing\x18\x03 \x01(\bR\x11iKnowWhatIAmDoing\"0\n" +
+	"\x16AbandonChannelResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06statusB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
 
 var (
 	file_lnrpc_opening_proto_rawDescOnce sync.Once
@@ -1059,40 +2249,63 @@ func file_lnrpc_opening_proto_rawDescGZIP() []byte {
 	return file_lnrpc_opening_proto_rawDescData
 }
 
-var file_lnrpc_opening_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_lnrpc_opening_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_lnrpc_opening_proto_goTypes = []any{
-	(*OpenChannelRequest)(nil),  // 0: lnrpc.OpenChannelRequest
-	(*OpenStatusUpdate)(nil),    // 1: lnrpc.OpenStatusUpdate
-	(*PendingUpdate)(nil),       // 2: lnrpc.PendingUpdate
-	(*ChannelOpenUpdate)(nil),   // 3: lnrpc.ChannelOpenUpdate
-	(*ReadyForPsbtFunding)(nil), // 4: lnrpc.ReadyForPsbtFunding
-	(*FundingShim)(nil),         // 5: lnrpc.FundingShim
-	(*ChanPointShim)(nil),       // 6: lnrpc.ChanPointShim
-	(*PsbtShim)(nil),            // 7: lnrpc.PsbtShim
-	(*KeyDescriptor)(nil),       // 8: lnrpc.KeyDescriptor
-	(*KeyLocator)(nil),          // 9: lnrpc.KeyLocator
-	(CommitmentType)(0),         // 10: lnrpc.CommitmentType
-	(*OutPoint)(nil),            // 11: lnrpc.OutPoint
-	(*ChannelPoint)(nil),        // 12: lnrpc.ChannelPoint
+	(*OpenChannelRequest)(nil),       // 0: lnrpc.OpenChannelRequest
+	(*OpenStatusUpdate)(nil),         // 1: lnrpc.OpenStatusUpdate
+	(*PendingUpdate)(nil),            // 2: lnrpc.PendingUpdate
+	(*ChannelOpenUpdate)(nil),        // 3: lnrpc.ChannelOpenUpdate
+	(*ReadyForPsbtFunding)(nil),      // 4: lnrpc.ReadyForPsbtFunding
+	(*FundingShim)(nil),              // 5: lnrpc.FundingShim
+	(*ChanPointShim)(nil),            // 6: lnrpc.ChanPointShim
+	(*PsbtShim)(nil),                 // 7: lnrpc.PsbtShim
+	(*KeyDescriptor)(nil),            // 8: lnrpc.KeyDescriptor
+	(*KeyLocator)(nil),               // 9: lnrpc.KeyLocator
+	(*BatchOpenChannelRequest)(nil),  // 10: lnrpc.BatchOpenChannelRequest
+	(*BatchOpenChannel)(nil),         // 11: lnrpc.BatchOpenChannel
+	(*BatchOpenChannelResponse)(nil), // 12: lnrpc.BatchOpenChannelResponse
+	(*FundingTransitionMsg)(nil),     // 13: lnrpc.FundingTransitionMsg
+	(*FundingShimCancel)(nil),        // 14: lnrpc.FundingShimCancel
+	(*FundingPsbtVerify)(nil),        // 15: lnrpc.FundingPsbtVerify
+	(*FundingPsbtFinalize)(nil),      // 16: lnrpc.FundingPsbtFinalize
+	(*FundingStateStepResp)(nil),     // 17: lnrpc.FundingStateStepResp
+	(*ChannelAcceptRequest)(nil),     // 18: lnrpc.ChannelAcceptRequest
+	(*ChannelAcceptResponse)(nil),    // 19: lnrpc.ChannelAcceptResponse
+	(*AbandonChannelRequest)(nil),    // 20: lnrpc.AbandonChannelRequest
+	(*AbandonChannelResponse)(nil),   // 21: lnrpc.AbandonChannelResponse
+	(CommitmentType)(0),              // 22: lnrpc.CommitmentType
+	(*OutPoint)(nil),                 // 23: lnrpc.OutPoint
+	(*ChannelPoint)(nil),             // 24: lnrpc.ChannelPoint
+	(CoinSelectionStrategy)(0),       // 25: lnrpc.CoinSelectionStrategy
 }
 var file_lnrpc_opening_proto_depIdxs = []int32{
 	5,  // 0: lnrpc.OpenChannelRequest.funding_shim:type_name -> lnrpc.FundingShim
-	10, // 1: lnrpc.OpenChannelRequest.commitment_type:type_name -> lnrpc.CommitmentType
-	11, // 2: lnrpc.OpenChannelRequest.outpoints:type_name -> lnrpc.OutPoint
+	22, // 1: lnrpc.OpenChannelRequest.commitment_type:type_name -> lnrpc.CommitmentType
+	23, // 2: lnrpc.OpenChannelRequest.outpoints:type_name -> lnrpc.OutPoint
 	2,  // 3: lnrpc.OpenStatusUpdate.chan_pending:type_name -> lnrpc.PendingUpdate
 	3,  // 4: lnrpc.OpenStatusUpdate.chan_open:type_name -> lnrpc.ChannelOpenUpdate
 	4,  // 5: lnrpc.OpenStatusUpdate.psbt_fund:type_name -> lnrpc.ReadyForPsbtFunding
-	12, // 6: lnrpc.ChannelOpenUpdate.channel_point:type_name -> lnrpc.ChannelPoint
+	24, // 6: lnrpc.ChannelOpenUpdate.channel_point:type_name -> lnrpc.ChannelPoint
 	6,  // 7: lnrpc.FundingShim.chan_point_shim:type_name -> lnrpc.ChanPointShim
 	7,  // 8: lnrpc.FundingShim.psbt_shim:type_name -> lnrpc.PsbtShim
-	12, // 9: lnrpc.ChanPointShim.chan_point:type_name -> lnrpc.ChannelPoint
+	24, // 9: lnrpc.ChanPointShim.chan_point:type_name -> lnrpc.ChannelPoint
 	8,  // 10: lnrpc.ChanPointShim.local_key:type_name -> lnrpc.KeyDescriptor
 	9,  // 11: lnrpc.KeyDescriptor.key_loc:type_name -> lnrpc.KeyLocator
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	11, // 12: lnrpc.BatchOpenChannelRequest.channels:type_name -> lnrpc.BatchOpenChannel
+	25, // 13: lnrpc.BatchOpenChannelRequest.coin_selection_strategy:type_name -> lnrpc.CoinSelectionStrategy
+	22, // 14: lnrpc.BatchOpenChannel.commitment_type:type_name -> lnrpc.CommitmentType
+	2,  // 15: lnrpc.BatchOpenChannelResponse.pending_channels:type_name -> lnrpc.PendingUpdate
+	5,  // 16: lnrpc.FundingTransitionMsg.shim_register:type_name -> lnrpc.FundingShim
+	14, // 17: lnrpc.FundingTransitionMsg.shim_cancel:type_name -> lnrpc.FundingShimCancel
+	15, // 18: lnrpc.FundingTransitionMsg.psbt_verify:type_name -> lnrpc.FundingPsbtVerify
+	16, // 19: lnrpc.FundingTransitionMsg.psbt_finalize:type_name -> lnrpc.FundingPsbtFinalize
+	22, // 20: lnrpc.ChannelAcceptRequest.commitment_type:type_name -> lnrpc.CommitmentType
+	24, // 21: lnrpc.AbandonChannelRequest.channel_point:type_name -> lnrpc.ChannelPoint
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_lnrpc_opening_proto_init() }
@@ -1111,13 +2324,19 @@ func file_lnrpc_opening_proto_init() {
 		(*FundingShim_ChanPointShim)(nil),
 		(*FundingShim_PsbtShim)(nil),
 	}
+	file_lnrpc_opening_proto_msgTypes[13].OneofWrappers = []any{
+		(*FundingTransitionMsg_ShimRegister)(nil),
+		(*FundingTransitionMsg_ShimCancel)(nil),
+		(*FundingTransitionMsg_PsbtVerify)(nil),
+		(*FundingTransitionMsg_PsbtFinalize)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_opening_proto_rawDesc), len(file_lnrpc_opening_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

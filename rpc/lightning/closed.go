@@ -82,6 +82,9 @@ func (s *Service) summary(r *channel.ClosedRow) *lnrpc.ChannelCloseSummary {
 	case channel.ClosedUnfunded:
 		out.CloseType = lnrpc.ChannelCloseSummary_FUNDING_CANCELED
 		out.CloseInitiator = lnrpc.Initiator_INITIATOR_UNKNOWN
+	case channel.ClosedAbandoned:
+		out.CloseType = lnrpc.ChannelCloseSummary_ABANDONED
+		out.CloseInitiator = lnrpc.Initiator_INITIATOR_UNKNOWN
 	}
 	for i := range r.Resolutions {
 		out.Resolutions = append(out.Resolutions, resolution(&r.Resolutions[i]))

@@ -109,7 +109,7 @@ func (s *Service) closedEvents(e node.ChannelEvent) ([]*lnrpc.ChannelEventUpdate
 	switch gone := e.Kind == channel.NoticeForgotten; {
 	case row.Kind == channel.ClosedMutual && !gone:
 		return []*lnrpc.ChannelEventUpdate{closedEvent(s.summary(row)), resolved}, nil
-	case row.Kind == channel.ClosedMutual || row.Kind == channel.ClosedUnfunded || !gone:
+	case row.Kind == channel.ClosedMutual || row.Kind == channel.ClosedUnfunded || row.Kind == channel.ClosedAbandoned || !gone:
 		return nil, nil
 	}
 	return []*lnrpc.ChannelEventUpdate{resolved}, nil

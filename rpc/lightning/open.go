@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/btcsuite/btcd/psbt/v2"
 	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -18,6 +19,10 @@ import (
 // OpenChannel opens a channel and reports how it goes.
 func (s *Service) OpenChannel(req *lnrpc.OpenChannelRequest, out lnrpc.Lightning_OpenChannelServer) error {
 	ask, err := s.openRequest(req)
+	if err != nil {
+		return err
+	}
+	base, err := psbtShim(req, &ask)
 	if err != nil {
 		return err
 	}
@@ -34,7 +39,11 @@ func (s *Service) OpenChannel(req *lnrpc.OpenChannelRequest, out lnrpc.Lightning
 			if u.Err != nil {
 				return u.Err
 			}
-			if err := out.Send(openStatus(u)); err != nil || u.Open {
+			m, err := s.openStatus(u, base)
+			if err != nil {
+				return err
+			}
+			if err := out.Send(m); err != nil || u.Open {
 				return err
 			}
 		case <-out.Context().Done():
@@ -46,19 +55,29 @@ func (s *Service) OpenChannel(req *lnrpc.OpenChannelRequest, out lnrpc.Lightning
 // errStreamEnded: the node ended without saying how it went.
 var errStreamEnded = errors.New("server is shutting down")
 
-func openStatus(u node.OpenUpdate) *lnrpc.OpenStatusUpdate {
-	if u.Open {
-		return &lnrpc.OpenStatusUpdate{Update: &lnrpc.OpenStatusUpdate_ChanOpen{
-			ChanOpen: &lnrpc.ChannelOpenUpdate{ChannelPoint: translate.Point(u.Funding)},
-		}}
+// openStatus is a step of the opening; base is what the funding output is added to.
+func (s *Service) openStatus(u node.OpenUpdate, base *psbt.Packet) (*lnrpc.OpenStatusUpdate, error) {
+	m := &lnrpc.OpenStatusUpdate{PendingChanId: u.TempID[:]}
+	switch {
+	case u.Fund != nil:
+		fund, err := s.readyForPsbt(u.Fund, base)
+		if err != nil {
+			return nil, err
+		}
+		m.Update = &lnrpc.OpenStatusUpdate_PsbtFund{PsbtFund: fund}
+	case u.Open:
+		m.Update = &lnrpc.OpenStatusUpdate_ChanOpen{ChanOpen: &lnrpc.ChannelOpenUpdate{ChannelPoint: translate.Point(u.Funding)}}
+	default:
+		m.Update = &lnrpc.OpenStatusUpdate_ChanPending{ChanPending: &lnrpc.PendingUpdate{Txid: u.Funding.Hash[:], OutputIndex: u.Funding.Index}}
 	}
-	return &lnrpc.OpenStatusUpdate{Update: &lnrpc.OpenStatusUpdate_ChanPending{
-		ChanPending: &lnrpc.PendingUpdate{Txid: u.Funding.Hash[:], OutputIndex: u.Funding.Index},
-	}}
+	return m, nil
 }
 
 // OpenChannelSync opens a channel and returns when its funding is on its way.
 func (s *Service) OpenChannelSync(ctx context.Context, req *lnrpc.OpenChannelRequest) (*lnrpc.ChannelPoint, error) {
+	if req.FundingShim != nil {
+		return nil, translate.Invalid("funding_shim", "only with OpenChannel, which tells what the funding has to pay")
+	}
 	ask, err := s.openRequest(req)
 	if err != nil {
 		return nil, err
@@ -81,14 +100,14 @@ func (s *Service) OpenChannelSync(ctx context.Context, req *lnrpc.OpenChannelReq
 	}
 }
 
+// maxHTLCs is how many HTLCs either side can have in flight (BOLT 2).
+const maxHTLCs = 483
+
 // maxMemo is the longest note on a channel.
 const maxMemo = 500
 
 // openRequest reads what channel is wanted.
 func (s *Service) openRequest(req *lnrpc.OpenChannelRequest) (ask node.OpenRequest, err error) {
-	if err := openUnsupported(req); err != nil {
-		return ask, err
-	}
 	if ask.Peer, err = peerOf(req); err != nil {
 		return ask, err
 	}
@@ -127,17 +146,6 @@ func (s *Service) openRequest(req *lnrpc.OpenChannelRequest) (ask node.OpenReque
 	return ask, openLimits(req, &ask)
 }
 
-// openUnsupported names what cannot be asked for.
-func openUnsupported(req *lnrpc.OpenChannelRequest) error {
-	switch {
-	case req.FundingShim != nil:
-		return translate.Invalid("funding_shim", "only the wallet can fund channels")
-	case req.MaxLocalCsv != 0:
-		return translate.Invalid("max_local_csv", "not supported: the limit is the node's own")
-	}
-	return nil
-}
-
 func peerOf(req *lnrpc.OpenChannelRequest) (lnwire.PubKey, error) {
 	switch {
 	case len(req.NodePubkey) > 0:
@@ -165,15 +173,18 @@ func openLimits(req *lnrpc.OpenChannelRequest, ask *node.OpenRequest) error {
 	switch {
 	case req.MinHtlcMsat < 0:
 		return translate.Invalid("min_htlc_msat", "must not be negative")
+	case req.MaxLocalCsv > math.MaxUint16:
+		return translate.Invalid("max_local_csv", "%d is above 65535", req.MaxLocalCsv)
 	case req.RemoteCsvDelay > math.MaxUint16:
 		return translate.Invalid("remote_csv_delay", "%d is above 65535", req.RemoteCsvDelay)
-	case req.RemoteMaxHtlcs > math.MaxUint16:
-		return translate.Invalid("remote_max_htlcs", "%d is above 65535", req.RemoteMaxHtlcs)
+	case req.RemoteMaxHtlcs > maxHTLCs:
+		return fmt.Errorf("remote-max-htlcs (%d) cannot be greater than %d", req.RemoteMaxHtlcs, maxHTLCs)
 	case req.BaseFee > math.MaxUint32 || req.FeeRate > math.MaxUint32:
 		return translate.Invalid("base_fee", "base_fee and fee_rate must fit into 32 bits")
 	case len(req.Memo) > maxMemo:
 		return fmt.Errorf("provided memo (%s) is of length %d, exceeds %d", req.Memo, len(req.Memo), maxMemo)
 	}
+	ask.MaxDelay = uint16(req.MaxLocalCsv)
 	ask.ScidAlias, ask.ZeroConf = req.ScidAlias, req.ZeroConf
 	ask.Private, ask.Memo, ask.ToDelay = req.Private, req.Memo, uint16(req.RemoteCsvDelay)
 	ask.MinHTLC, ask.InFlight = lnwire.MilliSat(req.MinHtlcMsat), lnwire.MilliSat(req.RemoteMaxValueInFlightMsat)

@@ -30,6 +30,8 @@ type Node interface {
 	Payments
 	Graph
 	Backups
+	Fundings
+	Acceptors
 }
 
 // Self is what the node tells of itself.

@@ -1,0 +1,215 @@
+package lightning
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/psbt/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
+)
+
+// Fundings are channels that are not funded one by one from the wallet.
+type Fundings interface {
+	OpenBatch(context.Context, node.BatchRequest) ([]wire.OutPoint, error)
+	VerifyFunding(id lnwire.ChannelID, p *psbt.Packet, skipFinalize bool) error
+	FinalizeFunding(id lnwire.ChannelID, p *psbt.Packet, raw *wire.MsgTx) error
+	CancelFunding(id lnwire.ChannelID) error
+	AbandonChannel(ctx context.Context, funding wire.OutPoint, externOnly bool) error
+}
+
+// psbtShim reads where the funding comes from, and the PSBT that it is added to; nil: an
+// empty one.
+func psbtShim(req *lnrpc.OpenChannelRequest, ask *node.OpenRequest) (base *psbt.Packet, err error) {
+	if req.FundingShim == nil {
+		return nil, nil
+	}
+	shim := req.FundingShim.GetPsbtShim()
+	switch {
+	case shim == nil:
+		return nil, translate.Invalid("funding_shim", "only psbt_shim is supported")
+	case ask.Max:
+		return nil, errors.New("cannot provide a psbt funding shim while committing the maximum wallet balance towards the channel opening")
+	case len(shim.PendingChanId) != len(ask.TempID) || lnwire.ChannelID(shim.PendingChanId).IsZero():
+		return nil, errors.New("pending chan ID not set")
+	case req.SatPerByte != 0 || req.SatPerVbyte != 0 || req.TargetConf != 0:
+		return nil, errors.New("specifying fee estimation parameters is not supported for PSBT funding")
+	case len(req.Outpoints) > 0:
+		return nil, translate.Invalid("outpoints", "the inputs are those of the PSBT")
+	}
+	if len(shim.BasePsbt) > 0 {
+		if base, err = readPsbt(shim.BasePsbt); err != nil {
+			return nil, fmt.Errorf("error parsing base PSBT: %w", err)
+		}
+	}
+	ask.TempID, ask.Shim = lnwire.ChannelID(shim.PendingChanId), &node.Shim{NoPublish: shim.NoPublish}
+	return base, nil
+}
+
+func readPsbt(b []byte) (*psbt.Packet, error) { return psbt.NewFromRawBytes(bytes.NewReader(b), false) }
+
+// readyForPsbt says what is to be paid, as an address and as a PSBT.
+func (s *Service) readyForPsbt(ask *node.FundAsked, base *psbt.Packet) (*lnrpc.ReadyForPsbtFunding, error) {
+	if base == nil {
+		var err error
+		if base, err = psbt.New(nil, nil, 2, 0, nil); err != nil {
+			return nil, fmt.Errorf("make a PSBT: %w", err)
+		}
+	}
+	base.UnsignedTx.AddTxOut(wire.NewTxOut(int64(ask.Amount), ask.Script))
+	base.Outputs = append(base.Outputs, psbt.POutput{})
+	var b bytes.Buffer
+	if err := base.Serialize(&b); err != nil {
+		return nil, fmt.Errorf("write the PSBT: %w", err)
+	}
+	return &lnrpc.ReadyForPsbtFunding{
+		FundingAddress: translate.ScriptAddress(ask.Script, s.node.Net()), FundingAmount: int64(ask.Amount), Psbt: b.Bytes(),
+	}, nil
+}
+
+// FundingStateStep brings a funding from elsewhere, step by step.
+func (s *Service) FundingStateStep(_ context.Context, req *lnrpc.FundingTransitionMsg) (*lnrpc.FundingStateStepResp, error) {
+	var err error
+	switch step := req.Trigger.(type) {
+	case *lnrpc.FundingTransitionMsg_ShimRegister:
+		if step.ShimRegister.GetPsbtShim() != nil {
+			return nil, errors.New("PSBT shim must only be sent when opening a channel")
+		}
+		err = translate.Invalid("shim_register", "chan_point_shim is not supported")
+	case *lnrpc.FundingTransitionMsg_ShimCancel:
+		err = s.cancelFunding(step.ShimCancel)
+	case *lnrpc.FundingTransitionMsg_PsbtVerify:
+		err = s.verifyFunding(step.PsbtVerify)
+	case *lnrpc.FundingTransitionMsg_PsbtFinalize:
+		err = s.finalizeFunding(step.PsbtFinalize)
+	default:
+		err = translate.Invalid("trigger", "must be set")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &lnrpc.FundingStateStepResp{}, nil
+}
+
+func (s *Service) cancelFunding(req *lnrpc.FundingShimCancel) error {
+	id, err := translate.Array[lnwire.ChannelID]("pending_chan_id", req.GetPendingChanId())
+	if err != nil {
+		return err
+	}
+	return s.node.CancelFunding(id)
+}
+
+func (s *Service) verifyFunding(req *lnrpc.FundingPsbtVerify) error {
+	id, err := translate.Array[lnwire.ChannelID]("pending_chan_id", req.GetPendingChanId())
+	if err != nil {
+		return err
+	}
+	p, err := readPsbt(req.FundedPsbt)
+	if err != nil {
+		return fmt.Errorf("error parsing psbt: %w", err)
+	}
+	return s.node.VerifyFunding(id, p, req.SkipFinalize)
+}
+
+func (s *Service) finalizeFunding(req *lnrpc.FundingPsbtFinalize) error {
+	id, err := translate.Array[lnwire.ChannelID]("pending_chan_id", req.GetPendingChanId())
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(req.SignedPsbt) > 0 && len(req.FinalRawTx) > 0:
+		return errors.New("cannot set both signed PSBT and final raw TX at the same time")
+	case len(req.SignedPsbt) > 0:
+		p, err := readPsbt(req.SignedPsbt)
+		if err != nil {
+			return fmt.Errorf("error parsing psbt: %w", err)
+		}
+		return s.node.FinalizeFunding(id, p, nil)
+	case len(req.FinalRawTx) > 0:
+		tx := &wire.MsgTx{}
+		if err := tx.Deserialize(bytes.NewReader(req.FinalRawTx)); err != nil {
+			return fmt.Errorf("error parsing final raw TX: %w", err)
+		}
+		return s.node.FinalizeFunding(id, nil, tx)
+	}
+	return errors.New("PSBT or raw transaction to finalize missing")
+}
+
+// BatchOpenChannel opens channels with one transaction.
+func (s *Service) BatchOpenChannel(ctx context.Context, req *lnrpc.BatchOpenChannelRequest) (*lnrpc.BatchOpenChannelResponse, error) {
+	if len(req.Channels) == 0 {
+		return nil, errors.New("specify at least one channel")
+	}
+	if req.SatPerVbyte < 0 {
+		return nil, translate.Invalid("sat_per_vbyte", "must not be negative")
+	}
+	batch := node.BatchRequest{Label: req.Label}
+	var err error
+	if batch.FeeRate, batch.Target, err = translate.FeeRate(uint64(req.SatPerVbyte), 0, req.TargetConf); err != nil {
+		return nil, err
+	}
+	if batch.MinConfs, err = translate.MinConfs(req.MinConfs, req.SpendUnconfirmed); err != nil {
+		return nil, err
+	}
+	if len(req.Label) > maxMemo {
+		return nil, translate.Invalid("label", "longer than %d bytes", maxMemo)
+	}
+	if req.CoinSelectionStrategy != lnrpc.CoinSelectionStrategy_STRATEGY_USE_GLOBAL_CONFIG {
+		return nil, translate.Invalid("coin_selection_strategy", "%v is not supported", req.CoinSelectionStrategy)
+	}
+	for i, c := range req.Channels {
+		ask, err := s.batchChannel(c)
+		if err != nil {
+			return nil, fmt.Errorf("batch funding failed: error parsing channel %d: %w", i, err)
+		}
+		batch.Channels = append(batch.Channels, ask)
+	}
+	points, err := s.node.OpenBatch(ctx, batch)
+	if err != nil {
+		return nil, fmt.Errorf("batch funding failed: %w", err)
+	}
+	out := &lnrpc.BatchOpenChannelResponse{}
+	for _, p := range points {
+		out.PendingChannels = append(out.PendingChannels, &lnrpc.PendingUpdate{Txid: p.Hash[:], OutputIndex: p.Index})
+	}
+	return out, nil
+}
+
+// batchChannel reads one channel of a batch, as if it was asked for alone.
+func (s *Service) batchChannel(c *lnrpc.BatchOpenChannel) (ask node.OpenRequest, err error) {
+	if c == nil {
+		return ask, translate.Invalid("channels", "must be set")
+	}
+	ask, err = s.openRequest(&lnrpc.OpenChannelRequest{
+		NodePubkey: c.NodePubkey, LocalFundingAmount: c.LocalFundingAmount, PushSat: c.PushSat, Private: c.Private,
+		MinHtlcMsat: c.MinHtlcMsat, RemoteCsvDelay: c.RemoteCsvDelay, CloseAddress: c.CloseAddress, CommitmentType: c.CommitmentType,
+		RemoteMaxValueInFlightMsat: c.RemoteMaxValueInFlightMsat, RemoteMaxHtlcs: c.RemoteMaxHtlcs, MaxLocalCsv: c.MaxLocalCsv,
+		ZeroConf: c.ZeroConf, ScidAlias: c.ScidAlias, BaseFee: c.BaseFee, FeeRate: c.FeeRate, UseBaseFee: c.UseBaseFee,
+		UseFeeRate: c.UseFeeRate, RemoteChanReserveSat: c.RemoteChanReserveSat, Memo: c.Memo,
+	})
+	if err == nil && len(c.PendingChanId) > 0 {
+		ask.TempID, err = translate.Array[lnwire.ChannelID]("pending_chan_id", c.PendingChanId)
+	}
+	return ask, err
+}
+
+// AbandonChannel forgets a channel.
+func (s *Service) AbandonChannel(ctx context.Context, req *lnrpc.AbandonChannelRequest) (*lnrpc.AbandonChannelResponse, error) {
+	if !req.IKnowWhatIAmDoing && !req.PendingFundingShimOnly {
+		return nil, errors.New("AbandonChannel RPC call only available in dev builds")
+	}
+	op, err := translate.ChannelPoint("channel_point", req.ChannelPoint)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.node.AbandonChannel(ctx, op, !req.IKnowWhatIAmDoing); err != nil {
+		return nil, err
+	}
+	return &lnrpc.AbandonChannelResponse{Status: fmt.Sprintf("channel %v abandoned", op)}, nil
+}
