@@ -132,8 +132,8 @@ func TestOpenRequestMistakes(t *testing.T) {
 		"commitment_type":      {NodePubkeyString: id, LocalFundingAmount: 1, CommitmentType: lnrpc.CommitmentType_TAPROOT},
 		"close_address":        {NodePubkeyString: id, LocalFundingAmount: 1, CloseAddress: "x"},
 		"remote_csv_delay":     {NodePubkeyString: id, LocalFundingAmount: 1, RemoteCsvDelay: 1 << 16},
-		"funding_shim":         {FundingShim: &lnrpc.FundingShim{}},
-		"max_local_csv":        {MaxLocalCsv: 1},
+		"max_local_csv":        {NodePubkeyString: id, LocalFundingAmount: 1, MaxLocalCsv: 1 << 16},
+		"remote-max-htlcs":     {NodePubkeyString: id, LocalFundingAmount: 1, RemoteMaxHtlcs: 484},
 	} {
 		_, err := s.openRequest(req)
 		require.ErrorContains(t, err, want)
