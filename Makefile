@@ -58,7 +58,7 @@ lint:
 	$(GO) tool -modfile=tools/go.mod staticcheck $(PKGS)
 
 proto: ## generate the Go code of proto/ again
-	$(GO) run ./proto/internal/gen
+	$(GO) run ./proto/internal/gen -api docs/api.md
 
 bench: ## the benchmarks behind docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)

@@ -5,6 +5,7 @@
 //
 //	go run ./proto/internal/gen             # writes next to the .proto files
 //	go run ./proto/internal/gen -out DIR    # writes below DIR and leaves the tree alone
+//	go run ./proto/internal/gen -api FILE   # also the document of all methods
 //
 // It must never know what a message means; the names and numbers are in the .proto files, the REST paths in
 // proto/rest.yaml.

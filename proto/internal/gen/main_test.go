@@ -35,6 +35,17 @@ func TestCommittedCodeIsCurrent(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestDocumentIsCurrent: docs/api.md tells what the .proto files and the code say.
+func TestDocumentIsCurrent(t *testing.T) {
+	text, err := makeAPI(t.Context(), protoRoot, "../../../rpc")
+	require.NoError(t, err)
+	have, err := os.ReadFile("../../../docs/api.md")
+	require.NoError(t, err)
+	require.True(t, string(have) == text, "docs/api.md is out of date: run make proto")
+	require.Regexp(t, "\\| GetInfo \\| `GET /v1/getinfo` \\| (works|partly)", text)
+	require.Contains(t, text, "| ListTowers |  | later |")
+}
+
 // TestRunWritesBelowOut checks that -out leaves the source directory alone and makes the directories it needs.
 func TestRunWritesBelowOut(t *testing.T) {
 	root, out := t.TempDir(), filepath.Join(t.TempDir(), "made")
