@@ -245,6 +245,7 @@ func encodePart(e *enc, p *invoice.Part) {
 	f.time(18, p.ResolvedAt)
 	f.num(20, uint64(p.Code))
 	f.records(22, p.Custom)
+	f.num(23, uint64(p.Counted))
 	e.uvarint(uint64(len(f.b)))
 	e.bytes(f.b)
 }
@@ -278,6 +279,8 @@ func decodePart(outer *dec, l *lister) (p invoice.Part) {
 			p.Code = onion.Code(d.u16())
 		case 22:
 			p.Custom = d.records()
+		case 23:
+			p.Counted = lnwire.MilliSat(d.u64())
 		default:
 			d.unknown()
 		}

@@ -212,6 +212,10 @@ var rowCases = []rowCase{
 	rowOf("htlc-late", func(h *htlc.HTLC) { h.Ref, h.Late = testRef, true }, func(o *ops, v *htlc.HTLC) {
 		o.channel(&channel.Delta{HTLCs: []htlc.HTLC{*v}})
 	}, func(_, row []byte) (htlc.HTLC, error) { return decodeHTLC(testRef, row) }),
+	rowOf("invoice-counted", func(v *invoice.Invoice) {
+		*v = invoice.Invoice{Hash: v.Hash, AddIndex: 3, Secret: v.Secret, Parts: []invoice.Part{{Amount: 5, Counted: 9}}}
+	},
+		(*ops).invoice, func(key, row []byte) (invoice.Invoice, error) { return value(decodeInvoice(key, row)) }),
 	// With records of applications.
 	rowOf("htlc-custom", func(h *htlc.HTLC) {
 		*h = htlc.HTLC{Ref: testRef, Amount: 5, State: htlc.RcvdAddAckRevocation, Custom: lnwire.ExtraTLVs{{Type: 65537, Value: []byte{1, 2}}, {Type: 1 << 40, Value: []byte{}}}}

@@ -14,6 +14,11 @@ import (
 // l the same if it is in memory.
 func (r *Registry) arrived(ev Arrived, l *live, row *Invoice, fx *Effects) {
 	in := ev.HTLC
+	if p, ok := r.pending[in.HTLC.Ref]; ok { // told again
+		p.ev = ev
+		r.pending[in.HTLC.Ref] = p
+		return
+	}
 	if res, ok := r.refused.byRef[in.HTLC.Ref]; ok {
 		r.giveUp(in.HTLC.Ref, res, "refused before", fx)
 		return
@@ -117,7 +122,13 @@ func (r *Registry) pay(ev Arrived, final onion.Final, l *live, fx *Effects) {
 		r.put(l, fx)
 		return
 	}
-	r.accept(ev, final, l, fx)
+	switch {
+	case r.ask(ev, &l.Invoice, fx):
+	case ev.ruling != nil && ev.ruling.CancelSet:
+		r.cancelSet(in, l, fx)
+	default:
+		r.accept(ev, final, l, fx)
+	}
 }
 
 // check says why an HTLC does not pay the invoice; empty if it does.
@@ -186,10 +197,14 @@ func (r *Registry) accept(ev Arrived, final onion.Final, l *live, fx *Effects) {
 
 func (r *Registry) newPart(ev Arrived, final onion.Final) Part {
 	h := ev.HTLC.HTLC
-	return Part{
+	p := Part{
 		Ref: h.Ref, SCID: ev.SCID, State: Held, Amount: h.Amount, ToForward: final.Amount, Total: final.Total,
 		Expiry: h.Expiry, Height: r.height, AcceptedAt: r.now.Round(0), Custom: final.Custom,
 	}
+	if ev.ruling != nil {
+		p.Counted = ev.ruling.Amount
+	}
+	return p
 }
 
 // refuse answers with the one failure that does not tell which condition was not

@@ -29,6 +29,8 @@ type Add struct {
 type Arrived struct {
 	HTLC htlc.Locked
 	SCID lnwire.ShortChannelID // of its channel, for the records
+	// ruling is the modifier's, once it has answered.
+	ruling *Ruling
 }
 
 // Settle gives the preimage for a hold invoice that is Accepted. Answered by Reply.
@@ -82,6 +84,8 @@ type Effects struct {
 	// from the store after every Delta given so far is durable (an empty batch's
 	// turn in the writer's queue), and answered by Fetched, each once.
 	Fetch []lnwire.Hash
+	// Modify are questions to the modifier. They leave when all Deltas are durable.
+	Modify []Modify
 	// Wake is when the registry next wants a Tick; zero: never, as things stand.
 	Wake time.Time
 	// Reply answers those who asked. It leaves when Delta is durable.

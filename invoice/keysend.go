@@ -38,6 +38,13 @@ func (r *Registry) keysend(ev Arrived, final onion.Final, fx *Effects) {
 		},
 		faults: map[htlc.Ref]htlc.Fault{h.Ref: ev.HTLC.Fault()},
 	}
+	switch {
+	case r.ask(ev, &l.Invoice, fx):
+		return
+	case ev.ruling != nil && ev.ruling.CancelSet:
+		r.cancelSet(ev.HTLC, nil, fx)
+		return
+	}
 	r.enter(l, fx)
 	fx.tell(WasAdded, l)
 	l.Parts = []Part{r.newPart(ev, final)}

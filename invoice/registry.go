@@ -52,6 +52,11 @@ type Registry struct {
 	refused  refusals
 	byTime   alarms
 	byHeight alarms
+	// pending are HTLCs about which the modifier was asked; modifying says whether there is
+	// one.
+	pending   map[htlc.Ref]pending
+	modifying bool
+	order     uint64 // of the questions
 }
 
 // live is an invoice that can still change.
@@ -67,7 +72,7 @@ type live struct {
 
 // New makes an empty registry. Step Restarted into it first.
 func New(cfg Config) *Registry {
-	return &Registry{cfg: cfg, live: map[lnwire.Hash]*live{}, waiting: map[lnwire.Hash][]Event{}, refused: newRefusals()}
+	return &Registry{cfg: cfg, live: map[lnwire.Hash]*live{}, waiting: map[lnwire.Hash][]Event{}, refused: newRefusals(), pending: map[htlc.Ref]pending{}}
 }
 
 // Step applies one event that happened at now. It is a function of the registry,
@@ -93,6 +98,11 @@ func (r *Registry) Step(now time.Time, ev Event) Effects {
 	case Block:
 		r.height = ev.Height
 		r.sweepHeights(&fx)
+		r.sweepPending(&fx)
+	case Modifying:
+		r.setModifier(ev.Present, &fx)
+	case Modified:
+		r.modified(ev, &fx)
 	case Tick:
 		r.sweepTimes(&fx)
 	}
@@ -175,7 +185,7 @@ func (r *Registry) act(ev Event, l *live, stored *Invoice, fx *Effects) {
 		r.cancelAsked(ev, l, row, fx)
 	case Delete:
 		r.deleteAsked(ev, row, fx)
-	case Restarted, Fetched, Block, Tick: // about no single invoice
+	case Restarted, Fetched, Block, Tick, Modifying, Modified: // about no single invoice
 	}
 }
 

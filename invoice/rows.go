@@ -118,9 +118,12 @@ type Part struct {
 	// ToForward is amt_to_forward of its onion: what it counts for in its set. It
 	// is at most Amount.
 	ToForward lnwire.MilliSat
-	Total     lnwire.MilliSat // total_msat: what its whole set promises
-	Expiry    lnwire.Height   // cltv_expiry of the HTLC, absolute
-	Height    lnwire.Height   // of the chain when it was accepted
+	// Counted is what it counts for by the word of a modifier; 0: ToForward, and Amount in
+	// what was paid.
+	Counted lnwire.MilliSat
+	Total   lnwire.MilliSat // total_msat: what its whole set promises
+	Expiry  lnwire.Height   // cltv_expiry of the HTLC, absolute
+	Height  lnwire.Height   // of the chain when it was accepted
 	// AcceptedAt and ResolvedAt are wall clock; ResolvedAt is zero while it is Held.
 	AcceptedAt time.Time
 	ResolvedAt time.Time
@@ -172,10 +175,22 @@ func (i *Invoice) part(ref htlc.Ref) *Part {
 func (i *Invoice) held() (parts int, toForward, amount lnwire.MilliSat) {
 	for k := range i.Parts {
 		if p := &i.Parts[k]; p.State == Held {
-			parts, toForward, amount = parts+1, toForward+p.ToForward, amount+p.Amount
+			f, a := p.ToForward, p.Paid()
+			if p.Counted != 0 {
+				f = p.Counted
+			}
+			parts, toForward, amount = parts+1, toForward+min(f, ^toForward), amount+min(a, ^amount)
 		}
 	}
 	return parts, toForward, amount
+}
+
+// Paid is what the part adds to what was paid.
+func (p *Part) Paid() lnwire.MilliSat {
+	if p.Counted != 0 {
+		return p.Counted
+	}
+	return p.Amount
 }
 
 // clone is a copy that shares nothing that the registry changes.

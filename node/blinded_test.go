@@ -107,6 +107,7 @@ func TestBlindedPaymentAndMessages(t *testing.T) {
 	messages(t, alice, bob, carol)
 	flood(t, alice, bob, carol)
 	heldOverRestarts(t, alice, bob, carol)
+	modifies(t, alice, carol)
 	intercepts(t, alice, bob, carol)
 	switchedOff(t, alice, bob, carol)
 }

@@ -28,18 +28,63 @@ type interceptor struct {
 
 // Interception is somebody who decides what becomes of HTLCs that others want carried on.
 // What is offered to one who goes away is offered to the next one, if it is still held.
-type Interception struct {
+type Interception struct{ questions[forward.Intercepted] }
+
+// questions are on their way to somebody who answers them.
+type questions[Q any] struct {
 	n *Node
 
 	mu    sync.Mutex
-	queue []forward.Intercepted // no more than there are HTLCs
+	queue []Q // no more than there are HTLCs
 	more  chan struct{}
+}
+
+func questionsOf[Q any](n *Node) questions[Q] {
+	return questions[Q]{n: n, more: make(chan struct{}, 1)}
+}
+
+func (a *questions[Q]) put(list ...Q) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = append(a.queue, list...)
+	select {
+	case a.more <- struct{}{}:
+	default:
+	}
+}
+
+// Next waits for the next question.
+func (a *questions[Q]) Next(ctx context.Context) (q Q, err error) {
+	for {
+		if q, ok := a.take(); ok {
+			return q, nil
+		}
+		select {
+		case <-a.more:
+		case <-ctx.Done():
+			return q, ctx.Err()
+		case <-a.n.ctx.Done():
+			return q, errStopping
+		}
+	}
+}
+
+func (a *questions[Q]) take() (q Q, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.queue) == 0 {
+		return q, false
+	}
+	var none Q
+	q, a.queue[0] = a.queue[0], none
+	a.queue = a.queue[1:]
+	return q, true
 }
 
 // Intercept takes the place of the interceptor, and has it until Close. It fails with
 // ErrInterceptorExists.
 func (n *Node) Intercept() (*Interception, error) {
-	i := &Interception{n: n, more: make(chan struct{}, 1)}
+	i := &Interception{questionsOf[forward.Intercepted](n)}
 	n.interceptor.mu.Lock()
 	if n.interceptor.now != nil {
 		n.interceptor.mu.Unlock()
@@ -68,39 +113,11 @@ func (v *interceptor) offer(n *Node, list []forward.Intercepted) {
 	if i == nil || len(list) == 0 {
 		return
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	for _, o := range list {
 		if o.InSCID == 0 { // of a channel that has no link any more
 			o.InSCID = n.scidOf(o.In.HTLC.Ref.ChanNum)
 		}
-		i.queue = append(i.queue, o)
-	}
-	select {
-	case i.more <- struct{}{}:
-	default:
-	}
-}
-
-// Next waits for an HTLC to decide about.
-func (i *Interception) Next(ctx context.Context) (forward.Intercepted, error) {
-	for {
-		i.mu.Lock()
-		if len(i.queue) > 0 {
-			o := i.queue[0]
-			i.queue[0] = forward.Intercepted{}
-			i.queue = i.queue[1:]
-			i.mu.Unlock()
-			return o, nil
-		}
-		i.mu.Unlock()
-		select {
-		case <-i.more:
-		case <-ctx.Done():
-			return forward.Intercepted{}, ctx.Err()
-		case <-i.n.ctx.Done():
-			return forward.Intercepted{}, errStopping
-		}
+		i.put(o)
 	}
 }
 

@@ -108,3 +108,32 @@ func intercepts(t *testing.T, alice, bob, carol *resident) {
 	require.Equal(t, routing.Failed, ended(t, w).Status, "nobody is there to be asked")
 	bob.strict = false
 }
+
+// modifies: carol says what alice's HTLCs count for.
+func modifies(t *testing.T, alice, carol *resident) {
+	m, err := carol.Modify()
+	require.NoError(t, err)
+	_, err = carol.Modify()
+	require.ErrorIs(t, err, ErrModifierExists)
+	rule := func(r invoice.Ruling) invoice.Modify {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		q, err := m.Next(ctx)
+		require.NoError(t, err)
+		m.Rule(CircuitKey{SCID: q.SCID, ID: q.HTLC.Ref.ID}, r)
+		return q
+	}
+	inv, w := owed(t, alice, carol, 3_100_000)
+	q := rule(invoice.Ruling{Amount: 4_000_000})
+	require.Equal(t, inv.Hash, q.Invoice.Hash)
+	require.Equal(t, routing.Succeeded, ended(t, w).Status)
+	paid, err := carol.Invoice(inv.Hash)
+	require.NoError(t, err)
+	require.Equal(t, lnwire.MilliSat(4_000_000), paid.Paid)
+	_, w = owed(t, alice, carol, 3_200_000)
+	rule(invoice.Ruling{CancelSet: true})
+	require.Equal(t, routing.Failed, ended(t, w).Status)
+	m.Close()
+	_, w = owed(t, alice, carol, 3_300_000)
+	require.Equal(t, routing.Succeeded, ended(t, w).Status)
+}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channeldb"
@@ -16,6 +17,8 @@ type invoices struct {
 	n     *Node
 	alarm *alarm
 	Feed  Feed[invoice.Notice]
+	// modifier is asked about what pays an invoice; nil: nobody is.
+	modifier atomic.Pointer[Modification]
 
 	mu      sync.Mutex
 	reg     *invoice.Registry
@@ -51,7 +54,7 @@ func (v *invoices) step(p *pen, ev invoice.Event) {
 	if !fx.Delta.Empty() {
 		batch.Invoices = []*invoice.Delta{&fx.Delta}
 	}
-	if !fx.Delta.Empty() || len(fx.Tell) > 0 || len(fx.Reply) > 0 || len(fx.Fetch) > 0 {
+	if !fx.Delta.Empty() || len(fx.Tell) > 0 || len(fx.Reply) > 0 || len(fx.Fetch) > 0 || len(fx.Modify) > 0 {
 		v.n.writeWith(p, batch, func() { v.release(fx) })
 	}
 	v.n.notReceived(ev, fx.Resolve)
@@ -74,6 +77,9 @@ func (v *invoices) release(fx invoice.Effects) {
 		if c != nil {
 			c <- r
 		}
+	}
+	if m := v.modifier.Load(); m != nil {
+		m.put(fx.Modify...)
 	}
 	if len(fx.Fetch) > 0 {
 		v.n.spawn(func() { v.fetch(fx.Fetch) })

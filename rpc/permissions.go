@@ -93,6 +93,7 @@ var permissions = map[string][]macaroons.Op{
 	"/invoicesrpc.Invoices/CancelInvoice":          rights("invoices:write"),
 	"/invoicesrpc.Invoices/SubscribeSingleInvoice": rights("invoices:read"),
 	"/invoicesrpc.Invoices/LookupInvoiceV2":        rights("invoices:write"),
+	"/invoicesrpc.Invoices/HtlcModifier":           rights("invoices:write"),
 
 	"/walletrpc.WalletKit/ListUnspent":       rights("onchain:read"),
 	"/walletrpc.WalletKit/NextAddr":          rights("address:read"),

@@ -30,7 +30,7 @@ var services = []service{
 	{desc: &lnrpc.WalletUnlocker_ServiceDesc, rest: lnrpc.RegisterWalletUnlockerHandler},
 	{desc: &lnrpc.Lightning_ServiceDesc, rest: lnrpc.RegisterLightningHandler, clientStreams: []string{"/v1/channels/acceptor"}},
 	{desc: &routerrpc.Router_ServiceDesc, rest: routerrpc.RegisterRouterHandler, clientStreams: []string{"/v2/router/htlcinterceptor"}},
-	{desc: &invoicesrpc.Invoices_ServiceDesc, rest: invoicesrpc.RegisterInvoicesHandler},
+	{desc: &invoicesrpc.Invoices_ServiceDesc, rest: invoicesrpc.RegisterInvoicesHandler, clientStreams: []string{"/v2/invoices/htlcmodifier"}},
 	{desc: &walletrpc.WalletKit_ServiceDesc, rest: walletrpc.RegisterWalletKitHandler},
 	{desc: &chainrpc.ChainNotifier_ServiceDesc, rest: chainrpc.RegisterChainNotifierHandler},
 	{desc: &chainrpc.ChainKit_ServiceDesc, rest: chainrpc.RegisterChainKitHandler},

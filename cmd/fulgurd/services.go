@@ -47,7 +47,7 @@ func (d *daemon) provideServices() error {
 	list := []service{
 		{&lnrpc.Lightning_ServiceDesc, lightning.New(d.node, cfg)},
 		{&routerrpc.Router_ServiceDesc, router.New(router.Of(d.node))},
-		{&invoicesrpc.Invoices_ServiceDesc, invoices.New(d.node)},
+		{&invoicesrpc.Invoices_ServiceDesc, invoices.New(invoices.Of(d.node))},
 		{&walletrpc.WalletKit_ServiceDesc, walletkit.New(d.node)},
 		{&chainrpc.ChainNotifier_ServiceDesc, chain.New(d.node)},
 		{&fulgurrpc.Closing_ServiceDesc, closing.New(d.node)},

@@ -581,6 +581,214 @@ func (*LookupInvoiceMsg_PaymentAddr) isLookupInvoiceMsg_InvoiceRef() {}
 
 func (*LookupInvoiceMsg_SetId) isLookupInvoiceMsg_InvoiceRef() {}
 
+// CircuitKey names an incoming HTLC.
+type CircuitKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Short channel id of the channel that it came in by.
+	ChanId uint64 `protobuf:"varint,1,opt,name=chan_id,json=chanId,proto3" json:"chan_id,omitempty"`
+	// Its number there.
+	HtlcId        uint64 `protobuf:"varint,2,opt,name=htlc_id,json=htlcId,proto3" json:"htlc_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CircuitKey) Reset() {
+	*x = CircuitKey{}
+	mi := &file_invoicesrpc_invoices_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CircuitKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CircuitKey) ProtoMessage() {}
+
+func (x *CircuitKey) ProtoReflect() protoreflect.Message {
+	mi := &file_invoicesrpc_invoices_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CircuitKey.ProtoReflect.Descriptor instead.
+func (*CircuitKey) Descriptor() ([]byte, []int) {
+	return file_invoicesrpc_invoices_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CircuitKey) GetChanId() uint64 {
+	if x != nil {
+		return x.ChanId
+	}
+	return 0
+}
+
+func (x *CircuitKey) GetHtlcId() uint64 {
+	if x != nil {
+		return x.HtlcId
+	}
+	return 0
+}
+
+// HtlcModifyRequest is an HTLC that would be accepted.
+type HtlcModifyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is without the HTLC.
+	Invoice            *lnrpc.Invoice `protobuf:"bytes,1,opt,name=invoice,proto3" json:"invoice,omitempty"`
+	ExitHtlcCircuitKey *CircuitKey    `protobuf:"bytes,2,opt,name=exit_htlc_circuit_key,json=exitHtlcCircuitKey,proto3" json:"exit_htlc_circuit_key,omitempty"`
+	// Millisatoshis.
+	ExitHtlcAmt uint64 `protobuf:"varint,3,opt,name=exit_htlc_amt,json=exitHtlcAmt,proto3" json:"exit_htlc_amt,omitempty"`
+	// Expiry height.
+	ExitHtlcExpiry uint32 `protobuf:"varint,4,opt,name=exit_htlc_expiry,json=exitHtlcExpiry,proto3" json:"exit_htlc_expiry,omitempty"`
+	// Of the chain.
+	CurrentHeight uint32 `protobuf:"varint,5,opt,name=current_height,json=currentHeight,proto3" json:"current_height,omitempty"`
+	// Of odd types from 65537 on, from update_add_htlc; none when they are more than 4096 bytes.
+	ExitHtlcWireCustomRecords map[uint64][]byte `protobuf:"bytes,6,rep,name=exit_htlc_wire_custom_records,json=exitHtlcWireCustomRecords,proto3" json:"exit_htlc_wire_custom_records,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
+}
+
+func (x *HtlcModifyRequest) Reset() {
+	*x = HtlcModifyRequest{}
+	mi := &file_invoicesrpc_invoices_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HtlcModifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HtlcModifyRequest) ProtoMessage() {}
+
+func (x *HtlcModifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_invoicesrpc_invoices_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HtlcModifyRequest.ProtoReflect.Descriptor instead.
+func (*HtlcModifyRequest) Descriptor() ([]byte, []int) {
+	return file_invoicesrpc_invoices_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *HtlcModifyRequest) GetInvoice() *lnrpc.Invoice {
+	if x != nil {
+		return x.Invoice
+	}
+	return nil
+}
+
+func (x *HtlcModifyRequest) GetExitHtlcCircuitKey() *CircuitKey {
+	if x != nil {
+		return x.ExitHtlcCircuitKey
+	}
+	return nil
+}
+
+func (x *HtlcModifyRequest) GetExitHtlcAmt() uint64 {
+	if x != nil {
+		return x.ExitHtlcAmt
+	}
+	return 0
+}
+
+func (x *HtlcModifyRequest) GetExitHtlcExpiry() uint32 {
+	if x != nil {
+		return x.ExitHtlcExpiry
+	}
+	return 0
+}
+
+func (x *HtlcModifyRequest) GetCurrentHeight() uint32 {
+	if x != nil {
+		return x.CurrentHeight
+	}
+	return 0
+}
+
+func (x *HtlcModifyRequest) GetExitHtlcWireCustomRecords() map[uint64][]byte {
+	if x != nil {
+		return x.ExitHtlcWireCustomRecords
+	}
+	return nil
+}
+
+// HtlcModifyResponse is the answer.
+type HtlcModifyResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	CircuitKey *CircuitKey            `protobuf:"bytes,1,opt,name=circuit_key,json=circuitKey,proto3" json:"circuit_key,omitempty"`
+	// Millisatoshis that the HTLC counts for; not set or 0: its own.
+	AmtPaid *uint64 `protobuf:"varint,2,opt,name=amt_paid,json=amtPaid,proto3,oneof" json:"amt_paid,omitempty"`
+	// Fail the HTLC and all that are held with it; the invoice stays open.
+	CancelSet     bool `protobuf:"varint,3,opt,name=cancel_set,json=cancelSet,proto3" json:"cancel_set,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HtlcModifyResponse) Reset() {
+	*x = HtlcModifyResponse{}
+	mi := &file_invoicesrpc_invoices_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HtlcModifyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HtlcModifyResponse) ProtoMessage() {}
+
+func (x *HtlcModifyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_invoicesrpc_invoices_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HtlcModifyResponse.ProtoReflect.Descriptor instead.
+func (*HtlcModifyResponse) Descriptor() ([]byte, []int) {
+	return file_invoicesrpc_invoices_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *HtlcModifyResponse) GetCircuitKey() *CircuitKey {
+	if x != nil {
+		return x.CircuitKey
+	}
+	return nil
+}
+
+func (x *HtlcModifyResponse) GetAmtPaid() uint64 {
+	if x != nil && x.AmtPaid != nil {
+		return *x.AmtPaid
+	}
+	return 0
+}
+
+func (x *HtlcModifyResponse) GetCancelSet() bool {
+	if x != nil {
+		return x.CancelSet
+	}
+	return false
+}
+
 var File_invoicesrpc_invoices_proto protoreflect.FileDescriptor
 
 const file_invoicesrpc_invoices_proto_rawDesc = "" +
@@ -618,17 +826,39 @@ const file_invoicesrpc_invoices_proto_rawDesc = "" +
 	"\fpayment_addr\x18\x02 \x01(\fH\x00R\vpaymentAddr\x12\x17\n" +
 	"\x06set_id\x18\x03 \x01(\fH\x00R\x05setId\x12D\n" +
 	"\x0flookup_modifier\x18\x04 \x01(\x0e2\x1b.invoicesrpc.LookupModifierR\x0elookupModifierB\r\n" +
-	"\vinvoice_ref*D\n" +
+	"\vinvoice_ref\">\n" +
+	"\n" +
+	"CircuitKey\x12\x17\n" +
+	"\achan_id\x18\x01 \x01(\x04R\x06chanId\x12\x17\n" +
+	"\ahtlc_id\x18\x02 \x01(\x04R\x06htlcId\"\xcd\x03\n" +
+	"\x11HtlcModifyRequest\x12(\n" +
+	"\ainvoice\x18\x01 \x01(\v2\x0e.lnrpc.InvoiceR\ainvoice\x12J\n" +
+	"\x15exit_htlc_circuit_key\x18\x02 \x01(\v2\x17.invoicesrpc.CircuitKeyR\x12exitHtlcCircuitKey\x12\"\n" +
+	"\rexit_htlc_amt\x18\x03 \x01(\x04R\vexitHtlcAmt\x12(\n" +
+	"\x10exit_htlc_expiry\x18\x04 \x01(\rR\x0eexitHtlcExpiry\x12%\n" +
+	"\x0ecurrent_height\x18\x05 \x01(\rR\rcurrentHeight\x12\x7f\n" +
+	"\x1dexit_htlc_wire_custom_records\x18\x06 \x03(\v2=.invoicesrpc.HtlcModifyRequest.ExitHtlcWireCustomRecordsEntryR\x19exitHtlcWireCustomRecords\x1aL\n" +
+	"\x1eExitHtlcWireCustomRecordsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\x9a\x01\n" +
+	"\x12HtlcModifyResponse\x128\n" +
+	"\vcircuit_key\x18\x01 \x01(\v2\x17.invoicesrpc.CircuitKeyR\n" +
+	"circuitKey\x12\x1e\n" +
+	"\bamt_paid\x18\x02 \x01(\x04H\x00R\aamtPaid\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"cancel_set\x18\x03 \x01(\bR\tcancelSetB\v\n" +
+	"\t_amt_paid*D\n" +
 	"\x0eLookupModifier\x12\v\n" +
 	"\aDEFAULT\x10\x00\x12\x11\n" +
 	"\rHTLC_SET_ONLY\x10\x01\x12\x12\n" +
-	"\x0eHTLC_SET_BLANK\x10\x022\x9b\x03\n" +
+	"\x0eHTLC_SET_BLANK\x10\x022\xf0\x03\n" +
 	"\bInvoices\x12U\n" +
 	"\x0eAddHoldInvoice\x12\".invoicesrpc.AddHoldInvoiceRequest\x1a\x1f.invoicesrpc.AddHoldInvoiceResp\x12N\n" +
 	"\rSettleInvoice\x12\x1d.invoicesrpc.SettleInvoiceMsg\x1a\x1e.invoicesrpc.SettleInvoiceResp\x12N\n" +
 	"\rCancelInvoice\x12\x1d.invoicesrpc.CancelInvoiceMsg\x1a\x1e.invoicesrpc.CancelInvoiceResp\x12V\n" +
 	"\x16SubscribeSingleInvoice\x12*.invoicesrpc.SubscribeSingleInvoiceRequest\x1a\x0e.lnrpc.Invoice0\x01\x12@\n" +
-	"\x0fLookupInvoiceV2\x12\x1d.invoicesrpc.LookupInvoiceMsg\x1a\x0e.lnrpc.InvoiceB/Z-github.com/fulgur-ln/fulgur/proto/invoicesrpcb\x06proto3"
+	"\x0fLookupInvoiceV2\x12\x1d.invoicesrpc.LookupInvoiceMsg\x1a\x0e.lnrpc.Invoice\x12S\n" +
+	"\fHtlcModifier\x12\x1f.invoicesrpc.HtlcModifyResponse\x1a\x1e.invoicesrpc.HtlcModifyRequest(\x010\x01B/Z-github.com/fulgur-ln/fulgur/proto/invoicesrpcb\x06proto3"
 
 var (
 	file_invoicesrpc_invoices_proto_rawDescOnce sync.Once
@@ -643,7 +873,7 @@ func file_invoicesrpc_invoices_proto_rawDescGZIP() []byte {
 }
 
 var file_invoicesrpc_invoices_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_invoicesrpc_invoices_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_invoicesrpc_invoices_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_invoicesrpc_invoices_proto_goTypes = []any{
 	(LookupModifier)(0),                   // 0: invoicesrpc.LookupModifier
 	(*AddHoldInvoiceRequest)(nil),         // 1: invoicesrpc.AddHoldInvoiceRequest
@@ -654,27 +884,37 @@ var file_invoicesrpc_invoices_proto_goTypes = []any{
 	(*CancelInvoiceResp)(nil),             // 6: invoicesrpc.CancelInvoiceResp
 	(*SubscribeSingleInvoiceRequest)(nil), // 7: invoicesrpc.SubscribeSingleInvoiceRequest
 	(*LookupInvoiceMsg)(nil),              // 8: invoicesrpc.LookupInvoiceMsg
-	(*lnrpc.RouteHint)(nil),               // 9: lnrpc.RouteHint
-	(*lnrpc.Invoice)(nil),                 // 10: lnrpc.Invoice
+	(*CircuitKey)(nil),                    // 9: invoicesrpc.CircuitKey
+	(*HtlcModifyRequest)(nil),             // 10: invoicesrpc.HtlcModifyRequest
+	(*HtlcModifyResponse)(nil),            // 11: invoicesrpc.HtlcModifyResponse
+	nil,                                   // 12: invoicesrpc.HtlcModifyRequest.ExitHtlcWireCustomRecordsEntry
+	(*lnrpc.RouteHint)(nil),               // 13: lnrpc.RouteHint
+	(*lnrpc.Invoice)(nil),                 // 14: lnrpc.Invoice
 }
 var file_invoicesrpc_invoices_proto_depIdxs = []int32{
-	9,  // 0: invoicesrpc.AddHoldInvoiceRequest.route_hints:type_name -> lnrpc.RouteHint
+	13, // 0: invoicesrpc.AddHoldInvoiceRequest.route_hints:type_name -> lnrpc.RouteHint
 	0,  // 1: invoicesrpc.LookupInvoiceMsg.lookup_modifier:type_name -> invoicesrpc.LookupModifier
-	1,  // 2: invoicesrpc.Invoices.AddHoldInvoice:input_type -> invoicesrpc.AddHoldInvoiceRequest
-	3,  // 3: invoicesrpc.Invoices.SettleInvoice:input_type -> invoicesrpc.SettleInvoiceMsg
-	5,  // 4: invoicesrpc.Invoices.CancelInvoice:input_type -> invoicesrpc.CancelInvoiceMsg
-	7,  // 5: invoicesrpc.Invoices.SubscribeSingleInvoice:input_type -> invoicesrpc.SubscribeSingleInvoiceRequest
-	8,  // 6: invoicesrpc.Invoices.LookupInvoiceV2:input_type -> invoicesrpc.LookupInvoiceMsg
-	2,  // 7: invoicesrpc.Invoices.AddHoldInvoice:output_type -> invoicesrpc.AddHoldInvoiceResp
-	4,  // 8: invoicesrpc.Invoices.SettleInvoice:output_type -> invoicesrpc.SettleInvoiceResp
-	6,  // 9: invoicesrpc.Invoices.CancelInvoice:output_type -> invoicesrpc.CancelInvoiceResp
-	10, // 10: invoicesrpc.Invoices.SubscribeSingleInvoice:output_type -> lnrpc.Invoice
-	10, // 11: invoicesrpc.Invoices.LookupInvoiceV2:output_type -> lnrpc.Invoice
-	7,  // [7:12] is the sub-list for method output_type
-	2,  // [2:7] is the sub-list for method input_type
-	2,  // [2:2] is the sub-list for extension type_name
-	2,  // [2:2] is the sub-list for extension extendee
-	0,  // [0:2] is the sub-list for field type_name
+	14, // 2: invoicesrpc.HtlcModifyRequest.invoice:type_name -> lnrpc.Invoice
+	9,  // 3: invoicesrpc.HtlcModifyRequest.exit_htlc_circuit_key:type_name -> invoicesrpc.CircuitKey
+	12, // 4: invoicesrpc.HtlcModifyRequest.exit_htlc_wire_custom_records:type_name -> invoicesrpc.HtlcModifyRequest.ExitHtlcWireCustomRecordsEntry
+	9,  // 5: invoicesrpc.HtlcModifyResponse.circuit_key:type_name -> invoicesrpc.CircuitKey
+	1,  // 6: invoicesrpc.Invoices.AddHoldInvoice:input_type -> invoicesrpc.AddHoldInvoiceRequest
+	3,  // 7: invoicesrpc.Invoices.SettleInvoice:input_type -> invoicesrpc.SettleInvoiceMsg
+	5,  // 8: invoicesrpc.Invoices.CancelInvoice:input_type -> invoicesrpc.CancelInvoiceMsg
+	7,  // 9: invoicesrpc.Invoices.SubscribeSingleInvoice:input_type -> invoicesrpc.SubscribeSingleInvoiceRequest
+	8,  // 10: invoicesrpc.Invoices.LookupInvoiceV2:input_type -> invoicesrpc.LookupInvoiceMsg
+	11, // 11: invoicesrpc.Invoices.HtlcModifier:input_type -> invoicesrpc.HtlcModifyResponse
+	2,  // 12: invoicesrpc.Invoices.AddHoldInvoice:output_type -> invoicesrpc.AddHoldInvoiceResp
+	4,  // 13: invoicesrpc.Invoices.SettleInvoice:output_type -> invoicesrpc.SettleInvoiceResp
+	6,  // 14: invoicesrpc.Invoices.CancelInvoice:output_type -> invoicesrpc.CancelInvoiceResp
+	14, // 15: invoicesrpc.Invoices.SubscribeSingleInvoice:output_type -> lnrpc.Invoice
+	14, // 16: invoicesrpc.Invoices.LookupInvoiceV2:output_type -> lnrpc.Invoice
+	10, // 17: invoicesrpc.Invoices.HtlcModifier:output_type -> invoicesrpc.HtlcModifyRequest
+	12, // [12:18] is the sub-list for method output_type
+	6,  // [6:12] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_invoicesrpc_invoices_proto_init() }
@@ -687,13 +927,14 @@ func file_invoicesrpc_invoices_proto_init() {
 		(*LookupInvoiceMsg_PaymentAddr)(nil),
 		(*LookupInvoiceMsg_SetId)(nil),
 	}
+	file_invoicesrpc_invoices_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_invoicesrpc_invoices_proto_rawDesc), len(file_invoicesrpc_invoices_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

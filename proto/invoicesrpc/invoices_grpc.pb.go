@@ -27,6 +27,7 @@ const (
 	Invoices_CancelInvoice_FullMethodName          = "/invoicesrpc.Invoices/CancelInvoice"
 	Invoices_SubscribeSingleInvoice_FullMethodName = "/invoicesrpc.Invoices/SubscribeSingleInvoice"
 	Invoices_LookupInvoiceV2_FullMethodName        = "/invoicesrpc.Invoices/LookupInvoiceV2"
+	Invoices_HtlcModifier_FullMethodName           = "/invoicesrpc.Invoices/HtlcModifier"
 )
 
 // InvoicesClient is the client API for Invoices service.
@@ -50,6 +51,10 @@ type InvoicesClient interface {
 	// LookupInvoiceV2 finds an invoice by payment hash or payment address. Error: "unable to locate invoice"
 	// (NOT_FOUND).
 	LookupInvoiceV2(ctx context.Context, in *LookupInvoiceMsg, opts ...grpc.CallOption) (*lnrpc.Invoice, error)
+	// HtlcModifier asks the caller about every HTLC that would be accepted for an invoice, and waits for the answer until
+	// the HTLC is about to expire. When the stream is closed what still waits is decided as if nobody had been asked.
+	// Error: "interceptor client already connected".
+	HtlcModifier(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[HtlcModifyResponse, HtlcModifyRequest], error)
 }
 
 type invoicesClient struct {
@@ -119,6 +124,19 @@ func (c *invoicesClient) LookupInvoiceV2(ctx context.Context, in *LookupInvoiceM
 	return out, nil
 }
 
+func (c *invoicesClient) HtlcModifier(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[HtlcModifyResponse, HtlcModifyRequest], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Invoices_ServiceDesc.Streams[1], Invoices_HtlcModifier_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[HtlcModifyResponse, HtlcModifyRequest]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Invoices_HtlcModifierClient = grpc.BidiStreamingClient[HtlcModifyResponse, HtlcModifyRequest]
+
 // InvoicesServer is the server API for Invoices service.
 // All implementations must embed UnimplementedInvoicesServer
 // for forward compatibility.
@@ -140,6 +158,10 @@ type InvoicesServer interface {
 	// LookupInvoiceV2 finds an invoice by payment hash or payment address. Error: "unable to locate invoice"
 	// (NOT_FOUND).
 	LookupInvoiceV2(context.Context, *LookupInvoiceMsg) (*lnrpc.Invoice, error)
+	// HtlcModifier asks the caller about every HTLC that would be accepted for an invoice, and waits for the answer until
+	// the HTLC is about to expire. When the stream is closed what still waits is decided as if nobody had been asked.
+	// Error: "interceptor client already connected".
+	HtlcModifier(grpc.BidiStreamingServer[HtlcModifyResponse, HtlcModifyRequest]) error
 	mustEmbedUnimplementedInvoicesServer()
 }
 
@@ -164,6 +186,9 @@ func (UnimplementedInvoicesServer) SubscribeSingleInvoice(*SubscribeSingleInvoic
 }
 func (UnimplementedInvoicesServer) LookupInvoiceV2(context.Context, *LookupInvoiceMsg) (*lnrpc.Invoice, error) {
 	return nil, status.Error(codes.Unimplemented, "method LookupInvoiceV2 not implemented")
+}
+func (UnimplementedInvoicesServer) HtlcModifier(grpc.BidiStreamingServer[HtlcModifyResponse, HtlcModifyRequest]) error {
+	return status.Error(codes.Unimplemented, "method HtlcModifier not implemented")
 }
 func (UnimplementedInvoicesServer) mustEmbedUnimplementedInvoicesServer() {}
 func (UnimplementedInvoicesServer) testEmbeddedByValue()                  {}
@@ -269,6 +294,13 @@ func _Invoices_LookupInvoiceV2_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Invoices_HtlcModifier_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(InvoicesServer).HtlcModifier(&grpc.GenericServerStream[HtlcModifyResponse, HtlcModifyRequest]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Invoices_HtlcModifierServer = grpc.BidiStreamingServer[HtlcModifyResponse, HtlcModifyRequest]
+
 // Invoices_ServiceDesc is the grpc.ServiceDesc for Invoices service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -298,6 +330,12 @@ var Invoices_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "SubscribeSingleInvoice",
 			Handler:       _Invoices_SubscribeSingleInvoice_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "HtlcModifier",
+			Handler:       _Invoices_HtlcModifier_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "invoicesrpc/invoices.proto",

@@ -4,7 +4,7 @@
 // It owns the translation. It must never know when an invoice may be settled; a Node
 // does.
 //
-//	err := server.Provide(&invoicesrpc.Invoices_ServiceDesc, invoices.New(node))
+//	err := server.Provide(&invoicesrpc.Invoices_ServiceDesc, invoices.New(invoices.Of(node)))
 package invoices
 
 import (
@@ -27,9 +27,30 @@ type Node interface {
 	Invoice(lnwire.Hash) (invoice.Invoice, error)
 	InvoiceBySecret(lnwire.Secret) (invoice.Invoice, error)
 	InvoiceEvents() *node.Subscription[invoice.Notice]
+	Modify() (Modification, error)
 }
 
-var _ Node = (*node.Node)(nil)
+// Modification is the place of whoever is asked about payments to us. node.Modification is
+// one.
+type Modification interface {
+	// Next waits for a question.
+	Next(context.Context) (invoice.Modify, error)
+	Rule(node.CircuitKey, invoice.Ruling)
+	Close()
+}
+
+// Of is a node as the service needs it.
+func Of(n *node.Node) Node { return wrapped{n} }
+
+type wrapped struct{ *node.Node }
+
+func (w wrapped) Modify() (Modification, error) {
+	m, err := w.Node.Modify()
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
 
 // Service is the service. Use New.
 type Service struct {

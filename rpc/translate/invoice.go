@@ -46,7 +46,7 @@ func Invoice(i *invoice.Invoice) *lnrpc.Invoice {
 
 func invoiceHTLC(p *invoice.Part) *lnrpc.InvoiceHTLC {
 	return &lnrpc.InvoiceHTLC{
-		ChanId: uint64(p.SCID), HtlcIndex: p.Ref.ID, AmtMsat: uint64(p.Amount), AcceptHeight: int32(p.Height),
+		ChanId: uint64(p.SCID), HtlcIndex: p.Ref.ID, AmtMsat: uint64(p.Paid()), AcceptHeight: int32(p.Height),
 		AcceptTime: Unix(p.AcceptedAt), ResolveTime: Unix(p.ResolvedAt), ExpiryHeight: int32(p.Expiry),
 		State: partState(p.State), CustomRecords: Custom(p.Custom), MppTotalAmtMsat: uint64(p.Total),
 	}
