@@ -12,6 +12,8 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/fulgur-ln/fulgur/metrics"
 )
 
 // Options of Open.
@@ -63,6 +65,7 @@ type DB struct {
 	dead    bool
 	stepped bool // a task of the writer waits for Options.Go
 	stats   Stats
+	syncs   *metrics.Histogram
 
 	releases chan []waiting
 	written  chan struct{} // the writer ended
@@ -98,7 +101,7 @@ func openAt(path string, opts Options, steps []step) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	db := &DB{
-		path: path, opts: opts, sync: opts.Commit, releases: make(chan []waiting, 64),
+		path: path, opts: opts, sync: opts.Commit, syncs: metrics.NewHistogram(metrics.Quick), releases: make(chan []waiting, 64),
 		written: make(chan struct{}), released: make(chan struct{}), died: make(chan struct{}),
 	}
 	db.wake.L = &db.mu

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeBytes is what the disk of a folder has left for us.
-func freeBytes(dir string) (uint64, error) {
+// DiskRoom is what the disk of a folder has left for us, and what it holds in all.
+func DiskRoom(dir string) (free, size uint64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return uint64(s.Bavail) * uint64(s.Bsize), nil
+	return uint64(s.Bavail) * uint64(s.Bsize), uint64(s.Blocks) * uint64(s.Bsize), nil
 }
 
 // mapSize is the address space that is kept for a file: one that outgrows it must be

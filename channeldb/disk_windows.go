@@ -2,14 +2,14 @@ package channeldb
 
 import "golang.org/x/sys/windows"
 
-// freeBytes is what the disk of a folder has left for us.
-func freeBytes(dir string) (free uint64, err error) {
+// DiskRoom is what the disk of a folder has left for us, and what it holds in all.
+func DiskRoom(dir string) (free, size uint64, err error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
-	return free, err
+	err = windows.GetDiskFreeSpaceEx(name, &free, &size, nil)
+	return free, size, err
 }
 
 // mapSize: here a file would be made as large as its mapping.

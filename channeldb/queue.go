@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/fulgur-ln/fulgur/metrics"
 )
 
 // ErrClosed says that the database is closed, or that a write failed before: the
@@ -113,14 +115,20 @@ type Stats struct {
 	Batches uint64 // written by them
 	Rows    uint64 // put and deleted
 	Bytes   uint64 // of keys and values put
+	Queued  int    // batches that wait to be written now
 }
 
 // Stats are the writer's counts since the database was opened.
 func (db *DB) Stats() Stats {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	return db.stats
+	s := db.stats
+	s.Queued = len(db.queue)
+	return s
 }
+
+// SyncTimes is how long it took to make each transaction durable.
+func (db *DB) SyncTimes() *metrics.Histogram { return db.syncs }
 
 // run is the writer: it takes all that has gathered, writes it in one transaction,
 // and hands its done functions to the releaser while it goes on.
@@ -212,9 +220,11 @@ func (db *DB) commit(group []waiting) error {
 		_ = tx.Rollback()
 		return err
 	}
+	began := time.Now()
 	if err := db.sync(tx); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	db.syncs.Observe(time.Since(began))
 	db.account(w, writes)
 	return nil
 }

@@ -67,6 +67,7 @@ func (v *invoices) step(p *pen, ev invoice.Event) {
 // release lets go of what waited for the write.
 func (v *invoices) release(fx invoice.Effects) {
 	for _, t := range fx.Tell {
+		v.n.meters.invoiced(&t)
 		v.Feed.Publish(t)
 	}
 	for _, r := range fx.Reply {

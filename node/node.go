@@ -122,36 +122,36 @@ type Node struct {
 	features lnwire.Features
 	born     time.Time
 
-	db         *channeldb.DB
-	backend    chainntnfs.Backend
-	pool       *pool
-	did        signatures
-	chanConfig channel.Config
-	channels   *channels
-	chain      *chain.Driver
-	publisher  *publisher
-	host       Host
-	purse      *purse
-	board      switchboard
-	invoices   *invoices
-	payments   *payments
-	gossip     *gossiper
-	messages   *messenger
-	restored   restored
-	opens      opens
-	seen       atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
-	synced     atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
-	searched   atomic.Pointer[lnwire.Height]   // from where on blocks are looked through in this run
-	lost       atomic.Pointer[chainntnfs.Lost] // the last block that the backend had forgotten
-	closes     closes
-	fees       feeTable
-	nuisances  nuisances
-	storage    storage
-	backups    *backups
-	customs    customs
-	acceptors  acceptors
-
+	db          *channeldb.DB
+	backend     chainntnfs.Backend
+	pool        *pool
+	did         signatures
+	chanConfig  channel.Config
+	channels    *channels
+	chain       *chain.Driver
+	publisher   *publisher
+	host        Host
+	purse       *purse
+	board       switchboard
+	invoices    *invoices
+	payments    *payments
+	gossip      *gossiper
+	messages    *messenger
+	restored    restored
+	opens       opens
+	seen        atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
+	synced      atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
+	searched    atomic.Pointer[lnwire.Height]   // from where on blocks are looked through in this run
+	lost        atomic.Pointer[chainntnfs.Lost] // the last block that the backend had forgotten
+	closes      closes
+	fees        feeTable
+	nuisances   nuisances
+	storage     storage
+	backups     *backups
+	customs     customs
+	acceptors   acceptors
 	interceptor interceptor
+	meters      Meters
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -208,6 +208,7 @@ func New(cfg Config) (*Node, error) {
 		ReportDepth: cfg.Policy.ReportDepth, Attribution: !cfg.NoAttribution, NoAccountable: cfg.NoAccountable,
 	}
 	n.publisher = newPublisher(cfg.Backend, n.logs.wallet)
+	n.meters.init()
 	n.messages = newMessenger(n)
 	n.purse = newPurse(n)
 	n.opens.waits = map[uint64]*opening{}

@@ -241,6 +241,9 @@ func (r *payRun) release(tell *routing.Progress, done bool) {
 		r.ps.publish(tell)
 	}
 	if done {
+		if tell != nil {
+			r.ps.n.meters.paid(&tell.Payment)
+		}
 		r.alarm.stop()
 		r.ps.mu.Lock()
 		if r.ps.byHash[r.hash] == r {

@@ -34,6 +34,7 @@ func (n *Node) switchStep(p *pen, ev forward.Event) forward.Effects {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fx := b.sw.Step(n.now(), ev)
+	n.meters.switched(&fx)
 	notices := fx.Tell
 	if !n.HTLCs.Watched() {
 		notices = nil

@@ -22,6 +22,8 @@ type late struct {
 	gate gate
 	log  *slog.Logger
 	life context.Context // ends when the server stops
+
+	calls *Calls
 }
 
 // gate decides whether a call may pass; the error is what the caller is told. The context that it gives is the call's
@@ -32,10 +34,10 @@ type gate func(ctx context.Context, service, method string) (context.Context, er
 func (l *late) describe(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
 	late := &grpc.ServiceDesc{ServiceName: desc.ServiceName, HandlerType: (*any)(nil), Metadata: desc.Metadata}
 	for _, m := range desc.Methods {
-		late.Streams = append(late.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: l.handler(m.MethodName, single(m))})
+		late.Streams = append(late.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: l.handler(m.MethodName, true, single(m))})
 	}
 	for _, s := range desc.Streams {
-		s.Handler = l.handler(s.StreamName, l.endWithServer(s.Handler))
+		s.Handler = l.handler(s.StreamName, false, l.endWithServer(s.Handler))
 		late.Streams = append(late.Streams, s)
 	}
 	return late
@@ -54,9 +56,11 @@ func (l *late) provide(desc *grpc.ServiceDesc, impl any) error {
 }
 
 // handler puts everything that all methods have in common around one.
-func (l *late) handler(name string, next grpc.StreamHandler) grpc.StreamHandler {
+func (l *late) handler(name string, single bool, next grpc.StreamHandler) grpc.StreamHandler {
 	method := "/" + l.name + "/" + name
 	return func(_ any, stream grpc.ServerStream) (err error) {
+		end := l.calls.begin(method, single)
+		defer func() { end(err) }()
 		defer func() {
 			if v := recover(); v != nil {
 				l.log.Error("panic in a call", "method", method, "panic", v, "stack", string(debug.Stack()))

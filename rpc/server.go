@@ -69,6 +69,7 @@ type Server struct {
 	gateway *grpc.ClientConn // REST's way to gRPC
 	rest    *http.Server
 	sockets *sockets
+	calls   Calls
 
 	rpcAddrs, restAddrs []net.Addr
 
@@ -107,7 +108,7 @@ func New(cfg Config) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
 	for _, svc := range services {
-		l := &late{name: svc.desc.ServiceName, gate: s.admit, log: cfg.Log, life: s.life}
+		l := &late{name: svc.desc.ServiceName, gate: s.admit, log: cfg.Log, life: s.life, calls: &s.calls}
 		s.late[l.name] = l
 		s.grpc.RegisterService(l.describe(svc.desc), nil)
 	}

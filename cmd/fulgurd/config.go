@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -93,6 +94,9 @@ type options struct {
 	Logging loggingOptions `group:"logging" namespace:"logging"`
 	Pprof   pprofOptions   `group:"pprof" namespace:"pprof"`
 
+	Prometheus prometheusOptions `group:"prometheus" namespace:"prometheus"`
+	Health     healthOptions     `group:"healthcheck" namespace:"healthcheck"`
+
 	Dev devOptions `group:"dev" namespace:"dev"`
 
 	// without effect here: they only tune lnd's internals
@@ -183,7 +187,7 @@ var errShown = errors.New("shown")
 // loadConfig reads the command line and the configuration file; of an option given
 // in both, the command line's counts.
 func loadConfig(args []string, stdout io.Writer) (*config, error) {
-	var pre options
+	pre := options{Health: defaultHealth}
 	parser := flags.NewParser(&pre, flags.HelpFlag|flags.PassDoubleDash)
 	if _, err := parser.ParseArgs(args); err != nil {
 		return nil, explain(err, stdout)
@@ -196,7 +200,7 @@ func loadConfig(args []string, stdout io.Writer) (*config, error) {
 		fmt.Fprintln(stdout, "fulgurd "+versionText())
 		return nil, errShown
 	}
-	c := &config{}
+	c := &config{options: options{Health: defaultHealth}}
 	c.dir = directory(&pre)
 	parser = flags.NewParser(&c.options, flags.HelpFlag|flags.PassDoubleDash)
 	if err := readFile(parser, &pre, c.dir); err != nil {
@@ -283,7 +287,7 @@ func (c *config) finish(parser *flags.Parser) error {
 	if _, err := c.externalHosts(); err != nil {
 		return err
 	}
-	if err := c.checkLogging(); err != nil {
+	if err := cmp.Or(c.checkLogging(), c.Health.validate()); err != nil {
 		return err
 	}
 	c.paths()

@@ -48,6 +48,9 @@ type daemon struct {
 	backend chainntnfs.Backend
 	node    *node.Node
 	counted atomic.Pointer[node.Node] // the same, once it runs, for other goroutines
+	ready   atomic.Bool               // every method of the API works
+	began   time.Time
+	health  health
 	stop    context.CancelCauseFunc
 	closers []func()
 }
@@ -70,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	d := &daemon{cfg: cfg, log: log, levels: levels, file: file, stop: stop, net: networks[cfg.network]}
+	d := &daemon{cfg: cfg, log: log, levels: levels, file: file, began: time.Now(), stop: stop, net: networks[cfg.network]}
 	log.Info("fulgurd starts", "version", versionText(), "network", cfg.network, "directory", cfg.dir)
 	for _, w := range cfg.warnings {
 		log.Warn(w)
@@ -88,7 +91,7 @@ func run(ctx context.Context, args []string) error {
 // run opens everything, then waits for the end.
 func (d *daemon) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.openProfile, d.openStore, d.openServer, d.openBackend, d.openNode,
+		d.openProfile, d.openStore, d.openServer, d.openHealth, d.openMetrics, d.openBackend, d.openNode,
 	} {
 		if err := step(ctx); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -99,6 +102,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	d.log.Info("shutting down")
+	d.tellSystemd("STOPPING=1")
 	return context.Cause(ctx)
 }
 
@@ -189,6 +193,8 @@ func (d *daemon) openServer(ctx context.Context) error {
 		return err
 	}
 	d.later(d.stopServer)
+	// As with lnd, started means that it answers: the wallet may need a person to open it.
+	d.tellSystemd("READY=1\nSTATUS=waiting for the wallet")
 	return d.firstState()
 }
 
@@ -285,7 +291,12 @@ func (d *daemon) openNode(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.server.SetState(lnrpc.WalletState_SERVER_ACTIVE)
+	if err := d.server.SetState(lnrpc.WalletState_SERVER_ACTIVE); err != nil {
+		return err
+	}
+	d.ready.Store(true)
+	d.tellSystemd("STATUS=ready")
+	return nil
 }
 
 // restore asks the channels of the backups back that came with the password.

@@ -69,6 +69,12 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return lev
 // Handle implements slog.Handler. A sink that cannot be written does not keep the others
 // from the line.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	switch {
+	case r.Level >= slog.LevelError:
+		h.levels.errs.Add(1)
+	case r.Level >= slog.LevelWarn:
+		h.levels.warnings.Add(1)
+	}
 	var errs []error
 	for _, f := range h.full {
 		errs = append(errs, f.Handle(ctx, r))

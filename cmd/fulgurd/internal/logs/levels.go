@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Key is the attribute by which a logger says its subsystem.
@@ -37,8 +38,12 @@ const foreign = " ATPL ACSM BTCN CMGR AMGR SQLB UTXN BRAR SGNR WLKT ARPC NRPC DR
 
 // Levels are the levels of all subsystems. They may be read and set by several goroutines.
 type Levels struct {
-	of map[string]*slog.LevelVar
+	of             map[string]*slog.LevelVar
+	warnings, errs atomic.Uint64
 }
+
+// Seen is how many lines were logged as warnings, and as errors or worse.
+func (l *Levels) Seen() (warnings, errs uint64) { return l.warnings.Load(), l.errs.Load() }
 
 // NewLevels are those of a quiet node: info everywhere.
 func NewLevels() *Levels {
