@@ -12,6 +12,9 @@ import (
 func (s *Switch) lockedIn(ev LockedIn, fx *Effects) {
 	in, ref := ev.HTLC, ev.HTLC.HTLC.Ref
 	if f, ok := s.forwards[ref]; ok { // told again: it is on its way
+		if !f.known { // from an earlier run
+			f.amount = in.HTLC.Amount
+		}
 		f.in, f.known = in, true
 		return
 	}

@@ -313,6 +313,7 @@ func TestRestart(t *testing.T) {
 		require.Len(t, all.Resolve, 1, name)
 		require.Equal(t, lnwire.Preimage{1}, all.Resolve[0].Resolution.Preimage, name)
 		require.Equal(t, lnwire.MilliSat(1_000_000), all.Resolve[0].Record.AmountOut, name)
+		require.Equal(t, l.HTLC.Amount, all.Resolve[0].Record.AmountIn, name)
 	}
 }
 
