@@ -1,6 +1,7 @@
 package channeldb
 
 import (
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
@@ -19,6 +20,7 @@ type Batch struct {
 	Payments []*routing.Delta
 	// PaymentsGone are payments that are deleted, with their attempts.
 	PaymentsGone []lnwire.Hash
+	Budgets      []budget.Change       // added to the rows of the budgets; those of payments are in their deltas
 	Scores       []routing.PairHistory // put by the two nodes
 	ForgetScores bool                  // deletes all of them first
 	Peers        []Peer                // put by key
@@ -76,6 +78,7 @@ func (o *ops) others(b *Batch) {
 	for _, hash := range b.PaymentsGone {
 		o.paymentGone(hash)
 	}
+	o.budgets(b.Budgets)
 	o.scores(b)
 	o.peers(b)
 	o.notes(b)
@@ -104,7 +107,7 @@ func (b *Batch) lazy() bool {
 		}
 	}
 	return len(b.Channels)+len(b.Payments) > 0 && len(b.Wallet) == 0 && len(b.Switch) == 0 && len(b.Forwards) == 0 &&
-		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
+		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.Budgets) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
 		len(b.PeersGone) == 0 && len(b.Notes) == 0 && len(b.Blobs) == 0 && len(b.BlobsGone) == 0 && b.Seal == nil && b.identity == nil
 }
 

@@ -50,6 +50,7 @@ const (
 	inAccounts
 	inWatchedKeys
 	inFamilies
+	inBudgets
 	numBuckets
 )
 
@@ -64,6 +65,7 @@ var bucketNames = [numBuckets]string{
 	inBlobs: "blobs", inInvoiceSecrets: "invoice-secrets", inWishes: "sweep-wishes",
 	inZones: "zones", inForwardCounts: "forward-counts", inForwardChannels: "forward-channels",
 	inAccounts: "accounts", inWatchedKeys: "watched-keys", inFamilies: "key-families",
+	inBudgets: "budgets",
 }
 
 // String is the bucket's name in the file.
@@ -91,6 +93,8 @@ const (
 	below
 	// forget deletes all rows of a channel.
 	forget
+	// charge adds to the row of a budget.
+	charge
 )
 
 // op is one change of one row: the coin that every typed delta is changed into. In
@@ -107,7 +111,7 @@ func kindOf(b bucket, v verb) uint16 { return uint16(b)<<8 | uint16(v) }
 // splitKind is the op of a Rider; false when there is none such.
 func splitKind(kind uint16) (bucket, verb, bool) {
 	b, v := bucket(kind>>8), verb(kind)
-	known := b > inCounters && b < numBuckets && v >= put && v <= forget
+	known := b > inCounters && b < numBuckets && v >= put && v <= charge
 	return b, v, known
 }
 

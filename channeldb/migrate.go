@@ -30,6 +30,7 @@ var steps = []step{
 	{name: "keep what users wish of sweeps", run: makeBuckets},
 	{name: "page through lists from any place", minReader: 5, part: indexLists},
 	{name: "keep accounts, watched keys and families of keys", run: makeBuckets},
+	{name: "keep what was spent of budgets", run: makeBuckets},
 }
 
 // makeBuckets makes those that are not there. A later step that adds a kind of row

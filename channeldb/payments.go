@@ -37,6 +37,8 @@ func (o *ops) payments(d *routing.Delta) {
 	for _, id := range d.Took {
 		o.took(id)
 	}
+	o.budgets(d.Reserved)
+	o.budgets(d.Returned)
 }
 
 func (o *ops) paymentGone(hash lnwire.Hash) {
@@ -59,6 +61,7 @@ func encodePayment(e *enc, p *routing.Payment) {
 	e.num(16, uint64(p.Fee))
 	e.num(18, uint64(p.Reason))
 	e.text(20, p.Text)
+	encodeCharges(e, 21, p.Charges)
 }
 
 func decodePayment(hash, row []byte) (*routing.Payment, error) {
@@ -93,6 +96,8 @@ func decodePayment(hash, row []byte) (*routing.Payment, error) {
 			p.Reason = routing.FailureReason(d.u8())
 		case 20:
 			p.Text = d.text()
+		case 21:
+			p.Charges = decodeCharges(&d)
 		default:
 			d.unknown()
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
@@ -154,6 +155,7 @@ var rowCases = []rowCase{
 		if v.Route != nil {
 			noNilData(v.Route.Tail)
 		}
+		v.Charges = nil
 	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
 		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
 	rowOf("payment-blinded", func(v *routing.Payment) {
@@ -165,6 +167,20 @@ var rowCases = []rowCase{
 		v.Route = &routing.Route{Amount: 6, Hops: []routing.Hop{{SCID: 9, Fee: 1, Forward: 5}, {Forward: 5}}, Tail: &tail}
 	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
 		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
+	rowOf("payment-charged", func(v *routing.Payment) {
+		*v = routing.Payment{Terms: routing.Terms{Hash: v.Terms.Hash, Amount: 5}, Charges: []budget.Charge{
+			{ID: budget.ID{1}, Day: 20_777, Amount: 1 << 40}, {ID: budget.ID{2}},
+		}}
+	}, func(o *ops, v *routing.Payment) { o.payments(&routing.Delta{Payment: v}) },
+		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
+	rowOf("budget", nil, func(o *ops, v *budget.Spent) {
+		o.start(inBudgets, put)
+		o.bytes(v.ID[:])
+		o.row(1)
+		encodeSpent(&o.enc, v)
+		o.end()
+	}, decodeSpent),
+	rowOf("budget-change", nil, func(o *ops, v *budget.Change) { o.budgets([]budget.Change{*v}) }, decodeChange),
 	rowOf("attempt", asRead, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
 	rowOf("attempt-update", func(a *routing.Attempt) {
 		asRead(a)

@@ -120,6 +120,8 @@ func (w *write) apply(o op) error {
 		return w.forgetInvoice(o.key)
 	case o.b == inPayments && o.v == add:
 		return w.addPayment(o.key, o.row)
+	case o.b == inBudgets && o.v == charge:
+		return w.charge(o.key, o.row)
 	case o.b == inPayments && o.v == forget:
 		return w.forgetPayment(o.key)
 	case o.b == inScores && o.v == forget:

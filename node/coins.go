@@ -6,6 +6,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
@@ -30,10 +31,12 @@ type SendRequest struct {
 	MinConfs uint32
 	Coins    []wire.OutPoint
 	Label    string
+	// Budgets are charged with what leaves and with the fee; each must suffice.
+	Budgets []budget.Limit
 }
 
 // SendCoins makes, signs and publishes a transaction; it is durable when this
-// returns.
+// returns. What it costs stays spent, whatever becomes of the transaction.
 func (n *Node) SendCoins(req SendRequest) (*wire.MsgTx, error) {
 	if err := n.inSight(); err != nil {
 		return nil, err
@@ -44,16 +47,40 @@ func (n *Node) SendCoins(req SendRequest) (*wire.MsgTx, error) {
 	}
 	var tx *wire.MsgTx
 	err = n.purse.do(func(w *wallet.Wallet) (wallet.Effects, error) {
-		f, fx, err := w.Send(n.ring, wallet.FundRequest{
+		fund := wallet.FundRequest{
 			Outputs: req.Outputs, All: req.All, FeeRate: rate, MinConfs: req.MinConfs, Coins: req.Coins,
 			Reserve: wallet.RequiredReserve(n.anchorChannels()), Now: n.now(),
-		}, req.Label)
-		if err == nil {
-			tx = f.Tx
 		}
-		return fx, err
+		charges, err := n.chargeSend(w, fund, req.Budgets)
+		if err != nil {
+			return wallet.Effects{}, err
+		}
+		f, fx, err := w.Send(n.ring, fund, req.Label)
+		if err != nil {
+			n.budgets.undo(charges)
+			return fx, err
+		}
+		tx, n.purse.charges = f.Tx, charges
+		return fx, nil
 	})
 	return tx, err
+}
+
+// chargeSend reserves what a transaction will cost, by the plan by which it will be made.
+// The caller holds the purse's lock.
+func (n *Node) chargeSend(w *wallet.Wallet, req wallet.FundRequest, limits []budget.Limit) ([]budget.Change, error) {
+	if len(limits) == 0 {
+		return nil, nil
+	}
+	f, err := w.Plan(req)
+	if err != nil {
+		return nil, err
+	}
+	cost := f.Fee
+	for _, i := range f.Outputs {
+		cost += lnwire.Sat(f.Tx.TxOut[i].Value)
+	}
+	return n.budgets.reserve(limits, cost.MilliSat(), n.Today())
 }
 
 // PlanSend works out the fee of a transaction without making it.

@@ -135,6 +135,7 @@ type Node struct {
 	board       switchboard
 	invoices    *invoices
 	payments    *payments
+	budgets     budgets
 	gossip      *gossiper
 	messages    *messenger
 	restored    restored
@@ -240,6 +241,7 @@ func (n *Node) Start(ctx context.Context) error {
 		{"host", n.startHost},
 		{"storage", n.startStorage},
 		{"channels", n.loadChannels},
+		{"budgets", n.startBudgets},
 		{"payments", n.startPayments},
 		{"resume", n.resume},
 		{"chain", n.startChain},

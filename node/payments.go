@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
@@ -128,9 +129,9 @@ func (ps *payments) run(p *routing.Payer, hash lnwire.Hash) *payRun {
 	return r
 }
 
-// begin starts a payment. The Feed tells how it goes; its first word is that it is in
-// flight.
-func (ps *payments) begin(b routing.Begin) (*payRun, error) {
+// begin starts a payment, out of budgets if there are any. The Feed tells how it goes; its
+// first word is that it is in flight.
+func (ps *payments) begin(b routing.Begin, limits []budget.Limit) (*payRun, error) {
 	b.Seed = seed()
 	hash := b.Terms.Hash
 	ps.mu.Lock()
@@ -145,8 +146,12 @@ func (ps *payments) begin(b routing.Begin) (*payRun, error) {
 	if former != nil {
 		b.Former = &former.Payment
 	}
+	if err := ps.n.budgets.reservePayment(&b, limits, ps.n.Today()); err != nil {
+		return nil, err
+	}
 	p, err := routing.New(b)
 	if err != nil {
+		ps.n.budgets.undo(b.Reserve)
 		return nil, err
 	}
 	return ps.run(p, hash), nil
@@ -215,6 +220,7 @@ func (r *payRun) act(p *pen, fx routing.Effects) {
 	}
 	ps.scores.Learn(ps.n.now(), fx.Learn)
 	ps.mu.Unlock()
+	ps.n.budgets.settle(fx.Delta.Returned)
 
 	batch := channeldb.Batch{}
 	if !fx.Delta.IsEmpty() {
@@ -294,14 +300,15 @@ func (ps *payments) stop() {
 var ErrUnknownPayment = errors.New("payment isn't initiated")
 
 // Pay begins a payment and follows it. The first progress is the payment in flight,
-// the last one its end. Cancel of ctx ends only the following.
-func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) {
+// the last one its end. Cancel of ctx ends only the following. It is charged to the
+// budgets, of which each must suffice: *budget.Exceeded.
+func (n *Node) Pay(ctx context.Context, b routing.Begin, budgets ...budget.Limit) (*PaymentWatch, error) {
 	if err := n.inSight(); err != nil {
 		return nil, err
 	}
 	b.Terms.Blinded = n.behindUs(b.Terms.Blinded)
 	w := n.watchPayments(&b.Terms.Hash)
-	r, err := n.payments.begin(b)
+	r, err := n.payments.begin(b, budgets)
 	if err != nil {
 		w.Close()
 		return nil, err
@@ -313,12 +320,12 @@ func (n *Node) Pay(ctx context.Context, b routing.Begin) (*PaymentWatch, error) 
 // SendToRoute makes one attempt along the route of b, and gives its number and what
 // follows the payment. Further attempts of the same hash, secret and whole amount are
 // parts of the same payment as long as one of them is under way.
-func (n *Node) SendToRoute(ctx context.Context, b routing.Begin) (*PaymentWatch, uint64, error) {
+func (n *Node) SendToRoute(ctx context.Context, b routing.Begin, budgets ...budget.Limit) (*PaymentWatch, uint64, error) {
 	if err := n.inSight(); err != nil {
 		return nil, 0, err
 	}
 	w := n.watchPayments(&b.Terms.Hash)
-	id, err := n.payments.sendTo(ctx, b)
+	id, err := n.payments.sendTo(ctx, b, budgets)
 	if err != nil {
 		w.Close()
 		return nil, 0, err
@@ -326,20 +333,31 @@ func (n *Node) SendToRoute(ctx context.Context, b routing.Begin) (*PaymentWatch,
 	return w, id, nil
 }
 
-func (ps *payments) sendTo(ctx context.Context, b routing.Begin) (uint64, error) {
+func (ps *payments) sendTo(ctx context.Context, b routing.Begin, limits []budget.Limit) (uint64, error) {
 	ps.mu.Lock()
 	r := ps.byHash[b.Terms.Hash]
 	ps.mu.Unlock()
-	q := question{Event: routing.Shard{Terms: b.Terms, Route: *b.Route}}
+	answer := make(chan routing.Effects, 1)
+	q := question{reply: func(fx routing.Effects) { answer <- fx }}
 	if r == nil {
 		var err error
-		if r, err = ps.begin(b); err != nil {
+		if r, err = ps.begin(b, limits); err != nil {
 			return 0, err
 		}
 		q.Event = routing.Start{}
+	} else {
+		more, err := ps.n.budgets.reserve(limits, b.Route.Fee(), ps.n.Today())
+		if err != nil {
+			return 0, err
+		}
+		q.Event = routing.Shard{Terms: b.Terms, Route: *b.Route, Reserve: more}
+		q.reply = func(fx routing.Effects) {
+			if len(fx.Delta.Reserved) == 0 {
+				ps.n.budgets.undo(more)
+			}
+			answer <- fx
+		}
 	}
-	answer := make(chan routing.Effects, 1)
-	q.reply = func(fx routing.Effects) { answer <- fx }
 	r.inbox.Put(q)
 	select {
 	case fx := <-answer:

@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channeldb"
@@ -29,6 +30,8 @@ type purse struct {
 	held wallet.Delta
 	// labels are for transactions that are still to be published.
 	labels map[chainhash.Hash]string
+	// charges of the step under way are written with it.
+	charges []budget.Change
 	// again is when urgent transactions are offered once more.
 	again *alarm
 }
@@ -86,7 +89,8 @@ func (p *purse) queue(fx wallet.Effects, done func()) {
 	delta.Append(fx.Delta)
 	p.held = wallet.Delta{}
 	p.watch(fx.Watch)
-	batch := channeldb.Batch{}
+	batch := channeldb.Batch{Budgets: p.charges}
+	p.charges = nil
 	if !delta.Empty() {
 		batch.Wallet = []*wallet.Delta{&delta}
 	}

@@ -3,6 +3,7 @@ package routing
 import (
 	"time"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
@@ -20,6 +21,9 @@ type Begin struct {
 	// Route, when set, is the first of those that the caller gives (SendToRoute): only
 	// they are tried, each once, as they are. The fees are the caller's business.
 	Route *Route
+	// Reserve is what to take from spending budgets for it: Amount and Limits.Fee, or with
+	// a Route its fee instead.
+	Reserve []budget.Change
 }
 
 // Resumed is what the store holds of a payment in flight, at start.
@@ -57,6 +61,9 @@ type Refused struct {
 type Shard struct {
 	Terms Terms // must be those that the payment was begun with
 	Route Route
+	// Reserve is what to take from spending budgets for the route's fee; they must be those
+	// that the payment was begun with.
+	Reserve []budget.Change
 }
 
 // Cancel: no further attempts. What is under way cannot be called back.

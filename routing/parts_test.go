@@ -264,29 +264,29 @@ func TestSendToRouteInShards(t *testing.T) {
 		shard Shard
 		text  string
 	}{
-		{Shard{wrong, two}, "payment address mismatch"},
-		{Shard{mpp(99_000_000), two}, "mp payment total amount mismatch"},
-		{Shard{Terms{Amount: 100_000_000}, two}, "payment is in transition"},
-		{Shard{mpp(100_000_000), Route{Source: two.Source}}, "hops"},
+		{Shard{Terms: wrong, Route: two}, "payment address mismatch"},
+		{Shard{Terms: mpp(99_000_000), Route: two}, "mp payment total amount mismatch"},
+		{Shard{Terms: Terms{Amount: 100_000_000}, Route: two}, "payment is in transition"},
+		{Shard{Terms: mpp(100_000_000), Route: Route{Source: two.Source}}, "hops"},
 	} {
 		fx := b.step(p, c.shard)
 		require.ErrorContains(t, fx.Refused, c.text)
 		require.Empty(t, fx.Launch)
 	}
-	second := b.step(p, Shard{mpp(100_000_000), two})
+	second := b.step(p, Shard{Terms: mpp(100_000_000), Route: two})
 	require.NoError(t, second.Refused)
 	require.Len(t, second.Launch, 1)
-	require.ErrorContains(t, b.step(p, Shard{mpp(100_000_000), two}).Refused, "attempted value exceeds payment amount")
+	require.ErrorContains(t, b.step(p, Shard{Terms: mpp(100_000_000), Route: two}).Refused, "attempted value exceeds payment amount")
 
 	b.step(p, b.walk(fx.Launch[0], 0, &onion.Failure{Code: onion.TemporaryChannelFailure}))
 	require.Equal(t, InFlight, p.Row().Status)
-	again := b.step(p, Shard{mpp(100_000_000), one})
+	again := b.step(p, Shard{Terms: mpp(100_000_000), Route: one})
 	require.Len(t, again.Launch, 1, "in place of the one that failed")
 	b.step(p, b.walk(again.Launch[0], 1, nil))
 	b.step(p, b.walk(second.Launch[0], 1, nil))
 	require.True(t, p.Done())
 	require.EqualValues(t, 100_002_000, p.Row().Paid)
-	require.ErrorIs(t, b.step(p, Shard{mpp(100_000_000), two}).Refused, ErrAlreadyPaid)
+	require.ErrorIs(t, b.step(p, Shard{Terms: mpp(100_000_000), Route: two}).Refused, ErrAlreadyPaid)
 
 	p, fx = begin()
 	fx = b.step(p, b.walk(fx.Launch[0], 0, &onion.Failure{Code: onion.TemporaryChannelFailure}))

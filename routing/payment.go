@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
@@ -52,6 +53,8 @@ type Payer struct {
 	giveUp   FailureReason // no further attempts, and why
 	why      string
 	stuck    string // why what is under way cannot be completed now
+	reserve  []budget.Change
+	settled  bool // the budgets know what it has cost
 }
 
 // flight is an attempt that may still succeed.
@@ -81,7 +84,9 @@ func New(b Begin) (*Payer, error) {
 			return nil, err
 		}
 	}
-	return &Payer{seed: b.Seed, row: Payment{Terms: b.Terms, Limits: b.Limits, Status: InFlight, Route: b.Route}}, nil
+	return &Payer{seed: b.Seed, reserve: b.Reserve, row: Payment{
+		Terms: b.Terms, Limits: b.Limits, Status: InFlight, Route: b.Route, Charges: budget.Charges(b.Reserve),
+	}}, nil
 }
 
 func checkGiven(r *Route, t *Terms) error {
@@ -162,7 +167,7 @@ func (s *turn) start() {
 		}
 	} else {
 		p.row.CreatedAt = s.now
-		s.fx.Delta.New = true
+		s.fx.Delta.New, s.fx.Delta.Reserved = true, p.reserve
 		s.saveRow()
 		if r := p.row.Route; r != nil {
 			if err := s.launch(*r, s.final()); err != nil {
@@ -334,9 +339,46 @@ func (s *turn) shard(ev Shard) error {
 	if err := checkGiven(&ev.Route, t); err != nil {
 		return err
 	}
+	if !slices.EqualFunc(ev.Reserve, p.row.Charges, func(c budget.Change, had budget.Charge) bool { return c.Limit.ID == had.ID }) {
+		return errors.New("the payment was begun with another spending budget")
+	}
 	final := s.final()
 	final.Metadata, final.Custom = ev.Terms.Metadata, ev.Terms.Custom
-	return s.launch(ev.Route, final)
+	if err := s.launch(ev.Route, final); err != nil {
+		return err
+	}
+	s.reserveMore(ev.Reserve)
+	return nil
+}
+
+// reserveMore charges a payment under way with what one more route may cost. Should that
+// be on another day than the beginning, what comes back is that of the beginning.
+func (s *turn) reserveMore(changes []budget.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	charges := slices.Clone(s.p.row.Charges)
+	for i := range charges {
+		charges[i].Amount = saturatingAdd(charges[i].Amount, changes[i].Add)
+	}
+	s.p.row.Charges, s.fx.Delta.Reserved = charges, changes
+	s.saveRow()
+}
+
+// settle tells the budgets what the payment has cost, once nothing more will come of it.
+func (s *turn) settle() {
+	p := s.p
+	if p.settled || !p.Done() || len(p.row.Charges) == 0 {
+		return
+	}
+	p.settled = true
+	charges := slices.Clone(p.row.Charges)
+	for i := range charges {
+		s.fx.Delta.Returned = append(s.fx.Delta.Returned, charges[i].Settle(p.row.Paid))
+		charges[i].Amount = p.row.Paid
+	}
+	p.row.Charges = charges
+	s.saveRow()
 }
 
 func (s *turn) saveRow() {
@@ -351,6 +393,7 @@ func (s *turn) saveAttempt(place int) {
 
 // done gives the effects, with copies of what they hold.
 func (s *turn) done() Effects {
+	s.settle()
 	if s.fx.Delta.Payment != nil {
 		row := s.p.row
 		s.fx.Delta.Payment, s.fx.Delta.Open = &row, !s.p.Done()

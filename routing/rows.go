@@ -3,6 +3,7 @@ package routing
 import (
 	"time"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
@@ -145,6 +146,9 @@ type Payment struct {
 	Fee      lnwire.MilliSat // Succeeded: the part of Paid that the recipient did not get
 	Reason   FailureReason   // Failed
 	Text     string          // Failed: why, in words
+	// Charges are what was taken from the spending budgets of who pays: the most that it
+	// can cost while something may come of it, then what it has cost.
+	Charges []budget.Charge
 }
 
 // Hop is one channel of a route and the node at its far end.
@@ -232,6 +236,8 @@ type Delta struct {
 	// Took are the attempts whose outcome is now in the rows: their rows leave the
 	// outbox.
 	Took []uint64
+	// Reserved is taken from spending budgets, Returned settles what was.
+	Reserved, Returned []budget.Change
 	// Lazy: nothing waits for this delta. It may ride in the next write, as long as
 	// the order is kept: the attempt that follows must not be durable without it.
 	Lazy bool

@@ -50,6 +50,9 @@ func (s *Server) admit(ctx context.Context, service, method string) (context.Con
 	if err := token.Allows(method, needs); err != nil {
 		return nil, err
 	}
+	if len(token.Budgets) > 0 && !allowedUnderBudget(method, needs) {
+		return nil, fmt.Errorf("%w: %s cannot be called with a macaroon that has a spending budget", macaroons.ErrPermissionDenied, method)
+	}
 	return macaroons.NewContext(ctx, token), nil
 }
 

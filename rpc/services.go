@@ -37,4 +37,5 @@ var services = []service{
 	{desc: &signrpc.Signer_ServiceDesc, rest: signrpc.RegisterSignerHandler},
 	{desc: &verrpc.Versioner_ServiceDesc, rest: verrpc.RegisterVersionerHandler},
 	{desc: &fulgurrpc.Closing_ServiceDesc, rest: fulgurrpc.RegisterClosingHandler},
+	{desc: &fulgurrpc.Budgets_ServiceDesc, rest: fulgurrpc.RegisterBudgetsHandler},
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 	"github.com/fulgur-ln/fulgur/rpc"
+	"github.com/fulgur-ln/fulgur/rpc/budgets"
 	"github.com/fulgur-ln/fulgur/rpc/chain"
 	"github.com/fulgur-ln/fulgur/rpc/closing"
 	"github.com/fulgur-ln/fulgur/rpc/invoices"
@@ -51,6 +52,7 @@ func (d *daemon) provideServices() error {
 		{&walletrpc.WalletKit_ServiceDesc, walletkit.New(d.node)},
 		{&chainrpc.ChainNotifier_ServiceDesc, chain.New(d.node)},
 		{&fulgurrpc.Closing_ServiceDesc, closing.New(d.node)},
+		{&fulgurrpc.Budgets_ServiceDesc, budgets.New(d.node)},
 	}
 	versioner, err := version.New(versionText(), commit, buildTags(list)...)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
@@ -102,7 +103,7 @@ func checkLabel(label string) error {
 }
 
 // SendCoins pays one address.
-func (s *Service) SendCoins(_ context.Context, req *lnrpc.SendCoinsRequest) (*lnrpc.SendCoinsResponse, error) {
+func (s *Service) SendCoins(ctx context.Context, req *lnrpc.SendCoinsRequest) (*lnrpc.SendCoinsResponse, error) {
 	if err := checkLabel(req.Label); err != nil {
 		return nil, err
 	}
@@ -123,15 +124,16 @@ func (s *Service) SendCoins(_ context.Context, req *lnrpc.SendCoinsRequest) (*ln
 	if send.Outputs, err = s.outputs(map[string]int64{req.Addr: req.Amount}, "addr", "amount"); err != nil {
 		return nil, err
 	}
+	send.Budgets = macaroons.BudgetsFrom(ctx)
 	tx, err := s.node.SendCoins(send)
 	if err != nil {
-		return nil, err
+		return nil, translate.BudgetError(err)
 	}
 	return &lnrpc.SendCoinsResponse{Txid: tx.TxHash().String()}, nil
 }
 
 // SendMany pays several addresses with one transaction.
-func (s *Service) SendMany(_ context.Context, req *lnrpc.SendManyRequest) (*lnrpc.SendManyResponse, error) {
+func (s *Service) SendMany(ctx context.Context, req *lnrpc.SendManyRequest) (*lnrpc.SendManyResponse, error) {
 	if err := checkLabel(req.Label); err != nil {
 		return nil, err
 	}
@@ -146,9 +148,10 @@ func (s *Service) SendMany(_ context.Context, req *lnrpc.SendManyRequest) (*lnrp
 	if send.Outputs, err = s.outputs(req.AddrToAmount, "AddrToAmount", "AddrToAmount"); err != nil {
 		return nil, err
 	}
+	send.Budgets = macaroons.BudgetsFrom(ctx)
 	tx, err := s.node.SendCoins(send)
 	if err != nil {
-		return nil, err
+		return nil, translate.BudgetError(err)
 	}
 	return &lnrpc.SendManyResponse{Txid: tx.TxHash().String()}, nil
 }

@@ -113,7 +113,11 @@ func (b *Bakery) Verify(raw []byte, client netip.Addr) (Token, error) {
 			return Token{}, err
 		}
 	}
-	return Token{Key: key, Client: client, ops: ops}, nil
+	limits, err := budgets(m.Id(), conditions)
+	if err != nil {
+		return Token{}, err
+	}
+	return Token{Key: key, Client: client, Budgets: limits, ops: ops}, nil
 }
 
 // rootKey finds the key that an identifier names.

@@ -36,6 +36,7 @@ func checkCaveat(caveat string, client netip.Addr, now time.Time) error {
 		err = checkIP(arg, client)
 	case caveatIPRange:
 		err = checkIPRange(arg, client)
+	case caveatBudget: // read by budgets, and kept where money is spent
 	case caveatCustom:
 		kind, _, _ := strings.Cut(arg, " ")
 		err = fmt.Errorf("cannot accept macaroon with custom caveat '%s', no middleware registered to handle it", kind)

@@ -5,8 +5,9 @@
 // read, restrict or send lnd's macaroons work unchanged; so are the texts of refusals, because clients compare them.
 //
 // It owns the root keys (Store, a bbolt file encrypted under the wallet's password), the baking and checking of
-// macaroons (Bakery), the caveats time-before, ipaddr and iprange, and the macaroon files of a node. It must never know
-// which method needs which right, nor what a method does.
+// macaroons (Bakery), the caveats time-before, ipaddr and iprange, what a caveat says of a spending budget, and the
+// macaroon files of a node. It must never know which method needs which right, nor what a method does, nor what was
+// spent.
 //
 //	store, err := macaroons.Open("fulgur-macaroons.db", macaroons.Options{})
 //	err = store.Unlock(password)

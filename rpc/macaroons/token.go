@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+
+	"github.com/fulgur-ln/fulgur/budget"
 )
 
 // A Token is a macaroon whose signature and caveats have been checked.
@@ -12,7 +14,9 @@ type Token struct {
 	Key uint64
 	// Client is the address of the caller; invalid if unknown.
 	Client netip.Addr
-	ops    []Op
+	// Budgets are the limits of what may be spent with it; each must suffice. None: no limit.
+	Budgets []budget.Limit
+	ops     []Op
 }
 
 // Allows reports whether the token may call the method, which needs all of the given rights: nil, or
@@ -28,10 +32,13 @@ func (t Token) Allows(method string, needs []Op) error {
 	return nil
 }
 
+// Self is the right to ask about the very token that comes with the call. Every token carries it.
+var Self = Op{"self", "read"}
+
 // Holds reports whether the token carries all of the rights.
 func (t Token) Holds(rights []Op) bool {
 	for _, right := range rights {
-		if !slices.Contains(t.ops, right) {
+		if right != Self && !slices.Contains(t.ops, right) {
 			return false
 		}
 	}
@@ -49,4 +56,10 @@ func NewContext(ctx context.Context, t Token) context.Context {
 func FromContext(ctx context.Context) (Token, bool) {
 	t, ok := ctx.Value(contextKey{}).(Token)
 	return t, ok
+}
+
+// BudgetsFrom returns the limits of what the caller may spend; none: no limit.
+func BudgetsFrom(ctx context.Context) []budget.Limit {
+	t, _ := FromContext(ctx)
+	return t.Budgets
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/routing"
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
@@ -20,7 +21,7 @@ func (s *Service) SendPaymentV2(req *routerrpc.SendPaymentRequest, out routerrpc
 	if err != nil {
 		return err
 	}
-	w, err := s.node.Pay(out.Context(), b)
+	w, err := s.node.Pay(out.Context(), b, macaroons.BudgetsFrom(out.Context())...)
 	if err != nil {
 		return payError(err)
 	}
@@ -122,7 +123,7 @@ func payError(err error) error {
 	case errors.Is(err, node.ErrUnknownPayment):
 		return status.Error(codes.NotFound, err.Error())
 	}
-	return err
+	return translate.BudgetError(err)
 }
 
 func endError(err error) error {
@@ -150,7 +151,8 @@ func (s *Service) SendToRouteV2(ctx context.Context, req *routerrpc.SendToRouteR
 	if err := route.Check(); err != nil {
 		return nil, translate.Invalid("route", "%v", err)
 	}
-	w, id, err := s.node.SendToRoute(ctx, routing.Begin{Terms: terms, Route: &route, Limits: routing.Limits{Parts: 1, Custom: route.Custom}})
+	begin := routing.Begin{Terms: terms, Route: &route, Limits: routing.Limits{Parts: 1, Custom: route.Custom}}
+	w, id, err := s.node.SendToRoute(ctx, begin, macaroons.BudgetsFrom(ctx)...)
 	if err != nil {
 		return nil, payError(err)
 	}

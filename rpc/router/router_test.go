@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
@@ -40,11 +41,11 @@ type fake struct {
 
 func (f *fake) ID() lnwire.PubKey     { return lnwire.PubKey{2} }
 func (f *fake) Net() *chaincfg.Params { return &chaincfg.RegressionNetParams }
-func (f *fake) Pay(_ context.Context, b routing.Begin) (Watch, error) {
+func (f *fake) Pay(_ context.Context, b routing.Begin, _ ...budget.Limit) (Watch, error) {
 	f.begun = b
 	return f, f.err
 }
-func (f *fake) SendToRoute(_ context.Context, b routing.Begin) (Watch, uint64, error) {
+func (f *fake) SendToRoute(_ context.Context, b routing.Begin, _ ...budget.Limit) (Watch, uint64, error) {
 	f.begun = b
 	return f, 8, f.err
 }

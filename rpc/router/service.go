@@ -6,6 +6,7 @@ import (
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -18,8 +19,8 @@ import (
 type Node interface {
 	ID() lnwire.PubKey
 	Net() *chaincfg.Params
-	Pay(context.Context, routing.Begin) (Watch, error)
-	SendToRoute(context.Context, routing.Begin) (w Watch, attempt uint64, err error)
+	Pay(context.Context, routing.Begin, ...budget.Limit) (Watch, error)
+	SendToRoute(context.Context, routing.Begin, ...budget.Limit) (w Watch, attempt uint64, err error)
 	TrackPayment(lnwire.Hash) (Watch, error)
 	TrackPayments() Watch
 	CancelPayment(lnwire.Hash)
@@ -49,16 +50,16 @@ func Of(n *node.Node) Node { return wrapped{n} }
 
 type wrapped struct{ *node.Node }
 
-func (w wrapped) Pay(ctx context.Context, b routing.Begin) (Watch, error) {
-	p, err := w.Node.Pay(ctx, b)
+func (w wrapped) Pay(ctx context.Context, b routing.Begin, budgets ...budget.Limit) (Watch, error) {
+	p, err := w.Node.Pay(ctx, b, budgets...)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func (w wrapped) SendToRoute(ctx context.Context, b routing.Begin) (Watch, uint64, error) {
-	p, id, err := w.Node.SendToRoute(ctx, b)
+func (w wrapped) SendToRoute(ctx context.Context, b routing.Begin, budgets ...budget.Limit) (Watch, uint64, error) {
+	p, id, err := w.Node.SendToRoute(ctx, b, budgets...)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -3,11 +3,15 @@ package translate
 import (
 	"cmp"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
@@ -85,3 +89,11 @@ func Addresses(list []lnwire.Address) []*lnrpc.NodeAddress {
 }
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
+
+// BudgetError gives the refusal of a spending budget its code, RESOURCE_EXHAUSTED. Other errors stay as they are.
+func BudgetError(err error) error {
+	if e := (*budget.Exceeded)(nil); errors.As(err, &e) {
+		return status.Error(codes.ResourceExhausted, err.Error())
+	}
+	return err
+}

@@ -118,6 +118,16 @@ var conversations = []struct {
 		"/lnrpc.Lightning/GetInfo":     {Permissions: []*lnrpc.MacaroonPermission{{Entity: "info", Action: "read"}}},
 	}}}, &lnrpc.ListPermissionsRequest{},
 }, {
+	"getbudget", []string{"getbudget"}, fulgurrpc.Budgets_GetBudget_FullMethodName,
+	[]proto.Message{&fulgurrpc.GetBudgetResponse{
+		Budgets: []*fulgurrpc.Budget{{Id: wireHash(), Name: "kiosk", TotalSat: proto.Uint64(50_000), SpentMsat: 20_500, LeftMsat: 49_979_500}}, LeftMsat: proto.Uint64(49_979_500),
+	}}, &fulgurrpc.GetBudgetRequest{},
+}, {
+	"listbudgets", []string{"listbudgets"}, fulgurrpc.Budgets_ListBudgets_FullMethodName,
+	[]proto.Message{&fulgurrpc.ListBudgetsResponse{Budgets: []*fulgurrpc.Budget{
+		{Id: wireHash(), DaySat: proto.Uint64(1_000), SpentMsat: 1_000_000},
+	}}}, &fulgurrpc.ListBudgetsRequest{MaxBudgets: 1000},
+}, {
 	"signmessage", []string{"signmessage", "hello"}, lnrpc.Lightning_SignMessage_FullMethodName,
 	[]proto.Message{&lnrpc.SignMessageResponse{Signature: "rb8m"}}, &lnrpc.SignMessageRequest{Msg: []byte("hello")},
 }, {

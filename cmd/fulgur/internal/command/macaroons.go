@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
+	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/atomicfile"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
@@ -29,6 +30,9 @@ var restrictionFlags = []cli.Flag{
 	flagText("ip_range", "the only `RANGE` of addresses from which it can be used, such as 10.0.0.0/8"),
 	flagText("custom_caveat_name", "the middleware that has to agree to every call"),
 	flagText("custom_caveat_condition", "what that middleware makes of it"),
+	flagText("budget_total", "`SAT` that may ever be spent with it, fees included"),
+	flagText("budget_day", "`SAT` that may be spent with it on a day, in UTC"),
+	flagText("budget_name", "name of the budget, for people"),
 }
 
 var macaroonCommands = []spec{{
@@ -61,6 +65,12 @@ var macaroonCommands = []spec{{
 }, {
 	name: "listpermissions", group: groupKeys, usage: "which permissions each method needs",
 	example: "listpermissions", do: listPermissions,
+}, {
+	name: "getbudget", group: groupKeys, usage: "what may still be spent with the macaroon that is sent",
+	example: "getbudget --macaroonpath=kiosk.macaroon", do: getBudget,
+}, {
+	name: "listbudgets", group: groupKeys, usage: "what was spent of the budgets of all macaroons",
+	example: "listbudgets", do: listBudgets,
 }}
 
 // bakeMacaroon prints bare hex in any case: it is for other programs.
@@ -153,7 +163,31 @@ func (c *call) restrictions(now time.Time) (caveats []macaroons.Caveat, err erro
 	case name != "":
 		caveats = append(caveats, macaroons.Custom(name, condition))
 	}
-	return caveats, nil
+	return c.budget(caveats)
+}
+
+// budget adds the caveat of a spending budget, if the flags ask for one.
+func (c *call) budget(caveats []macaroons.Caveat) ([]macaroons.Caveat, error) {
+	total, day := int64(-1), int64(-1)
+	for flag, to := range map[string]*int64{"budget_total": &total, "budget_day": &day} {
+		if !c.cmd.IsSet(flag) {
+			continue
+		}
+		sat, err := amount(flag, c.cmd.String(flag))
+		if err != nil {
+			return nil, err
+		}
+		*to = sat
+	}
+	name := c.cmd.String("budget_name")
+	if total < 0 && day < 0 && name == "" {
+		return caveats, nil
+	}
+	caveat, err := macaroons.SpendAtMost(total, day, name)
+	if err != nil {
+		return nil, Usage("--budget_...: %v", err)
+	}
+	return append(caveats, caveat), nil
 }
 
 // saveMacaroon writes a macaroon where only its owner can read it.
@@ -282,4 +316,57 @@ func listPermissions(ctx context.Context, c *call) error {
 			fmt.Fprintf(w, "%-55s %s\n", method, strings.Join(needs, " "))
 		}
 	})
+}
+
+func getBudget(ctx context.Context, c *call) error {
+	conn, err := c.dial(ctx, false)
+	if err != nil {
+		return err
+	}
+	answer, err := fulgurrpc.NewBudgetsClient(conn).GetBudget(ctx, &fulgurrpc.GetBudgetRequest{})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		if answer.LeftMsat == nil {
+			fmt.Fprintln(w, "the macaroon has no spending budget: it may spend all that its permissions allow")
+			return
+		}
+		budgetTable(answer.Budgets).Print(w)
+		fmt.Fprintf(w, "%s may still be spent today\n", show.Msat(int64(*answer.LeftMsat)))
+	})
+}
+
+func listBudgets(ctx context.Context, c *call) error {
+	conn, err := c.dial(ctx, false)
+	if err != nil {
+		return err
+	}
+	client, all := fulgurrpc.NewBudgetsClient(conn), &fulgurrpc.ListBudgetsResponse{}
+	for req := (&fulgurrpc.ListBudgetsRequest{MaxBudgets: 1000}); ; {
+		page, err := client.ListBudgets(ctx, req)
+		if err != nil {
+			return err
+		}
+		all.Budgets = append(all.Budgets, page.Budgets...)
+		if len(page.Budgets) < int(req.MaxBudgets) {
+			break
+		}
+		req.AfterId = page.Budgets[len(page.Budgets)-1].Id
+	}
+	return c.print(all, func(w io.Writer) { budgetTable(all.Budgets).Print(w) })
+}
+
+func budgetTable(budgets []*fulgurrpc.Budget) *show.Table {
+	table := show.NewTable("budget", "name", "in total", "a day", "spent", "left today")
+	limit := func(sat *uint64) string {
+		if sat == nil {
+			return "-"
+		}
+		return show.Sat(int64(*sat))
+	}
+	for _, b := range budgets {
+		table.Row(hex.EncodeToString(b.Id)[:8], b.Name, limit(b.TotalSat), limit(b.DaySat), show.Msat(int64(b.SpentMsat)), show.Msat(int64(b.LeftMsat)))
+	}
+	return table
 }

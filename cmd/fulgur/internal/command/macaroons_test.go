@@ -26,7 +26,8 @@ func TestMacaroonsOnTheDesk(t *testing.T) {
 	wide, narrow := filepath.Join(dir, "wide"), filepath.Join(dir, "narrow")
 	require.NoError(t, os.WriteFile(wide, unhex(bareMacaroon), 0o600))
 
-	got := typist{d: d, term: true}.types("constrainmacaroon", "--timeout=60", "--ip_range=10.1.2.3/8", wide, narrow)
+	got := typist{d: d, term: true}.types("constrainmacaroon", "--timeout=60", "--ip_range=10.1.2.3/8", "--budget_total=0.001btc", "--budget_day=5000",
+		"--budget_name=kiosk", wide, narrow)
 	require.Equal(t, exitOK, got.code, got.err)
 	require.Equal(t, "macaroon saved to "+narrow+"\n", got.out)
 	info, err := os.Stat(narrow)
@@ -41,6 +42,7 @@ func TestMacaroonsOnTheDesk(t *testing.T) {
 	require.Contains(t, got.out, "info:write")
 	require.Contains(t, got.out, "time-before 20")
 	require.Contains(t, got.out, "iprange 10.0.0.0/8")
+	require.Contains(t, got.out, "fulgur-budget total=100000 day=5000 name=kiosk")
 
 	key := strings.Repeat("07", 32)
 	got = typist{d: d}.types("bakemacaroon", "--root_key="+key, "--root_key_id=3", "info:read")
@@ -57,7 +59,7 @@ func TestMacaroonsOnTheDesk(t *testing.T) {
 		{"bakemacaroon", "--timeout=0", "info:read"}, {"bakemacaroon", "--ip_address=x", "info:read"}, {"bakemacaroon", "--ip_range=x", "info:read"},
 		{"bakemacaroon", "--custom_caveat_condition=x", "info:read"}, {"bakemacaroon", "--custom_caveat_name=a b", "info:read"},
 		{"constrainmacaroon", wide}, {"constrainmacaroon", wide, narrow}, {"printmacaroon"}, {"printmacaroon", "xx"},
-		{"deletemacaroonid"}, {"deletemacaroonid", "-1"},
+		{"bakemacaroon", "--budget_name=x", "info:read"}, {"bakemacaroon", "--budget_day=x", "info:read"}, {"deletemacaroonid"}, {"deletemacaroonid", "-1"},
 	} {
 		require.Equal(t, exitUsage, typist{d: d}.types(args...).code, args)
 	}
