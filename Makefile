@@ -8,11 +8,11 @@ PKGS    := ./...
 RACE    := ./peer/... ./chainntnfs/... ./node/... ./channeldb/... ./rpc/... ./cmd/...
 PURE     = $(shell $(GO) list ./... | grep -vE '/(peer|chainntnfs|node|channeldb|rpc|cmd)(/|$$)')
 
-# Another implementation in our own tests: LDK, from npm. Without it they are skipped,
-# unless FULGUR_REQUIRE_INTEROP is set, as .ci/run does.
-LDK     := itest/interop/ldk
+# What others wrote, in our own tests, from npm: LDK as a peer, a library for lnd as a
+# client. Without it they are skipped, unless FULGUR_REQUIRE_INTEROP is set, as .ci/run does.
+OTHERS  := itest/interop/ldk itest/clients/js
 
-.PHONY: build demo test itest soak sim ldk lint proto bench clean
+.PHONY: build demo test itest soak sim others lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
 	$(GO) build -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
@@ -24,11 +24,11 @@ $(BIN)/btcd: go.mod
 demo: build ## three nodes on a regtest chain: open, pay, forward for a fee, close
 	$(BIN)/fulgur demo
 
-test: build lint ldk ## every test there is
+test: build lint others ## every test there is
 	$(GO) test -timeout 15m $(PURE)
 	$(GO) test -timeout 15m -race $(RACE)
 
-itest: build ldk ## only the scenarios on real processes, and the house test
+itest: build others ## only the scenarios on real processes, and the house test
 	$(GO) test -count=1 -v ./itest/...
 
 KILLS ?= 100
@@ -43,13 +43,13 @@ sim: ## whole nodes under one scheduler, with every kind of accident: the SEEDS 
 	$(GO) test -modfile $(BIN)/plain/go.mod -count=1 -v -timeout 0 ./itest/sim -run 'TestSeeds$$' -sim.first $(FIRST) -sim.seeds $(SEEDS) -sim.procs $(PROCS)
 	$(GO) test -count=1 -v -timeout 0 ./itest/sim -run 'TestSeeds$$' -sim.first $(FIRST) -sim.seeds $(SEEDS) -sim.stride 100
 
-ldk: ## the packages of the LDK node, where Node.js is installed
-	@command -v npm >/dev/null || echo "Node.js is not installed: NOTHING WILL BE PROVEN AGAINST LDK"
-	@! command -v npm >/dev/null || $(MAKE) -s $(LDK)/node_modules/.package-lock.json || \
-		echo "npm ci failed: NOTHING WILL BE PROVEN AGAINST LDK"
+others: ## the packages of LDK and of the clients, where Node.js is installed
+	@command -v npm >/dev/null || echo "Node.js is not installed: NOTHING WILL BE PROVEN AGAINST LDK AND CLIENTS"
+	@! command -v npm >/dev/null || $(MAKE) -s $(OTHERS:%=%/node_modules/.package-lock.json) || \
+		echo "npm ci failed: NOTHING WILL BE PROVEN AGAINST LDK AND CLIENTS"
 
-$(LDK)/node_modules/.package-lock.json: $(LDK)/package-lock.json
-	cd $(LDK) && npm ci --no-audit --no-fund --loglevel=error
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 lint:

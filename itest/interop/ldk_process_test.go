@@ -36,35 +36,10 @@ type ldkNode struct {
 // ldkProgram is the directory of the JavaScript program.
 const ldkProgram = "ldk"
 
-// ldkMissing says why LDK cannot run here, nothing if it can.
-func ldkMissing() string {
-	out, err := exec.Command("node", "--version").Output()
-	if err != nil {
-		return "node (20.19 or newer) is not installed"
-	}
-	var major, minor int
-	if _, err := fmt.Sscanf(string(out), "v%d.%d", &major, &minor); err != nil || major < 20 || major == 20 && minor < 19 {
-		return fmt.Sprintf("node is %s, too old: 20.19 is needed", strings.TrimSpace(string(out)))
-	}
-	if _, err := os.Stat(filepath.Join(ldkProgram, "node_modules", "lightningdevkit")); err != nil {
-		return "its packages are not installed: npm ci in itest/interop/ldk (make test does that)"
-	}
-	return ""
-}
-
-// needLDK skips a test that cannot have LDK, and fails it where FULGUR_REQUIRE_INTEROP
-// demands one.
+// needLDK skips a test that cannot have LDK.
 func needLDK(t testing.TB) {
 	t.Helper()
-	why := ldkMissing()
-	if why == "" {
-		return
-	}
-	if os.Getenv("FULGUR_REQUIRE_INTEROP") != "" {
-		t.Fatalf("FULGUR_REQUIRE_INTEROP is set, and LDK cannot run: %s", why)
-	}
-	fmt.Fprintf(os.Stderr, "\n*** SKIPPED: %s: NOTHING WAS PROVEN AGAINST LDK: %s\n\n", t.Name(), why)
-	t.Skip("SKIPPED, NOTHING WAS PROVEN AGAINST LDK: " + why)
+	rig.NeedNode(t, ldkProgram, "lightningdevkit")
 }
 
 func startLDK(w *rig.World, name string, s Setup) Peer {

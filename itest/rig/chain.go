@@ -3,9 +3,12 @@ package rig
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/btcsuite/btcd/blockchain"
+	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -109,23 +112,76 @@ func (w *World) MineEmpty(blocks int) {
 		require.NoError(w.T, err)
 		before, err := w.Chain.Block(w.T.Context(), tip)
 		require.NoError(w.T, err)
-		coinbase := wire.NewMsgTx(2)
-		script, err := txscript.NewScriptBuilder().AddInt64(int64(height + 1)).AddInt64(int64(before.Header.Timestamp.Unix())).Script()
-		require.NoError(w.T, err)
-		coinbase.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Index: wire.MaxPrevOutIndex}, SignatureScript: script, Sequence: wire.MaxTxInSequenceNum})
-		coinbase.AddTxOut(wire.NewTxOut(1, []byte{txscript.OP_TRUE}))
-		block := wire.MsgBlock{Header: wire.BlockHeader{
-			Version: before.Header.Version, PrevBlock: tip, MerkleRoot: coinbase.TxHash(), Bits: before.Header.Bits,
+		coinbase := w.coinbase(height+1, before.Header.Timestamp.Unix(), wire.NewTxOut(1, []byte{txscript.OP_TRUE}))
+		w.submit(&wire.MsgBlock{Header: wire.BlockHeader{
+			Version: before.Header.Version, PrevBlock: tip, Bits: before.Header.Bits,
 			Timestamp: before.Header.Timestamp.Add(time.Second),
-		}, Transactions: []*wire.MsgTx{coinbase}}
-		for target := blockchain.CompactToBig(block.Header.Bits); ; block.Header.Nonce++ {
-			if hash := block.BlockHash(); blockchain.HashToBig(&hash).Cmp(target) <= 0 {
-				break
-			}
-		}
-		var raw bytes.Buffer
-		require.NoError(w.T, block.Serialize(&raw))
-		require.NoError(w.T, w.Chain.Call(w.T.Context(), nil, "submitblock", hex.EncodeToString(raw.Bytes())))
+		}, Transactions: []*wire.MsgTx{coinbase}})
 	}
 	w.Synced()
+}
+
+// MineTo makes blocks as a miner does whom this script is: with all that waits, its own
+// reward and the fees.
+func (w *World) MineTo(script []byte, blocks int) {
+	w.T.Helper()
+	for range blocks {
+		var t struct {
+			Version                        int32
+			PreviousBlockHash, Bits        string
+			CurTime, Height, CoinbaseValue int64
+			DefaultWitnessCommitment       string `json:"default_witness_commitment"`
+			Transactions                   []struct{ Data string }
+		}
+		require.NoError(w.T, w.Chain.Call(w.T.Context(), &t, "getblocktemplate",
+			map[string]any{"capabilities": []string{"coinbasevalue"}, "rules": []string{"segwit"}}))
+		coinbase := w.coinbase(int32(t.Height), t.CurTime, wire.NewTxOut(t.CoinbaseValue, script))
+		if t.DefaultWitnessCommitment != "" {
+			coinbase.TxIn[0].Witness = wire.TxWitness{make([]byte, 32)}
+			coinbase.AddTxOut(wire.NewTxOut(0, append(slices.Clone(blockchain.WitnessMagicBytes), Unhex(w.T, t.DefaultWitnessCommitment)...)))
+		}
+		bits, err := strconv.ParseUint(t.Bits, 16, 32)
+		require.NoError(w.T, err)
+		block := &wire.MsgBlock{Header: wire.BlockHeader{
+			Version: t.Version, PrevBlock: w.Txid(t.PreviousBlockHash), Bits: uint32(bits), Timestamp: time.Unix(t.CurTime, 0),
+		}, Transactions: []*wire.MsgTx{coinbase}}
+		for _, waits := range t.Transactions {
+			tx := new(wire.MsgTx)
+			require.NoError(w.T, tx.Deserialize(bytes.NewReader(Unhex(w.T, waits.Data))))
+			block.Transactions = append(block.Transactions, tx)
+		}
+		w.submit(block)
+	}
+	w.Synced()
+}
+
+// coinbase is the first transaction of a block; salt makes it another one than others'.
+func (w *World) coinbase(height int32, salt int64, pays *wire.TxOut) *wire.MsgTx {
+	w.T.Helper()
+	script, err := txscript.NewScriptBuilder().AddInt64(int64(height)).AddInt64(salt).Script()
+	require.NoError(w.T, err)
+	tx := wire.NewMsgTx(2)
+	tx.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Index: wire.MaxPrevOutIndex}, SignatureScript: script, Sequence: wire.MaxTxInSequenceNum})
+	tx.AddTxOut(pays)
+	return tx
+}
+
+// submit does a block's work and gives it to the chain.
+func (w *World) submit(block *wire.MsgBlock) {
+	w.T.Helper()
+	var txs []*btcutil.Tx
+	for _, tx := range block.Transactions {
+		txs = append(txs, btcutil.NewTx(tx))
+	}
+	block.Header.MerkleRoot = blockchain.CalcMerkleRoot(txs, false)
+	for target := blockchain.CompactToBig(block.Header.Bits); ; block.Header.Nonce++ {
+		if hash := block.BlockHash(); blockchain.HashToBig(&hash).Cmp(target) <= 0 {
+			break
+		}
+	}
+	var raw bytes.Buffer
+	require.NoError(w.T, block.Serialize(&raw))
+	var refused string
+	require.NoError(w.T, w.Chain.Call(w.T.Context(), &refused, "submitblock", hex.EncodeToString(raw.Bytes())))
+	require.Empty(w.T, refused)
 }
