@@ -28,6 +28,7 @@ type publisher struct {
 	waiting []*wire.MsgTx
 	queued  map[chainhash.Hash]bool
 	refused map[chainhash.Hash]string // why, so that it is told once
+	late    bool                      // the first was forgotten while it was on its way
 	orphans []*wire.MsgTx             // refused for the want of what they spend, oldest first
 }
 
@@ -57,6 +58,8 @@ func (p *publisher) publish(tx *wire.MsgTx) {
 	if !p.queued[txid] {
 		p.queued[txid] = true
 		p.waiting = append(p.waiting, tx)
+	} else if p.waiting[0].TxHash() == txid {
+		p.late = false // wanted again
 	}
 	p.mu.Unlock()
 	select {
@@ -92,7 +95,7 @@ func (p *publisher) all(ctx context.Context, v verdicts) bool {
 		if err != nil && (ctx.Err() != nil || errors.Is(err, chainntnfs.ErrUnavailable)) {
 			return false
 		}
-		p.done(tx.TxHash(), err)
+		late := p.done(tx.TxHash(), err)
 		var refused *chainntnfs.RejectError
 		switch {
 		case err == nil:
@@ -100,7 +103,7 @@ func (p *publisher) all(ctx context.Context, v verdicts) bool {
 			p.adopt(tx)
 		case errors.As(err, &refused):
 			v.rejected(tx.TxHash(), refused.Reason)
-			if refused.Reason == chainntnfs.RejectMissingInputs {
+			if refused.Reason == chainntnfs.RejectMissingInputs && !late {
 				p.orphan(tx)
 			}
 		}
@@ -139,6 +142,23 @@ func (p *publisher) adopt(parent *wire.MsgTx) {
 	}
 }
 
+// forget takes back what has come to nothing: a child that was replaced, or given up, must
+// not follow when its parent is taken after all, for its coins may be spent by now.
+func (p *publisher) forget(txid chainhash.Hash) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	is := func(tx *wire.MsgTx) bool { return tx.TxHash() == txid }
+	p.orphans = slices.DeleteFunc(p.orphans, is)
+	switch {
+	case !p.queued[txid]:
+	case is(p.waiting[0]): // on its way
+		p.late = true
+	default:
+		p.waiting = slices.DeleteFunc(p.waiting, is)
+		delete(p.queued, txid)
+	}
+}
+
 // refusal is why the backend last refused a transaction; empty: it did not.
 func (p *publisher) refusal(txid chainhash.Hash) string {
 	p.mu.Lock()
@@ -156,11 +176,12 @@ func (p *publisher) first() *wire.MsgTx {
 	return p.waiting[0]
 }
 
-// done takes the first off the queue.
-func (p *publisher) done(txid chainhash.Hash, err error) {
+// done takes the first off the queue, and tells whether it was forgotten meanwhile.
+func (p *publisher) done(txid chainhash.Hash, err error) (late bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = p.waiting[1:]
+	late, p.late = p.late, false
 	delete(p.queued, txid)
 	switch {
 	case err == nil:
@@ -176,4 +197,5 @@ func (p *publisher) done(txid chainhash.Hash, err error) {
 		}
 		log("transaction refused", "txid", txid, "err", err)
 	}
+	return late
 }

@@ -74,7 +74,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 // TestOrphansWaitForTheirParent: a child that came before its parent is offered again
 // behind it, once; no more than so many wait, and the oldest give way.
 func TestOrphansWaitForTheirParent(t *testing.T) {
-	f := &fickle{published: make(chan error, 4), got: make(chan chainhash.Hash, 4)}
+	f := &fickle{published: make(chan error, 8), got: make(chan chainhash.Hash, 8)}
 	p := newPublisher(f, slog.New(slog.DiscardHandler))
 	parent := wire.NewMsgTx(2)
 	child := wire.NewMsgTx(2)
@@ -94,6 +94,27 @@ func TestOrphansWaitForTheirParent(t *testing.T) {
 	require.Equal(t, []chainhash.Hash{child.TxHash()}, refused)
 	require.Empty(t, p.orphans)
 	require.Empty(t, p.refusal(child.TxHash()))
+
+	// What is given up meanwhile does not come behind it, whether it waits, is queued, or is
+	// on its way.
+	took = nil
+	orphan := &chainntnfs.RejectError{Reason: chainntnfs.RejectMissingInputs, Text: "orphan"}
+	f.published <- orphan
+	p.publish(child)
+	require.True(t, p.all(t.Context(), v))
+	require.Len(t, p.orphans, 1)
+	p.forget(child.TxHash())
+	p.publish(parent)
+	p.publish(child)
+	p.forget(child.TxHash())
+	f.published <- nil
+	require.True(t, p.all(t.Context(), v))
+	require.Equal(t, []chainhash.Hash{parent.TxHash()}, took)
+	f.published <- orphan
+	p.publish(child)
+	p.forget(child.TxHash())
+	require.True(t, p.all(t.Context(), v))
+	require.Empty(t, p.orphans)
 
 	for i := range 2 * maxOrphans {
 		tx := wire.NewMsgTx(2)

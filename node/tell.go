@@ -35,6 +35,7 @@ func (n *Node) walletNotice(t wallet.Notice) {
 	case wallet.SweepHeld:
 		n.logs.sweeps.Info("sweep waits", "output", t.OutPoint, "why", t.Why)
 	case wallet.TxGone:
+		n.publisher.forget(t.Tx.Txid)
 		n.logs.wallet.Warn("transaction will not be mined", "txid", t.Tx.Txid, "by", t.By)
 	}
 }
