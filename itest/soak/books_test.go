@@ -2,6 +2,7 @@ package soak
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -125,7 +126,7 @@ func (s *town) tell(b books) {
 }
 
 // usage is what a process holds.
-type usage struct{ residentKiB, files, threads int }
+type usage struct{ residentKiB, files, threads, goroutines int }
 
 // measure looks at the node that nothing is done to.
 func (s *town) measure() usage {
@@ -147,7 +148,18 @@ func (s *town) measure() usage {
 	}
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
 	u.files = len(files)
+	u.goroutines = s.goroutines()
 	return u
+}
+
+// goroutines asks the bystander how many it has.
+func (s *town) goroutines() (n int) {
+	resp, err := http.Get("http://" + s.profile + "/debug/pprof/goroutine?debug=1")
+	require.NoError(s.t, err)
+	defer resp.Body.Close()
+	_, err = fmt.Fscanf(resp.Body, "goroutine profile: total %d", &n)
+	require.NoError(s.t, err)
+	return n
 }
 
 // growth complains of what a long run has left behind in the bystander.
@@ -155,6 +167,9 @@ func (s *town) growth() {
 	before, after := s.count.before, s.count.after
 	if after.files > before.files+20 {
 		s.wrong("open files grew from %d to %d", before.files, after.files)
+	}
+	if after.goroutines > before.goroutines+20 {
+		s.wrong("goroutines grew from %d to %d", before.goroutines, after.goroutines)
 	}
 	if after.residentKiB > 3*before.residentKiB {
 		s.wrong("memory grew from %d KiB to %d KiB", before.residentKiB, after.residentKiB)

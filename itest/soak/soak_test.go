@@ -28,7 +28,9 @@ type town struct {
 	rng   *rand.Rand
 	nodes []*rig.Node
 	ways  []way
-	start map[*rig.Node]int64 // what each owned in its channels at first
+	// profile is where the bystander serves pprof.
+	profile string
+	start   map[*rig.Node]int64 // what each owned in its channels at first
 
 	made atomic.Int64 // payments that succeeded
 	// wrong is told what should not be: it fails the test, or, of another program, counts.
@@ -48,7 +50,7 @@ type way struct {
 func TestSoak(t *testing.T) {
 	s := newTown(t, func(w *rig.World, name string, options ...string) *rig.Node {
 		return w.NewNode(name, append([]string{"--noseedbackup"}, options...)...)
-	})
+	}, nil)
 	s.wrong = t.Errorf
 	s.run()
 	books := s.books()
@@ -69,25 +71,38 @@ func TestSoakLnd(t *testing.T) {
 	}
 	s := newTown(t, func(w *rig.World, name string, options ...string) *rig.Node {
 		return w.NewNodeOf(rig.Lnd, name, options...)
-	})
+	}, func(proxy string) string { return "--externalip=" + proxy })
 	s.wrong = t.Logf
 	s.run()
 	s.books()
 	s.growth()
 }
 
-func newTown(t *testing.T, make func(w *rig.World, name string, options ...string) *rig.Node) *town {
+// newTown makes the nodes and their channels. known, if it is set, is the option by which
+// a node announces where it is reached: lnd forgets the address that it has dialled when the
+// peer announces others, or none, as it does after every start.
+func newTown(t *testing.T, make func(w *rig.World, name string, options ...string) *rig.Node, known func(proxy string) string) *town {
 	t.Logf("-soak.seed=%d", *seed)
 	s := &town{t: t, w: rig.SimnetWorld(t), rng: rand.New(rand.NewPCG(*seed, 1)), start: map[*rig.Node]int64{}}
 	s.other = s.w.Btcd("other", &chaincfg.SimNetParams)
 	for _, name := range []string{"alice", "bob", "carol", "dave"} {
-		n := make(s.w, name, "--profile="+rig.FreeAddr(t))
-		n.Start()
-		n.Fund(2*capacity + 2_000_000)
-		s.nodes = append(s.nodes, n)
+		s.profile = rig.FreeAddr(t) // the last is the bystander's
+		s.nodes = append(s.nodes, make(s.w, name, "--profile="+s.profile))
 	}
 	for _, ends := range [][2]int{{0, 1}, {1, 2}, {2, 0}, {2, 3}} {
-		s.link(s.nodes[ends[0]], s.nodes[ends[1]])
+		b := s.nodes[ends[1]]
+		p := rig.NewProxy(t, b.P2P)
+		if known != nil {
+			b.Options = append(b.Options, known(p.Addr))
+		}
+		s.ways = append(s.ways, way{from: s.nodes[ends[0]], to: b, proxy: p})
+	}
+	for _, n := range s.nodes {
+		n.Start()
+		n.Fund(2*capacity + 2_000_000)
+	}
+	for i := range s.ways {
+		s.link(&s.ways[i])
 	}
 	s.w.Mine(12) // out of the reach of reorgs
 	for _, n := range s.nodes {
@@ -102,16 +117,15 @@ func newTown(t *testing.T, make func(w *rig.World, name string, options ...strin
 	return s
 }
 
-// link connects two nodes through a proxy and opens a channel between them.
-func (s *town) link(a, b *rig.Node) {
-	p := rig.NewProxy(s.t, b.P2P)
+// link connects two nodes through their proxy and opens a channel between them.
+func (s *town) link(w *way) {
+	a, b := w.from, w.to
 	_, err := a.LN.ConnectPeer(rig.Soon(s.t), &lnrpc.ConnectPeerRequest{
-		Addr: &lnrpc.LightningAddress{Pubkey: b.ID, Host: p.Addr}, Perm: true,
+		Addr: &lnrpc.LightningAddress{Pubkey: b.ID, Host: w.proxy.Addr}, Perm: true,
 	})
 	require.NoError(s.t, err)
 	rig.Eventually(s.t, a.Name+" and "+b.Name+" see each other", func() bool { return b.HasPeer(a) && a.HasPeer(b) })
-	point := a.Open(b, capacity, func(r *lnrpc.OpenChannelRequest) { r.PushSat = capacity / 2 })
-	s.ways = append(s.ways, way{a, b, p, point})
+	w.point = a.Open(b, capacity, func(r *lnrpc.OpenChannelRequest) { r.PushSat = capacity / 2 })
 }
 
 // bystander is the node that nothing is done to.
