@@ -57,9 +57,10 @@ type EndOutput struct {
 }
 
 // InLimbo: it is not settled whose the output is in the end, and it can still be ours.
+// Nobody waits for an anchor.
 // An incoming HTLC that expires before its preimage is known is the peer's.
 func (e *EndOutput) InLimbo(tip lnwire.Height) bool {
-	return e.End == EndOpen && (e.Kind != ResolvedIncoming || e.Mature != 0 || tip < e.Expiry)
+	return e.End == EndOpen && e.Kind != ResolvedAnchor && (e.Kind != ResolvedIncoming || e.Mature != 0 || tip < e.Expiry)
 }
 
 // Name is the id by which the operator knows the channel: the real one as soon as there

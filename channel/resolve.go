@@ -468,11 +468,14 @@ func endOutput(o *onchain.Output) EndOutput {
 // resolution is what became of an output.
 func resolution(o *onchain.Output) Resolution {
 	res := Resolution{Kind: ResolvedBalance, End: EndOpen, OutPoint: o.OutPoint, Value: o.Value}
-	if o.Role != onchain.Main {
+	switch {
+	case o.Role == onchain.Main:
+	case o.Role == onchain.Anchor:
+		res.Kind = ResolvedAnchor
+	case o.Ref.Dir == htlc.Outgoing:
+		res.Kind = ResolvedOutgoing
+	default:
 		res.Kind = ResolvedIncoming
-		if o.Ref.Dir == htlc.Outgoing {
-			res.Kind = ResolvedOutgoing
-		}
 	}
 	if o.By != nil {
 		res.Txid = o.By.Tx.TxHash()

@@ -554,17 +554,17 @@ func resolveOne(t *testing.T, format commitment.Format, who which, trouble strin
 	for _, out := range tx.TxOut {
 		all += lnwire.Sat(out.Value)
 	}
-	anchors := lnwire.Sat(0)
+	anchor := lnwire.Sat(0)
 	if format == commitment.Anchors {
-		anchors = 2 * commitment.AnchorValue
+		anchor = commitment.AnchorValue
 	}
 	slack := lnwire.Sat(0)
 	if format == commitment.StaticRemoteKey {
 		slack = 6 * 2500
 	}
-	lost := all - anchors - l.home(a) - l.home(b)
+	lost := all - l.home(a) - l.home(b)
 	require.LessOrEqual(t, lost, slack)
-	wantB := lnwire.Sat(400_000 + 30_000 - 35_000)
+	wantB := lnwire.Sat(400_000+30_000-35_000) + anchor
 	require.InDelta(t, float64(wantB), float64(l.home(b)), float64(slack))
 	require.NotNil(t, a.rows.Closed)
 	require.NotEmpty(t, a.rows.Closed.Resolutions)

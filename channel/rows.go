@@ -318,6 +318,8 @@ const (
 	// ResolvedIncoming and ResolvedOutgoing are HTLCs.
 	ResolvedIncoming
 	ResolvedOutgoing
+	// ResolvedAnchor is our anchor.
+	ResolvedAnchor
 )
 
 // ResolutionEnd is what became of an output of a closed channel. The numbers are

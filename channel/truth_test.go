@@ -289,12 +289,29 @@ func (x *truth) wantMain(want map[wire.OutPoint]lnwire.Height, all map[wire.OutP
 	for _, m := range []struct {
 		index int
 		first lnwire.Height
-	}{{ours, mine}, {theirs, other}} {
+	}{{ours, mine}, {theirs, other}, {x.anchorOf(com), x.anchorFrom(anchors)}} {
 		op := wire.OutPoint{Hash: com.Txid, Index: uint32(m.index)}
 		if _, ok := all[op]; !ok && m.first != anyTime {
 			want[op] = m.first
 		}
 	}
+}
+
+// anchorOf is ours.
+func (x *truth) anchorOf(com *commitment.Commitment) int {
+	if x.col == colOwn {
+		return com.AnchorOwner
+	}
+	return com.AnchorOther
+}
+
+// anchorFrom: our anchor can be spent at once; of a cheater's commitment everything else
+// counts.
+func (x *truth) anchorFrom(anchors bool) lnwire.Height {
+	if !anchors || x.col.cheat() {
+		return anyTime
+	}
+	return x.at
 }
 
 // claims are those that we hold out for what is not spent.
@@ -395,6 +412,8 @@ func (x *truth) ours(all map[wire.OutPoint]mined) (sum lnwire.Sat) {
 	sum = lnwire.Sat(com.Tx.TxOut[main].Value)
 	if x.col.cheat() {
 		sum += lnwire.Sat(com.Tx.TxOut[com.ToOwner].Value)
+	} else if x.s.format == commitment.Anchors {
+		sum += commitment.AnchorValue // ours, which somebody's sweep takes along
 	}
 	for i := range contracts {
 		c := &contracts[i]

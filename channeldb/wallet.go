@@ -257,6 +257,7 @@ func (o *ops) wish(w *wallet.WishRow) {
 	o.num(4, uint64(w.Budget))
 	o.flag(6, w.Alone)
 	o.num(8, uint64(w.At))
+	o.flag(10, w.Lifts)
 	o.end()
 }
 
@@ -278,6 +279,8 @@ func decodeWish(key, row []byte) (w wallet.WishRow, err error) {
 			w.Alone = d.flag()
 		case 8:
 			w.At = lnwire.Height(d.u32())
+		case 10:
+			w.Lifts = d.flag()
 		default:
 			d.unknown()
 		}

@@ -107,6 +107,9 @@ func (n *Node) planForced(p *ClosePlan, info *channel.Info, f *channel.Foresight
 	late := p.MinedAt - n.height() - 1 // what is foreseen is for the next block
 	for i := range f.Outputs {
 		o := &f.Outputs[i]
+		if o.Kind == channel.ResolvedAnchor {
+			continue // it goes along with something else, or not at all
+		}
 		out := PlannedOutput{What: outputName(o), Amount: o.Value}
 		if o.Mature != 0 {
 			out.Mature = o.Mature + late
@@ -123,9 +126,11 @@ func (n *Node) planForced(p *ClosePlan, info *channel.Info, f *channel.Foresight
 		}
 		p.Outputs = append(p.Outputs, out)
 	}
-	reqs := make([]wallet.SweepRequest, len(f.Claims))
+	var reqs []wallet.SweepRequest
 	for i := range f.Claims {
-		reqs[i] = sweepRequest(&f.Claims[i])
+		if f.Claims[i].Kind != commitment.SpendOwnerAnchor {
+			reqs = append(reqs, sweepRequest(&f.Claims[i]))
+		}
 	}
 	fees, left := n.lastFees(), 0
 	n.purse.mu.Lock()
@@ -152,6 +157,8 @@ func outputName(o *channel.EndOutput) string {
 		name = "an incoming payment"
 	case channel.ResolvedOutgoing:
 		name = "an outgoing payment"
+	case channel.ResolvedAnchor:
+		name = "our anchor"
 	case channel.ResolvedBalance:
 	}
 	if o.Second {

@@ -284,6 +284,9 @@ func (x *explainer) output(e *channel.EndOutput) ClosingStep {
 func (x *explainer) open(e *channel.EndOutput, s *ClosingStep) {
 	sw, swept := x.sweeps[e.OutPoint]
 	switch {
+	case e.Kind == channel.ResolvedAnchor && sw.Txid == (chainhash.Hash{}):
+		s.Done = true // nothing waits for it
+		s.WaitsFor = "another sweep that it can go along with when that costs less than it brings; alone it never pays, and others may take it, too"
 	case swept:
 		x.swept(s, &sw)
 	case e.Mature > x.tip+1:

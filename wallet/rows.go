@@ -115,6 +115,7 @@ type WishRow struct {
 	Budget   lnwire.Sat
 	Alone    bool
 	At       lnwire.Height // when it was last uttered
+	Lifts    bool          // it is to raise the transaction that holds the output
 }
 
 // TipRow is the last block that the wallet has seen. There is one.

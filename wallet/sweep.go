@@ -82,6 +82,7 @@ type request struct {
 	flight   *flight         // the transaction that spends it; nil: none
 	by       chainhash.Hash  // what spent it in a block; zero: nothing
 	at       lnwire.BlockRef // that block
+	told     bool            // of it by who asked: no block that was seen here says so
 	held     string          // why it is not swept, as last told
 }
 
@@ -134,7 +135,14 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 				s.ground(old)
 				old.anew = true
 			}
+			if old.wish.Lifts && req.Parent == nil {
+				old.wish = WishRow{}
+				s.w.dropWish(op)
+			}
 			old.SweepRequest = s.share(req)
+			if old.told { // a reorg that this machine took in before it was told
+				old.by, old.at, old.told = chainhash.Hash{}, lnwire.BlockRef{}, false
+			}
 			old.grant()
 			if f := old.flight; f != nil && f.parent != parentOf([]*request{old}) { // a reorg
 				f.parent = parentOf([]*request{old})
@@ -289,7 +297,14 @@ func (s *Sweeper) giveUp(group uint64, mined chainhash.Hash) {
 
 // Taken: a transaction in a block spends what was requested. Connect finds it out by
 // itself, but for a block that it has taken in before the request was made. Decide follows.
-func (s *Sweeper) Taken(tx *wire.MsgTx, at lnwire.BlockRef) { s.spentIn(tx, at) }
+func (s *Sweeper) Taken(tx *wire.MsgTx, at lnwire.BlockRef) {
+	for _, in := range tx.TxIn {
+		if r := s.requests[in.PreviousOutPoint]; r != nil && !r.done() {
+			r.told = true
+		}
+	}
+	s.spentIn(tx, at)
+}
 
 // spentIn looks at every input of a mined transaction, for each may end a request
 // (V-04). Ours is recognised by its id, not by what it spends (V-19). The other
@@ -297,10 +312,14 @@ func (s *Sweeper) Taken(tx *wire.MsgTx, at lnwire.BlockRef) { s.spentIn(tx, at) 
 func (s *Sweeper) spentIn(tx *wire.MsgTx, at lnwire.BlockRef) {
 	for _, in := range tx.TxIn {
 		r := s.requests[in.PreviousOutPoint]
-		if r == nil || r.done() {
+		if r == nil {
 			continue
 		}
 		id := tx.TxHash()
+		if r.done() {
+			r.told = r.told && r.by != id
+			continue
+		}
 		s.ground(r)
 		r.by, r.at = id, at
 		if s.home(r, id) {
@@ -340,7 +359,7 @@ func (s *Sweeper) drop(f *flight) {
 func (s *Sweeper) Disconnect(to lnwire.BlockRef) {
 	for op, r := range s.requests {
 		if r.done() && r.at.Height > to.Height {
-			r.by, r.at = chainhash.Hash{}, lnwire.BlockRef{}
+			r.by, r.at, r.told = chainhash.Hash{}, lnwire.BlockRef{}, false
 			delete(s.past, op)
 		}
 		if r.Confirmed > to.Height {

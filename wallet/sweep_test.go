@@ -715,3 +715,75 @@ func TestSweepWishesEnd(t *testing.T) {
 	b.mineEmpty(1)
 	require.Empty(t, b.store.wishes)
 }
+
+// An anchor that is in the chain costs more alone than it brings: it goes along with
+// another sweep when that pays, not before, and a wish that was made for its lift counts
+// no more.
+func TestAnchorGoesAlong(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		b := newSweepBench(t)
+		c, spends := ourSpends(t, commitment.Anchors, true, false)
+		lift := SweepRequest{Spend: last(t, spends), Group: 7, Parent: &Parent{Weight: c.Weight(), Fee: c.Fee}, Budget: 330}
+		b.ask(lift)
+		op := lift.Spend.OutPoint
+		fx, _, _ := b.s.Bump(op, Bump{Budget: 50_000}, b.fees, b.now)
+		b.apply(fx)
+		at := b.mine(c.Tx).Height
+		if restart {
+			b.restart()
+		}
+		anchor := SweepRequest{Spend: lift.Spend, Confirmed: at}
+		b.fees = Fees{{1, 3000}}
+		b.ask(anchor, SweepRequest{Spend: b.plain(100_000), Confirmed: at})
+		require.Nil(t, b.spender(op), "it does not pay")
+		b.fees = Fees{{1, 500}}
+		b.mineEmpty(2)
+		require.Nil(t, b.spender(op), "nor alone")
+		next := SweepRequest{Spend: b.plain(100_000), Confirmed: at}
+		b.ask(next)
+		tx := b.spender(op)
+		require.NotNil(t, tx)
+		require.Equal(t, tx, b.spender(next.Spend.OutPoint))
+		requireValid(t, tx, b.prevouts([]commitment.Spend{anchor.Spend, next.Spend}))
+		require.Empty(t, b.store.wishes)
+	}
+}
+
+// A channel tells of a spend that this machine has seen leave the chain already: when the
+// claim is made again, it is made.
+func TestTakenAfterTheReorg(t *testing.T) {
+	for _, seen := range []bool{false, true} {
+		b := newSweepBench(t)
+		at := b.mine().Height
+		req := SweepRequest{Spend: b.plain(100_000), Confirmed: at}
+		thief := steal(elsewhere(3), req.Spend.OutPoint)
+		if seen {
+			b.ask(req)
+		}
+		block := b.mine(thief)
+		b.reorg(1)
+		b.mine()
+		if !seen {
+			fx := b.s.Request(req)
+			b.s.Taken(thief, block)
+			fx.Append(b.s.Decide(b.fees, b.now))
+			b.apply(fx)
+			require.Nil(t, b.spender(req.Spend.OutPoint))
+		} else {
+			b.s.Taken(thief, block)
+		}
+		b.out = nil
+		b.ask(req)
+		b.mine()
+		require.NotNil(t, b.w.spends[req.Spend.OutPoint])
+		require.Empty(t, b.s.requests[req.Spend.OutPoint].by)
+		require.NotNil(t, b.s.requests[req.Spend.OutPoint].flight)
+		// What it sees itself stands, whoever asks again.
+		b.s.Taken(thief, b.mine(thief))
+		b.ask(req)
+		require.Empty(t, b.s.Pending())
+		fx := b.s.Request(req)
+		b.apply(fx)
+		require.Empty(t, b.s.Pending())
+	}
+}

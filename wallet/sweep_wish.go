@@ -18,7 +18,7 @@ func (s *Sweeper) wishFor(r *request, b Bump) {
 		r.wish.Budget = b.Budget
 	}
 	r.wish.Alone = r.wish.Alone || b.Alone
-	r.wish.OutPoint, r.wish.At = r.Spend.OutPoint, s.w.height()
+	r.wish.OutPoint, r.wish.At, r.wish.Lifts = r.Spend.OutPoint, s.w.height(), r.Parent != nil
 	s.w.putWish(r.wish)
 	r.grant()
 	if r.flight == nil && b.Rate > r.rate {
@@ -29,7 +29,7 @@ func (s *Sweeper) wishFor(r *request, b Bump) {
 // recall grants a request what was wished for its output before, as before a restart.
 func (s *Sweeper) recall(r *request) {
 	wish := s.w.wishes[r.Spend.OutPoint]
-	if wish == nil {
+	if wish == nil || wish.Lifts && r.Parent == nil { // what it lifted is mined
 		return
 	}
 	r.wish = *wish

@@ -116,6 +116,8 @@ const (
 	FirstStage
 	// SecondStage is the output of an HTLC transaction.
 	SecondStage
+	// Anchor is ours: worth an input of somebody else's sweep, no more. Nothing waits for it.
+	Anchor
 )
 
 // Output is an output that we follow.

@@ -67,6 +67,8 @@ func (r *resolver) taken(o *Output, w wire.TxWitness) Taken {
 		if mine && r.Whose == Ours {
 			return ToSecondStage
 		}
+	case o.Role == Anchor: // after 16 blocks anybody may, without a signature
+		mine = len(w) > 0 && len(w[0]) > 0
 	default:
 		mine = true
 	}
@@ -160,6 +162,15 @@ func (r *resolver) ours() {
 		r.second(i)
 	}
 	r.lifted(com.AnchorOwner)
+	r.anchor(com.OwnerAnchor(r.Keys))
+}
+
+// anchor is a claim without a deadline, which the sweeper makes when it costs less than
+// it brings.
+func (r *resolver) anchor(s commitment.Spend, ok bool) {
+	if ok {
+		r.follow(r.claim(Anchor, s, r.At, 0, htlc.Ref{}))
+	}
 }
 
 // lifted tells the claims that share a budget with the child on our anchor.
@@ -234,6 +245,7 @@ func (r *resolver) theirs() {
 		r.follow(o)
 	}
 	r.lifted(com.AnchorOther)
+	r.anchor(com.OtherAnchor(r.Keys))
 }
 
 // revoked takes everything. What the peer moves to a second stage is taken there.

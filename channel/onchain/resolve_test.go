@@ -95,7 +95,10 @@ func TestClaims(t *testing.T) {
 	for _, whose := range []onchain.Whose{onchain.Ours, onchain.Theirs} {
 		c := closeOf(t, whose, commitment.Anchors)
 		r := onchain.Resolve(c)
-		require.Len(t, r.Claims, 2)
+		require.Len(t, r.Claims, 3)
+		anchor := r.Claims[2] // goes when it pays, with whatever goes
+		require.EqualValues(t, commitment.AnchorValue, anchor.Value)
+		require.Zero(t, anchor.Deadline)
 		main := claimOf(r, htlc.Ref{})
 		if whose == onchain.Ours {
 			require.Equal(t, mined+delay, main.MatureAt)

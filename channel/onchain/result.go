@@ -12,7 +12,7 @@ func (r *resolver) result() Result {
 	res := Result{Outputs: r.out, Done: r.depth(r.At) >= irrevocable && !r.blind()}
 	for i := range r.out {
 		o := &r.out[i]
-		res.Done = res.Done && r.resolved(o)
+		res.Done = res.Done && (o.Role == Anchor || r.resolved(o))
 		if o.By != nil {
 			continue
 		}

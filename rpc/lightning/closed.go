@@ -98,6 +98,8 @@ func resolution(r *channel.Resolution) *lnrpc.Resolution {
 	switch r.Kind {
 	case channel.ResolvedBalance:
 		out.ResolutionType = lnrpc.ResolutionType_COMMIT
+	case channel.ResolvedAnchor:
+		out.ResolutionType = lnrpc.ResolutionType_ANCHOR
 	case channel.ResolvedIncoming:
 		out.ResolutionType = lnrpc.ResolutionType_INCOMING_HTLC
 	case channel.ResolvedOutgoing:

@@ -132,6 +132,10 @@ func (s *Service) forceClosed(c *channel.Info, tip lnwire.Height) *forcedChannel
 		switch {
 		case e.End == channel.EndClaimed:
 			out.RecoveredBalance += int64(e.Value)
+		case e.Kind == channel.ResolvedAnchor:
+			if e.End == channel.EndOpen {
+				out.LimboBalance += int64(e.Value)
+			}
 		case !e.InLimbo(tip):
 		case e.Kind == channel.ResolvedBalance:
 			out.MaturityHeight, out.BlocksTilMaturity = uint32(e.Mature), blocksTil(e.Mature, tip)
