@@ -35,7 +35,8 @@ func storeOnly(t *testing.T) (*Node, *entry, deaf) {
 		Genesis: *chaincfg.RegressionNetParams.GenesisHash, Fatal: func(err error) { panic(err) },
 	})
 	require.NoError(t, err)
-	n := &Node{db: db, channels: newChannels(), log: slog.New(slog.DiscardHandler)}
+	log := slog.New(slog.DiscardHandler)
+	n := &Node{db: db, channels: newChannels(), log: log, logs: newLoggers(log)}
 	d := deaf(make(chan channel.Event, 10))
 	e := n.entry(7, lnwire.PubKey{})
 	e.runner = turn.NewRunner(7, d, shell{n, e}, n.spawn)
