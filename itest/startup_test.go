@@ -89,9 +89,9 @@ func TestRefusesOptions(t *testing.T) {
 		touchLog(n)
 		endsWith(n, c.words...)
 	}
-	lnd := w.NewNode("lnd-style", "--noseedbackup", "--maxlogfiles=3")
+	lnd := w.NewNode("lnd-style", "--noseedbackup", "--caches.reject-cache-size=3")
 	lnd.Start()
-	require.Contains(t, lnd.Log(), "--maxlogfiles has no effect here")
+	require.Contains(t, lnd.Log(), "--caches.reject-cache-size has no effect here")
 	file := w.NewNode("by-file", "--noseedbackup")
 	require.NoError(t, os.WriteFile(filepath.Join(file.Dir, "fulgur.conf"), []byte("[Application Options]\nno-such-key=1\n"), 0o600))
 	touchLog(file)
