@@ -116,6 +116,18 @@ type Stats struct {
 	Rows    uint64 // put and deleted
 	Bytes   uint64 // of keys and values put
 	Queued  int    // batches that wait to be written now
+	kinds   [numBuckets]uint64
+}
+
+// Kinds are Bytes by the kind of row.
+func (s *Stats) Kinds() map[string]uint64 {
+	kinds := map[string]uint64{}
+	for b, n := range s.kinds {
+		if n > 0 {
+			kinds[bucket(b).String()] = n
+		}
+	}
+	return kinds
 }
 
 // Stats are the writer's counts since the database was opened.
@@ -236,7 +248,10 @@ func (db *DB) account(w *write, batches int) {
 	db.stats.Commits++
 	db.stats.Batches += uint64(batches)
 	db.stats.Rows += uint64(w.rows)
-	db.stats.Bytes += uint64(w.bytes)
+	for b, n := range w.bytes {
+		db.stats.Bytes += uint64(n)
+		db.stats.kinds[b] += uint64(n)
+	}
 }
 
 // group applies the ops of all batches, and notes in each what was decided.
@@ -249,6 +264,7 @@ func (w *write) group(group []waiting) error {
 		return err
 	}
 	w.receipt.Seq = number(seq)
+	w.last = lastWords(group)
 	for i := range group {
 		o := group[i].ops
 		if o == nil {

@@ -271,3 +271,37 @@ func TestPersonalRowsBySmallBatches(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, v)
 }
+
+// TestLastWord: of a row that one transaction would write more than once only the last
+// goes to the disk, whatever lies between; across transactions each does.
+func TestLastWord(t *testing.T) {
+	db := open(t)
+	put := htlc.Outcome{Ref: htlc.Ref{ChanNum: 3, ID: 1}, Origin: htlc.Origin{Kind: htlc.FromForward}, Resolution: htlc.Resolution{Kind: htlc.TimedOut}}
+	puts := func(id uint64, amount lnwire.MilliSat) *channel.Delta {
+		o := put
+		o.Ref.ID, o.Origin.Ref.ID, o.Amount = id, id, amount
+		return &channel.Delta{ChanNum: 3, Core: &channel.Core{LocalN: id}, OutboxPut: []htlc.Outcome{o}}
+	}
+	gone := &channel.Delta{ChanNum: 3, OutboxDone: []htlc.Ref{{ID: 1}}}
+	before := db.Stats()
+	write1(t, db, Batch{Channels: []*channel.Delta{puts(1, 5), puts(2, 6), gone, puts(2, 7)}})
+	after := db.Stats()
+	outcomes, _, err := db.Outbox()
+	require.NoError(t, err)
+	require.Len(t, outcomes, 1)
+	require.EqualValues(t, 7, outcomes[0].Amount)
+	require.EqualValues(t, 4, after.Rows-before.Rows, "the core, an outcome that stays, one that goes, and an answer, should there be one")
+	rows, err := db.Channel(3)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, rows.Core.LocalN)
+	require.Equal(t, after.Bytes-before.Bytes, after.Kinds()["channels"]+after.Kinds()["outbox"])
+
+	write1(t, db, Batch{Channels: []*channel.Delta{{ChanNum: 3, Core: &channel.Core{LocalN: 8}}, {ChanNum: 3, Forget: true}, {ChanNum: 3, Core: &channel.Core{LocalN: 9}}}})
+	rows, err = db.Channel(3)
+	require.NoError(t, err)
+	require.EqualValues(t, 9, rows.Core.LocalN)
+	write1(t, db, Batch{Channels: []*channel.Delta{{ChanNum: 3, Core: &channel.Core{LocalN: 10}}, {ChanNum: 3, Forget: true}}})
+	rows, err = db.Channel(3)
+	require.NoError(t, err)
+	require.Nil(t, rows.Core)
+}

@@ -15,7 +15,9 @@ type write struct {
 	tx      *bolt.Tx
 	places  [numBuckets]*bolt.Bucket
 	rows    int
-	bytes   int
+	bytes   [numBuckets]int // of keys and values put
+	last    map[rowName]int // of rows that are written more than once: which op of the transaction is the last
+	ops     int             // applied so far
 	receipt Receipt
 }
 
@@ -31,7 +33,7 @@ func (w *write) bucket(b bucket) *bolt.Bucket {
 func (w *write) put(b bucket, key, row []byte) error {
 	value := seal(b, key, row)
 	w.rows++
-	w.bytes += len(key) + len(value)
+	w.bytes[b] += len(key) + len(value)
 	w.db.tail.note(b, key, value)
 	if err := w.bucket(b).Put(key, value); err != nil {
 		return fmt.Errorf("put %v row %x: %w", b, key, err)
@@ -93,8 +95,55 @@ func (w *write) delPrefix(b bucket, prefix []byte, limit int) (n int, all bool, 
 	return len(gone), all, nil
 }
 
+// rowName is a row of the file.
+type rowName struct {
+	b   bucket
+	key string
+}
+
+// plain tells the ops that do nothing but put or delete a row which no other op looks at:
+// of those in one transaction only the last counts.
+func (o *op) plain() bool {
+	return (o.v == put || o.v == del) && (o.b == inChannels || o.b == inOnions || o.b == inOutbox)
+}
+
+// lastWords finds the rows that a transaction would write more than once: what is put for
+// a moment only, as the end of an HTLC in the outbox, need not go to the disk.
+func lastWords(group []waiting) map[rowName]int {
+	seen := map[rowName]int{}
+	more, count := false, 0
+	for i := range group {
+		if group[i].ops == nil {
+			continue
+		}
+		_ = group[i].ops.each(func(o op) error {
+			count++
+			if o.plain() {
+				name := rowName{o.b, string(o.key)}
+				_, again := seen[name]
+				more = more || again
+				seen[name] = count
+			}
+			return nil
+		})
+	}
+	if !more {
+		return nil
+	}
+	return seen
+}
+
+// idle: a later op of the transaction has the last word on the row.
+func (w *write) idle(o *op) bool {
+	return w.last != nil && o.plain() && w.last[rowName{o.b, string(o.key)}] != w.ops
+}
+
 // apply does one op.
 func (w *write) apply(o op) error {
+	w.ops++
+	if w.idle(&o) {
+		return nil
+	}
 	switch {
 	case o.b == inInvoices && o.v == put:
 		return w.putInvoice(o.key, o.row)

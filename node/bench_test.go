@@ -5,6 +5,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -121,13 +122,22 @@ func (w *benchNet) tally(b *testing.B) (t tally) {
 }
 
 // report gives the figures of n payments between two tallies.
-func report(b *testing.B, n int, before, after tally) {
-	per := func(name string, v float64) { b.ReportMetric(v/float64(n), name) }
+func report(b *testing.B, count int, before, after tally) {
+	per := func(name string, v float64) { b.ReportMetric(v/float64(count), name) }
 	var commits, bytes uint64
 	for i, s := range after.store {
 		commits += s.Commits - before.store[i].Commits
 		bytes += s.Bytes - before.store[i].Bytes
 		per(fmt.Sprintf("commits-%c/op", 'A'+i), float64(s.Commits-before.store[i].Commits))
+		per(fmt.Sprintf("rowB-%c/op", 'A'+i), float64(s.Bytes-before.store[i].Bytes))
+		was, now := before.store[i].Kinds(), s.Kinds()
+		line := fmt.Sprintf("%c writes", 'A'+i)
+		for _, kind := range slices.Sorted(maps.Keys(now)) {
+			if more := float64(now[kind]-was[kind]) / float64(count); more >= 1 {
+				line += fmt.Sprintf(" %s %.0f,", kind, more)
+			}
+		}
+		b.Log(line)
 	}
 	per("commits/op", float64(commits))
 	per("rowB/op", float64(bytes))
