@@ -28,8 +28,12 @@ func coldWallet(t failer) *Wallet {
 
 func (b *bench) watch(name string, kind keys.AccountKind, from lnwire.Height) Account {
 	b.t.Helper()
+	of := kind
+	if kind == keys.Nested49 {
+		of = keys.NestedP2WKH
+	}
 	a, fx, err := b.w.ImportAccount(Import{
-		Name: name, Kind: kind, ID: cold.Account(min(kind, keys.P2TR)).ID, Master: [4]byte{1, 2, 3, 4}, From: from,
+		Name: name, Kind: kind, ID: cold.Account(of).ID, Master: [4]byte{1, 2, 3, 4}, From: from,
 	})
 	require.NoError(b.t, err)
 	b.apply(fx)

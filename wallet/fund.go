@@ -39,6 +39,8 @@ type FundRequest struct {
 	Number   uint32
 	Account  *keys.AccountKind // nil: coins of every kind
 	ChangeTo *keys.AccountKind // nil: taproot, or what Number has
+	// Stable leaves out what an unconfirmed sweep pays: another may take its place.
+	Stable bool
 	// Reserve must stay in the wallet (see RequiredReserve); with All it is sent to
 	// ourselves.
 	Reserve  lnwire.Sat
@@ -62,6 +64,9 @@ type Funded struct {
 // ErrDuplicateCoins, or say which coin or output cannot be.
 func (w *Wallet) Plan(req FundRequest) (*Funded, error) {
 	if err := checkRequest(&req); err != nil {
+		return nil, err
+	}
+	if err := w.searchedAll(req.Number); err != nil {
 		return nil, err
 	}
 	change, err := w.changeOf(&req)
@@ -106,7 +111,7 @@ func (w *Wallet) changeOf(req *FundRequest) (Address, error) {
 }
 
 func checkRequest(req *FundRequest) error {
-	if len(req.Outputs) == 0 {
+	if len(req.Outputs) == 0 && len(req.Coins) == 0 {
 		return errors.New("fund: no outputs")
 	}
 	if req.FeeRate < lnwire.FeeFloor {
@@ -121,12 +126,17 @@ func checkRequest(req *FundRequest) error {
 		}
 		return nil
 	}
+	return checkOutputs(req.Outputs, -1)
+}
+
+// checkOutputs reports outputs that cannot be. The one at change may hold nothing yet.
+func checkOutputs(outs []*wire.TxOut, change int32) error {
 	total := lnwire.Sat(0)
-	for i, out := range req.Outputs {
+	for i, out := range outs {
 		if out.Value < 0 || lnwire.Sat(out.Value) > lnwire.MaxSat {
 			return fmt.Errorf("fund: output %d: amount %d is out of range", i, out.Value)
 		}
-		if v, dust := lnwire.Sat(out.Value), DustLimit(out.PkScript); v < dust {
+		if v, dust := lnwire.Sat(out.Value), DustLimit(out.PkScript); v < dust && int32(i) != change {
 			return fmt.Errorf("fund: output %d: %v is below its dust limit of %v", i, v, dust)
 		}
 		if total += lnwire.Sat(out.Value); total > lnwire.MaxSat {
@@ -139,7 +149,13 @@ func checkRequest(req *FundRequest) error {
 // free reports that a coin may be chosen, but for its depth.
 func (w *Wallet) free(c *CoinRow, req *FundRequest) bool {
 	return c.Key.Number == req.Number && !c.spent() && w.mature(c) && !w.leased(c.OutPoint, req.Now) &&
-		(req.Account == nil || c.Key.Account == *req.Account)
+		(req.Account == nil || c.Key.Account == *req.Account) && !(req.Stable && w.unstable(c))
+}
+
+// unstable reports that a coin may go away again because a sweep is replaced.
+func (w *Wallet) unstable(c *CoinRow) bool {
+	t := w.txs[c.OutPoint.Hash]
+	return t != nil && t.Sweep && !t.mined()
 }
 
 // chosen are the coins that the caller named.
@@ -245,6 +261,9 @@ func (f *Funded) payChange(rate lnwire.SatPerKW, total lnwire.Sat, plain, change
 	if least := need + feeFor(rate, changed) + DustLimit(change.PkScript); total >= least {
 		f.Fee, f.Weight = feeFor(rate, changed), changed
 		f.insertChange(total-need-f.Fee, change)
+	}
+	if len(f.Tx.TxOut) == 0 {
+		return &InsufficientFunds{Need: feeFor(rate, changed) + DustLimit(change.PkScript), Have: total}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ type AccountRow struct {
 	Name   string
 	Kind   keys.AccountKind
 	ID     keys.XPub
-	Master [4]byte // the fingerprint of the root that ID comes from, for those who sign; zero: not told
+	Master [4]byte // the fingerprint of the root that ID comes from, for those who sign, as it was told; zero: it was not
 	Scan   Scan
 }
 

@@ -1,6 +1,8 @@
 package wallet
 
 import (
+	"fmt"
+
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
@@ -32,6 +34,25 @@ func (w *Wallet) Scanning() (begin, next, last lnwire.Height, due bool) {
 		return false
 	})
 	return begin, next, w.height(), due
+}
+
+// searchedAll reports that the coins of an account are not all known yet, nor what was
+// spent of them.
+func (w *Wallet) searchedAll(number uint32) error {
+	due := false
+	if a := w.accounts[number]; a != nil {
+		due = a.row.Scan.due(w.height())
+	}
+	if number == keys.Loose {
+		for _, k := range w.loose {
+			due = due || k.Scan.due(w.height())
+		}
+	}
+	if !due {
+		return nil
+	}
+	_, next, last, _ := w.Scanning()
+	return fmt.Errorf("account %q is still being searched for coins: block %d of %d", w.NameOf(number), next, last)
 }
 
 // scanOf is how far the search for a key's account is.

@@ -53,7 +53,7 @@ func (w *Wallet) signCoins(s Signer, tx *wire.MsgTx, coins []CoinRow, spends []c
 		if c == nil {
 			continue
 		}
-		digest, err := w.coinDigest(tx, i, c, hashes, fetch)
+		digest, err := w.digest(tx, i, c, usualHash(c.Key), hashes, fetch)
 		if err != nil {
 			return fmt.Errorf("sign input %d: %w", i, err)
 		}
@@ -65,41 +65,49 @@ func (w *Wallet) signCoins(s Signer, tx *wire.MsgTx, coins []CoinRow, spends []c
 		return ErrSigner
 	}
 	for n, i := range inputs {
-		if err := w.putWitness(tx.TxIn[i], jobs[n].Key, sigs[n]); err != nil {
+		if err := w.putWitness(tx.TxIn[i], jobs[n].Key, sigs[n], usualHash(jobs[n].Key)); err != nil {
 			return fmt.Errorf("sign input %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-// coinDigest is what the signature of an input covers: BIP 143 or BIP 341.
-func (w *Wallet) coinDigest(tx *wire.MsgTx, i int, c *CoinRow, hashes *txscript.TxSigHashes, fetch txscript.PrevOutputFetcher) (digest [32]byte, err error) {
+// usualHash is the kind of signature that covers all of a transaction.
+func usualHash(at keys.CoinLoc) txscript.SigHashType {
+	if form(at) == formP2TR {
+		return txscript.SigHashDefault
+	}
+	return txscript.SigHashAll
+}
+
+// digest is what the signature of an input covers: BIP 143 or BIP 341.
+func (w *Wallet) digest(tx *wire.MsgTx, i int, c *CoinRow, kind txscript.SigHashType, hashes *txscript.TxSigHashes, fetch txscript.PrevOutputFetcher) (digest [32]byte, err error) {
 	var h []byte
 	if form(c.Key) == formP2TR {
-		h, err = txscript.CalcTaprootSignatureHash(hashes, txscript.SigHashDefault, tx, i, fetch)
+		h, err = txscript.CalcTaprootSignatureHash(hashes, kind, tx, i, fetch)
 	} else {
 		key, kerr := w.pubKey(c.Key)
 		if kerr != nil {
 			return digest, kerr
 		}
-		h, err = txscript.CalcWitnessSigHash(p2wkhScript(key), hashes, txscript.SigHashAll, tx, i, int64(c.Value))
+		h, err = txscript.CalcWitnessSigHash(p2wkhScript(key), hashes, kind, tx, i, int64(c.Value))
 	}
 	copy(digest[:], h)
 	return digest, err
 }
 
 // putWitness finishes an input of ours.
-func (w *Wallet) putWitness(in *wire.TxIn, at keys.CoinLoc, sig lnwire.Sig) error {
+func (w *Wallet) putWitness(in *wire.TxIn, at keys.CoinLoc, sig lnwire.Sig, kind txscript.SigHashType) error {
 	f := form(at)
 	if f == formP2TR {
-		in.Witness = wire.TxWitness{sig[:]} // SIGHASH_DEFAULT has no byte of its own
+		in.Witness = wire.TxWitness{taprootSig(&sig, kind)}
 		return nil
 	}
 	key, err := w.pubKey(at)
 	if err != nil {
 		return err
 	}
-	in.Witness = wire.TxWitness{append(sig.DER(), byte(txscript.SigHashAll)), key[:]}
+	in.Witness = wire.TxWitness{append(sig.DER(), byte(kind)), key[:]}
 	if f == formNested {
 		program := p2wkhScript(key)
 		in.SignatureScript = append([]byte{byte(len(program))}, program...)

@@ -54,6 +54,7 @@ type Ring struct {
 	families [numFamilies]branch      // m/1017'/coin'/family'/0
 	accounts [numAccounts]accountKeys // m/purpose'/0'/0'
 	wallet   [numAccounts]xprv        // m/purpose'/0'
+	coinType uint32
 	node     *Key
 	roots    sync.Map // KeyLoc: lnwire.Secret, those that were asked for
 }
@@ -65,7 +66,7 @@ func NewRing(seed []byte, coin Coin) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{}
+	r := &Ring{coinType: uint32(coin)}
 	if r.coin, err = coinKey(root, purpose, uint32(coin)); err != nil {
 		return nil, fmt.Errorf("derive m/1017'/%d': %w", coin, err)
 	}
