@@ -19,6 +19,7 @@ func (n *Node) startChain() error {
 	n.spawn(func() { n.publisher.run(n.ctx, verdicts{n.purse.accepted, n.purse.rejected}) })
 	n.spawn(func() { n.chain.Run(n.ctx, n.chainNotices, n.purse.seen) })
 	n.spawn(func() { n.gossip.walkChain(n.ctx) })
+	n.spawn(n.searchForImports)
 	n.spawn(func() {
 		if w := n.walker(); w != nil {
 			chain.Walk(n.ctx, n.backend, w, n.logs.chain, n.blockStep, n.atTip, func() { n.sight(false) })

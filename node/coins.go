@@ -32,7 +32,10 @@ type SendRequest struct {
 	Coins    []wire.OutPoint
 	Label    string
 	// Budgets are charged with what leaves and with the fee; each must suffice.
-	Budgets []budget.Limit
+	Budgets  []budget.Limit
+	Number   uint32            // whose coins: the account's number, 0 the default's
+	ChangeTo *keys.AccountKind // nil: taproot
+	Strategy wallet.Strategy
 }
 
 // SendCoins makes, signs and publishes a transaction; it is durable when this
@@ -41,16 +44,12 @@ func (n *Node) SendCoins(req SendRequest) (*wire.MsgTx, error) {
 	if err := n.inSight(); err != nil {
 		return nil, err
 	}
-	rate, err := n.feeRate(req.FeeRate, req.Target)
+	fund, err := n.fundRequest(&req)
 	if err != nil {
 		return nil, err
 	}
 	var tx *wire.MsgTx
 	err = n.purse.do(func(w *wallet.Wallet) (wallet.Effects, error) {
-		fund := wallet.FundRequest{
-			Outputs: req.Outputs, All: req.All, FeeRate: rate, MinConfs: req.MinConfs, Coins: req.Coins,
-			Reserve: wallet.RequiredReserve(n.anchorChannels()), Now: n.now(),
-		}
 		charges, err := n.chargeSend(w, fund, req.Budgets)
 		if err != nil {
 			return wallet.Effects{}, err
@@ -85,17 +84,14 @@ func (n *Node) chargeSend(w *wallet.Wallet, req wallet.FundRequest, limits []bud
 
 // PlanSend works out the fee of a transaction without making it.
 func (n *Node) PlanSend(req SendRequest) (*wallet.Funded, lnwire.SatPerKW, error) {
-	rate, err := n.feeRate(req.FeeRate, req.Target)
+	fund, err := n.fundRequest(&req)
 	if err != nil {
 		return nil, 0, err
 	}
+	fund.Reserve = 0 // nothing is spent
 	var f *wallet.Funded
-	n.purse.look(func(w *wallet.Wallet) {
-		f, err = w.Plan(wallet.FundRequest{
-			Outputs: req.Outputs, All: req.All, FeeRate: rate, MinConfs: req.MinConfs, Coins: req.Coins, Now: n.now(),
-		})
-	})
-	return f, rate, err
+	n.purse.look(func(w *wallet.Wallet) { f, err = w.Plan(fund) })
+	return f, fund.FeeRate, err
 }
 
 // Balance sums up the wallet's coins; the second figure is what the anchors of
@@ -105,9 +101,15 @@ func (n *Node) Balance(minConfs uint32) (b wallet.Balance, reserve lnwire.Sat) {
 	return b, wallet.RequiredReserve(n.anchorChannels())
 }
 
-// Unspent lists the coins that can be spent.
-func (n *Node) Unspent(minConfs, maxConfs uint32) (list []wallet.Unspent) {
-	n.purse.look(func(w *wallet.Wallet) { list = w.Unspent(minConfs, maxConfs, n.now()) })
+// AccountBalance sums up the coins of the accounts of a number.
+func (n *Node) AccountBalance(number, minConfs uint32) (b wallet.Balance) {
+	n.purse.look(func(w *wallet.Wallet) { b = w.Balance(number, minConfs, n.now()) })
+	return b
+}
+
+// Unspent lists the coins that can be spent; with numbers, only those of such accounts.
+func (n *Node) Unspent(minConfs, maxConfs uint32, numbers ...uint32) (list []wallet.Unspent) {
+	n.purse.look(func(w *wallet.Wallet) { list = w.Unspent(minConfs, maxConfs, n.now(), numbers...) })
 	return list
 }
 
@@ -115,6 +117,12 @@ func (n *Node) Unspent(minConfs, maxConfs uint32) (list []wallet.Unspent) {
 func (n *Node) Txs(from, to lnwire.Height, unconfirmed bool) (list []wallet.TxRow) {
 	n.purse.look(func(w *wallet.Wallet) { list = w.Txs(from, to, unconfirmed) })
 	return list
+}
+
+// TxsOf keeps the transactions of a list that pay or spend the accounts of a number.
+func (n *Node) TxsOf(number uint32, list []wallet.TxRow) (kept []wallet.TxRow) {
+	n.purse.look(func(w *wallet.Wallet) { kept = w.TxsOf(number, list) })
+	return kept
 }
 
 // Tx is one of the wallet's transactions.

@@ -144,6 +144,7 @@ type Node struct {
 	synced      atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
 	searched    atomic.Pointer[lnwire.Height]   // from where on blocks are looked through in this run
 	lost        atomic.Pointer[chainntnfs.Lost] // the last block that the backend had forgotten
+	imported    chan struct{}                   // wakes the search for what was imported
 	closes      closes
 	fees        feeTable
 	nuisances   nuisances
@@ -211,7 +212,7 @@ func New(cfg Config) (*Node, error) {
 	n.publisher = newPublisher(cfg.Backend, n.logs.wallet)
 	n.meters.init()
 	n.messages = newMessenger(n)
-	n.purse = newPurse(n)
+	n.purse, n.imported = newPurse(n), make(chan struct{}, 1)
 	n.opens.waits = map[uint64]*opening{}
 	n.opens.shims.byID = map[lnwire.ChannelID]*shim{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}

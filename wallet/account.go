@@ -368,3 +368,21 @@ func (w *Wallet) NextKey(family, from uint32) (index uint32, fx Effects, err err
 	w.dirty.families[family] = true
 	return index, w.flush(), nil
 }
+
+// Find is the account of a name that has addresses of a kind. The errors are ErrNoAccount,
+// or say which kind the account has.
+func (w *Wallet) Find(name string, kind keys.AccountKind) (AccountID, error) {
+	number, err := w.Number(name)
+	if err != nil || number == 0 {
+		return AccountID{Kind: kind}, err
+	}
+	a := w.accounts[number]
+	if a == nil {
+		return AccountID{}, fmt.Errorf("account %s has no addresses but those of the keys that were imported", name)
+	}
+	if a.row.Kind.Purpose() != kind.Purpose() {
+		return AccountID{}, fmt.Errorf("account %v exists under key scope m/%d'/0', not m/%d'/0'; request the address type belonging to that scope instead",
+			name, a.row.Kind.Purpose(), kind.Purpose())
+	}
+	return AccountID{a.row.Kind, number}, nil
+}

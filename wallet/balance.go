@@ -65,12 +65,13 @@ type Unspent struct {
 }
 
 // Unspent lists the free coins with a number of confirmations between two bounds,
-// both inclusive: those that are neither spent nor leased nor immature.
-func (w *Wallet) Unspent(minConfs, maxConfs uint32, now time.Time) []Unspent {
+// both inclusive: those that are neither spent nor leased nor immature. With numbers, only
+// coins of those accounts.
+func (w *Wallet) Unspent(minConfs, maxConfs uint32, now time.Time, numbers ...uint32) []Unspent {
 	var list []Unspent
 	for _, c := range w.coins {
 		n := w.confirmations(c.At)
-		if c.spent() || w.leased(c.OutPoint, now) || !w.mature(c) || n < minConfs || n > maxConfs {
+		if len(numbers) > 0 && !slices.Contains(numbers, c.Key.Number) || c.spent() || w.leased(c.OutPoint, now) || !w.mature(c) || n < minConfs || n > maxConfs {
 			continue
 		}
 		text, err := addressText(c.PkScript, w.cfg.Net)

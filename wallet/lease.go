@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -16,8 +17,8 @@ var (
 	ErrUnknownOutput = errors.New("unknown output")
 	// ErrLeased says that somebody else holds a lease on a coin.
 	ErrLeased = errors.New("output already locked")
-	// ErrNotLeased says that there is no lease of that id on the coin.
-	ErrNotLeased = errors.New("output is not locked by this id")
+	// ErrNotLeased says that the lease on the coin has another id.
+	ErrNotLeased = errors.New("output unlock not allowed")
 )
 
 // Lease keeps a coin out of coin selection until it is released, spent, or the
@@ -43,12 +44,20 @@ func (w *Wallet) lease(row LeaseRow, now time.Time) error {
 	return nil
 }
 
-// Release ends a lease. The errors are ErrUnknownOutput and ErrNotLeased.
+// Release ends a user's lease; of a coin that is not leased there is none to end. The
+// errors are ErrUnknownOutput and ErrNotLeased, also for the lease of a channel.
 func (w *Wallet) Release(op wire.OutPoint, id [32]byte) (Effects, error) {
 	if w.coins[op] == nil {
 		return Effects{}, ErrUnknownOutput
 	}
-	if l := w.leases[op]; l == nil || l.ID != id {
+	l := w.leases[op]
+	if l == nil {
+		return Effects{}, nil
+	}
+	if l.Owner == LeasedByChannel {
+		return Effects{}, fmt.Errorf("%w: a channel that is being opened needs it", ErrNotLeased)
+	}
+	if l.ID != id {
 		return Effects{}, ErrNotLeased
 	}
 	w.dropLease(op)

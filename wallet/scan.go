@@ -67,13 +67,19 @@ func (w *Wallet) scanOf(at keys.CoinLoc) Scan {
 	return Scan{}
 }
 
-// Scan searches a block that the wallet took in before for the coins of what was imported
+// Scan searches blocks that the wallet took in before for the coins of what was imported
 // since. Blocks are told in ascending order, from what Scanning says on; the tip of the
 // wallet is the last. It changes nothing for accounts that are not being searched for.
-func (w *Wallet) Scan(b Block) Effects {
-	if w.tip == nil || b.At.Height > w.tip.Height {
-		return Effects{}
+func (w *Wallet) Scan(blocks ...Block) Effects {
+	for _, b := range blocks {
+		if w.tip != nil && b.At.Height <= w.tip.Height {
+			w.scan(b)
+		}
 	}
+	return w.flush()
+}
+
+func (w *Wallet) scan(b Block) {
 	// The spender of a coin of ours may be in the range, while the coin is long forgotten.
 	w.searched = func(at keys.CoinLoc) bool {
 		s := w.scanOf(at)
@@ -96,7 +102,6 @@ func (w *Wallet) Scan(b Block) Effects {
 		}
 		return false
 	})
-	return w.flush()
 }
 
 // end forgets a search that has come to the tip: what follows is told by Connect.

@@ -212,7 +212,7 @@ func (w *Wallet) Label(txid chainhash.Hash, label string, overwrite bool) (Effec
 		return Effects{}, ErrUnknownTx
 	}
 	if old.Label != "" && !overwrite {
-		return Effects{}, fmt.Errorf("label %v: transaction already labelled", txid)
+		return Effects{}, errors.New("transaction already labelled")
 	}
 	row := *old
 	row.Label = label
@@ -254,6 +254,28 @@ func (w *Wallet) Txs(from, to lnwire.Height, unconfirmed bool) []TxRow {
 			cmp.Compare(a.Seen, b.Seen), compareHashes(a.Txid, b.Txid))
 	})
 	return list
+}
+
+// TxsOf keeps the transactions of a list that pay or spend the accounts of a number.
+func (w *Wallet) TxsOf(number uint32, list []TxRow) []TxRow {
+	owned := func(script []byte) bool {
+		at, ok := w.scripts[string(script)]
+		return ok && at.Number == number
+	}
+	return slices.DeleteFunc(list, func(t TxRow) bool {
+		for _, out := range t.Tx.TxOut {
+			if owned(out.PkScript) {
+				return false
+			}
+		}
+		for _, in := range t.Tx.TxIn {
+			op := in.PreviousOutPoint
+			if from := w.txs[op.Hash]; from != nil && op.Index < uint32(len(from.Tx.TxOut)) && owned(from.Tx.TxOut[op.Index].PkScript) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // txids lists the transactions in a fixed order.

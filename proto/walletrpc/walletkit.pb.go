@@ -10,6 +10,7 @@ package walletrpc
 
 import (
 	lnrpc "github.com/fulgur-ln/fulgur/proto/lnrpc"
+	signrpc "github.com/fulgur-ln/fulgur/proto/signrpc"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -81,6 +82,55 @@ func (x AddressType) Number() protoreflect.EnumNumber {
 // Deprecated: Use AddressType.Descriptor instead.
 func (AddressType) EnumDescriptor() ([]byte, []int) {
 	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{0}
+}
+
+// ChangeAddressType is where change goes.
+type ChangeAddressType int32
+
+const (
+	// Native segwit, or what the account has.
+	ChangeAddressType_CHANGE_ADDRESS_TYPE_UNSPECIFIED ChangeAddressType = 0
+	// Taproot; not for accounts with a name.
+	ChangeAddressType_CHANGE_ADDRESS_TYPE_P2TR ChangeAddressType = 1
+)
+
+// Enum value maps for ChangeAddressType.
+var (
+	ChangeAddressType_name = map[int32]string{
+		0: "CHANGE_ADDRESS_TYPE_UNSPECIFIED",
+		1: "CHANGE_ADDRESS_TYPE_P2TR",
+	}
+	ChangeAddressType_value = map[string]int32{
+		"CHANGE_ADDRESS_TYPE_UNSPECIFIED": 0,
+		"CHANGE_ADDRESS_TYPE_P2TR":        1,
+	}
+)
+
+func (x ChangeAddressType) Enum() *ChangeAddressType {
+	p := new(ChangeAddressType)
+	*p = x
+	return p
+}
+
+func (x ChangeAddressType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ChangeAddressType) Descriptor() protoreflect.EnumDescriptor {
+	return file_walletrpc_walletkit_proto_enumTypes[1].Descriptor()
+}
+
+func (ChangeAddressType) Type() protoreflect.EnumType {
+	return &file_walletrpc_walletkit_proto_enumTypes[1]
+}
+
+func (x ChangeAddressType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ChangeAddressType.Descriptor instead.
+func (ChangeAddressType) EnumDescriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{1}
 }
 
 // WitnessType tells how an output is spent: whose commitment it comes from (BOLT 3) and by which branch of its
@@ -255,11 +305,11 @@ func (x WitnessType) String() string {
 }
 
 func (WitnessType) Descriptor() protoreflect.EnumDescriptor {
-	return file_walletrpc_walletkit_proto_enumTypes[1].Descriptor()
+	return file_walletrpc_walletkit_proto_enumTypes[2].Descriptor()
 }
 
 func (WitnessType) Type() protoreflect.EnumType {
-	return &file_walletrpc_walletkit_proto_enumTypes[1]
+	return &file_walletrpc_walletkit_proto_enumTypes[2]
 }
 
 func (x WitnessType) Number() protoreflect.EnumNumber {
@@ -268,7 +318,7 @@ func (x WitnessType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WitnessType.Descriptor instead.
 func (WitnessType) EnumDescriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{1}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{2}
 }
 
 // ListUnspentRequest filters outputs.
@@ -497,10 +547,2665 @@ func (x *AddrResponse) GetAddr() string {
 	return ""
 }
 
+// LeaseOutputRequest names a coin.
+type LeaseOutputRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes that whoever releases it has to know, neither zero nor the id of FundPsbt's own leases.
+	Id       []byte          `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Outpoint *lnrpc.OutPoint `protobuf:"bytes,2,opt,name=outpoint,proto3" json:"outpoint,omitempty"`
+	// 0: ten minutes.
+	ExpirationSeconds uint64 `protobuf:"varint,3,opt,name=expiration_seconds,json=expirationSeconds,proto3" json:"expiration_seconds,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *LeaseOutputRequest) Reset() {
+	*x = LeaseOutputRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseOutputRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseOutputRequest) ProtoMessage() {}
+
+func (x *LeaseOutputRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseOutputRequest.ProtoReflect.Descriptor instead.
+func (*LeaseOutputRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LeaseOutputRequest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *LeaseOutputRequest) GetOutpoint() *lnrpc.OutPoint {
+	if x != nil {
+		return x.Outpoint
+	}
+	return nil
+}
+
+func (x *LeaseOutputRequest) GetExpirationSeconds() uint64 {
+	if x != nil {
+		return x.ExpirationSeconds
+	}
+	return 0
+}
+
+// LeaseOutputResponse is the time when the lease ends.
+type LeaseOutputResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unix seconds.
+	Expiration    uint64 `protobuf:"varint,1,opt,name=expiration,proto3" json:"expiration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaseOutputResponse) Reset() {
+	*x = LeaseOutputResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaseOutputResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaseOutputResponse) ProtoMessage() {}
+
+func (x *LeaseOutputResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaseOutputResponse.ProtoReflect.Descriptor instead.
+func (*LeaseOutputResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LeaseOutputResponse) GetExpiration() uint64 {
+	if x != nil {
+		return x.Expiration
+	}
+	return 0
+}
+
+// ReleaseOutputRequest names a coin.
+type ReleaseOutputRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was leased.
+	Id            []byte          `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Outpoint      *lnrpc.OutPoint `protobuf:"bytes,2,opt,name=outpoint,proto3" json:"outpoint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseOutputRequest) Reset() {
+	*x = ReleaseOutputRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseOutputRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseOutputRequest) ProtoMessage() {}
+
+func (x *ReleaseOutputRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseOutputRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseOutputRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReleaseOutputRequest) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *ReleaseOutputRequest) GetOutpoint() *lnrpc.OutPoint {
+	if x != nil {
+		return x.Outpoint
+	}
+	return nil
+}
+
+// ReleaseOutputResponse says what was done.
+type ReleaseOutputResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseOutputResponse) Reset() {
+	*x = ReleaseOutputResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseOutputResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseOutputResponse) ProtoMessage() {}
+
+func (x *ReleaseOutputResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseOutputResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseOutputResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReleaseOutputResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// ListLeasesRequest asks for ListLeasesResponse.
+type ListLeasesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLeasesRequest) Reset() {
+	*x = ListLeasesRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLeasesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLeasesRequest) ProtoMessage() {}
+
+func (x *ListLeasesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLeasesRequest.ProtoReflect.Descriptor instead.
+func (*ListLeasesRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{8}
+}
+
+// ListLeasesResponse lists what is leased.
+type ListLeasesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LockedUtxos   []*UtxoLease           `protobuf:"bytes,1,rep,name=locked_utxos,json=lockedUtxos,proto3" json:"locked_utxos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLeasesResponse) Reset() {
+	*x = ListLeasesResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLeasesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLeasesResponse) ProtoMessage() {}
+
+func (x *ListLeasesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLeasesResponse.ProtoReflect.Descriptor instead.
+func (*ListLeasesResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListLeasesResponse) GetLockedUtxos() []*UtxoLease {
+	if x != nil {
+		return x.LockedUtxos
+	}
+	return nil
+}
+
+// UtxoLease is a coin that is kept.
+type UtxoLease struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Outpoint *lnrpc.OutPoint        `protobuf:"bytes,2,opt,name=outpoint,proto3" json:"outpoint,omitempty"`
+	// Unix seconds; 0 for a channel that is being opened: as long as that takes.
+	Expiration uint64 `protobuf:"varint,3,opt,name=expiration,proto3" json:"expiration,omitempty"`
+	PkScript   []byte `protobuf:"bytes,4,opt,name=pk_script,json=pkScript,proto3" json:"pk_script,omitempty"`
+	// Satoshis.
+	Value         uint64 `protobuf:"varint,5,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UtxoLease) Reset() {
+	*x = UtxoLease{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UtxoLease) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UtxoLease) ProtoMessage() {}
+
+func (x *UtxoLease) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UtxoLease.ProtoReflect.Descriptor instead.
+func (*UtxoLease) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *UtxoLease) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *UtxoLease) GetOutpoint() *lnrpc.OutPoint {
+	if x != nil {
+		return x.Outpoint
+	}
+	return nil
+}
+
+func (x *UtxoLease) GetExpiration() uint64 {
+	if x != nil {
+		return x.Expiration
+	}
+	return 0
+}
+
+func (x *UtxoLease) GetPkScript() []byte {
+	if x != nil {
+		return x.PkScript
+	}
+	return nil
+}
+
+func (x *UtxoLease) GetValue() uint64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// KeyReq asks for a key of a family.
+type KeyReq struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not used.
+	KeyFingerPrint int32 `protobuf:"varint,1,opt,name=key_finger_print,json=keyFingerPrint,proto3" json:"key_finger_print,omitempty"`
+	KeyFamily      int32 `protobuf:"varint,2,opt,name=key_family,json=keyFamily,proto3" json:"key_family,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *KeyReq) Reset() {
+	*x = KeyReq{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyReq) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyReq) ProtoMessage() {}
+
+func (x *KeyReq) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyReq.ProtoReflect.Descriptor instead.
+func (*KeyReq) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *KeyReq) GetKeyFingerPrint() int32 {
+	if x != nil {
+		return x.KeyFingerPrint
+	}
+	return 0
+}
+
+func (x *KeyReq) GetKeyFamily() int32 {
+	if x != nil {
+		return x.KeyFamily
+	}
+	return 0
+}
+
+// GetTransactionRequest names a transaction.
+type GetTransactionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hex as block explorers show it.
+	Txid          string `protobuf:"bytes,1,opt,name=txid,proto3" json:"txid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTransactionRequest) Reset() {
+	*x = GetTransactionRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTransactionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTransactionRequest) ProtoMessage() {}
+
+func (x *GetTransactionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTransactionRequest.ProtoReflect.Descriptor instead.
+func (*GetTransactionRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetTransactionRequest) GetTxid() string {
+	if x != nil {
+		return x.Txid
+	}
+	return ""
+}
+
+// Account is an account of the wallet.
+type Account struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "default" for those that every wallet has, "imported" for public keys that were imported one by one.
+	Name        string      `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	AddressType AddressType `protobuf:"varint,2,opt,name=address_type,json=addressType,proto3,enum=walletrpc.AddressType" json:"address_type,omitempty"`
+	// With the version that tells its kind (xpub, ypub, zpub, or tpub and so on); empty for "imported".
+	ExtendedPublicKey string `protobuf:"bytes,3,opt,name=extended_public_key,json=extendedPublicKey,proto3" json:"extended_public_key,omitempty"`
+	// As it was imported; empty: not told, or our own.
+	MasterKeyFingerprint []byte `protobuf:"bytes,4,opt,name=master_key_fingerprint,json=masterKeyFingerprint,proto3" json:"master_key_fingerprint,omitempty"`
+	// m/purpose'/coin'/account'; empty for "imported".
+	DerivationPath string `protobuf:"bytes,5,opt,name=derivation_path,json=derivationPath,proto3" json:"derivation_path,omitempty"`
+	// Addresses that were given out or used; for families of the node's keys 0.
+	ExternalKeyCount uint32 `protobuf:"varint,6,opt,name=external_key_count,json=externalKeyCount,proto3" json:"external_key_count,omitempty"`
+	InternalKeyCount uint32 `protobuf:"varint,7,opt,name=internal_key_count,json=internalKeyCount,proto3" json:"internal_key_count,omitempty"`
+	// Nothing here can sign for it.
+	WatchOnly     bool `protobuf:"varint,8,opt,name=watch_only,json=watchOnly,proto3" json:"watch_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Account) Reset() {
+	*x = Account{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Account) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Account) ProtoMessage() {}
+
+func (x *Account) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Account.ProtoReflect.Descriptor instead.
+func (*Account) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Account) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Account) GetAddressType() AddressType {
+	if x != nil {
+		return x.AddressType
+	}
+	return AddressType_UNKNOWN
+}
+
+func (x *Account) GetExtendedPublicKey() string {
+	if x != nil {
+		return x.ExtendedPublicKey
+	}
+	return ""
+}
+
+func (x *Account) GetMasterKeyFingerprint() []byte {
+	if x != nil {
+		return x.MasterKeyFingerprint
+	}
+	return nil
+}
+
+func (x *Account) GetDerivationPath() string {
+	if x != nil {
+		return x.DerivationPath
+	}
+	return ""
+}
+
+func (x *Account) GetExternalKeyCount() uint32 {
+	if x != nil {
+		return x.ExternalKeyCount
+	}
+	return 0
+}
+
+func (x *Account) GetInternalKeyCount() uint32 {
+	if x != nil {
+		return x.InternalKeyCount
+	}
+	return 0
+}
+
+func (x *Account) GetWatchOnly() bool {
+	if x != nil {
+		return x.WatchOnly
+	}
+	return false
+}
+
+// ListAccountsRequest filters accounts.
+type ListAccountsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: all.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// UNKNOWN: all. The two nested types are one here.
+	AddressType   AddressType `protobuf:"varint,2,opt,name=address_type,json=addressType,proto3,enum=walletrpc.AddressType" json:"address_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccountsRequest) Reset() {
+	*x = ListAccountsRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccountsRequest) ProtoMessage() {}
+
+func (x *ListAccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccountsRequest.ProtoReflect.Descriptor instead.
+func (*ListAccountsRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListAccountsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListAccountsRequest) GetAddressType() AddressType {
+	if x != nil {
+		return x.AddressType
+	}
+	return AddressType_UNKNOWN
+}
+
+// ListAccountsResponse lists accounts.
+type ListAccountsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Accounts      []*Account             `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccountsResponse) Reset() {
+	*x = ListAccountsResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccountsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccountsResponse) ProtoMessage() {}
+
+func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
+func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListAccountsResponse) GetAccounts() []*Account {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+// XCreateAccountRequest describes the account.
+type XCreateAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not taken yet, neither "default" nor "imported".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// UNKNOWN: taproot. NESTED_WITNESS_PUBKEY_HASH cannot be, HYBRID can.
+	AddressType AddressType `protobuf:"varint,2,opt,name=address_type,json=addressType,proto3,enum=walletrpc.AddressType" json:"address_type,omitempty"`
+	// Must be set: a restore from the seed alone does not find the coins of the account.
+	IKnowWhatIAmDoing bool `protobuf:"varint,3,opt,name=i_know_what_i_am_doing,json=iKnowWhatIAmDoing,proto3" json:"i_know_what_i_am_doing,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *XCreateAccountRequest) Reset() {
+	*x = XCreateAccountRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *XCreateAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*XCreateAccountRequest) ProtoMessage() {}
+
+func (x *XCreateAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use XCreateAccountRequest.ProtoReflect.Descriptor instead.
+func (*XCreateAccountRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *XCreateAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *XCreateAccountRequest) GetAddressType() AddressType {
+	if x != nil {
+		return x.AddressType
+	}
+	return AddressType_UNKNOWN
+}
+
+func (x *XCreateAccountRequest) GetIKnowWhatIAmDoing() bool {
+	if x != nil {
+		return x.IKnowWhatIAmDoing
+	}
+	return false
+}
+
+// XCreateAccountResponse is the account.
+type XCreateAccountResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       *Account               `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *XCreateAccountResponse) Reset() {
+	*x = XCreateAccountResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *XCreateAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*XCreateAccountResponse) ProtoMessage() {}
+
+func (x *XCreateAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use XCreateAccountResponse.ProtoReflect.Descriptor instead.
+func (*XCreateAccountResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *XCreateAccountResponse) GetAccount() *Account {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+// RequiredReserveRequest asks for the reserve.
+type RequiredReserveRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Channels with anchors that are about to be opened.
+	AdditionalPublicChannels uint32 `protobuf:"varint,1,opt,name=additional_public_channels,json=additionalPublicChannels,proto3" json:"additional_public_channels,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
+}
+
+func (x *RequiredReserveRequest) Reset() {
+	*x = RequiredReserveRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequiredReserveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequiredReserveRequest) ProtoMessage() {}
+
+func (x *RequiredReserveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequiredReserveRequest.ProtoReflect.Descriptor instead.
+func (*RequiredReserveRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RequiredReserveRequest) GetAdditionalPublicChannels() uint32 {
+	if x != nil {
+		return x.AdditionalPublicChannels
+	}
+	return 0
+}
+
+// RequiredReserveResponse is the reserve.
+type RequiredReserveResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Satoshis.
+	RequiredReserve int64 `protobuf:"varint,1,opt,name=required_reserve,json=requiredReserve,proto3" json:"required_reserve,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RequiredReserveResponse) Reset() {
+	*x = RequiredReserveResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequiredReserveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequiredReserveResponse) ProtoMessage() {}
+
+func (x *RequiredReserveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequiredReserveResponse.ProtoReflect.Descriptor instead.
+func (*RequiredReserveResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RequiredReserveResponse) GetRequiredReserve() int64 {
+	if x != nil {
+		return x.RequiredReserve
+	}
+	return 0
+}
+
+// ListAddressesRequest filters addresses.
+type ListAddressesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: all accounts.
+	AccountName string `protobuf:"bytes,1,opt,name=account_name,json=accountName,proto3" json:"account_name,omitempty"`
+	// No effect: keys of the node's families have no addresses here.
+	ShowCustomAccounts bool `protobuf:"varint,2,opt,name=show_custom_accounts,json=showCustomAccounts,proto3" json:"show_custom_accounts,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ListAddressesRequest) Reset() {
+	*x = ListAddressesRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAddressesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAddressesRequest) ProtoMessage() {}
+
+func (x *ListAddressesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAddressesRequest.ProtoReflect.Descriptor instead.
+func (*ListAddressesRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListAddressesRequest) GetAccountName() string {
+	if x != nil {
+		return x.AccountName
+	}
+	return ""
+}
+
+func (x *ListAddressesRequest) GetShowCustomAccounts() bool {
+	if x != nil {
+		return x.ShowCustomAccounts
+	}
+	return false
+}
+
+// ListAddressesResponse lists addresses.
+type ListAddressesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Accounts that gave out none are left out.
+	AccountWithAddresses []*AccountWithAddresses `protobuf:"bytes,1,rep,name=account_with_addresses,json=accountWithAddresses,proto3" json:"account_with_addresses,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *ListAddressesResponse) Reset() {
+	*x = ListAddressesResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAddressesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAddressesResponse) ProtoMessage() {}
+
+func (x *ListAddressesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAddressesResponse.ProtoReflect.Descriptor instead.
+func (*ListAddressesResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListAddressesResponse) GetAccountWithAddresses() []*AccountWithAddresses {
+	if x != nil {
+		return x.AccountWithAddresses
+	}
+	return nil
+}
+
+// AccountWithAddresses is an account with its addresses.
+type AccountWithAddresses struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Name           string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	AddressType    AddressType            `protobuf:"varint,2,opt,name=address_type,json=addressType,proto3,enum=walletrpc.AddressType" json:"address_type,omitempty"`
+	DerivationPath string                 `protobuf:"bytes,3,opt,name=derivation_path,json=derivationPath,proto3" json:"derivation_path,omitempty"`
+	// First those for others, then those for change.
+	Addresses     []*AddressProperty `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountWithAddresses) Reset() {
+	*x = AccountWithAddresses{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountWithAddresses) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountWithAddresses) ProtoMessage() {}
+
+func (x *AccountWithAddresses) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountWithAddresses.ProtoReflect.Descriptor instead.
+func (*AccountWithAddresses) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *AccountWithAddresses) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccountWithAddresses) GetAddressType() AddressType {
+	if x != nil {
+		return x.AddressType
+	}
+	return AddressType_UNKNOWN
+}
+
+func (x *AccountWithAddresses) GetDerivationPath() string {
+	if x != nil {
+		return x.DerivationPath
+	}
+	return ""
+}
+
+func (x *AccountWithAddresses) GetAddresses() []*AddressProperty {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// AddressProperty is an address.
+type AddressProperty struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// For change.
+	IsInternal bool `protobuf:"varint,2,opt,name=is_internal,json=isInternal,proto3" json:"is_internal,omitempty"`
+	// Satoshis, unconfirmed and leased ones too.
+	Balance int64 `protobuf:"varint,3,opt,name=balance,proto3" json:"balance,omitempty"`
+	// Empty for a key that was imported alone.
+	DerivationPath string `protobuf:"bytes,4,opt,name=derivation_path,json=derivationPath,proto3" json:"derivation_path,omitempty"`
+	// Compressed; of taproot the internal key.
+	PublicKey     []byte `protobuf:"bytes,5,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressProperty) Reset() {
+	*x = AddressProperty{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressProperty) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressProperty) ProtoMessage() {}
+
+func (x *AddressProperty) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressProperty.ProtoReflect.Descriptor instead.
+func (*AddressProperty) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *AddressProperty) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *AddressProperty) GetIsInternal() bool {
+	if x != nil {
+		return x.IsInternal
+	}
+	return false
+}
+
+func (x *AddressProperty) GetBalance() int64 {
+	if x != nil {
+		return x.Balance
+	}
+	return 0
+}
+
+func (x *AddressProperty) GetDerivationPath() string {
+	if x != nil {
+		return x.DerivationPath
+	}
+	return ""
+}
+
+func (x *AddressProperty) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+// SignMessageWithAddrRequest asks for a signature.
+type SignMessageWithAddrRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Msg   []byte                 `protobuf:"bytes,1,opt,name=msg,proto3" json:"msg,omitempty"`
+	// One of the wallet's.
+	Addr          string `protobuf:"bytes,2,opt,name=addr,proto3" json:"addr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignMessageWithAddrRequest) Reset() {
+	*x = SignMessageWithAddrRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignMessageWithAddrRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignMessageWithAddrRequest) ProtoMessage() {}
+
+func (x *SignMessageWithAddrRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignMessageWithAddrRequest.ProtoReflect.Descriptor instead.
+func (*SignMessageWithAddrRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SignMessageWithAddrRequest) GetMsg() []byte {
+	if x != nil {
+		return x.Msg
+	}
+	return nil
+}
+
+func (x *SignMessageWithAddrRequest) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
+}
+
+// SignMessageWithAddrResponse is the signature.
+type SignMessageWithAddrResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Base64.
+	Signature     string `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignMessageWithAddrResponse) Reset() {
+	*x = SignMessageWithAddrResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignMessageWithAddrResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignMessageWithAddrResponse) ProtoMessage() {}
+
+func (x *SignMessageWithAddrResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignMessageWithAddrResponse.ProtoReflect.Descriptor instead.
+func (*SignMessageWithAddrResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SignMessageWithAddrResponse) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
+// VerifyMessageWithAddrRequest asks about a signature.
+type VerifyMessageWithAddrRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Msg   []byte                 `protobuf:"bytes,1,opt,name=msg,proto3" json:"msg,omitempty"`
+	// Base64.
+	Signature string `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	// P2PKH, P2WPKH, P2WPKH inside P2SH, or taproot by key.
+	Addr          string `protobuf:"bytes,3,opt,name=addr,proto3" json:"addr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyMessageWithAddrRequest) Reset() {
+	*x = VerifyMessageWithAddrRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyMessageWithAddrRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyMessageWithAddrRequest) ProtoMessage() {}
+
+func (x *VerifyMessageWithAddrRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyMessageWithAddrRequest.ProtoReflect.Descriptor instead.
+func (*VerifyMessageWithAddrRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *VerifyMessageWithAddrRequest) GetMsg() []byte {
+	if x != nil {
+		return x.Msg
+	}
+	return nil
+}
+
+func (x *VerifyMessageWithAddrRequest) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
+func (x *VerifyMessageWithAddrRequest) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
+}
+
+// VerifyMessageWithAddrResponse is the verdict.
+type VerifyMessageWithAddrResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The address is that of the key.
+	Valid bool `protobuf:"varint,1,opt,name=valid,proto3" json:"valid,omitempty"`
+	// The key that signed.
+	Pubkey        []byte `protobuf:"bytes,2,opt,name=pubkey,proto3" json:"pubkey,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyMessageWithAddrResponse) Reset() {
+	*x = VerifyMessageWithAddrResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyMessageWithAddrResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyMessageWithAddrResponse) ProtoMessage() {}
+
+func (x *VerifyMessageWithAddrResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyMessageWithAddrResponse.ProtoReflect.Descriptor instead.
+func (*VerifyMessageWithAddrResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *VerifyMessageWithAddrResponse) GetValid() bool {
+	if x != nil {
+		return x.Valid
+	}
+	return false
+}
+
+func (x *VerifyMessageWithAddrResponse) GetPubkey() []byte {
+	if x != nil {
+		return x.Pubkey
+	}
+	return nil
+}
+
+// ImportAccountRequest describes an account.
+type ImportAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Of depth 3, with a hardened last step.
+	ExtendedPublicKey string `protobuf:"bytes,2,opt,name=extended_public_key,json=extendedPublicKey,proto3" json:"extended_public_key,omitempty"`
+	// 4 bytes, the fingerprint of the root key read as a big-endian number; packets (BIP 174) write the number
+	// little-endian, as lnd does.
+	MasterKeyFingerprint []byte `protobuf:"bytes,3,opt,name=master_key_fingerprint,json=masterKeyFingerprint,proto3" json:"master_key_fingerprint,omitempty"`
+	// NESTED_WITNESS_PUBKEY_HASH is BIP 49 to the letter, HYBRID has native change.
+	AddressType AddressType `protobuf:"varint,4,opt,name=address_type,json=addressType,proto3,enum=walletrpc.AddressType" json:"address_type,omitempty"`
+	// Import nothing, and show the first five addresses.
+	DryRun bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Ours, not lnd's: the time from which on its coins are looked for, in unix seconds. 0: the birthday of this
+	// wallet; 1: in the whole chain.
+	Birthday      int64 `protobuf:"varint,1000,opt,name=birthday,proto3" json:"birthday,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportAccountRequest) Reset() {
+	*x = ImportAccountRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportAccountRequest) ProtoMessage() {}
+
+func (x *ImportAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportAccountRequest.ProtoReflect.Descriptor instead.
+func (*ImportAccountRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ImportAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ImportAccountRequest) GetExtendedPublicKey() string {
+	if x != nil {
+		return x.ExtendedPublicKey
+	}
+	return ""
+}
+
+func (x *ImportAccountRequest) GetMasterKeyFingerprint() []byte {
+	if x != nil {
+		return x.MasterKeyFingerprint
+	}
+	return nil
+}
+
+func (x *ImportAccountRequest) GetAddressType() AddressType {
+	if x != nil {
+		return x.AddressType
+	}
+	return AddressType_UNKNOWN
+}
+
+func (x *ImportAccountRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *ImportAccountRequest) GetBirthday() int64 {
+	if x != nil {
+		return x.Birthday
+	}
+	return 0
+}
+
+// ImportAccountResponse is the account.
+type ImportAccountResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Account *Account               `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// With dry_run.
+	DryRunExternalAddrs []string `protobuf:"bytes,2,rep,name=dry_run_external_addrs,json=dryRunExternalAddrs,proto3" json:"dry_run_external_addrs,omitempty"`
+	// With dry_run.
+	DryRunInternalAddrs []string `protobuf:"bytes,3,rep,name=dry_run_internal_addrs,json=dryRunInternalAddrs,proto3" json:"dry_run_internal_addrs,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *ImportAccountResponse) Reset() {
+	*x = ImportAccountResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportAccountResponse) ProtoMessage() {}
+
+func (x *ImportAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportAccountResponse.ProtoReflect.Descriptor instead.
+func (*ImportAccountResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ImportAccountResponse) GetAccount() *Account {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *ImportAccountResponse) GetDryRunExternalAddrs() []string {
+	if x != nil {
+		return x.DryRunExternalAddrs
+	}
+	return nil
+}
+
+func (x *ImportAccountResponse) GetDryRunInternalAddrs() []string {
+	if x != nil {
+		return x.DryRunInternalAddrs
+	}
+	return nil
+}
+
+// ImportPublicKeyRequest is a key.
+type ImportPublicKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Compressed; of taproot the internal key, 32 bytes.
+	PublicKey   []byte      `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	AddressType AddressType `protobuf:"varint,2,opt,name=address_type,json=addressType,proto3,enum=walletrpc.AddressType" json:"address_type,omitempty"`
+	// Ours, not lnd's: as in ImportAccountRequest.
+	Birthday      int64 `protobuf:"varint,1000,opt,name=birthday,proto3" json:"birthday,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportPublicKeyRequest) Reset() {
+	*x = ImportPublicKeyRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportPublicKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportPublicKeyRequest) ProtoMessage() {}
+
+func (x *ImportPublicKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportPublicKeyRequest.ProtoReflect.Descriptor instead.
+func (*ImportPublicKeyRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ImportPublicKeyRequest) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *ImportPublicKeyRequest) GetAddressType() AddressType {
+	if x != nil {
+		return x.AddressType
+	}
+	return AddressType_UNKNOWN
+}
+
+func (x *ImportPublicKeyRequest) GetBirthday() int64 {
+	if x != nil {
+		return x.Birthday
+	}
+	return 0
+}
+
+// ImportPublicKeyResponse says what was done.
+type ImportPublicKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportPublicKeyResponse) Reset() {
+	*x = ImportPublicKeyResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportPublicKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportPublicKeyResponse) ProtoMessage() {}
+
+func (x *ImportPublicKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportPublicKeyResponse.ProtoReflect.Descriptor instead.
+func (*ImportPublicKeyResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ImportPublicKeyResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// Transaction is a transaction to be published.
+type Transaction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the wire has it.
+	TxHex []byte `protobuf:"bytes,1,opt,name=tx_hex,json=txHex,proto3" json:"tx_hex,omitempty"`
+	// At most 500 characters.
+	Label         string `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transaction) Reset() {
+	*x = Transaction{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transaction) ProtoMessage() {}
+
+func (x *Transaction) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
+func (*Transaction) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Transaction) GetTxHex() []byte {
+	if x != nil {
+		return x.TxHex
+	}
+	return nil
+}
+
+func (x *Transaction) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+// PublishResponse is empty when all is well.
+type PublishResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always empty: what is wrong is the call's error.
+	PublishError  string `protobuf:"bytes,1,opt,name=publish_error,json=publishError,proto3" json:"publish_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishResponse) Reset() {
+	*x = PublishResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishResponse) ProtoMessage() {}
+
+func (x *PublishResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
+func (*PublishResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *PublishResponse) GetPublishError() string {
+	if x != nil {
+		return x.PublishError
+	}
+	return ""
+}
+
+// RemoveTransactionResponse says what was done.
+type RemoveTransactionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveTransactionResponse) Reset() {
+	*x = RemoveTransactionResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveTransactionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveTransactionResponse) ProtoMessage() {}
+
+func (x *RemoveTransactionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveTransactionResponse.ProtoReflect.Descriptor instead.
+func (*RemoveTransactionResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *RemoveTransactionResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// SendOutputsRequest describes a transaction.
+type SendOutputsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Feerate in satoshis per 1000 weight units.
+	SatPerKw int64            `protobuf:"varint,1,opt,name=sat_per_kw,json=satPerKw,proto3" json:"sat_per_kw,omitempty"`
+	Outputs  []*signrpc.TxOut `protobuf:"bytes,2,rep,name=outputs,proto3" json:"outputs,omitempty"`
+	// At most 500 characters.
+	Label string `protobuf:"bytes,3,opt,name=label,proto3" json:"label,omitempty"`
+	// Confirmations that an input must have; 0 means 1 unless spend_unconfirmed.
+	MinConfs              int32                       `protobuf:"varint,4,opt,name=min_confs,json=minConfs,proto3" json:"min_confs,omitempty"`
+	SpendUnconfirmed      bool                        `protobuf:"varint,5,opt,name=spend_unconfirmed,json=spendUnconfirmed,proto3" json:"spend_unconfirmed,omitempty"`
+	CoinSelectionStrategy lnrpc.CoinSelectionStrategy `protobuf:"varint,6,opt,name=coin_selection_strategy,json=coinSelectionStrategy,proto3,enum=lnrpc.CoinSelectionStrategy" json:"coin_selection_strategy,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *SendOutputsRequest) Reset() {
+	*x = SendOutputsRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendOutputsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendOutputsRequest) ProtoMessage() {}
+
+func (x *SendOutputsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendOutputsRequest.ProtoReflect.Descriptor instead.
+func (*SendOutputsRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SendOutputsRequest) GetSatPerKw() int64 {
+	if x != nil {
+		return x.SatPerKw
+	}
+	return 0
+}
+
+func (x *SendOutputsRequest) GetOutputs() []*signrpc.TxOut {
+	if x != nil {
+		return x.Outputs
+	}
+	return nil
+}
+
+func (x *SendOutputsRequest) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *SendOutputsRequest) GetMinConfs() int32 {
+	if x != nil {
+		return x.MinConfs
+	}
+	return 0
+}
+
+func (x *SendOutputsRequest) GetSpendUnconfirmed() bool {
+	if x != nil {
+		return x.SpendUnconfirmed
+	}
+	return false
+}
+
+func (x *SendOutputsRequest) GetCoinSelectionStrategy() lnrpc.CoinSelectionStrategy {
+	if x != nil {
+		return x.CoinSelectionStrategy
+	}
+	return lnrpc.CoinSelectionStrategy(0)
+}
+
+// SendOutputsResponse is the transaction.
+type SendOutputsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the wire has it.
+	RawTx         []byte `protobuf:"bytes,1,opt,name=raw_tx,json=rawTx,proto3" json:"raw_tx,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendOutputsResponse) Reset() {
+	*x = SendOutputsResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendOutputsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendOutputsResponse) ProtoMessage() {}
+
+func (x *SendOutputsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendOutputsResponse.ProtoReflect.Descriptor instead.
+func (*SendOutputsResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SendOutputsResponse) GetRawTx() []byte {
+	if x != nil {
+		return x.RawTx
+	}
+	return nil
+}
+
+// LabelTransactionRequest names a transaction.
+type LabelTransactionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes in the order of the wire.
+	Txid []byte `protobuf:"bytes,1,opt,name=txid,proto3" json:"txid,omitempty"`
+	// 1 to 500 characters.
+	Label string `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
+	// Take the place of another label.
+	Overwrite     bool `protobuf:"varint,3,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LabelTransactionRequest) Reset() {
+	*x = LabelTransactionRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LabelTransactionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LabelTransactionRequest) ProtoMessage() {}
+
+func (x *LabelTransactionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LabelTransactionRequest.ProtoReflect.Descriptor instead.
+func (*LabelTransactionRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *LabelTransactionRequest) GetTxid() []byte {
+	if x != nil {
+		return x.Txid
+	}
+	return nil
+}
+
+func (x *LabelTransactionRequest) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *LabelTransactionRequest) GetOverwrite() bool {
+	if x != nil {
+		return x.Overwrite
+	}
+	return false
+}
+
+// LabelTransactionResponse says what was done.
+type LabelTransactionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        string                 `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LabelTransactionResponse) Reset() {
+	*x = LabelTransactionResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LabelTransactionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LabelTransactionResponse) ProtoMessage() {}
+
+func (x *LabelTransactionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LabelTransactionResponse.ProtoReflect.Descriptor instead.
+func (*LabelTransactionResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *LabelTransactionResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// FundPsbtRequest is a template and how to pay for it.
+type FundPsbtRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Template:
+	//
+	//	*FundPsbtRequest_Psbt
+	//	*FundPsbtRequest_Raw
+	//	*FundPsbtRequest_CoinSelect
+	Template isFundPsbtRequest_Template `protobuf_oneof:"template"`
+	// Types that are valid to be assigned to Fees:
+	//
+	//	*FundPsbtRequest_TargetConf
+	//	*FundPsbtRequest_SatPerVbyte
+	//	*FundPsbtRequest_SatPerKw
+	Fees isFundPsbtRequest_Fees `protobuf_oneof:"fees"`
+	// Whose coins; empty: "default". Coins of other accounts are never taken.
+	Account string `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
+	// Confirmations that a coin must have; 0 means 1 unless spend_unconfirmed.
+	MinConfs              int32                       `protobuf:"varint,6,opt,name=min_confs,json=minConfs,proto3" json:"min_confs,omitempty"`
+	SpendUnconfirmed      bool                        `protobuf:"varint,7,opt,name=spend_unconfirmed,json=spendUnconfirmed,proto3" json:"spend_unconfirmed,omitempty"`
+	ChangeType            ChangeAddressType           `protobuf:"varint,8,opt,name=change_type,json=changeType,proto3,enum=walletrpc.ChangeAddressType" json:"change_type,omitempty"`
+	CoinSelectionStrategy lnrpc.CoinSelectionStrategy `protobuf:"varint,10,opt,name=coin_selection_strategy,json=coinSelectionStrategy,proto3,enum=lnrpc.CoinSelectionStrategy" json:"coin_selection_strategy,omitempty"`
+	// With coin_select: the most that the fee may be of all outputs. 0: 0.2.
+	MaxFeeRatio float64 `protobuf:"fixed64,12,opt,name=max_fee_ratio,json=maxFeeRatio,proto3" json:"max_fee_ratio,omitempty"`
+	// 32 bytes; empty: lnd's own id, ede19a92...8f98.
+	CustomLockId []byte `protobuf:"bytes,13,opt,name=custom_lock_id,json=customLockId,proto3" json:"custom_lock_id,omitempty"`
+	// 0: ten minutes.
+	LockExpirationSeconds uint64 `protobuf:"varint,14,opt,name=lock_expiration_seconds,json=lockExpirationSeconds,proto3" json:"lock_expiration_seconds,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *FundPsbtRequest) Reset() {
+	*x = FundPsbtRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundPsbtRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundPsbtRequest) ProtoMessage() {}
+
+func (x *FundPsbtRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundPsbtRequest.ProtoReflect.Descriptor instead.
+func (*FundPsbtRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *FundPsbtRequest) GetTemplate() isFundPsbtRequest_Template {
+	if x != nil {
+		return x.Template
+	}
+	return nil
+}
+
+func (x *FundPsbtRequest) GetPsbt() []byte {
+	if x != nil {
+		if x, ok := x.Template.(*FundPsbtRequest_Psbt); ok {
+			return x.Psbt
+		}
+	}
+	return nil
+}
+
+func (x *FundPsbtRequest) GetRaw() *TxTemplate {
+	if x != nil {
+		if x, ok := x.Template.(*FundPsbtRequest_Raw); ok {
+			return x.Raw
+		}
+	}
+	return nil
+}
+
+func (x *FundPsbtRequest) GetCoinSelect() *PsbtCoinSelect {
+	if x != nil {
+		if x, ok := x.Template.(*FundPsbtRequest_CoinSelect); ok {
+			return x.CoinSelect
+		}
+	}
+	return nil
+}
+
+func (x *FundPsbtRequest) GetFees() isFundPsbtRequest_Fees {
+	if x != nil {
+		return x.Fees
+	}
+	return nil
+}
+
+func (x *FundPsbtRequest) GetTargetConf() uint32 {
+	if x != nil {
+		if x, ok := x.Fees.(*FundPsbtRequest_TargetConf); ok {
+			return x.TargetConf
+		}
+	}
+	return 0
+}
+
+func (x *FundPsbtRequest) GetSatPerVbyte() uint64 {
+	if x != nil {
+		if x, ok := x.Fees.(*FundPsbtRequest_SatPerVbyte); ok {
+			return x.SatPerVbyte
+		}
+	}
+	return 0
+}
+
+func (x *FundPsbtRequest) GetSatPerKw() uint64 {
+	if x != nil {
+		if x, ok := x.Fees.(*FundPsbtRequest_SatPerKw); ok {
+			return x.SatPerKw
+		}
+	}
+	return 0
+}
+
+func (x *FundPsbtRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *FundPsbtRequest) GetMinConfs() int32 {
+	if x != nil {
+		return x.MinConfs
+	}
+	return 0
+}
+
+func (x *FundPsbtRequest) GetSpendUnconfirmed() bool {
+	if x != nil {
+		return x.SpendUnconfirmed
+	}
+	return false
+}
+
+func (x *FundPsbtRequest) GetChangeType() ChangeAddressType {
+	if x != nil {
+		return x.ChangeType
+	}
+	return ChangeAddressType_CHANGE_ADDRESS_TYPE_UNSPECIFIED
+}
+
+func (x *FundPsbtRequest) GetCoinSelectionStrategy() lnrpc.CoinSelectionStrategy {
+	if x != nil {
+		return x.CoinSelectionStrategy
+	}
+	return lnrpc.CoinSelectionStrategy(0)
+}
+
+func (x *FundPsbtRequest) GetMaxFeeRatio() float64 {
+	if x != nil {
+		return x.MaxFeeRatio
+	}
+	return 0
+}
+
+func (x *FundPsbtRequest) GetCustomLockId() []byte {
+	if x != nil {
+		return x.CustomLockId
+	}
+	return nil
+}
+
+func (x *FundPsbtRequest) GetLockExpirationSeconds() uint64 {
+	if x != nil {
+		return x.LockExpirationSeconds
+	}
+	return 0
+}
+
+type isFundPsbtRequest_Template interface {
+	isFundPsbtRequest_Template()
+}
+
+type FundPsbtRequest_Psbt struct {
+	// A packet (BIP 174) with outputs; its inputs, if any, are all: they have to be coins of the account that nobody
+	// leased. Outputs and inputs are sorted (BIP 69).
+	Psbt []byte `protobuf:"bytes,1,opt,name=psbt,proto3,oneof"`
+}
+
+type FundPsbtRequest_Raw struct {
+	// The same as addresses and outpoints.
+	Raw *TxTemplate `protobuf:"bytes,2,opt,name=raw,proto3,oneof"`
+}
+
+type FundPsbtRequest_CoinSelect struct {
+	// A packet whose inputs, others' or leased before, are kept, and to which coins are added. Nothing is sorted.
+	CoinSelect *PsbtCoinSelect `protobuf:"bytes,9,opt,name=coin_select,json=coinSelect,proto3,oneof"`
+}
+
+func (*FundPsbtRequest_Psbt) isFundPsbtRequest_Template() {}
+
+func (*FundPsbtRequest_Raw) isFundPsbtRequest_Template() {}
+
+func (*FundPsbtRequest_CoinSelect) isFundPsbtRequest_Template() {}
+
+type isFundPsbtRequest_Fees interface {
+	isFundPsbtRequest_Fees()
+}
+
+type FundPsbtRequest_TargetConf struct {
+	// Wanted confirmation within so many blocks.
+	TargetConf uint32 `protobuf:"varint,3,opt,name=target_conf,json=targetConf,proto3,oneof"`
+}
+
+type FundPsbtRequest_SatPerVbyte struct {
+	SatPerVbyte uint64 `protobuf:"varint,4,opt,name=sat_per_vbyte,json=satPerVbyte,proto3,oneof"`
+}
+
+type FundPsbtRequest_SatPerKw struct {
+	// Satoshis per 1000 weight units.
+	SatPerKw uint64 `protobuf:"varint,11,opt,name=sat_per_kw,json=satPerKw,proto3,oneof"`
+}
+
+func (*FundPsbtRequest_TargetConf) isFundPsbtRequest_Fees() {}
+
+func (*FundPsbtRequest_SatPerVbyte) isFundPsbtRequest_Fees() {}
+
+func (*FundPsbtRequest_SatPerKw) isFundPsbtRequest_Fees() {}
+
+// FundPsbtResponse is the packet, to be signed.
+type FundPsbtResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	FundedPsbt []byte                 `protobuf:"bytes,1,opt,name=funded_psbt,json=fundedPsbt,proto3" json:"funded_psbt,omitempty"`
+	// -1: there is no change.
+	ChangeOutputIndex int32 `protobuf:"varint,2,opt,name=change_output_index,json=changeOutputIndex,proto3" json:"change_output_index,omitempty"`
+	// The coins that were leased.
+	LockedUtxos   []*UtxoLease `protobuf:"bytes,3,rep,name=locked_utxos,json=lockedUtxos,proto3" json:"locked_utxos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FundPsbtResponse) Reset() {
+	*x = FundPsbtResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundPsbtResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundPsbtResponse) ProtoMessage() {}
+
+func (x *FundPsbtResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundPsbtResponse.ProtoReflect.Descriptor instead.
+func (*FundPsbtResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *FundPsbtResponse) GetFundedPsbt() []byte {
+	if x != nil {
+		return x.FundedPsbt
+	}
+	return nil
+}
+
+func (x *FundPsbtResponse) GetChangeOutputIndex() int32 {
+	if x != nil {
+		return x.ChangeOutputIndex
+	}
+	return 0
+}
+
+func (x *FundPsbtResponse) GetLockedUtxos() []*UtxoLease {
+	if x != nil {
+		return x.LockedUtxos
+	}
+	return nil
+}
+
+// TxTemplate is what a transaction should have.
+type TxTemplate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All inputs; empty: coins are chosen.
+	Inputs []*lnrpc.OutPoint `protobuf:"bytes,1,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// Address to satoshis.
+	Outputs       map[string]uint64 `protobuf:"bytes,2,rep,name=outputs,proto3" json:"outputs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TxTemplate) Reset() {
+	*x = TxTemplate{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TxTemplate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TxTemplate) ProtoMessage() {}
+
+func (x *TxTemplate) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TxTemplate.ProtoReflect.Descriptor instead.
+func (*TxTemplate) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *TxTemplate) GetInputs() []*lnrpc.OutPoint {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *TxTemplate) GetOutputs() map[string]uint64 {
+	if x != nil {
+		return x.Outputs
+	}
+	return nil
+}
+
+// PsbtCoinSelect is a template to which coins are added.
+type PsbtCoinSelect struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every input needs its output (witness_utxo), unless it is a coin of the wallet.
+	Psbt []byte `protobuf:"bytes,1,opt,name=psbt,proto3" json:"psbt,omitempty"`
+	// Types that are valid to be assigned to ChangeOutput:
+	//
+	//	*PsbtCoinSelect_ExistingOutputIndex
+	//	*PsbtCoinSelect_Add
+	ChangeOutput  isPsbtCoinSelect_ChangeOutput `protobuf_oneof:"change_output"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PsbtCoinSelect) Reset() {
+	*x = PsbtCoinSelect{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PsbtCoinSelect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PsbtCoinSelect) ProtoMessage() {}
+
+func (x *PsbtCoinSelect) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PsbtCoinSelect.ProtoReflect.Descriptor instead.
+func (*PsbtCoinSelect) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *PsbtCoinSelect) GetPsbt() []byte {
+	if x != nil {
+		return x.Psbt
+	}
+	return nil
+}
+
+func (x *PsbtCoinSelect) GetChangeOutput() isPsbtCoinSelect_ChangeOutput {
+	if x != nil {
+		return x.ChangeOutput
+	}
+	return nil
+}
+
+func (x *PsbtCoinSelect) GetExistingOutputIndex() int32 {
+	if x != nil {
+		if x, ok := x.ChangeOutput.(*PsbtCoinSelect_ExistingOutputIndex); ok {
+			return x.ExistingOutputIndex
+		}
+	}
+	return 0
+}
+
+func (x *PsbtCoinSelect) GetAdd() bool {
+	if x != nil {
+		if x, ok := x.ChangeOutput.(*PsbtCoinSelect_Add); ok {
+			return x.Add
+		}
+	}
+	return false
+}
+
+type isPsbtCoinSelect_ChangeOutput interface {
+	isPsbtCoinSelect_ChangeOutput()
+}
+
+type PsbtCoinSelect_ExistingOutputIndex struct {
+	// This output takes what is left over.
+	ExistingOutputIndex int32 `protobuf:"varint,2,opt,name=existing_output_index,json=existingOutputIndex,proto3,oneof"`
+}
+
+type PsbtCoinSelect_Add struct {
+	// A new one does, if it is more than dust.
+	Add bool `protobuf:"varint,3,opt,name=add,proto3,oneof"`
+}
+
+func (*PsbtCoinSelect_ExistingOutputIndex) isPsbtCoinSelect_ChangeOutput() {}
+
+func (*PsbtCoinSelect_Add) isPsbtCoinSelect_ChangeOutput() {}
+
+// SignPsbtRequest is a packet.
+type SignPsbtRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every input needs its output.
+	FundedPsbt    []byte `protobuf:"bytes,1,opt,name=funded_psbt,json=fundedPsbt,proto3" json:"funded_psbt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignPsbtRequest) Reset() {
+	*x = SignPsbtRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignPsbtRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignPsbtRequest) ProtoMessage() {}
+
+func (x *SignPsbtRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignPsbtRequest.ProtoReflect.Descriptor instead.
+func (*SignPsbtRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *SignPsbtRequest) GetFundedPsbt() []byte {
+	if x != nil {
+		return x.FundedPsbt
+	}
+	return nil
+}
+
+// SignPsbtResponse is the packet with our signatures.
+type SignPsbtResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	SignedPsbt []byte                 `protobuf:"bytes,1,opt,name=signed_psbt,json=signedPsbt,proto3" json:"signed_psbt,omitempty"`
+	// The inputs that were signed.
+	SignedInputs  []uint32 `protobuf:"varint,2,rep,packed,name=signed_inputs,json=signedInputs,proto3" json:"signed_inputs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignPsbtResponse) Reset() {
+	*x = SignPsbtResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignPsbtResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignPsbtResponse) ProtoMessage() {}
+
+func (x *SignPsbtResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignPsbtResponse.ProtoReflect.Descriptor instead.
+func (*SignPsbtResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *SignPsbtResponse) GetSignedPsbt() []byte {
+	if x != nil {
+		return x.SignedPsbt
+	}
+	return nil
+}
+
+func (x *SignPsbtResponse) GetSignedInputs() []uint32 {
+	if x != nil {
+		return x.SignedInputs
+	}
+	return nil
+}
+
+// FinalizePsbtRequest is a packet.
+type FinalizePsbtRequest struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	FundedPsbt []byte                 `protobuf:"bytes,1,opt,name=funded_psbt,json=fundedPsbt,proto3" json:"funded_psbt,omitempty"`
+	// Has to exist; empty: "default".
+	Account       string `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinalizePsbtRequest) Reset() {
+	*x = FinalizePsbtRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinalizePsbtRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinalizePsbtRequest) ProtoMessage() {}
+
+func (x *FinalizePsbtRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinalizePsbtRequest.ProtoReflect.Descriptor instead.
+func (*FinalizePsbtRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *FinalizePsbtRequest) GetFundedPsbt() []byte {
+	if x != nil {
+		return x.FundedPsbt
+	}
+	return nil
+}
+
+func (x *FinalizePsbtRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+// FinalizePsbtResponse is what can be published.
+type FinalizePsbtResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	SignedPsbt []byte                 `protobuf:"bytes,1,opt,name=signed_psbt,json=signedPsbt,proto3" json:"signed_psbt,omitempty"`
+	// As the wire has it.
+	RawFinalTx    []byte `protobuf:"bytes,2,opt,name=raw_final_tx,json=rawFinalTx,proto3" json:"raw_final_tx,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinalizePsbtResponse) Reset() {
+	*x = FinalizePsbtResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinalizePsbtResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinalizePsbtResponse) ProtoMessage() {}
+
+func (x *FinalizePsbtResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinalizePsbtResponse.ProtoReflect.Descriptor instead.
+func (*FinalizePsbtResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *FinalizePsbtResponse) GetSignedPsbt() []byte {
+	if x != nil {
+		return x.SignedPsbt
+	}
+	return nil
+}
+
+func (x *FinalizePsbtResponse) GetRawFinalTx() []byte {
+	if x != nil {
+		return x.RawFinalTx
+	}
+	return nil
+}
+
 // EstimateFeeRequest names the wish.
 type EstimateFeeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Wanted confirmation within so many blocks; at least 2.
+	// Wanted confirmation within so many blocks; at least 1.
 	ConfTarget    int32 `protobuf:"varint,1,opt,name=conf_target,json=confTarget,proto3" json:"conf_target,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -508,7 +3213,7 @@ type EstimateFeeRequest struct {
 
 func (x *EstimateFeeRequest) Reset() {
 	*x = EstimateFeeRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[4]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -520,7 +3225,7 @@ func (x *EstimateFeeRequest) String() string {
 func (*EstimateFeeRequest) ProtoMessage() {}
 
 func (x *EstimateFeeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[4]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -533,7 +3238,7 @@ func (x *EstimateFeeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateFeeRequest.ProtoReflect.Descriptor instead.
 func (*EstimateFeeRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{4}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *EstimateFeeRequest) GetConfTarget() int32 {
@@ -556,7 +3261,7 @@ type EstimateFeeResponse struct {
 
 func (x *EstimateFeeResponse) Reset() {
 	*x = EstimateFeeResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[5]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +3273,7 @@ func (x *EstimateFeeResponse) String() string {
 func (*EstimateFeeResponse) ProtoMessage() {}
 
 func (x *EstimateFeeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[5]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +3286,7 @@ func (x *EstimateFeeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateFeeResponse.ProtoReflect.Descriptor instead.
 func (*EstimateFeeResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{5}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *EstimateFeeResponse) GetSatPerKw() int64 {
@@ -607,7 +3312,7 @@ type PendingSweepsRequest struct {
 
 func (x *PendingSweepsRequest) Reset() {
 	*x = PendingSweepsRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[6]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +3324,7 @@ func (x *PendingSweepsRequest) String() string {
 func (*PendingSweepsRequest) ProtoMessage() {}
 
 func (x *PendingSweepsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[6]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +3337,7 @@ func (x *PendingSweepsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingSweepsRequest.ProtoReflect.Descriptor instead.
 func (*PendingSweepsRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{6}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{49}
 }
 
 // PendingSweepsResponse lists what is being swept.
@@ -645,7 +3350,7 @@ type PendingSweepsResponse struct {
 
 func (x *PendingSweepsResponse) Reset() {
 	*x = PendingSweepsResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[7]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +3362,7 @@ func (x *PendingSweepsResponse) String() string {
 func (*PendingSweepsResponse) ProtoMessage() {}
 
 func (x *PendingSweepsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[7]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +3375,7 @@ func (x *PendingSweepsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingSweepsResponse.ProtoReflect.Descriptor instead.
 func (*PendingSweepsResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{7}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PendingSweepsResponse) GetPendingSweeps() []*PendingSweep {
@@ -726,7 +3431,7 @@ type PendingSweep struct {
 
 func (x *PendingSweep) Reset() {
 	*x = PendingSweep{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[8]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +3443,7 @@ func (x *PendingSweep) String() string {
 func (*PendingSweep) ProtoMessage() {}
 
 func (x *PendingSweep) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[8]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +3456,7 @@ func (x *PendingSweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingSweep.ProtoReflect.Descriptor instead.
 func (*PendingSweep) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{8}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PendingSweep) GetOutpoint() *lnrpc.OutPoint {
@@ -877,7 +3582,7 @@ type ListSweepsRequest struct {
 
 func (x *ListSweepsRequest) Reset() {
 	*x = ListSweepsRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[9]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -889,7 +3594,7 @@ func (x *ListSweepsRequest) String() string {
 func (*ListSweepsRequest) ProtoMessage() {}
 
 func (x *ListSweepsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[9]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -902,7 +3607,7 @@ func (x *ListSweepsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSweepsRequest.ProtoReflect.Descriptor instead.
 func (*ListSweepsRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{9}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListSweepsRequest) GetVerbose() bool {
@@ -933,7 +3638,7 @@ type ListSweepsResponse struct {
 
 func (x *ListSweepsResponse) Reset() {
 	*x = ListSweepsResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[10]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +3650,7 @@ func (x *ListSweepsResponse) String() string {
 func (*ListSweepsResponse) ProtoMessage() {}
 
 func (x *ListSweepsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[10]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +3663,7 @@ func (x *ListSweepsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSweepsResponse.ProtoReflect.Descriptor instead.
 func (*ListSweepsResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{10}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListSweepsResponse) GetSweeps() isListSweepsResponse_Sweeps {
@@ -1030,7 +3735,7 @@ type BumpFeeRequest struct {
 
 func (x *BumpFeeRequest) Reset() {
 	*x = BumpFeeRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[11]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +3747,7 @@ func (x *BumpFeeRequest) String() string {
 func (*BumpFeeRequest) ProtoMessage() {}
 
 func (x *BumpFeeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[11]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +3760,7 @@ func (x *BumpFeeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpFeeRequest.ProtoReflect.Descriptor instead.
 func (*BumpFeeRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{11}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *BumpFeeRequest) GetOutpoint() *lnrpc.OutPoint {
@@ -1126,7 +3831,7 @@ type BumpFeeResponse struct {
 
 func (x *BumpFeeResponse) Reset() {
 	*x = BumpFeeResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[12]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +3843,7 @@ func (x *BumpFeeResponse) String() string {
 func (*BumpFeeResponse) ProtoMessage() {}
 
 func (x *BumpFeeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[12]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +3856,7 @@ func (x *BumpFeeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpFeeResponse.ProtoReflect.Descriptor instead.
 func (*BumpFeeResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{12}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *BumpFeeResponse) GetStatus() string {
@@ -1180,7 +3885,7 @@ type BumpForceCloseFeeRequest struct {
 
 func (x *BumpForceCloseFeeRequest) Reset() {
 	*x = BumpForceCloseFeeRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[13]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +3897,7 @@ func (x *BumpForceCloseFeeRequest) String() string {
 func (*BumpForceCloseFeeRequest) ProtoMessage() {}
 
 func (x *BumpForceCloseFeeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[13]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +3910,7 @@ func (x *BumpForceCloseFeeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpForceCloseFeeRequest.ProtoReflect.Descriptor instead.
 func (*BumpForceCloseFeeRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{13}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *BumpForceCloseFeeRequest) GetChanPoint() *lnrpc.ChannelPoint {
@@ -1260,7 +3965,7 @@ type BumpForceCloseFeeResponse struct {
 
 func (x *BumpForceCloseFeeResponse) Reset() {
 	*x = BumpForceCloseFeeResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[14]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +3977,7 @@ func (x *BumpForceCloseFeeResponse) String() string {
 func (*BumpForceCloseFeeResponse) ProtoMessage() {}
 
 func (x *BumpForceCloseFeeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[14]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +3990,7 @@ func (x *BumpForceCloseFeeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpForceCloseFeeResponse.ProtoReflect.Descriptor instead.
 func (*BumpForceCloseFeeResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{14}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *BumpForceCloseFeeResponse) GetStatus() string {
@@ -1306,7 +4011,7 @@ type ListSweepsResponse_TransactionIDs struct {
 
 func (x *ListSweepsResponse_TransactionIDs) Reset() {
 	*x = ListSweepsResponse_TransactionIDs{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[15]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +4023,7 @@ func (x *ListSweepsResponse_TransactionIDs) String() string {
 func (*ListSweepsResponse_TransactionIDs) ProtoMessage() {}
 
 func (x *ListSweepsResponse_TransactionIDs) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[15]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +4036,7 @@ func (x *ListSweepsResponse_TransactionIDs) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListSweepsResponse_TransactionIDs.ProtoReflect.Descriptor instead.
 func (*ListSweepsResponse_TransactionIDs) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{10, 0}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{53, 0}
 }
 
 func (x *ListSweepsResponse_TransactionIDs) GetTransactionIds() []string {
@@ -1345,7 +4050,7 @@ var File_walletrpc_walletkit_proto protoreflect.FileDescriptor
 
 const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\n" +
-	"\x19walletrpc/walletkit.proto\x12\twalletrpc\x1a\x14lnrpc/channels.proto\x1a\x11lnrpc/coins.proto\"\x93\x01\n" +
+	"\x19walletrpc/walletkit.proto\x12\twalletrpc\x1a\x14lnrpc/channels.proto\x1a\x11lnrpc/coins.proto\x1a\x14signrpc/signer.proto\"\x93\x01\n" +
 	"\x12ListUnspentRequest\x12\x1b\n" +
 	"\tmin_confs\x18\x01 \x01(\x05R\bminConfs\x12\x1b\n" +
 	"\tmax_confs\x18\x02 \x01(\x05R\bmaxConfs\x12\x18\n" +
@@ -1358,7 +4063,189 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\x04type\x12\x16\n" +
 	"\x06change\x18\x03 \x01(\bR\x06change\"\"\n" +
 	"\fAddrResponse\x12\x12\n" +
-	"\x04addr\x18\x01 \x01(\tR\x04addr\"5\n" +
+	"\x04addr\x18\x01 \x01(\tR\x04addr\"\x80\x01\n" +
+	"\x12LeaseOutputRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12+\n" +
+	"\boutpoint\x18\x02 \x01(\v2\x0f.lnrpc.OutPointR\boutpoint\x12-\n" +
+	"\x12expiration_seconds\x18\x03 \x01(\x04R\x11expirationSeconds\"5\n" +
+	"\x13LeaseOutputResponse\x12\x1e\n" +
+	"\n" +
+	"expiration\x18\x01 \x01(\x04R\n" +
+	"expiration\"S\n" +
+	"\x14ReleaseOutputRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12+\n" +
+	"\boutpoint\x18\x02 \x01(\v2\x0f.lnrpc.OutPointR\boutpoint\"/\n" +
+	"\x15ReleaseOutputResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\"\x13\n" +
+	"\x11ListLeasesRequest\"M\n" +
+	"\x12ListLeasesResponse\x127\n" +
+	"\flocked_utxos\x18\x01 \x03(\v2\x14.walletrpc.UtxoLeaseR\vlockedUtxos\"\x9b\x01\n" +
+	"\tUtxoLease\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12+\n" +
+	"\boutpoint\x18\x02 \x01(\v2\x0f.lnrpc.OutPointR\boutpoint\x12\x1e\n" +
+	"\n" +
+	"expiration\x18\x03 \x01(\x04R\n" +
+	"expiration\x12\x1b\n" +
+	"\tpk_script\x18\x04 \x01(\fR\bpkScript\x12\x14\n" +
+	"\x05value\x18\x05 \x01(\x04R\x05value\"Q\n" +
+	"\x06KeyReq\x12(\n" +
+	"\x10key_finger_print\x18\x01 \x01(\x05R\x0ekeyFingerPrint\x12\x1d\n" +
+	"\n" +
+	"key_family\x18\x02 \x01(\x05R\tkeyFamily\"+\n" +
+	"\x15GetTransactionRequest\x12\x12\n" +
+	"\x04txid\x18\x01 \x01(\tR\x04txid\"\xe2\x02\n" +
+	"\aAccount\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
+	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\x12.\n" +
+	"\x13extended_public_key\x18\x03 \x01(\tR\x11extendedPublicKey\x124\n" +
+	"\x16master_key_fingerprint\x18\x04 \x01(\fR\x14masterKeyFingerprint\x12'\n" +
+	"\x0fderivation_path\x18\x05 \x01(\tR\x0ederivationPath\x12,\n" +
+	"\x12external_key_count\x18\x06 \x01(\rR\x10externalKeyCount\x12,\n" +
+	"\x12internal_key_count\x18\a \x01(\rR\x10internalKeyCount\x12\x1d\n" +
+	"\n" +
+	"watch_only\x18\b \x01(\bR\twatchOnly\"d\n" +
+	"\x13ListAccountsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
+	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\"F\n" +
+	"\x14ListAccountsResponse\x12.\n" +
+	"\baccounts\x18\x01 \x03(\v2\x12.walletrpc.AccountR\baccounts\"\x99\x01\n" +
+	"\x15XCreateAccountRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
+	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\x121\n" +
+	"\x16i_know_what_i_am_doing\x18\x03 \x01(\bR\x11iKnowWhatIAmDoing\"F\n" +
+	"\x16XCreateAccountResponse\x12,\n" +
+	"\aaccount\x18\x01 \x01(\v2\x12.walletrpc.AccountR\aaccount\"V\n" +
+	"\x16RequiredReserveRequest\x12<\n" +
+	"\x1aadditional_public_channels\x18\x01 \x01(\rR\x18additionalPublicChannels\"D\n" +
+	"\x17RequiredReserveResponse\x12)\n" +
+	"\x10required_reserve\x18\x01 \x01(\x03R\x0frequiredReserve\"k\n" +
+	"\x14ListAddressesRequest\x12!\n" +
+	"\faccount_name\x18\x01 \x01(\tR\vaccountName\x120\n" +
+	"\x14show_custom_accounts\x18\x02 \x01(\bR\x12showCustomAccounts\"n\n" +
+	"\x15ListAddressesResponse\x12U\n" +
+	"\x16account_with_addresses\x18\x01 \x03(\v2\x1f.walletrpc.AccountWithAddressesR\x14accountWithAddresses\"\xc8\x01\n" +
+	"\x14AccountWithAddresses\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
+	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\x12'\n" +
+	"\x0fderivation_path\x18\x03 \x01(\tR\x0ederivationPath\x128\n" +
+	"\taddresses\x18\x04 \x03(\v2\x1a.walletrpc.AddressPropertyR\taddresses\"\xae\x01\n" +
+	"\x0fAddressProperty\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1f\n" +
+	"\vis_internal\x18\x02 \x01(\bR\n" +
+	"isInternal\x12\x18\n" +
+	"\abalance\x18\x03 \x01(\x03R\abalance\x12'\n" +
+	"\x0fderivation_path\x18\x04 \x01(\tR\x0ederivationPath\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x05 \x01(\fR\tpublicKey\"B\n" +
+	"\x1aSignMessageWithAddrRequest\x12\x10\n" +
+	"\x03msg\x18\x01 \x01(\fR\x03msg\x12\x12\n" +
+	"\x04addr\x18\x02 \x01(\tR\x04addr\";\n" +
+	"\x1bSignMessageWithAddrResponse\x12\x1c\n" +
+	"\tsignature\x18\x01 \x01(\tR\tsignature\"b\n" +
+	"\x1cVerifyMessageWithAddrRequest\x12\x10\n" +
+	"\x03msg\x18\x01 \x01(\fR\x03msg\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\tR\tsignature\x12\x12\n" +
+	"\x04addr\x18\x03 \x01(\tR\x04addr\"M\n" +
+	"\x1dVerifyMessageWithAddrResponse\x12\x14\n" +
+	"\x05valid\x18\x01 \x01(\bR\x05valid\x12\x16\n" +
+	"\x06pubkey\x18\x02 \x01(\fR\x06pubkey\"\x81\x02\n" +
+	"\x14ImportAccountRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
+	"\x13extended_public_key\x18\x02 \x01(\tR\x11extendedPublicKey\x124\n" +
+	"\x16master_key_fingerprint\x18\x03 \x01(\fR\x14masterKeyFingerprint\x129\n" +
+	"\faddress_type\x18\x04 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x1b\n" +
+	"\bbirthday\x18\xe8\a \x01(\x03R\bbirthday\"\xaf\x01\n" +
+	"\x15ImportAccountResponse\x12,\n" +
+	"\aaccount\x18\x01 \x01(\v2\x12.walletrpc.AccountR\aaccount\x123\n" +
+	"\x16dry_run_external_addrs\x18\x02 \x03(\tR\x13dryRunExternalAddrs\x123\n" +
+	"\x16dry_run_internal_addrs\x18\x03 \x03(\tR\x13dryRunInternalAddrs\"\x8f\x01\n" +
+	"\x16ImportPublicKeyRequest\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x129\n" +
+	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\x12\x1b\n" +
+	"\bbirthday\x18\xe8\a \x01(\x03R\bbirthday\"1\n" +
+	"\x17ImportPublicKeyResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\":\n" +
+	"\vTransaction\x12\x15\n" +
+	"\x06tx_hex\x18\x01 \x01(\fR\x05txHex\x12\x14\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\"6\n" +
+	"\x0fPublishResponse\x12#\n" +
+	"\rpublish_error\x18\x01 \x01(\tR\fpublishError\"3\n" +
+	"\x19RemoveTransactionResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\"\x92\x02\n" +
+	"\x12SendOutputsRequest\x12\x1c\n" +
+	"\n" +
+	"sat_per_kw\x18\x01 \x01(\x03R\bsatPerKw\x12(\n" +
+	"\aoutputs\x18\x02 \x03(\v2\x0e.signrpc.TxOutR\aoutputs\x12\x14\n" +
+	"\x05label\x18\x03 \x01(\tR\x05label\x12\x1b\n" +
+	"\tmin_confs\x18\x04 \x01(\x05R\bminConfs\x12+\n" +
+	"\x11spend_unconfirmed\x18\x05 \x01(\bR\x10spendUnconfirmed\x12T\n" +
+	"\x17coin_selection_strategy\x18\x06 \x01(\x0e2\x1c.lnrpc.CoinSelectionStrategyR\x15coinSelectionStrategy\",\n" +
+	"\x13SendOutputsResponse\x12\x15\n" +
+	"\x06raw_tx\x18\x01 \x01(\fR\x05rawTx\"a\n" +
+	"\x17LabelTransactionRequest\x12\x12\n" +
+	"\x04txid\x18\x01 \x01(\fR\x04txid\x12\x14\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\x12\x1c\n" +
+	"\toverwrite\x18\x03 \x01(\bR\toverwrite\"2\n" +
+	"\x18LabelTransactionResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\"\x88\x05\n" +
+	"\x0fFundPsbtRequest\x12\x14\n" +
+	"\x04psbt\x18\x01 \x01(\fH\x00R\x04psbt\x12)\n" +
+	"\x03raw\x18\x02 \x01(\v2\x15.walletrpc.TxTemplateH\x00R\x03raw\x12<\n" +
+	"\vcoin_select\x18\t \x01(\v2\x19.walletrpc.PsbtCoinSelectH\x00R\n" +
+	"coinSelect\x12!\n" +
+	"\vtarget_conf\x18\x03 \x01(\rH\x01R\n" +
+	"targetConf\x12$\n" +
+	"\rsat_per_vbyte\x18\x04 \x01(\x04H\x01R\vsatPerVbyte\x12\x1e\n" +
+	"\n" +
+	"sat_per_kw\x18\v \x01(\x04H\x01R\bsatPerKw\x12\x18\n" +
+	"\aaccount\x18\x05 \x01(\tR\aaccount\x12\x1b\n" +
+	"\tmin_confs\x18\x06 \x01(\x05R\bminConfs\x12+\n" +
+	"\x11spend_unconfirmed\x18\a \x01(\bR\x10spendUnconfirmed\x12=\n" +
+	"\vchange_type\x18\b \x01(\x0e2\x1c.walletrpc.ChangeAddressTypeR\n" +
+	"changeType\x12T\n" +
+	"\x17coin_selection_strategy\x18\n" +
+	" \x01(\x0e2\x1c.lnrpc.CoinSelectionStrategyR\x15coinSelectionStrategy\x12\"\n" +
+	"\rmax_fee_ratio\x18\f \x01(\x01R\vmaxFeeRatio\x12$\n" +
+	"\x0ecustom_lock_id\x18\r \x01(\fR\fcustomLockId\x126\n" +
+	"\x17lock_expiration_seconds\x18\x0e \x01(\x04R\x15lockExpirationSecondsB\n" +
+	"\n" +
+	"\btemplateB\x06\n" +
+	"\x04fees\"\x9c\x01\n" +
+	"\x10FundPsbtResponse\x12\x1f\n" +
+	"\vfunded_psbt\x18\x01 \x01(\fR\n" +
+	"fundedPsbt\x12.\n" +
+	"\x13change_output_index\x18\x02 \x01(\x05R\x11changeOutputIndex\x127\n" +
+	"\flocked_utxos\x18\x03 \x03(\v2\x14.walletrpc.UtxoLeaseR\vlockedUtxos\"\xaf\x01\n" +
+	"\n" +
+	"TxTemplate\x12'\n" +
+	"\x06inputs\x18\x01 \x03(\v2\x0f.lnrpc.OutPointR\x06inputs\x12<\n" +
+	"\aoutputs\x18\x02 \x03(\v2\".walletrpc.TxTemplate.OutputsEntryR\aoutputs\x1a:\n" +
+	"\fOutputsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x7f\n" +
+	"\x0ePsbtCoinSelect\x12\x12\n" +
+	"\x04psbt\x18\x01 \x01(\fR\x04psbt\x124\n" +
+	"\x15existing_output_index\x18\x02 \x01(\x05H\x00R\x13existingOutputIndex\x12\x12\n" +
+	"\x03add\x18\x03 \x01(\bH\x00R\x03addB\x0f\n" +
+	"\rchange_output\"2\n" +
+	"\x0fSignPsbtRequest\x12\x1f\n" +
+	"\vfunded_psbt\x18\x01 \x01(\fR\n" +
+	"fundedPsbt\"X\n" +
+	"\x10SignPsbtResponse\x12\x1f\n" +
+	"\vsigned_psbt\x18\x01 \x01(\fR\n" +
+	"signedPsbt\x12#\n" +
+	"\rsigned_inputs\x18\x02 \x03(\rR\fsignedInputs\"P\n" +
+	"\x13FinalizePsbtRequest\x12\x1f\n" +
+	"\vfunded_psbt\x18\x01 \x01(\fR\n" +
+	"fundedPsbt\x12\x18\n" +
+	"\aaccount\x18\x05 \x01(\tR\aaccount\"Y\n" +
+	"\x14FinalizePsbtResponse\x12\x1f\n" +
+	"\vsigned_psbt\x18\x01 \x01(\fR\n" +
+	"signedPsbt\x12 \n" +
+	"\fraw_final_tx\x18\x02 \x01(\fR\n" +
+	"rawFinalTx\"5\n" +
 	"\x12EstimateFeeRequest\x12\x1f\n" +
 	"\vconf_target\x18\x01 \x01(\x05R\n" +
 	"confTarget\"j\n" +
@@ -1426,7 +4313,10 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\x13WITNESS_PUBKEY_HASH\x10\x01\x12\x1e\n" +
 	"\x1aNESTED_WITNESS_PUBKEY_HASH\x10\x02\x12%\n" +
 	"!HYBRID_NESTED_WITNESS_PUBKEY_HASH\x10\x03\x12\x12\n" +
-	"\x0eTAPROOT_PUBKEY\x10\x04*\xb7\f\n" +
+	"\x0eTAPROOT_PUBKEY\x10\x04*V\n" +
+	"\x11ChangeAddressType\x12#\n" +
+	"\x1fCHANGE_ADDRESS_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18CHANGE_ADDRESS_TYPE_P2TR\x10\x01*\xb7\f\n" +
 	"\vWitnessType\x12\x13\n" +
 	"\x0fUNKNOWN_WITNESS\x10\x00\x12\x18\n" +
 	"\x14COMMITMENT_TIME_LOCK\x10\x01\x12\x17\n" +
@@ -1471,16 +4361,38 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"0TAPROOT_HTLC_ACCEPTED_SUCCESS_SECOND_LEVEL_FINAL\x10'\x12-\n" +
 	")TAPROOT_HTLC_OFFERED_REMOTE_TIMEOUT_FINAL\x10(\x12.\n" +
 	"*TAPROOT_HTLC_ACCEPTED_REMOTE_SUCCESS_FINAL\x10)\x12#\n" +
-	"\x1fTAPROOT_COMMITMENT_REVOKE_FINAL\x10*2\xa5\x04\n" +
+	"\x1fTAPROOT_COMMITMENT_REVOKE_FINAL\x10*2\xd3\x11\n" +
 	"\tWalletKit\x12L\n" +
-	"\vListUnspent\x12\x1d.walletrpc.ListUnspentRequest\x1a\x1e.walletrpc.ListUnspentResponse\x12;\n" +
-	"\bNextAddr\x12\x16.walletrpc.AddrRequest\x1a\x17.walletrpc.AddrResponse\x12L\n" +
+	"\vListUnspent\x12\x1d.walletrpc.ListUnspentRequest\x1a\x1e.walletrpc.ListUnspentResponse\x12L\n" +
+	"\vLeaseOutput\x12\x1d.walletrpc.LeaseOutputRequest\x1a\x1e.walletrpc.LeaseOutputResponse\x12R\n" +
+	"\rReleaseOutput\x12\x1f.walletrpc.ReleaseOutputRequest\x1a .walletrpc.ReleaseOutputResponse\x12I\n" +
+	"\n" +
+	"ListLeases\x12\x1c.walletrpc.ListLeasesRequest\x1a\x1d.walletrpc.ListLeasesResponse\x12:\n" +
+	"\rDeriveNextKey\x12\x11.walletrpc.KeyReq\x1a\x16.signrpc.KeyDescriptor\x128\n" +
+	"\tDeriveKey\x12\x13.signrpc.KeyLocator\x1a\x16.signrpc.KeyDescriptor\x12;\n" +
+	"\bNextAddr\x12\x16.walletrpc.AddrRequest\x1a\x17.walletrpc.AddrResponse\x12F\n" +
+	"\x0eGetTransaction\x12 .walletrpc.GetTransactionRequest\x1a\x12.lnrpc.Transaction\x12O\n" +
+	"\fListAccounts\x12\x1e.walletrpc.ListAccountsRequest\x1a\x1f.walletrpc.ListAccountsResponse\x12U\n" +
+	"\x0eXCreateAccount\x12 .walletrpc.XCreateAccountRequest\x1a!.walletrpc.XCreateAccountResponse\x12X\n" +
+	"\x0fRequiredReserve\x12!.walletrpc.RequiredReserveRequest\x1a\".walletrpc.RequiredReserveResponse\x12R\n" +
+	"\rListAddresses\x12\x1f.walletrpc.ListAddressesRequest\x1a .walletrpc.ListAddressesResponse\x12d\n" +
+	"\x13SignMessageWithAddr\x12%.walletrpc.SignMessageWithAddrRequest\x1a&.walletrpc.SignMessageWithAddrResponse\x12j\n" +
+	"\x15VerifyMessageWithAddr\x12'.walletrpc.VerifyMessageWithAddrRequest\x1a(.walletrpc.VerifyMessageWithAddrResponse\x12R\n" +
+	"\rImportAccount\x12\x1f.walletrpc.ImportAccountRequest\x1a .walletrpc.ImportAccountResponse\x12X\n" +
+	"\x0fImportPublicKey\x12!.walletrpc.ImportPublicKeyRequest\x1a\".walletrpc.ImportPublicKeyResponse\x12H\n" +
+	"\x12PublishTransaction\x12\x16.walletrpc.Transaction\x1a\x1a.walletrpc.PublishResponse\x12[\n" +
+	"\x11RemoveTransaction\x12 .walletrpc.GetTransactionRequest\x1a$.walletrpc.RemoveTransactionResponse\x12L\n" +
+	"\vSendOutputs\x12\x1d.walletrpc.SendOutputsRequest\x1a\x1e.walletrpc.SendOutputsResponse\x12L\n" +
 	"\vEstimateFee\x12\x1d.walletrpc.EstimateFeeRequest\x1a\x1e.walletrpc.EstimateFeeResponse\x12R\n" +
 	"\rPendingSweeps\x12\x1f.walletrpc.PendingSweepsRequest\x1a .walletrpc.PendingSweepsResponse\x12I\n" +
 	"\n" +
 	"ListSweeps\x12\x1c.walletrpc.ListSweepsRequest\x1a\x1d.walletrpc.ListSweepsResponse\x12@\n" +
 	"\aBumpFee\x12\x19.walletrpc.BumpFeeRequest\x1a\x1a.walletrpc.BumpFeeResponse\x12^\n" +
-	"\x11BumpForceCloseFee\x12#.walletrpc.BumpForceCloseFeeRequest\x1a$.walletrpc.BumpForceCloseFeeResponseB-Z+github.com/fulgur-ln/fulgur/proto/walletrpcb\x06proto3"
+	"\x11BumpForceCloseFee\x12#.walletrpc.BumpForceCloseFeeRequest\x1a$.walletrpc.BumpForceCloseFeeResponse\x12[\n" +
+	"\x10LabelTransaction\x12\".walletrpc.LabelTransactionRequest\x1a#.walletrpc.LabelTransactionResponse\x12C\n" +
+	"\bFundPsbt\x12\x1a.walletrpc.FundPsbtRequest\x1a\x1b.walletrpc.FundPsbtResponse\x12C\n" +
+	"\bSignPsbt\x12\x1a.walletrpc.SignPsbtRequest\x1a\x1b.walletrpc.SignPsbtResponse\x12O\n" +
+	"\fFinalizePsbt\x12\x1e.walletrpc.FinalizePsbtRequest\x1a\x1f.walletrpc.FinalizePsbtResponseB-Z+github.com/fulgur-ln/fulgur/proto/walletrpcb\x06proto3"
 
 var (
 	file_walletrpc_walletkit_proto_rawDescOnce sync.Once
@@ -1494,61 +4406,177 @@ func file_walletrpc_walletkit_proto_rawDescGZIP() []byte {
 	return file_walletrpc_walletkit_proto_rawDescData
 }
 
-var file_walletrpc_walletkit_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_walletrpc_walletkit_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_walletrpc_walletkit_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_walletrpc_walletkit_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_walletrpc_walletkit_proto_goTypes = []any{
 	(AddressType)(0),                          // 0: walletrpc.AddressType
-	(WitnessType)(0),                          // 1: walletrpc.WitnessType
-	(*ListUnspentRequest)(nil),                // 2: walletrpc.ListUnspentRequest
-	(*ListUnspentResponse)(nil),               // 3: walletrpc.ListUnspentResponse
-	(*AddrRequest)(nil),                       // 4: walletrpc.AddrRequest
-	(*AddrResponse)(nil),                      // 5: walletrpc.AddrResponse
-	(*EstimateFeeRequest)(nil),                // 6: walletrpc.EstimateFeeRequest
-	(*EstimateFeeResponse)(nil),               // 7: walletrpc.EstimateFeeResponse
-	(*PendingSweepsRequest)(nil),              // 8: walletrpc.PendingSweepsRequest
-	(*PendingSweepsResponse)(nil),             // 9: walletrpc.PendingSweepsResponse
-	(*PendingSweep)(nil),                      // 10: walletrpc.PendingSweep
-	(*ListSweepsRequest)(nil),                 // 11: walletrpc.ListSweepsRequest
-	(*ListSweepsResponse)(nil),                // 12: walletrpc.ListSweepsResponse
-	(*BumpFeeRequest)(nil),                    // 13: walletrpc.BumpFeeRequest
-	(*BumpFeeResponse)(nil),                   // 14: walletrpc.BumpFeeResponse
-	(*BumpForceCloseFeeRequest)(nil),          // 15: walletrpc.BumpForceCloseFeeRequest
-	(*BumpForceCloseFeeResponse)(nil),         // 16: walletrpc.BumpForceCloseFeeResponse
-	(*ListSweepsResponse_TransactionIDs)(nil), // 17: walletrpc.ListSweepsResponse.TransactionIDs
-	(*lnrpc.Utxo)(nil),                        // 18: lnrpc.Utxo
-	(*lnrpc.OutPoint)(nil),                    // 19: lnrpc.OutPoint
-	(*lnrpc.TransactionDetails)(nil),          // 20: lnrpc.TransactionDetails
-	(*lnrpc.ChannelPoint)(nil),                // 21: lnrpc.ChannelPoint
+	(ChangeAddressType)(0),                    // 1: walletrpc.ChangeAddressType
+	(WitnessType)(0),                          // 2: walletrpc.WitnessType
+	(*ListUnspentRequest)(nil),                // 3: walletrpc.ListUnspentRequest
+	(*ListUnspentResponse)(nil),               // 4: walletrpc.ListUnspentResponse
+	(*AddrRequest)(nil),                       // 5: walletrpc.AddrRequest
+	(*AddrResponse)(nil),                      // 6: walletrpc.AddrResponse
+	(*LeaseOutputRequest)(nil),                // 7: walletrpc.LeaseOutputRequest
+	(*LeaseOutputResponse)(nil),               // 8: walletrpc.LeaseOutputResponse
+	(*ReleaseOutputRequest)(nil),              // 9: walletrpc.ReleaseOutputRequest
+	(*ReleaseOutputResponse)(nil),             // 10: walletrpc.ReleaseOutputResponse
+	(*ListLeasesRequest)(nil),                 // 11: walletrpc.ListLeasesRequest
+	(*ListLeasesResponse)(nil),                // 12: walletrpc.ListLeasesResponse
+	(*UtxoLease)(nil),                         // 13: walletrpc.UtxoLease
+	(*KeyReq)(nil),                            // 14: walletrpc.KeyReq
+	(*GetTransactionRequest)(nil),             // 15: walletrpc.GetTransactionRequest
+	(*Account)(nil),                           // 16: walletrpc.Account
+	(*ListAccountsRequest)(nil),               // 17: walletrpc.ListAccountsRequest
+	(*ListAccountsResponse)(nil),              // 18: walletrpc.ListAccountsResponse
+	(*XCreateAccountRequest)(nil),             // 19: walletrpc.XCreateAccountRequest
+	(*XCreateAccountResponse)(nil),            // 20: walletrpc.XCreateAccountResponse
+	(*RequiredReserveRequest)(nil),            // 21: walletrpc.RequiredReserveRequest
+	(*RequiredReserveResponse)(nil),           // 22: walletrpc.RequiredReserveResponse
+	(*ListAddressesRequest)(nil),              // 23: walletrpc.ListAddressesRequest
+	(*ListAddressesResponse)(nil),             // 24: walletrpc.ListAddressesResponse
+	(*AccountWithAddresses)(nil),              // 25: walletrpc.AccountWithAddresses
+	(*AddressProperty)(nil),                   // 26: walletrpc.AddressProperty
+	(*SignMessageWithAddrRequest)(nil),        // 27: walletrpc.SignMessageWithAddrRequest
+	(*SignMessageWithAddrResponse)(nil),       // 28: walletrpc.SignMessageWithAddrResponse
+	(*VerifyMessageWithAddrRequest)(nil),      // 29: walletrpc.VerifyMessageWithAddrRequest
+	(*VerifyMessageWithAddrResponse)(nil),     // 30: walletrpc.VerifyMessageWithAddrResponse
+	(*ImportAccountRequest)(nil),              // 31: walletrpc.ImportAccountRequest
+	(*ImportAccountResponse)(nil),             // 32: walletrpc.ImportAccountResponse
+	(*ImportPublicKeyRequest)(nil),            // 33: walletrpc.ImportPublicKeyRequest
+	(*ImportPublicKeyResponse)(nil),           // 34: walletrpc.ImportPublicKeyResponse
+	(*Transaction)(nil),                       // 35: walletrpc.Transaction
+	(*PublishResponse)(nil),                   // 36: walletrpc.PublishResponse
+	(*RemoveTransactionResponse)(nil),         // 37: walletrpc.RemoveTransactionResponse
+	(*SendOutputsRequest)(nil),                // 38: walletrpc.SendOutputsRequest
+	(*SendOutputsResponse)(nil),               // 39: walletrpc.SendOutputsResponse
+	(*LabelTransactionRequest)(nil),           // 40: walletrpc.LabelTransactionRequest
+	(*LabelTransactionResponse)(nil),          // 41: walletrpc.LabelTransactionResponse
+	(*FundPsbtRequest)(nil),                   // 42: walletrpc.FundPsbtRequest
+	(*FundPsbtResponse)(nil),                  // 43: walletrpc.FundPsbtResponse
+	(*TxTemplate)(nil),                        // 44: walletrpc.TxTemplate
+	(*PsbtCoinSelect)(nil),                    // 45: walletrpc.PsbtCoinSelect
+	(*SignPsbtRequest)(nil),                   // 46: walletrpc.SignPsbtRequest
+	(*SignPsbtResponse)(nil),                  // 47: walletrpc.SignPsbtResponse
+	(*FinalizePsbtRequest)(nil),               // 48: walletrpc.FinalizePsbtRequest
+	(*FinalizePsbtResponse)(nil),              // 49: walletrpc.FinalizePsbtResponse
+	(*EstimateFeeRequest)(nil),                // 50: walletrpc.EstimateFeeRequest
+	(*EstimateFeeResponse)(nil),               // 51: walletrpc.EstimateFeeResponse
+	(*PendingSweepsRequest)(nil),              // 52: walletrpc.PendingSweepsRequest
+	(*PendingSweepsResponse)(nil),             // 53: walletrpc.PendingSweepsResponse
+	(*PendingSweep)(nil),                      // 54: walletrpc.PendingSweep
+	(*ListSweepsRequest)(nil),                 // 55: walletrpc.ListSweepsRequest
+	(*ListSweepsResponse)(nil),                // 56: walletrpc.ListSweepsResponse
+	(*BumpFeeRequest)(nil),                    // 57: walletrpc.BumpFeeRequest
+	(*BumpFeeResponse)(nil),                   // 58: walletrpc.BumpFeeResponse
+	(*BumpForceCloseFeeRequest)(nil),          // 59: walletrpc.BumpForceCloseFeeRequest
+	(*BumpForceCloseFeeResponse)(nil),         // 60: walletrpc.BumpForceCloseFeeResponse
+	nil,                                       // 61: walletrpc.TxTemplate.OutputsEntry
+	(*ListSweepsResponse_TransactionIDs)(nil), // 62: walletrpc.ListSweepsResponse.TransactionIDs
+	(*lnrpc.Utxo)(nil),                        // 63: lnrpc.Utxo
+	(*lnrpc.OutPoint)(nil),                    // 64: lnrpc.OutPoint
+	(*signrpc.TxOut)(nil),                     // 65: signrpc.TxOut
+	(lnrpc.CoinSelectionStrategy)(0),          // 66: lnrpc.CoinSelectionStrategy
+	(*lnrpc.TransactionDetails)(nil),          // 67: lnrpc.TransactionDetails
+	(*lnrpc.ChannelPoint)(nil),                // 68: lnrpc.ChannelPoint
+	(*signrpc.KeyLocator)(nil),                // 69: signrpc.KeyLocator
+	(*signrpc.KeyDescriptor)(nil),             // 70: signrpc.KeyDescriptor
+	(*lnrpc.Transaction)(nil),                 // 71: lnrpc.Transaction
 }
 var file_walletrpc_walletkit_proto_depIdxs = []int32{
-	18, // 0: walletrpc.ListUnspentResponse.utxos:type_name -> lnrpc.Utxo
+	63, // 0: walletrpc.ListUnspentResponse.utxos:type_name -> lnrpc.Utxo
 	0,  // 1: walletrpc.AddrRequest.type:type_name -> walletrpc.AddressType
-	10, // 2: walletrpc.PendingSweepsResponse.pending_sweeps:type_name -> walletrpc.PendingSweep
-	19, // 3: walletrpc.PendingSweep.outpoint:type_name -> lnrpc.OutPoint
-	1,  // 4: walletrpc.PendingSweep.witness_type:type_name -> walletrpc.WitnessType
-	20, // 5: walletrpc.ListSweepsResponse.transaction_details:type_name -> lnrpc.TransactionDetails
-	17, // 6: walletrpc.ListSweepsResponse.transaction_ids:type_name -> walletrpc.ListSweepsResponse.TransactionIDs
-	19, // 7: walletrpc.BumpFeeRequest.outpoint:type_name -> lnrpc.OutPoint
-	21, // 8: walletrpc.BumpForceCloseFeeRequest.chan_point:type_name -> lnrpc.ChannelPoint
-	2,  // 9: walletrpc.WalletKit.ListUnspent:input_type -> walletrpc.ListUnspentRequest
-	4,  // 10: walletrpc.WalletKit.NextAddr:input_type -> walletrpc.AddrRequest
-	6,  // 11: walletrpc.WalletKit.EstimateFee:input_type -> walletrpc.EstimateFeeRequest
-	8,  // 12: walletrpc.WalletKit.PendingSweeps:input_type -> walletrpc.PendingSweepsRequest
-	11, // 13: walletrpc.WalletKit.ListSweeps:input_type -> walletrpc.ListSweepsRequest
-	13, // 14: walletrpc.WalletKit.BumpFee:input_type -> walletrpc.BumpFeeRequest
-	15, // 15: walletrpc.WalletKit.BumpForceCloseFee:input_type -> walletrpc.BumpForceCloseFeeRequest
-	3,  // 16: walletrpc.WalletKit.ListUnspent:output_type -> walletrpc.ListUnspentResponse
-	5,  // 17: walletrpc.WalletKit.NextAddr:output_type -> walletrpc.AddrResponse
-	7,  // 18: walletrpc.WalletKit.EstimateFee:output_type -> walletrpc.EstimateFeeResponse
-	9,  // 19: walletrpc.WalletKit.PendingSweeps:output_type -> walletrpc.PendingSweepsResponse
-	12, // 20: walletrpc.WalletKit.ListSweeps:output_type -> walletrpc.ListSweepsResponse
-	14, // 21: walletrpc.WalletKit.BumpFee:output_type -> walletrpc.BumpFeeResponse
-	16, // 22: walletrpc.WalletKit.BumpForceCloseFee:output_type -> walletrpc.BumpForceCloseFeeResponse
-	16, // [16:23] is the sub-list for method output_type
-	9,  // [9:16] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	64, // 2: walletrpc.LeaseOutputRequest.outpoint:type_name -> lnrpc.OutPoint
+	64, // 3: walletrpc.ReleaseOutputRequest.outpoint:type_name -> lnrpc.OutPoint
+	13, // 4: walletrpc.ListLeasesResponse.locked_utxos:type_name -> walletrpc.UtxoLease
+	64, // 5: walletrpc.UtxoLease.outpoint:type_name -> lnrpc.OutPoint
+	0,  // 6: walletrpc.Account.address_type:type_name -> walletrpc.AddressType
+	0,  // 7: walletrpc.ListAccountsRequest.address_type:type_name -> walletrpc.AddressType
+	16, // 8: walletrpc.ListAccountsResponse.accounts:type_name -> walletrpc.Account
+	0,  // 9: walletrpc.XCreateAccountRequest.address_type:type_name -> walletrpc.AddressType
+	16, // 10: walletrpc.XCreateAccountResponse.account:type_name -> walletrpc.Account
+	25, // 11: walletrpc.ListAddressesResponse.account_with_addresses:type_name -> walletrpc.AccountWithAddresses
+	0,  // 12: walletrpc.AccountWithAddresses.address_type:type_name -> walletrpc.AddressType
+	26, // 13: walletrpc.AccountWithAddresses.addresses:type_name -> walletrpc.AddressProperty
+	0,  // 14: walletrpc.ImportAccountRequest.address_type:type_name -> walletrpc.AddressType
+	16, // 15: walletrpc.ImportAccountResponse.account:type_name -> walletrpc.Account
+	0,  // 16: walletrpc.ImportPublicKeyRequest.address_type:type_name -> walletrpc.AddressType
+	65, // 17: walletrpc.SendOutputsRequest.outputs:type_name -> signrpc.TxOut
+	66, // 18: walletrpc.SendOutputsRequest.coin_selection_strategy:type_name -> lnrpc.CoinSelectionStrategy
+	44, // 19: walletrpc.FundPsbtRequest.raw:type_name -> walletrpc.TxTemplate
+	45, // 20: walletrpc.FundPsbtRequest.coin_select:type_name -> walletrpc.PsbtCoinSelect
+	1,  // 21: walletrpc.FundPsbtRequest.change_type:type_name -> walletrpc.ChangeAddressType
+	66, // 22: walletrpc.FundPsbtRequest.coin_selection_strategy:type_name -> lnrpc.CoinSelectionStrategy
+	13, // 23: walletrpc.FundPsbtResponse.locked_utxos:type_name -> walletrpc.UtxoLease
+	64, // 24: walletrpc.TxTemplate.inputs:type_name -> lnrpc.OutPoint
+	61, // 25: walletrpc.TxTemplate.outputs:type_name -> walletrpc.TxTemplate.OutputsEntry
+	54, // 26: walletrpc.PendingSweepsResponse.pending_sweeps:type_name -> walletrpc.PendingSweep
+	64, // 27: walletrpc.PendingSweep.outpoint:type_name -> lnrpc.OutPoint
+	2,  // 28: walletrpc.PendingSweep.witness_type:type_name -> walletrpc.WitnessType
+	67, // 29: walletrpc.ListSweepsResponse.transaction_details:type_name -> lnrpc.TransactionDetails
+	62, // 30: walletrpc.ListSweepsResponse.transaction_ids:type_name -> walletrpc.ListSweepsResponse.TransactionIDs
+	64, // 31: walletrpc.BumpFeeRequest.outpoint:type_name -> lnrpc.OutPoint
+	68, // 32: walletrpc.BumpForceCloseFeeRequest.chan_point:type_name -> lnrpc.ChannelPoint
+	3,  // 33: walletrpc.WalletKit.ListUnspent:input_type -> walletrpc.ListUnspentRequest
+	7,  // 34: walletrpc.WalletKit.LeaseOutput:input_type -> walletrpc.LeaseOutputRequest
+	9,  // 35: walletrpc.WalletKit.ReleaseOutput:input_type -> walletrpc.ReleaseOutputRequest
+	11, // 36: walletrpc.WalletKit.ListLeases:input_type -> walletrpc.ListLeasesRequest
+	14, // 37: walletrpc.WalletKit.DeriveNextKey:input_type -> walletrpc.KeyReq
+	69, // 38: walletrpc.WalletKit.DeriveKey:input_type -> signrpc.KeyLocator
+	5,  // 39: walletrpc.WalletKit.NextAddr:input_type -> walletrpc.AddrRequest
+	15, // 40: walletrpc.WalletKit.GetTransaction:input_type -> walletrpc.GetTransactionRequest
+	17, // 41: walletrpc.WalletKit.ListAccounts:input_type -> walletrpc.ListAccountsRequest
+	19, // 42: walletrpc.WalletKit.XCreateAccount:input_type -> walletrpc.XCreateAccountRequest
+	21, // 43: walletrpc.WalletKit.RequiredReserve:input_type -> walletrpc.RequiredReserveRequest
+	23, // 44: walletrpc.WalletKit.ListAddresses:input_type -> walletrpc.ListAddressesRequest
+	27, // 45: walletrpc.WalletKit.SignMessageWithAddr:input_type -> walletrpc.SignMessageWithAddrRequest
+	29, // 46: walletrpc.WalletKit.VerifyMessageWithAddr:input_type -> walletrpc.VerifyMessageWithAddrRequest
+	31, // 47: walletrpc.WalletKit.ImportAccount:input_type -> walletrpc.ImportAccountRequest
+	33, // 48: walletrpc.WalletKit.ImportPublicKey:input_type -> walletrpc.ImportPublicKeyRequest
+	35, // 49: walletrpc.WalletKit.PublishTransaction:input_type -> walletrpc.Transaction
+	15, // 50: walletrpc.WalletKit.RemoveTransaction:input_type -> walletrpc.GetTransactionRequest
+	38, // 51: walletrpc.WalletKit.SendOutputs:input_type -> walletrpc.SendOutputsRequest
+	50, // 52: walletrpc.WalletKit.EstimateFee:input_type -> walletrpc.EstimateFeeRequest
+	52, // 53: walletrpc.WalletKit.PendingSweeps:input_type -> walletrpc.PendingSweepsRequest
+	55, // 54: walletrpc.WalletKit.ListSweeps:input_type -> walletrpc.ListSweepsRequest
+	57, // 55: walletrpc.WalletKit.BumpFee:input_type -> walletrpc.BumpFeeRequest
+	59, // 56: walletrpc.WalletKit.BumpForceCloseFee:input_type -> walletrpc.BumpForceCloseFeeRequest
+	40, // 57: walletrpc.WalletKit.LabelTransaction:input_type -> walletrpc.LabelTransactionRequest
+	42, // 58: walletrpc.WalletKit.FundPsbt:input_type -> walletrpc.FundPsbtRequest
+	46, // 59: walletrpc.WalletKit.SignPsbt:input_type -> walletrpc.SignPsbtRequest
+	48, // 60: walletrpc.WalletKit.FinalizePsbt:input_type -> walletrpc.FinalizePsbtRequest
+	4,  // 61: walletrpc.WalletKit.ListUnspent:output_type -> walletrpc.ListUnspentResponse
+	8,  // 62: walletrpc.WalletKit.LeaseOutput:output_type -> walletrpc.LeaseOutputResponse
+	10, // 63: walletrpc.WalletKit.ReleaseOutput:output_type -> walletrpc.ReleaseOutputResponse
+	12, // 64: walletrpc.WalletKit.ListLeases:output_type -> walletrpc.ListLeasesResponse
+	70, // 65: walletrpc.WalletKit.DeriveNextKey:output_type -> signrpc.KeyDescriptor
+	70, // 66: walletrpc.WalletKit.DeriveKey:output_type -> signrpc.KeyDescriptor
+	6,  // 67: walletrpc.WalletKit.NextAddr:output_type -> walletrpc.AddrResponse
+	71, // 68: walletrpc.WalletKit.GetTransaction:output_type -> lnrpc.Transaction
+	18, // 69: walletrpc.WalletKit.ListAccounts:output_type -> walletrpc.ListAccountsResponse
+	20, // 70: walletrpc.WalletKit.XCreateAccount:output_type -> walletrpc.XCreateAccountResponse
+	22, // 71: walletrpc.WalletKit.RequiredReserve:output_type -> walletrpc.RequiredReserveResponse
+	24, // 72: walletrpc.WalletKit.ListAddresses:output_type -> walletrpc.ListAddressesResponse
+	28, // 73: walletrpc.WalletKit.SignMessageWithAddr:output_type -> walletrpc.SignMessageWithAddrResponse
+	30, // 74: walletrpc.WalletKit.VerifyMessageWithAddr:output_type -> walletrpc.VerifyMessageWithAddrResponse
+	32, // 75: walletrpc.WalletKit.ImportAccount:output_type -> walletrpc.ImportAccountResponse
+	34, // 76: walletrpc.WalletKit.ImportPublicKey:output_type -> walletrpc.ImportPublicKeyResponse
+	36, // 77: walletrpc.WalletKit.PublishTransaction:output_type -> walletrpc.PublishResponse
+	37, // 78: walletrpc.WalletKit.RemoveTransaction:output_type -> walletrpc.RemoveTransactionResponse
+	39, // 79: walletrpc.WalletKit.SendOutputs:output_type -> walletrpc.SendOutputsResponse
+	51, // 80: walletrpc.WalletKit.EstimateFee:output_type -> walletrpc.EstimateFeeResponse
+	53, // 81: walletrpc.WalletKit.PendingSweeps:output_type -> walletrpc.PendingSweepsResponse
+	56, // 82: walletrpc.WalletKit.ListSweeps:output_type -> walletrpc.ListSweepsResponse
+	58, // 83: walletrpc.WalletKit.BumpFee:output_type -> walletrpc.BumpFeeResponse
+	60, // 84: walletrpc.WalletKit.BumpForceCloseFee:output_type -> walletrpc.BumpForceCloseFeeResponse
+	41, // 85: walletrpc.WalletKit.LabelTransaction:output_type -> walletrpc.LabelTransactionResponse
+	43, // 86: walletrpc.WalletKit.FundPsbt:output_type -> walletrpc.FundPsbtResponse
+	47, // 87: walletrpc.WalletKit.SignPsbt:output_type -> walletrpc.SignPsbtResponse
+	49, // 88: walletrpc.WalletKit.FinalizePsbt:output_type -> walletrpc.FinalizePsbtResponse
+	61, // [61:89] is the sub-list for method output_type
+	33, // [33:61] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_walletrpc_walletkit_proto_init() }
@@ -1556,7 +4584,19 @@ func file_walletrpc_walletkit_proto_init() {
 	if File_walletrpc_walletkit_proto != nil {
 		return
 	}
-	file_walletrpc_walletkit_proto_msgTypes[10].OneofWrappers = []any{
+	file_walletrpc_walletkit_proto_msgTypes[39].OneofWrappers = []any{
+		(*FundPsbtRequest_Psbt)(nil),
+		(*FundPsbtRequest_Raw)(nil),
+		(*FundPsbtRequest_CoinSelect)(nil),
+		(*FundPsbtRequest_TargetConf)(nil),
+		(*FundPsbtRequest_SatPerVbyte)(nil),
+		(*FundPsbtRequest_SatPerKw)(nil),
+	}
+	file_walletrpc_walletkit_proto_msgTypes[42].OneofWrappers = []any{
+		(*PsbtCoinSelect_ExistingOutputIndex)(nil),
+		(*PsbtCoinSelect_Add)(nil),
+	}
+	file_walletrpc_walletkit_proto_msgTypes[53].OneofWrappers = []any{
 		(*ListSweepsResponse_TransactionDetails)(nil),
 		(*ListSweepsResponse_TransactionIds)(nil),
 	}
@@ -1565,8 +4605,8 @@ func file_walletrpc_walletkit_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_walletrpc_walletkit_proto_rawDesc), len(file_walletrpc_walletkit_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   16,
+			NumEnums:      3,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

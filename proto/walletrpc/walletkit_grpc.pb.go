@@ -10,6 +10,8 @@ package walletrpc
 
 import (
 	context "context"
+	lnrpc "github.com/fulgur-ln/fulgur/proto/lnrpc"
+	signrpc "github.com/fulgur-ln/fulgur/proto/signrpc"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -21,25 +23,91 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	WalletKit_ListUnspent_FullMethodName       = "/walletrpc.WalletKit/ListUnspent"
-	WalletKit_NextAddr_FullMethodName          = "/walletrpc.WalletKit/NextAddr"
-	WalletKit_EstimateFee_FullMethodName       = "/walletrpc.WalletKit/EstimateFee"
-	WalletKit_PendingSweeps_FullMethodName     = "/walletrpc.WalletKit/PendingSweeps"
-	WalletKit_ListSweeps_FullMethodName        = "/walletrpc.WalletKit/ListSweeps"
-	WalletKit_BumpFee_FullMethodName           = "/walletrpc.WalletKit/BumpFee"
-	WalletKit_BumpForceCloseFee_FullMethodName = "/walletrpc.WalletKit/BumpForceCloseFee"
+	WalletKit_ListUnspent_FullMethodName           = "/walletrpc.WalletKit/ListUnspent"
+	WalletKit_LeaseOutput_FullMethodName           = "/walletrpc.WalletKit/LeaseOutput"
+	WalletKit_ReleaseOutput_FullMethodName         = "/walletrpc.WalletKit/ReleaseOutput"
+	WalletKit_ListLeases_FullMethodName            = "/walletrpc.WalletKit/ListLeases"
+	WalletKit_DeriveNextKey_FullMethodName         = "/walletrpc.WalletKit/DeriveNextKey"
+	WalletKit_DeriveKey_FullMethodName             = "/walletrpc.WalletKit/DeriveKey"
+	WalletKit_NextAddr_FullMethodName              = "/walletrpc.WalletKit/NextAddr"
+	WalletKit_GetTransaction_FullMethodName        = "/walletrpc.WalletKit/GetTransaction"
+	WalletKit_ListAccounts_FullMethodName          = "/walletrpc.WalletKit/ListAccounts"
+	WalletKit_XCreateAccount_FullMethodName        = "/walletrpc.WalletKit/XCreateAccount"
+	WalletKit_RequiredReserve_FullMethodName       = "/walletrpc.WalletKit/RequiredReserve"
+	WalletKit_ListAddresses_FullMethodName         = "/walletrpc.WalletKit/ListAddresses"
+	WalletKit_SignMessageWithAddr_FullMethodName   = "/walletrpc.WalletKit/SignMessageWithAddr"
+	WalletKit_VerifyMessageWithAddr_FullMethodName = "/walletrpc.WalletKit/VerifyMessageWithAddr"
+	WalletKit_ImportAccount_FullMethodName         = "/walletrpc.WalletKit/ImportAccount"
+	WalletKit_ImportPublicKey_FullMethodName       = "/walletrpc.WalletKit/ImportPublicKey"
+	WalletKit_PublishTransaction_FullMethodName    = "/walletrpc.WalletKit/PublishTransaction"
+	WalletKit_RemoveTransaction_FullMethodName     = "/walletrpc.WalletKit/RemoveTransaction"
+	WalletKit_SendOutputs_FullMethodName           = "/walletrpc.WalletKit/SendOutputs"
+	WalletKit_EstimateFee_FullMethodName           = "/walletrpc.WalletKit/EstimateFee"
+	WalletKit_PendingSweeps_FullMethodName         = "/walletrpc.WalletKit/PendingSweeps"
+	WalletKit_ListSweeps_FullMethodName            = "/walletrpc.WalletKit/ListSweeps"
+	WalletKit_BumpFee_FullMethodName               = "/walletrpc.WalletKit/BumpFee"
+	WalletKit_BumpForceCloseFee_FullMethodName     = "/walletrpc.WalletKit/BumpForceCloseFee"
+	WalletKit_LabelTransaction_FullMethodName      = "/walletrpc.WalletKit/LabelTransaction"
+	WalletKit_FundPsbt_FullMethodName              = "/walletrpc.WalletKit/FundPsbt"
+	WalletKit_SignPsbt_FullMethodName              = "/walletrpc.WalletKit/SignPsbt"
+	WalletKit_FinalizePsbt_FullMethodName          = "/walletrpc.WalletKit/FinalizePsbt"
 )
 
 // WalletKitClient is the client API for WalletKit service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// WalletKit lists coins, gives addresses, estimates fees, and shows and hastens what is being swept.
+// WalletKit works with single coins, addresses, accounts and partially signed transactions (BIP 174), and shows and
+// hastens what is being swept.
 type WalletKitClient interface {
 	// ListUnspent lists spendable outputs, as Lightning.ListUnspent does, with a filter for unconfirmed ones.
 	ListUnspent(ctx context.Context, in *ListUnspentRequest, opts ...grpc.CallOption) (*ListUnspentResponse, error)
-	// NextAddr gives the next unused address of an account.
+	// LeaseOutput keeps a coin out of coin selection until it is released, spent, or the lease ends; the same id may
+	// renew it. Leases survive restarts. Errors: `unknown output`, `output already locked`.
+	LeaseOutput(ctx context.Context, in *LeaseOutputRequest, opts ...grpc.CallOption) (*LeaseOutputResponse, error)
+	// ReleaseOutput ends a lease. Errors: `unknown output`; `output unlock not allowed` for another id, or when a channel
+	// that is being opened needs the coin.
+	ReleaseOutput(ctx context.Context, in *ReleaseOutputRequest, opts ...grpc.CallOption) (*ReleaseOutputResponse, error)
+	// ListLeases lists the coins that are leased now, by users and for channels that are being opened.
+	ListLeases(ctx context.Context, in *ListLeasesRequest, opts ...grpc.CallOption) (*ListLeasesResponse, error)
+	// DeriveNextKey gives the next key of a family. In the families 0 to 5, of which channels take keys by their own
+	// count, it begins far above that.
+	DeriveNextKey(ctx context.Context, in *KeyReq, opts ...grpc.CallOption) (*signrpc.KeyDescriptor, error)
+	// DeriveKey gives the public key at a place.
+	DeriveKey(ctx context.Context, in *signrpc.KeyLocator, opts ...grpc.CallOption) (*signrpc.KeyDescriptor, error)
+	// NextAddr gives the next address of an account that was never given out.
 	NextAddr(ctx context.Context, in *AddrRequest, opts ...grpc.CallOption) (*AddrResponse, error)
+	// GetTransaction gives a transaction of the wallet. Error: `can not find transaction`.
+	GetTransaction(ctx context.Context, in *GetTransactionRequest, opts ...grpc.CallOption) (*lnrpc.Transaction, error)
+	// ListAccounts lists accounts: those that every wallet has, those that were made or imported, and unless a name or
+	// type is asked for the families of the node's keys (m/1017').
+	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
+	// XCreateAccount makes another account of the wallet's own seed. A restore from the seed alone does not find its
+	// coins: it has to be made again first, in the same order.
+	XCreateAccount(ctx context.Context, in *XCreateAccountRequest, opts ...grpc.CallOption) (*XCreateAccountResponse, error)
+	// RequiredReserve tells how much has to stay in the wallet to raise the fees of anchor channels.
+	RequiredReserve(ctx context.Context, in *RequiredReserveRequest, opts ...grpc.CallOption) (*RequiredReserveResponse, error)
+	// ListAddresses lists the addresses that were given out, with what they hold.
+	ListAddresses(ctx context.Context, in *ListAddressesRequest, opts ...grpc.CallOption) (*ListAddressesResponse, error)
+	// SignMessageWithAddr signs a message with the key of an address of the wallet: ECDSA of 65 bytes from which the
+	// key can be recovered, over the message with Bitcoin's prefix. For taproot it is the internal key.
+	SignMessageWithAddr(ctx context.Context, in *SignMessageWithAddrRequest, opts ...grpc.CallOption) (*SignMessageWithAddrResponse, error)
+	// VerifyMessageWithAddr recovers the key from a signature, and tells whether the address is that of the key.
+	VerifyMessageWithAddr(ctx context.Context, in *VerifyMessageWithAddrRequest, opts ...grpc.CallOption) (*VerifyMessageWithAddrResponse, error)
+	// ImportAccount begins to watch an account of another seed by its extended public key. Old blocks are searched for
+	// its coins in the background, and FundPsbt waits for that; nothing here can sign for them.
+	ImportAccount(ctx context.Context, in *ImportAccountRequest, opts ...grpc.CallOption) (*ImportAccountResponse, error)
+	// ImportPublicKey begins to watch the address of one public key, in the account "imported". As for ImportAccount,
+	// old blocks are searched, and nothing here signs.
+	ImportPublicKey(ctx context.Context, in *ImportPublicKeyRequest, opts ...grpc.CallOption) (*ImportPublicKeyResponse, error)
+	// PublishTransaction gives a transaction to the network. One that is the wallet's is offered again until it is
+	// mined. Error: what the chain backend answers.
+	PublishTransaction(ctx context.Context, in *Transaction, opts ...grpc.CallOption) (*PublishResponse, error)
+	// RemoveTransaction forgets an unconfirmed transaction of the wallet and all that rest on it, so that the coins it
+	// spent are free again. The network may still know it. Those of channels and sweeps are refused.
+	RemoveTransaction(ctx context.Context, in *GetTransactionRequest, opts ...grpc.CallOption) (*RemoveTransactionResponse, error)
+	// SendOutputs makes, signs and publishes a transaction with these outputs.
+	SendOutputs(ctx context.Context, in *SendOutputsRequest, opts ...grpc.CallOption) (*SendOutputsResponse, error)
 	// EstimateFee tells the feerate for confirmation within a number of blocks, in satoshis per 1000 weight
 	// units.
 	EstimateFee(ctx context.Context, in *EstimateFeeRequest, opts ...grpc.CallOption) (*EstimateFeeResponse, error)
@@ -55,6 +123,18 @@ type WalletKitClient interface {
 	// BumpForceCloseFee raises the fee of a commitment that was published and is not confirmed yet, by way of its anchor.
 	// Errors: no channel waits for its commitment; it has no anchors; there is none to spend.
 	BumpForceCloseFee(ctx context.Context, in *BumpForceCloseFeeRequest, opts ...grpc.CallOption) (*BumpForceCloseFeeResponse, error)
+	// LabelTransaction names a transaction of the wallet. Errors: `cannot label transaction not known to wallet`,
+	// `cannot label transaction with empty label`, `transaction already labelled`.
+	LabelTransaction(ctx context.Context, in *LabelTransactionRequest, opts ...grpc.CallOption) (*LabelTransactionResponse, error)
+	// FundPsbt makes a partially signed transaction that pays for the outputs of a template, and leases its coins: what
+	// is not spent after all should be released.
+	FundPsbt(ctx context.Context, in *FundPsbtRequest, opts ...grpc.CallOption) (*FundPsbtResponse, error)
+	// SignPsbt signs each input whose BIP 32 path leads to a key of the wallet or the node. It does not look at what is
+	// paid. Key and script path of taproot, P2WPKH, and any script of version 0 or inside P2SH.
+	SignPsbt(ctx context.Context, in *SignPsbtRequest, opts ...grpc.CallOption) (*SignPsbtResponse, error)
+	// FinalizePsbt signs for the wallet's coins, puts all signatures into their places, runs the scripts and gives the
+	// transaction, without publishing it. All other inputs have to be signed. Error: `PSBT is already fully signed`.
+	FinalizePsbt(ctx context.Context, in *FinalizePsbtRequest, opts ...grpc.CallOption) (*FinalizePsbtResponse, error)
 }
 
 type walletKitClient struct {
@@ -75,10 +155,180 @@ func (c *walletKitClient) ListUnspent(ctx context.Context, in *ListUnspentReques
 	return out, nil
 }
 
+func (c *walletKitClient) LeaseOutput(ctx context.Context, in *LeaseOutputRequest, opts ...grpc.CallOption) (*LeaseOutputResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LeaseOutputResponse)
+	err := c.cc.Invoke(ctx, WalletKit_LeaseOutput_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) ReleaseOutput(ctx context.Context, in *ReleaseOutputRequest, opts ...grpc.CallOption) (*ReleaseOutputResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReleaseOutputResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ReleaseOutput_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) ListLeases(ctx context.Context, in *ListLeasesRequest, opts ...grpc.CallOption) (*ListLeasesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLeasesResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ListLeases_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) DeriveNextKey(ctx context.Context, in *KeyReq, opts ...grpc.CallOption) (*signrpc.KeyDescriptor, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(signrpc.KeyDescriptor)
+	err := c.cc.Invoke(ctx, WalletKit_DeriveNextKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) DeriveKey(ctx context.Context, in *signrpc.KeyLocator, opts ...grpc.CallOption) (*signrpc.KeyDescriptor, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(signrpc.KeyDescriptor)
+	err := c.cc.Invoke(ctx, WalletKit_DeriveKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *walletKitClient) NextAddr(ctx context.Context, in *AddrRequest, opts ...grpc.CallOption) (*AddrResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(AddrResponse)
 	err := c.cc.Invoke(ctx, WalletKit_NextAddr_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) GetTransaction(ctx context.Context, in *GetTransactionRequest, opts ...grpc.CallOption) (*lnrpc.Transaction, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(lnrpc.Transaction)
+	err := c.cc.Invoke(ctx, WalletKit_GetTransaction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAccountsResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ListAccounts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) XCreateAccount(ctx context.Context, in *XCreateAccountRequest, opts ...grpc.CallOption) (*XCreateAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(XCreateAccountResponse)
+	err := c.cc.Invoke(ctx, WalletKit_XCreateAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) RequiredReserve(ctx context.Context, in *RequiredReserveRequest, opts ...grpc.CallOption) (*RequiredReserveResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RequiredReserveResponse)
+	err := c.cc.Invoke(ctx, WalletKit_RequiredReserve_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) ListAddresses(ctx context.Context, in *ListAddressesRequest, opts ...grpc.CallOption) (*ListAddressesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAddressesResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ListAddresses_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) SignMessageWithAddr(ctx context.Context, in *SignMessageWithAddrRequest, opts ...grpc.CallOption) (*SignMessageWithAddrResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SignMessageWithAddrResponse)
+	err := c.cc.Invoke(ctx, WalletKit_SignMessageWithAddr_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) VerifyMessageWithAddr(ctx context.Context, in *VerifyMessageWithAddrRequest, opts ...grpc.CallOption) (*VerifyMessageWithAddrResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyMessageWithAddrResponse)
+	err := c.cc.Invoke(ctx, WalletKit_VerifyMessageWithAddr_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) ImportAccount(ctx context.Context, in *ImportAccountRequest, opts ...grpc.CallOption) (*ImportAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImportAccountResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ImportAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) ImportPublicKey(ctx context.Context, in *ImportPublicKeyRequest, opts ...grpc.CallOption) (*ImportPublicKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImportPublicKeyResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ImportPublicKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) PublishTransaction(ctx context.Context, in *Transaction, opts ...grpc.CallOption) (*PublishResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PublishResponse)
+	err := c.cc.Invoke(ctx, WalletKit_PublishTransaction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) RemoveTransaction(ctx context.Context, in *GetTransactionRequest, opts ...grpc.CallOption) (*RemoveTransactionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveTransactionResponse)
+	err := c.cc.Invoke(ctx, WalletKit_RemoveTransaction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) SendOutputs(ctx context.Context, in *SendOutputsRequest, opts ...grpc.CallOption) (*SendOutputsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SendOutputsResponse)
+	err := c.cc.Invoke(ctx, WalletKit_SendOutputs_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,16 +385,101 @@ func (c *walletKitClient) BumpForceCloseFee(ctx context.Context, in *BumpForceCl
 	return out, nil
 }
 
+func (c *walletKitClient) LabelTransaction(ctx context.Context, in *LabelTransactionRequest, opts ...grpc.CallOption) (*LabelTransactionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LabelTransactionResponse)
+	err := c.cc.Invoke(ctx, WalletKit_LabelTransaction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) FundPsbt(ctx context.Context, in *FundPsbtRequest, opts ...grpc.CallOption) (*FundPsbtResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FundPsbtResponse)
+	err := c.cc.Invoke(ctx, WalletKit_FundPsbt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) SignPsbt(ctx context.Context, in *SignPsbtRequest, opts ...grpc.CallOption) (*SignPsbtResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SignPsbtResponse)
+	err := c.cc.Invoke(ctx, WalletKit_SignPsbt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) FinalizePsbt(ctx context.Context, in *FinalizePsbtRequest, opts ...grpc.CallOption) (*FinalizePsbtResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FinalizePsbtResponse)
+	err := c.cc.Invoke(ctx, WalletKit_FinalizePsbt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WalletKitServer is the server API for WalletKit service.
 // All implementations must embed UnimplementedWalletKitServer
 // for forward compatibility.
 //
-// WalletKit lists coins, gives addresses, estimates fees, and shows and hastens what is being swept.
+// WalletKit works with single coins, addresses, accounts and partially signed transactions (BIP 174), and shows and
+// hastens what is being swept.
 type WalletKitServer interface {
 	// ListUnspent lists spendable outputs, as Lightning.ListUnspent does, with a filter for unconfirmed ones.
 	ListUnspent(context.Context, *ListUnspentRequest) (*ListUnspentResponse, error)
-	// NextAddr gives the next unused address of an account.
+	// LeaseOutput keeps a coin out of coin selection until it is released, spent, or the lease ends; the same id may
+	// renew it. Leases survive restarts. Errors: `unknown output`, `output already locked`.
+	LeaseOutput(context.Context, *LeaseOutputRequest) (*LeaseOutputResponse, error)
+	// ReleaseOutput ends a lease. Errors: `unknown output`; `output unlock not allowed` for another id, or when a channel
+	// that is being opened needs the coin.
+	ReleaseOutput(context.Context, *ReleaseOutputRequest) (*ReleaseOutputResponse, error)
+	// ListLeases lists the coins that are leased now, by users and for channels that are being opened.
+	ListLeases(context.Context, *ListLeasesRequest) (*ListLeasesResponse, error)
+	// DeriveNextKey gives the next key of a family. In the families 0 to 5, of which channels take keys by their own
+	// count, it begins far above that.
+	DeriveNextKey(context.Context, *KeyReq) (*signrpc.KeyDescriptor, error)
+	// DeriveKey gives the public key at a place.
+	DeriveKey(context.Context, *signrpc.KeyLocator) (*signrpc.KeyDescriptor, error)
+	// NextAddr gives the next address of an account that was never given out.
 	NextAddr(context.Context, *AddrRequest) (*AddrResponse, error)
+	// GetTransaction gives a transaction of the wallet. Error: `can not find transaction`.
+	GetTransaction(context.Context, *GetTransactionRequest) (*lnrpc.Transaction, error)
+	// ListAccounts lists accounts: those that every wallet has, those that were made or imported, and unless a name or
+	// type is asked for the families of the node's keys (m/1017').
+	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
+	// XCreateAccount makes another account of the wallet's own seed. A restore from the seed alone does not find its
+	// coins: it has to be made again first, in the same order.
+	XCreateAccount(context.Context, *XCreateAccountRequest) (*XCreateAccountResponse, error)
+	// RequiredReserve tells how much has to stay in the wallet to raise the fees of anchor channels.
+	RequiredReserve(context.Context, *RequiredReserveRequest) (*RequiredReserveResponse, error)
+	// ListAddresses lists the addresses that were given out, with what they hold.
+	ListAddresses(context.Context, *ListAddressesRequest) (*ListAddressesResponse, error)
+	// SignMessageWithAddr signs a message with the key of an address of the wallet: ECDSA of 65 bytes from which the
+	// key can be recovered, over the message with Bitcoin's prefix. For taproot it is the internal key.
+	SignMessageWithAddr(context.Context, *SignMessageWithAddrRequest) (*SignMessageWithAddrResponse, error)
+	// VerifyMessageWithAddr recovers the key from a signature, and tells whether the address is that of the key.
+	VerifyMessageWithAddr(context.Context, *VerifyMessageWithAddrRequest) (*VerifyMessageWithAddrResponse, error)
+	// ImportAccount begins to watch an account of another seed by its extended public key. Old blocks are searched for
+	// its coins in the background, and FundPsbt waits for that; nothing here can sign for them.
+	ImportAccount(context.Context, *ImportAccountRequest) (*ImportAccountResponse, error)
+	// ImportPublicKey begins to watch the address of one public key, in the account "imported". As for ImportAccount,
+	// old blocks are searched, and nothing here signs.
+	ImportPublicKey(context.Context, *ImportPublicKeyRequest) (*ImportPublicKeyResponse, error)
+	// PublishTransaction gives a transaction to the network. One that is the wallet's is offered again until it is
+	// mined. Error: what the chain backend answers.
+	PublishTransaction(context.Context, *Transaction) (*PublishResponse, error)
+	// RemoveTransaction forgets an unconfirmed transaction of the wallet and all that rest on it, so that the coins it
+	// spent are free again. The network may still know it. Those of channels and sweeps are refused.
+	RemoveTransaction(context.Context, *GetTransactionRequest) (*RemoveTransactionResponse, error)
+	// SendOutputs makes, signs and publishes a transaction with these outputs.
+	SendOutputs(context.Context, *SendOutputsRequest) (*SendOutputsResponse, error)
 	// EstimateFee tells the feerate for confirmation within a number of blocks, in satoshis per 1000 weight
 	// units.
 	EstimateFee(context.Context, *EstimateFeeRequest) (*EstimateFeeResponse, error)
@@ -160,6 +495,18 @@ type WalletKitServer interface {
 	// BumpForceCloseFee raises the fee of a commitment that was published and is not confirmed yet, by way of its anchor.
 	// Errors: no channel waits for its commitment; it has no anchors; there is none to spend.
 	BumpForceCloseFee(context.Context, *BumpForceCloseFeeRequest) (*BumpForceCloseFeeResponse, error)
+	// LabelTransaction names a transaction of the wallet. Errors: `cannot label transaction not known to wallet`,
+	// `cannot label transaction with empty label`, `transaction already labelled`.
+	LabelTransaction(context.Context, *LabelTransactionRequest) (*LabelTransactionResponse, error)
+	// FundPsbt makes a partially signed transaction that pays for the outputs of a template, and leases its coins: what
+	// is not spent after all should be released.
+	FundPsbt(context.Context, *FundPsbtRequest) (*FundPsbtResponse, error)
+	// SignPsbt signs each input whose BIP 32 path leads to a key of the wallet or the node. It does not look at what is
+	// paid. Key and script path of taproot, P2WPKH, and any script of version 0 or inside P2SH.
+	SignPsbt(context.Context, *SignPsbtRequest) (*SignPsbtResponse, error)
+	// FinalizePsbt signs for the wallet's coins, puts all signatures into their places, runs the scripts and gives the
+	// transaction, without publishing it. All other inputs have to be signed. Error: `PSBT is already fully signed`.
+	FinalizePsbt(context.Context, *FinalizePsbtRequest) (*FinalizePsbtResponse, error)
 	mustEmbedUnimplementedWalletKitServer()
 }
 
@@ -173,8 +520,59 @@ type UnimplementedWalletKitServer struct{}
 func (UnimplementedWalletKitServer) ListUnspent(context.Context, *ListUnspentRequest) (*ListUnspentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListUnspent not implemented")
 }
+func (UnimplementedWalletKitServer) LeaseOutput(context.Context, *LeaseOutputRequest) (*LeaseOutputResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LeaseOutput not implemented")
+}
+func (UnimplementedWalletKitServer) ReleaseOutput(context.Context, *ReleaseOutputRequest) (*ReleaseOutputResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReleaseOutput not implemented")
+}
+func (UnimplementedWalletKitServer) ListLeases(context.Context, *ListLeasesRequest) (*ListLeasesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListLeases not implemented")
+}
+func (UnimplementedWalletKitServer) DeriveNextKey(context.Context, *KeyReq) (*signrpc.KeyDescriptor, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeriveNextKey not implemented")
+}
+func (UnimplementedWalletKitServer) DeriveKey(context.Context, *signrpc.KeyLocator) (*signrpc.KeyDescriptor, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeriveKey not implemented")
+}
 func (UnimplementedWalletKitServer) NextAddr(context.Context, *AddrRequest) (*AddrResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method NextAddr not implemented")
+}
+func (UnimplementedWalletKitServer) GetTransaction(context.Context, *GetTransactionRequest) (*lnrpc.Transaction, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTransaction not implemented")
+}
+func (UnimplementedWalletKitServer) ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAccounts not implemented")
+}
+func (UnimplementedWalletKitServer) XCreateAccount(context.Context, *XCreateAccountRequest) (*XCreateAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method XCreateAccount not implemented")
+}
+func (UnimplementedWalletKitServer) RequiredReserve(context.Context, *RequiredReserveRequest) (*RequiredReserveResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RequiredReserve not implemented")
+}
+func (UnimplementedWalletKitServer) ListAddresses(context.Context, *ListAddressesRequest) (*ListAddressesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAddresses not implemented")
+}
+func (UnimplementedWalletKitServer) SignMessageWithAddr(context.Context, *SignMessageWithAddrRequest) (*SignMessageWithAddrResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SignMessageWithAddr not implemented")
+}
+func (UnimplementedWalletKitServer) VerifyMessageWithAddr(context.Context, *VerifyMessageWithAddrRequest) (*VerifyMessageWithAddrResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyMessageWithAddr not implemented")
+}
+func (UnimplementedWalletKitServer) ImportAccount(context.Context, *ImportAccountRequest) (*ImportAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ImportAccount not implemented")
+}
+func (UnimplementedWalletKitServer) ImportPublicKey(context.Context, *ImportPublicKeyRequest) (*ImportPublicKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ImportPublicKey not implemented")
+}
+func (UnimplementedWalletKitServer) PublishTransaction(context.Context, *Transaction) (*PublishResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PublishTransaction not implemented")
+}
+func (UnimplementedWalletKitServer) RemoveTransaction(context.Context, *GetTransactionRequest) (*RemoveTransactionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveTransaction not implemented")
+}
+func (UnimplementedWalletKitServer) SendOutputs(context.Context, *SendOutputsRequest) (*SendOutputsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SendOutputs not implemented")
 }
 func (UnimplementedWalletKitServer) EstimateFee(context.Context, *EstimateFeeRequest) (*EstimateFeeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EstimateFee not implemented")
@@ -190,6 +588,18 @@ func (UnimplementedWalletKitServer) BumpFee(context.Context, *BumpFeeRequest) (*
 }
 func (UnimplementedWalletKitServer) BumpForceCloseFee(context.Context, *BumpForceCloseFeeRequest) (*BumpForceCloseFeeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BumpForceCloseFee not implemented")
+}
+func (UnimplementedWalletKitServer) LabelTransaction(context.Context, *LabelTransactionRequest) (*LabelTransactionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LabelTransaction not implemented")
+}
+func (UnimplementedWalletKitServer) FundPsbt(context.Context, *FundPsbtRequest) (*FundPsbtResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FundPsbt not implemented")
+}
+func (UnimplementedWalletKitServer) SignPsbt(context.Context, *SignPsbtRequest) (*SignPsbtResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SignPsbt not implemented")
+}
+func (UnimplementedWalletKitServer) FinalizePsbt(context.Context, *FinalizePsbtRequest) (*FinalizePsbtResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FinalizePsbt not implemented")
 }
 func (UnimplementedWalletKitServer) mustEmbedUnimplementedWalletKitServer() {}
 func (UnimplementedWalletKitServer) testEmbeddedByValue()                   {}
@@ -230,6 +640,96 @@ func _WalletKit_ListUnspent_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WalletKit_LeaseOutput_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LeaseOutputRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).LeaseOutput(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_LeaseOutput_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).LeaseOutput(ctx, req.(*LeaseOutputRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_ReleaseOutput_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseOutputRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ReleaseOutput(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ReleaseOutput_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ReleaseOutput(ctx, req.(*ReleaseOutputRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_ListLeases_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLeasesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ListLeases(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ListLeases_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ListLeases(ctx, req.(*ListLeasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_DeriveNextKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(KeyReq)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).DeriveNextKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_DeriveNextKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).DeriveNextKey(ctx, req.(*KeyReq))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_DeriveKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(signrpc.KeyLocator)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).DeriveKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_DeriveKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).DeriveKey(ctx, req.(*signrpc.KeyLocator))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WalletKit_NextAddr_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(AddrRequest)
 	if err := dec(in); err != nil {
@@ -244,6 +744,222 @@ func _WalletKit_NextAddr_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(WalletKitServer).NextAddr(ctx, req.(*AddrRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_GetTransaction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTransactionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).GetTransaction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_GetTransaction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).GetTransaction(ctx, req.(*GetTransactionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_ListAccounts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAccountsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ListAccounts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ListAccounts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ListAccounts(ctx, req.(*ListAccountsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_XCreateAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(XCreateAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).XCreateAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_XCreateAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).XCreateAccount(ctx, req.(*XCreateAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_RequiredReserve_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RequiredReserveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).RequiredReserve(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_RequiredReserve_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).RequiredReserve(ctx, req.(*RequiredReserveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_ListAddresses_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAddressesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ListAddresses(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ListAddresses_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ListAddresses(ctx, req.(*ListAddressesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_SignMessageWithAddr_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SignMessageWithAddrRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).SignMessageWithAddr(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_SignMessageWithAddr_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).SignMessageWithAddr(ctx, req.(*SignMessageWithAddrRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_VerifyMessageWithAddr_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyMessageWithAddrRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).VerifyMessageWithAddr(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_VerifyMessageWithAddr_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).VerifyMessageWithAddr(ctx, req.(*VerifyMessageWithAddrRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_ImportAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImportAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ImportAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ImportAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ImportAccount(ctx, req.(*ImportAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_ImportPublicKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImportPublicKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ImportPublicKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ImportPublicKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ImportPublicKey(ctx, req.(*ImportPublicKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_PublishTransaction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Transaction)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).PublishTransaction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_PublishTransaction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).PublishTransaction(ctx, req.(*Transaction))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_RemoveTransaction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTransactionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).RemoveTransaction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_RemoveTransaction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).RemoveTransaction(ctx, req.(*GetTransactionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_SendOutputs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SendOutputsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).SendOutputs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_SendOutputs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).SendOutputs(ctx, req.(*SendOutputsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -338,6 +1054,78 @@ func _WalletKit_BumpForceCloseFee_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WalletKit_LabelTransaction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LabelTransactionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).LabelTransaction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_LabelTransaction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).LabelTransaction(ctx, req.(*LabelTransactionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_FundPsbt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FundPsbtRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).FundPsbt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_FundPsbt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).FundPsbt(ctx, req.(*FundPsbtRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_SignPsbt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SignPsbtRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).SignPsbt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_SignPsbt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).SignPsbt(ctx, req.(*SignPsbtRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_FinalizePsbt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FinalizePsbtRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).FinalizePsbt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_FinalizePsbt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).FinalizePsbt(ctx, req.(*FinalizePsbtRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WalletKit_ServiceDesc is the grpc.ServiceDesc for WalletKit service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -350,8 +1138,76 @@ var WalletKit_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _WalletKit_ListUnspent_Handler,
 		},
 		{
+			MethodName: "LeaseOutput",
+			Handler:    _WalletKit_LeaseOutput_Handler,
+		},
+		{
+			MethodName: "ReleaseOutput",
+			Handler:    _WalletKit_ReleaseOutput_Handler,
+		},
+		{
+			MethodName: "ListLeases",
+			Handler:    _WalletKit_ListLeases_Handler,
+		},
+		{
+			MethodName: "DeriveNextKey",
+			Handler:    _WalletKit_DeriveNextKey_Handler,
+		},
+		{
+			MethodName: "DeriveKey",
+			Handler:    _WalletKit_DeriveKey_Handler,
+		},
+		{
 			MethodName: "NextAddr",
 			Handler:    _WalletKit_NextAddr_Handler,
+		},
+		{
+			MethodName: "GetTransaction",
+			Handler:    _WalletKit_GetTransaction_Handler,
+		},
+		{
+			MethodName: "ListAccounts",
+			Handler:    _WalletKit_ListAccounts_Handler,
+		},
+		{
+			MethodName: "XCreateAccount",
+			Handler:    _WalletKit_XCreateAccount_Handler,
+		},
+		{
+			MethodName: "RequiredReserve",
+			Handler:    _WalletKit_RequiredReserve_Handler,
+		},
+		{
+			MethodName: "ListAddresses",
+			Handler:    _WalletKit_ListAddresses_Handler,
+		},
+		{
+			MethodName: "SignMessageWithAddr",
+			Handler:    _WalletKit_SignMessageWithAddr_Handler,
+		},
+		{
+			MethodName: "VerifyMessageWithAddr",
+			Handler:    _WalletKit_VerifyMessageWithAddr_Handler,
+		},
+		{
+			MethodName: "ImportAccount",
+			Handler:    _WalletKit_ImportAccount_Handler,
+		},
+		{
+			MethodName: "ImportPublicKey",
+			Handler:    _WalletKit_ImportPublicKey_Handler,
+		},
+		{
+			MethodName: "PublishTransaction",
+			Handler:    _WalletKit_PublishTransaction_Handler,
+		},
+		{
+			MethodName: "RemoveTransaction",
+			Handler:    _WalletKit_RemoveTransaction_Handler,
+		},
+		{
+			MethodName: "SendOutputs",
+			Handler:    _WalletKit_SendOutputs_Handler,
 		},
 		{
 			MethodName: "EstimateFee",
@@ -372,6 +1228,22 @@ var WalletKit_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BumpForceCloseFee",
 			Handler:    _WalletKit_BumpForceCloseFee_Handler,
+		},
+		{
+			MethodName: "LabelTransaction",
+			Handler:    _WalletKit_LabelTransaction_Handler,
+		},
+		{
+			MethodName: "FundPsbt",
+			Handler:    _WalletKit_FundPsbt_Handler,
+		},
+		{
+			MethodName: "SignPsbt",
+			Handler:    _WalletKit_SignPsbt_Handler,
+		},
+		{
+			MethodName: "FinalizePsbt",
+			Handler:    _WalletKit_FinalizePsbt_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -3,7 +3,6 @@ package lightning
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -19,22 +18,8 @@ import (
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
-// defaultAccount is the name of the only account there is.
-const defaultAccount = "default"
-
-// checkAccount refuses names of accounts that do not exist.
-func checkAccount(name string) error {
-	if name != "" && name != defaultAccount {
-		return fmt.Errorf("account %q not found", name)
-	}
-	return nil
-}
-
 // NewAddress gives an address to be paid at.
 func (s *Service) NewAddress(_ context.Context, req *lnrpc.NewAddressRequest) (*lnrpc.NewAddressResponse, error) {
-	if err := checkAccount(req.Account); err != nil {
-		return nil, err
-	}
 	kind, unused := keys.P2WKH, false
 	switch req.Type {
 	case lnrpc.AddressType_WITNESS_PUBKEY_HASH:
@@ -51,7 +36,11 @@ func (s *Service) NewAddress(_ context.Context, req *lnrpc.NewAddressRequest) (*
 	default:
 		return nil, translate.Invalid("type", "unknown address type: %v", req.Type)
 	}
-	a, err := s.node.NewAddress(kind, false, unused)
+	id, err := s.node.FindAccount(req.Account, kind)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.node.AccountAddress(id, false, unused)
 	if err != nil {
 		return nil, err
 	}
@@ -60,51 +49,57 @@ func (s *Service) NewAddress(_ context.Context, req *lnrpc.NewAddressRequest) (*
 
 // WalletBalance sums the coins.
 func (s *Service) WalletBalance(_ context.Context, req *lnrpc.WalletBalanceRequest) (*lnrpc.WalletBalanceResponse, error) {
-	if err := checkAccount(req.Account); err != nil {
-		return nil, err
-	}
 	if req.MinConfs < 0 {
 		return nil, translate.Invalid("min_confs", "must not be negative")
 	}
-	b, reserve := s.node.Balance(max(1, uint32(req.MinConfs)))
-	return &lnrpc.WalletBalanceResponse{
-		TotalBalance: int64(b.Confirmed + b.Unconfirmed), ConfirmedBalance: int64(b.Confirmed),
-		UnconfirmedBalance: int64(b.Unconfirmed), LockedBalance: int64(b.Locked), ReservedBalanceAnchorChan: int64(reserve),
-		AccountBalance: map[string]*lnrpc.WalletAccountBalance{
-			defaultAccount: {ConfirmedBalance: int64(b.Confirmed), UnconfirmedBalance: int64(b.Unconfirmed)},
-		},
-	}, nil
+	if _, err := s.node.AccountNumber(req.Account); err != nil {
+		return nil, err
+	}
+	out := &lnrpc.WalletBalanceResponse{AccountBalance: map[string]*lnrpc.WalletAccountBalance{}}
+	for _, a := range s.node.Accounts() {
+		b := s.node.AccountBalance(a.Number, max(1, uint32(req.MinConfs)))
+		if out.AccountBalance[a.Name] != nil {
+			continue // those of one name are taken together
+		}
+		if req.Account != "" && req.Account != a.Name {
+			out.LockedBalance += int64(b.Locked) // of all, as in lnd
+			continue
+		}
+		out.AccountBalance[a.Name] = &lnrpc.WalletAccountBalance{ConfirmedBalance: int64(b.Confirmed), UnconfirmedBalance: int64(b.Unconfirmed)}
+		out.ConfirmedBalance += int64(b.Confirmed)
+		out.UnconfirmedBalance += int64(b.Unconfirmed)
+		out.LockedBalance += int64(b.Locked)
+	}
+	out.TotalBalance = out.ConfirmedBalance + out.UnconfirmedBalance
+	_, reserve := s.node.Balance(1)
+	out.ReservedBalanceAnchorChan = int64(reserve)
+	return out, nil
 }
 
 // ListUnspent lists the coins that can be spent.
 func (s *Service) ListUnspent(_ context.Context, req *lnrpc.ListUnspentRequest) (*lnrpc.ListUnspentResponse, error) {
-	if err := checkAccount(req.Account); err != nil {
-		return nil, err
+	var numbers []uint32
+	if req.Account != "" {
+		number, err := s.node.AccountNumber(req.Account)
+		if err != nil {
+			return nil, err
+		}
+		numbers = append(numbers, number)
 	}
 	low, high, err := translate.ConfRange(req.MinConfs, req.MaxConfs)
 	if err != nil {
 		return nil, err
 	}
 	out := &lnrpc.ListUnspentResponse{}
-	for _, u := range s.node.Unspent(low, high) {
+	for _, u := range s.node.Unspent(low, high, numbers...) {
 		out.Utxos = append(out.Utxos, translate.Utxo(&u))
 	}
 	return out, nil
 }
 
-// maxLabel is the longest label of a transaction.
-const maxLabel = 500
-
-func checkLabel(label string) error {
-	if len(label) > maxLabel {
-		return fmt.Errorf("label length: %d exceeds limit of %d", len(label), maxLabel)
-	}
-	return nil
-}
-
 // SendCoins pays one address.
 func (s *Service) SendCoins(ctx context.Context, req *lnrpc.SendCoinsRequest) (*lnrpc.SendCoinsResponse, error) {
-	if err := checkLabel(req.Label); err != nil {
+	if err := translate.Label(req.Label); err != nil {
 		return nil, err
 	}
 	if req.SendAll && req.Amount != 0 {
@@ -113,7 +108,7 @@ func (s *Service) SendCoins(ctx context.Context, req *lnrpc.SendCoinsRequest) (*
 	if !req.SendAll && req.Amount <= 0 {
 		return nil, translate.Invalid("amount", "must be above 0")
 	}
-	send, err := sending(req.SatPerVbyte, req.SatPerByte, req.TargetConf, req.MinConfs, req.SpendUnconfirmed)
+	send, err := sending(req)
 	if err != nil {
 		return nil, err
 	}
@@ -127,20 +122,20 @@ func (s *Service) SendCoins(ctx context.Context, req *lnrpc.SendCoinsRequest) (*
 	send.Budgets = macaroons.BudgetsFrom(ctx)
 	tx, err := s.node.SendCoins(send)
 	if err != nil {
-		return nil, translate.BudgetError(err)
+		return nil, translate.BudgetError(translate.Unpaid(err))
 	}
 	return &lnrpc.SendCoinsResponse{Txid: tx.TxHash().String()}, nil
 }
 
 // SendMany pays several addresses with one transaction.
 func (s *Service) SendMany(ctx context.Context, req *lnrpc.SendManyRequest) (*lnrpc.SendManyResponse, error) {
-	if err := checkLabel(req.Label); err != nil {
+	if err := translate.Label(req.Label); err != nil {
 		return nil, err
 	}
 	if len(req.AddrToAmount) == 0 {
 		return nil, translate.Invalid("AddrToAmount", "must not be empty")
 	}
-	send, err := sending(req.SatPerVbyte, req.SatPerByte, req.TargetConf, req.MinConfs, req.SpendUnconfirmed)
+	send, err := sending(req)
 	if err != nil {
 		return nil, err
 	}
@@ -151,14 +146,14 @@ func (s *Service) SendMany(ctx context.Context, req *lnrpc.SendManyRequest) (*ln
 	send.Budgets = macaroons.BudgetsFrom(ctx)
 	tx, err := s.node.SendCoins(send)
 	if err != nil {
-		return nil, translate.BudgetError(err)
+		return nil, translate.BudgetError(translate.Unpaid(err))
 	}
 	return &lnrpc.SendManyResponse{Txid: tx.TxHash().String()}, nil
 }
 
 // EstimateFee tells what a transaction would cost.
 func (s *Service) EstimateFee(_ context.Context, req *lnrpc.EstimateFeeRequest) (*lnrpc.EstimateFeeResponse, error) {
-	send, err := sending(0, 0, req.TargetConf, req.MinConfs, req.SpendUnconfirmed)
+	send, err := sending(req)
 	if err != nil {
 		return nil, err
 	}
@@ -183,12 +178,32 @@ func (s *Service) EstimateFee(_ context.Context, req *lnrpc.EstimateFeeRequest) 
 	return out, nil
 }
 
-// sending is what all ways to send coins have in common.
-func sending(perVByte uint64, perByte int64, target, minConfs int32, unconfirmed bool) (req node.SendRequest, err error) {
-	if req.FeeRate, req.Target, err = translate.FeeRate(perVByte, perByte, target); err != nil {
+// spending is what all ways to send coins have in common.
+type spending interface {
+	GetTargetConf() int32
+	GetMinConfs() int32
+	GetSpendUnconfirmed() bool
+	GetCoinSelectionStrategy() lnrpc.CoinSelectionStrategy
+}
+
+// rated names a feerate too.
+type rated interface {
+	GetSatPerVbyte() uint64
+	GetSatPerByte() int64
+}
+
+func sending(ask spending) (req node.SendRequest, err error) {
+	perVByte, perByte := uint64(0), int64(0)
+	if r, ok := ask.(rated); ok {
+		perVByte, perByte = r.GetSatPerVbyte(), r.GetSatPerByte()
+	}
+	if req.FeeRate, req.Target, err = translate.FeeRate(perVByte, perByte, ask.GetTargetConf()); err != nil {
 		return req, err
 	}
-	req.MinConfs, err = translate.MinConfs(minConfs, unconfirmed)
+	if req.Strategy, err = translate.Strategy(ask.GetCoinSelectionStrategy()); err != nil {
+		return req, err
+	}
+	req.MinConfs, err = translate.MinConfs(ask.GetMinConfs(), ask.GetSpendUnconfirmed())
 	return req, err
 }
 
@@ -211,7 +226,8 @@ func (s *Service) outputs(to map[string]int64, addrField, amountField string) ([
 
 // GetTransactions lists the wallet's transactions, newest first.
 func (s *Service) GetTransactions(_ context.Context, req *lnrpc.GetTransactionsRequest) (*lnrpc.TransactionDetails, error) {
-	if err := checkAccount(req.Account); err != nil {
+	number, err := s.node.AccountNumber(req.Account)
+	if err != nil {
 		return nil, err
 	}
 	from, to, unconfirmed := req.StartHeight, req.EndHeight, false
@@ -226,6 +242,9 @@ func (s *Service) GetTransactions(_ context.Context, req *lnrpc.GetTransactionsR
 		from, to = to, from
 	}
 	list := s.node.Txs(lnwire.Height(from), lnwire.Height(to), unconfirmed)
+	if req.Account != "" {
+		list = s.node.TxsOf(number, list)
+	}
 	if !oldestFirst {
 		slices.Reverse(list)
 	}
@@ -248,10 +267,14 @@ func (s *Service) GetTransactions(_ context.Context, req *lnrpc.GetTransactionsR
 
 // SubscribeTransactions delivers transactions when they are seen and when they confirm.
 func (s *Service) SubscribeTransactions(req *lnrpc.GetTransactionsRequest, out lnrpc.Lightning_SubscribeTransactionsServer) error {
-	if err := checkAccount(req.Account); err != nil {
+	number, err := s.node.AccountNumber(req.Account)
+	if err != nil {
 		return err
 	}
 	return translate.Follow(out.Context(), s.node.TransactionEvents(), func(row wallet.TxRow) error {
+		if req.Account != "" && len(s.node.TxsOf(number, []wallet.TxRow{row})) == 0 {
+			return nil
+		}
 		return out.Send(translate.Transaction(&row, s.node.Tip().Height, s.node))
 	})
 }

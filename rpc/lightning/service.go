@@ -51,9 +51,14 @@ type Self interface {
 
 // Coins is the wallet.
 type Coins interface {
-	NewAddress(kind keys.AccountKind, change, unused bool) (wallet.Address, error)
+	FindAccount(name string, kind keys.AccountKind) (wallet.AccountID, error)
+	AccountAddress(id wallet.AccountID, change, unused bool) (wallet.Address, error)
+	Accounts() []wallet.Account
+	AccountNumber(name string) (uint32, error)
+	AccountBalance(number, minConfs uint32) wallet.Balance
+	TxsOf(number uint32, list []wallet.TxRow) []wallet.TxRow
 	Balance(minConfs uint32) (wallet.Balance, lnwire.Sat)
-	Unspent(minConfs, maxConfs uint32) []wallet.Unspent
+	Unspent(minConfs, maxConfs uint32, numbers ...uint32) []wallet.Unspent
 	SendCoins(node.SendRequest) (*wire.MsgTx, error)
 	PlanSend(node.SendRequest) (*wallet.Funded, lnwire.SatPerKW, error)
 	Txs(from, to lnwire.Height, unconfirmed bool) []wallet.TxRow

@@ -3,6 +3,7 @@ package translate
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -40,7 +41,7 @@ func addressType(k keys.CoinLoc) lnrpc.AddressType {
 	switch {
 	case k.Account == keys.P2TR:
 		return lnrpc.AddressType_TAPROOT_PUBKEY
-	case k.Account == keys.NestedP2WKH && k.Branch == keys.External:
+	case k.Account == keys.NestedP2WKH && k.Branch == keys.External, k.Account == keys.Nested49:
 		return lnrpc.AddressType_NESTED_PUBKEY_HASH
 	}
 	return lnrpc.AddressType_WITNESS_PUBKEY_HASH
@@ -127,4 +128,37 @@ func ScriptAddress(script []byte, net *chaincfg.Params) string {
 		return ""
 	}
 	return outputDetail(script, net).Address
+}
+
+// maxLabel is the longest label of a transaction.
+const maxLabel = 500
+
+// Label refuses labels that are too long.
+func Label(label string) error {
+	if len(label) > maxLabel {
+		return fmt.Errorf("label length: %d exceeds limit of %d", len(label), maxLabel)
+	}
+	return nil
+}
+
+// Unpaid is why a transaction could not be made. Of missing coins clients compare the whole
+// text.
+func Unpaid(err error) error {
+	if poor := (*wallet.InsufficientFunds)(nil); errors.As(err, &poor) {
+		return errors.New("insufficient funds available to construct transaction")
+	}
+	return err
+}
+
+// Strategy reads how coins are chosen.
+func Strategy(s lnrpc.CoinSelectionStrategy) (wallet.Strategy, error) {
+	switch s {
+	case lnrpc.CoinSelectionStrategy_STRATEGY_USE_GLOBAL_CONFIG:
+		return wallet.BestFit, nil
+	case lnrpc.CoinSelectionStrategy_STRATEGY_LARGEST:
+		return wallet.LargestFirst, nil
+	case lnrpc.CoinSelectionStrategy_STRATEGY_RANDOM:
+		return wallet.Shuffled, nil
+	}
+	return 0, fmt.Errorf("unknown coin selection strategy %v", s)
 }

@@ -1,5 +1,6 @@
-// Package walletkit is the service WalletKit: single coins, addresses, fees, and what
-// is being swept, and faster on demand.
+// Package walletkit is the service WalletKit: single coins and their leases, accounts and
+// addresses, partially signed transactions, fees, and what is being swept, and faster on
+// demand.
 //
 // It owns the translation. It must never know how coins are chosen or swept; a Node
 // does.
@@ -9,35 +10,14 @@ package walletkit
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/btcsuite/btcd/chaincfg/v2"
-	"github.com/btcsuite/btcd/wire/v2"
+	"math"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
-	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
-	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
-
-// Node is what the service needs of the node; node.Node is one.
-type Node interface {
-	Unspent(minConfs, maxConfs uint32) []wallet.Unspent
-	NewAddress(kind keys.AccountKind, change, unused bool) (wallet.Address, error)
-	EstimateFee(target uint32) (lnwire.SatPerKW, error)
-	Sweeps() []wallet.PendingSweep
-	Txs(from, to lnwire.Height, unconfirmed bool) []wallet.TxRow
-	OwnScript(script []byte) bool
-	Net() *chaincfg.Params
-	Tip() lnwire.BlockRef
-	BumpFee(op wire.OutPoint, req node.BumpRequest) (known bool, err error)
-	BumpForceClose(ctx context.Context, funding wire.OutPoint, req node.BumpRequest) error
-}
-
-var _ Node = (*node.Node)(nil)
 
 // Service is the service. Use New.
 type Service struct {
@@ -48,17 +28,18 @@ type Service struct {
 // New makes the service of a node.
 func New(n Node) *Service { return &Service{node: n} }
 
-func checkAccount(name string) error {
-	if name != "" && name != "default" {
-		return fmt.Errorf("account %q not found", name)
-	}
-	return nil
-}
-
 // ListUnspent lists coins.
 func (s *Service) ListUnspent(_ context.Context, req *walletrpc.ListUnspentRequest) (*walletrpc.ListUnspentResponse, error) {
-	if err := checkAccount(req.Account); err != nil {
-		return nil, err
+	var numbers []uint32
+	if req.Account != "" {
+		number, err := s.node.AccountNumber(req.Account)
+		if err != nil {
+			return nil, err
+		}
+		numbers = append(numbers, number)
+	}
+	if req.MaxConfs == 0 && !req.UnconfirmedOnly {
+		req.MaxConfs = math.MaxInt32
 	}
 	low, high, err := translate.ConfRange(req.MinConfs, req.MaxConfs)
 	if err != nil {
@@ -71,43 +52,16 @@ func (s *Service) ListUnspent(_ context.Context, req *walletrpc.ListUnspentReque
 		low, high = 0, 0
 	}
 	out := &walletrpc.ListUnspentResponse{}
-	for _, u := range s.node.Unspent(low, high) {
+	for _, u := range s.node.Unspent(low, high, numbers...) {
 		out.Utxos = append(out.Utxos, translate.Utxo(&u))
 	}
 	return out, nil
 }
 
-// NextAddr gives an address.
-func (s *Service) NextAddr(_ context.Context, req *walletrpc.AddrRequest) (*walletrpc.AddrResponse, error) {
-	if err := checkAccount(req.Account); err != nil {
-		return nil, err
-	}
-	kind := keys.P2WKH
-	switch req.Type {
-	case walletrpc.AddressType_UNKNOWN, walletrpc.AddressType_WITNESS_PUBKEY_HASH:
-	case walletrpc.AddressType_HYBRID_NESTED_WITNESS_PUBKEY_HASH:
-		kind = keys.NestedP2WKH
-	case walletrpc.AddressType_NESTED_WITNESS_PUBKEY_HASH:
-		if req.Change {
-			return nil, translate.Invalid("type", "change of nested addresses is native segwit here, ask for a hybrid one")
-		}
-		kind = keys.NestedP2WKH
-	case walletrpc.AddressType_TAPROOT_PUBKEY:
-		kind = keys.P2TR
-	default:
-		return nil, translate.Invalid("type", "unknown address type: %v", req.Type)
-	}
-	a, err := s.node.NewAddress(kind, req.Change, false)
-	if err != nil {
-		return nil, err
-	}
-	return &walletrpc.AddrResponse{Addr: a.Text}, nil
-}
-
 // EstimateFee tells the feerate for a number of blocks.
 func (s *Service) EstimateFee(_ context.Context, req *walletrpc.EstimateFeeRequest) (*walletrpc.EstimateFeeResponse, error) {
-	if req.ConfTarget < 2 {
-		return nil, translate.Invalid("conf_target", "confirmation target must be greater than 1")
+	if req.ConfTarget <= 0 {
+		return nil, translate.Invalid("conf_target", "confirmation target must be greater than 0")
 	}
 	rate, err := s.node.EstimateFee(uint32(req.ConfTarget))
 	if err != nil {

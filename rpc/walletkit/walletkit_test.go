@@ -20,6 +20,7 @@ import (
 )
 
 type fake struct {
+	Node      // what a test does not expect panics
 	bumped    wire.OutPoint
 	wish      node.BumpRequest
 	known     bool
@@ -31,9 +32,22 @@ type fake struct {
 	change    bool
 }
 
-func (f *fake) Unspent(low, high uint32) []wallet.Unspent { f.low, f.high = low, high; return nil }
-func (f *fake) NewAddress(kind keys.AccountKind, change, _ bool) (wallet.Address, error) {
-	f.kind, f.change = kind, change
+func (f *fake) Unspent(low, high uint32, _ ...uint32) []wallet.Unspent {
+	f.low, f.high = low, high
+	return nil
+}
+func (f *fake) AccountNumber(name string) (uint32, error) {
+	if name != "" {
+		return 0, wallet.ErrNoAccount{Name: name}
+	}
+	return 0, nil
+}
+func (f *fake) FindAccount(name string, kind keys.AccountKind) (wallet.AccountID, error) {
+	_, err := f.AccountNumber(name)
+	return wallet.AccountID{Kind: kind}, err
+}
+func (f *fake) AccountAddress(id wallet.AccountID, change, _ bool) (wallet.Address, error) {
+	f.kind, f.change = id.Kind, change
 	return wallet.Address{Text: "bcrt1"}, nil
 }
 func (f *fake) EstimateFee(uint32) (lnwire.SatPerKW, error) { return 12_500, nil }
@@ -153,8 +167,8 @@ func TestNextAddr(t *testing.T) {
 }
 
 func TestFeesAndSweeps(t *testing.T) {
-	_, err := New(&fake{}).EstimateFee(t.Context(), &walletrpc.EstimateFeeRequest{ConfTarget: 1})
-	require.ErrorContains(t, err, "confirmation target must be greater than 1")
+	_, err := New(&fake{}).EstimateFee(t.Context(), &walletrpc.EstimateFeeRequest{ConfTarget: 0})
+	require.ErrorContains(t, err, "confirmation target must be greater than 0")
 	fee, err := New(&fake{}).EstimateFee(t.Context(), &walletrpc.EstimateFeeRequest{ConfTarget: 2})
 	require.NoError(t, err)
 	require.EqualValues(t, 12_500, fee.SatPerKw)
