@@ -92,7 +92,7 @@ func (a *App) root() *cli.Command {
 		// urfave would end the process itself.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		ConfigureShellCompletionCommand: func(c *cli.Command) {
-			c.Hidden, c.Category, c.Usage = false, groupNode, "print a completion script for bash, zsh or fish"
+			c.Hidden, c.Category, c.Usage = false, groupStart, "print a completion script for bash, zsh or fish"
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if name := c.Args().First(); name != "" {
@@ -102,14 +102,17 @@ func (a *App) root() *cli.Command {
 		},
 	}
 	for _, group := range [][]spec{
-		nodeCommands, debugCommands, unlockCommands, macaroonCommands, coinCommands, peerCommands, messageCommands, openCommands, channelCommands, closeCommands, rescueCommands,
-		backupCommands, invoiceCommands, payCommands, paymentCommands, routeCommands, forwardCommands, graphCommands, watchCommands,
+		nodeCommands, debugCommands, unlockCommands, macaroonCommands, coinCommands, peerCommands, messageCommands, connectCommands, openCommands, channelCommands, closeCommands, rescueCommands,
+		backupCommands, invoiceCommands, payCommands, paymentCommands, routeCommands, forwardCommands, reportCommands, graphCommands, liveCommands, watchCommands,
 	} {
 		for _, s := range group {
 			root.Commands = append(root.Commands, a.command(s))
 		}
 	}
+	root.Commands = append(root.Commands, a.profileCommand(), a.manual())
 	root.Commands = append(root.Commands, a.Local...)
+	root.CustomRootCommandHelpTemplate = rootHelp
+	root.Metadata = map[string]any{"contents": func() string { return contents(root) }}
 	catchUsage(root)
 	return root
 }
@@ -134,6 +137,7 @@ func unknown(c *cli.Command, name string) error {
 func globalFlags() []cli.Flag {
 	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("FULGUR_" + name) }
 	return []cli.Flag{
+		&cli.StringFlag{Name: "profile", Aliases: []string{"p"}, Usage: "the node of this `NAME` (see: fulgur profile)", Sources: env("PROFILE")},
 		&cli.StringFlag{Name: "rpcserver", Value: "localhost:" + client.DefaultPort, Usage: "`HOST:PORT` of the daemon", Sources: env("RPCSERVER")},
 		&cli.StringFlag{Name: "fulgurdir", Aliases: []string{"lnddir"}, Value: client.DefaultDir(), Usage: "`DIRECTORY` of the daemon", Sources: env("DIR")},
 		&cli.StringFlag{Name: "network", Aliases: []string{"n"}, Usage: strings.Join(client.Networks, ", ") + " (default: the one in the directory)", Sources: env("NETWORK")},
@@ -148,9 +152,13 @@ func globalFlags() []cli.Flag {
 
 // target reads the global flags.
 func target(c *cli.Command) (client.Target, error) {
+	node, err := chosen(c)
+	if err != nil {
+		return client.Target{}, err
+	}
 	t := client.Target{
-		Server: c.String("rpcserver"), Dir: c.String("fulgurdir"), Network: c.String("network"),
-		TLSCert: c.String("tlscertpath"), Macaroon: c.String("macaroonpath"), NoMacaroons: c.Bool("no-macaroons"),
+		Server: node.option(c, "rpcserver"), Dir: node.option(c, "fulgurdir"), Network: node.option(c, "network"),
+		TLSCert: node.option(c, "tlscertpath"), Macaroon: node.option(c, "macaroonpath"), NoMacaroons: c.Bool("no-macaroons"),
 		MacaroonLife: time.Duration(c.Int64("macaroontimeout")) * time.Second, MacaroonIP: c.String("macaroonip"),
 	}
 	if t.Network != "" && !contains(client.Networks, t.Network) {

@@ -22,7 +22,7 @@ var backupFlags = []cli.Flag{
 }
 
 var backupCommands = []spec{{
-	name: "exportchanbackup", group: groupChannels, usage: "the static backup of a channel, or of all",
+	name: "exportchanbackup", group: groupBackups, usage: "the static backup of a channel, or of all",
 	args: "[CHANNEL]", max: 2, do: exportBackup, example: "exportchanbackup --all --output_file=channels.backup",
 	more: "With the seed it gets our balance back from a channel of which nothing else is left: the peer is asked to close it. " +
 		"The daemon keeps such a backup of all channels in the file channel.backup by itself.",
@@ -31,10 +31,10 @@ var backupCommands = []spec{{
 		flagText("output_file", "write the backup to a file instead of printing it"),
 	},
 }, {
-	name: "verifychanbackup", group: groupChannels, usage: "which channels are in a backup, and whether it is of this node's seed",
+	name: "verifychanbackup", group: groupBackups, usage: "which channels are in a backup, and whether it is of this node's seed",
 	do: verifyBackup, flags: backupFlags, example: "verifychanbackup --multi_file=channels.backup",
 }, {
-	name: "restorechanbackup", group: groupChannels, usage: "ask channels back of which only a backup is left",
+	name: "restorechanbackup", group: groupBackups, usage: "ask channels back of which only a backup is left",
 	do: restoreBackup, flags: backupFlags, example: "restorechanbackup --multi_file=channels.backup",
 	more: "The peers of these channels close them, and our balance comes into the wallet (fulgur pendingchannels). Channels that the " +
 		"node knows are passed over. Never restore channels that another node with the same seed still runs.",

@@ -22,16 +22,19 @@ import (
 
 // Groups of the help text.
 const (
-	groupNode     = "Node"
-	groupKeys     = "Macaroons"
-	groupCoins    = "Coins on the chain"
+	groupStart    = "Get started"
 	groupPeers    = "Peers"
 	groupChannels = "Channels"
-	groupInvoices = "Being paid"
-	groupPayments = "Paying"
-	groupForward  = "Forwarding"
+	groupPay      = "Pay and receive"
+	groupForward  = "Routing"
 	groupGraph    = "The graph"
-	groupWatch    = "Watching"
+	groupCoins    = "Wallet"
+	groupBackups  = "Backups"
+	groupWatch    = "Watch"
+	groupAdmin    = "Admin"
+	groupLocal    = "On this machine" // of commands from other packages
+
+	groupNode, groupKeys, groupInvoices, groupPayments = groupAdmin, groupAdmin, groupPay, groupPay
 )
 
 // spec describes a command.

@@ -452,7 +452,8 @@ func TestConversations(t *testing.T) {
 // TestEveryCommandIsTried keeps the list above complete.
 func TestEveryCommandIsTried(t *testing.T) {
 	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true,
-		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true}
+		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true,
+		"lndconnect": true, "profile": true, "man": true, "report": true, "watch": true}
 	tried := map[string]bool{}
 	for _, c := range conversations {
 		tried[c.name] = true

@@ -15,13 +15,13 @@ import (
 )
 
 var debugCommands = []spec{{
-	name: "debuglevel", group: groupNode, usage: "change what the daemon logs, until it ends", args: "LEVEL", max: 1,
+	name: "debuglevel", group: groupAdmin, usage: "change what the daemon logs, until it ends", args: "LEVEL", max: 1,
 	more: "LEVEL is trace, debug, info, warn, error, critical or off, for everything, or SUBSYSTEM=LEVEL,... for some.\n" +
 		"Without it the subsystems are named.",
 	flags:   []cli.Flag{flagBool("show", "only name the subsystems"), flagText("level", "the level, or levels by subsystem")},
 	example: "debuglevel info,PEER=debug", do: debugLevel,
 }, {
-	name: "getdebuginfo", group: groupNode, usage: "the daemon's options as they are in force, and its log",
+	name: "getdebuginfo", group: groupAdmin, usage: "the daemon's options as they are in force, and its log",
 	more:    "Passwords are left out. The log names peers, channels and payments: look before you pass it on.",
 	flags:   []cli.Flag{flagBool("include_log", "also the last lines of the log, up to 4 MiB")},
 	example: "getdebuginfo --include_log", do: getDebugInfo,

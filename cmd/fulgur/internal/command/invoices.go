@@ -22,7 +22,7 @@ var newInvoiceFlags = []cli.Flag{
 }
 
 var invoiceCommands = []spec{{
-	name: "addinvoice", group: groupInvoices, usage: "make an invoice", args: "[AMOUNT [PREIMAGE]]", max: 2,
+	name: "addinvoice", group: groupPay, usage: "make an invoice", args: "[AMOUNT [PREIMAGE]]", max: 2,
 	more: "The amount is in satoshis, or has a unit: 1500, 0.000015btc, 1500500msat.",
 	flags: append([]cli.Flag{
 		flagText("preimage", "32 bytes in hex (default: chosen at random)"), flagBool("blind", "hide who we are behind blinded paths"),
@@ -32,24 +32,24 @@ var invoiceCommands = []spec{{
 	}, newInvoiceFlags...),
 	example: `addinvoice --memo "coffee" --qr 1500`, do: addInvoice,
 }, {
-	name: "addholdinvoice", group: groupInvoices, usage: "make an invoice that is settled by hand", args: "HASH [AMOUNT]", max: 2,
+	name: "addholdinvoice", group: groupPay, usage: "make an invoice that is settled by hand", args: "HASH [AMOUNT]", max: 2,
 	more:    "A payment is held until settleinvoice or cancelinvoice.",
 	flags:   append([]cli.Flag{flagText("hash", "payment hash, 32 bytes in hex")}, newInvoiceFlags...),
 	example: "addholdinvoice 5c3b... 1500", do: addHoldInvoice,
 }, {
-	name: "settleinvoice", group: groupInvoices, usage: "take the money of a held payment", args: "PREIMAGE", max: 1,
+	name: "settleinvoice", group: groupPay, usage: "take the money of a held payment", args: "PREIMAGE", max: 1,
 	flags: []cli.Flag{flagText("preimage", "of the invoice's hash")}, example: "settleinvoice 7e1d...", do: settleInvoice,
 }, {
-	name: "cancelinvoice", group: groupInvoices, usage: "refuse payments to an invoice, also one that is held", args: "HASH", max: 1,
+	name: "cancelinvoice", group: groupPay, usage: "refuse payments to an invoice, also one that is held", args: "HASH", max: 1,
 	flags: []cli.Flag{flagText("paymenthash", "of the invoice")}, example: "cancelinvoice 5c3b...", do: cancelInvoice,
 }, {
-	name: "lookupinvoice", group: groupInvoices, usage: "an invoice and what was paid to it", args: "HASH", max: 1,
+	name: "lookupinvoice", group: groupPay, usage: "an invoice and what was paid to it", args: "HASH", max: 1,
 	flags: []cli.Flag{flagText("rhash", "payment hash"), flagBool("qr", "draw a QR code")}, example: "lookupinvoice 5c3b...", do: lookupInvoice,
 }, {
-	name: "listinvoices", group: groupInvoices, usage: "the invoices, the newest last", example: "listinvoices --max_invoices=20", do: listInvoices,
+	name: "listinvoices", group: groupPay, usage: "the invoices, the newest last", example: "listinvoices --max_invoices=20", do: listInvoices,
 	flags: append([]cli.Flag{flagBool("pending_only", "not settled or canceled yet"), flagUint("max_invoices", "so many (default: 100)")}, pageFlags...),
 }, {
-	name: "decodepayreq", group: groupInvoices, usage: "what an invoice says", args: "INVOICE", max: 1,
+	name: "decodepayreq", group: groupPay, usage: "what an invoice says", args: "INVOICE", max: 1,
 	flags: []cli.Flag{flagText("pay_req", "the invoice")}, example: "decodepayreq lnbcrt15u1...", do: decodePayReq,
 }}
 

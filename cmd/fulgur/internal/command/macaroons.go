@@ -36,7 +36,7 @@ var restrictionFlags = []cli.Flag{
 }
 
 var macaroonCommands = []spec{{
-	name: "bakemacaroon", group: groupKeys, usage: "make a macaroon that allows some things only", args: "PERMISSIONS...", max: 1000,
+	name: "bakemacaroon", group: groupAdmin, usage: "make a macaroon that allows some things only", args: "PERMISSIONS...", max: 1000,
 	more: "A permission is an entity and an action, such as invoices:write, or uri: and the full name of a single method, such as " +
 		"uri:/lnrpc.Lightning/GetInfo; listpermissions shows which there are. Prints the macaroon as hex, or saves it.",
 	example: "bakemacaroon --root_key_id=5 --save_to=shop.macaroon invoices:read invoices:write", do: bakeMacaroon,
@@ -47,29 +47,29 @@ var macaroonCommands = []spec{{
 		flagText("root_key", "the root key as hex, if it is known: no daemon is needed then"),
 	}, restrictionFlags...),
 }, {
-	name: "constrainmacaroon", group: groupKeys, usage: "make a narrower macaroon from one", args: "FILE NEWFILE", max: 2,
+	name: "constrainmacaroon", group: groupAdmin, usage: "make a narrower macaroon from one", args: "FILE NEWFILE", max: 2,
 	more:    "Needs no daemon: anybody may narrow what they hold.",
 	example: "constrainmacaroon --timeout=3600 admin.macaroon hour.macaroon", do: constrainMacaroon, flags: restrictionFlags,
 }, {
-	name: "printmacaroon", group: groupKeys, usage: "what a macaroon says", args: "HEX", max: 1,
+	name: "printmacaroon", group: groupAdmin, usage: "what a macaroon says", args: "HEX", max: 1,
 	more:    "Needs no daemon, and checks nothing.",
 	example: "printmacaroon --macaroon_file=shop.macaroon", do: printMacaroon,
 	flags: []cli.Flag{flagText("macaroon_file", "read it from this `FILE`")},
 }, {
-	name: "listmacaroonids", group: groupKeys, usage: "the numbers of the root keys that sign macaroons",
+	name: "listmacaroonids", group: groupAdmin, usage: "the numbers of the root keys that sign macaroons",
 	example: "listmacaroonids", do: listMacaroonIDs,
 }, {
-	name: "deletemacaroonid", group: groupKeys, usage: "delete a root key: all macaroons that it signed are void", args: "ROOT_KEY_ID", max: 1,
+	name: "deletemacaroonid", group: groupAdmin, usage: "delete a root key: all macaroons that it signed are void", args: "ROOT_KEY_ID", max: 1,
 	more:    "Key 0, which signs the macaroon files of the daemon, cannot be deleted; changepassword --new_mac_root_key replaces it.",
 	example: "deletemacaroonid 5", do: deleteMacaroonID,
 }, {
-	name: "listpermissions", group: groupKeys, usage: "which permissions each method needs",
+	name: "listpermissions", group: groupAdmin, usage: "which permissions each method needs",
 	example: "listpermissions", do: listPermissions,
 }, {
-	name: "getbudget", group: groupKeys, usage: "what may still be spent with the macaroon that is sent",
+	name: "getbudget", group: groupAdmin, usage: "what may still be spent with the macaroon that is sent",
 	example: "getbudget --macaroonpath=kiosk.macaroon", do: getBudget,
 }, {
-	name: "listbudgets", group: groupKeys, usage: "what was spent of the budgets of all macaroons",
+	name: "listbudgets", group: groupAdmin, usage: "what was spent of the budgets of all macaroons",
 	example: "listbudgets", do: listBudgets,
 }}
 

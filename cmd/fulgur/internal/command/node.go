@@ -13,26 +13,26 @@ import (
 )
 
 var nodeCommands = []spec{{
-	name: "getinfo", group: groupNode, usage: "who the node is and how far it has come",
+	name: "getinfo", group: groupStart, usage: "who the node is and how far it has come",
 	example: "getinfo", do: getInfo,
 }, {
-	name: "stop", group: groupNode, usage: "stop the daemon in good order",
+	name: "stop", group: groupAdmin, usage: "stop the daemon in good order",
 	example: "stop", do: stop,
 }, {
-	name: "state", group: groupNode, usage: "whether the wallet is there, open, and the daemon ready",
+	name: "state", group: groupStart, usage: "whether the wallet is there, open, and the daemon ready",
 	example: "state", do: state, open: true,
 }, {
-	name: "version", group: groupNode, usage: "which daemon this is",
+	name: "version", group: groupStart, usage: "which daemon this is",
 	example: "version", do: version,
 }, {
-	name: "getrecoveryinfo", group: groupNode, usage: "how far the search for a restored wallet's coins has come",
+	name: "getrecoveryinfo", group: groupAdmin, usage: "how far the search for a restored wallet's coins has come",
 	example: "getrecoveryinfo", do: getRecoveryInfo,
 }, {
-	name: "signmessage", group: groupNode, usage: "sign a text with the node's key", args: "MESSAGE", max: 1,
+	name: "signmessage", group: groupAdmin, usage: "sign a text with the node's key", args: "MESSAGE", max: 1,
 	flags:   []cli.Flag{flagText("msg", "the text"), flagBool("single_hash", "hash once instead of twice")},
 	example: `signmessage "this node is mine"`, do: signMessage,
 }, {
-	name: "verifymessage", group: groupNode, usage: "which node signed a text", args: "MESSAGE SIGNATURE", max: 2,
+	name: "verifymessage", group: groupAdmin, usage: "which node signed a text", args: "MESSAGE SIGNATURE", max: 2,
 	flags:   []cli.Flag{flagText("msg", "the text"), flagText("sig", "the signature, as signmessage gives it")},
 	example: `verifymessage "this node is mine" rb8mdx...`, do: verifyMessage,
 }}

@@ -32,19 +32,19 @@ var payFlags = []cli.Flag{
 }
 
 var payCommands = []spec{{
-	name: "payinvoice", group: groupPayments, usage: "pay an invoice", args: "INVOICE", max: 1,
+	name: "payinvoice", group: groupPay, usage: "pay an invoice", args: "INVOICE", max: 1,
 	more:    "Shows what the invoice says and asks first, unless --force.",
 	flags:   append([]cli.Flag{flagText("pay_req", "the invoice")}, payFlags...),
 	example: "payinvoice --fee_limit=10 lnbcrt15u1...", do: payInvoice,
 }, {
-	name: "sendpayment", group: groupPayments, usage: "pay an invoice, or a node and hash", args: "DEST AMOUNT HASH [FINAL_CLTV_DELTA]", max: 4,
+	name: "sendpayment", group: groupPay, usage: "pay an invoice, or a node and hash", args: "DEST AMOUNT HASH [FINAL_CLTV_DELTA]", max: 4,
 	flags: append([]cli.Flag{
 		flagText("pay_req", "the invoice"), flagText("dest", "the payee"), flagText("payment_hash", "its hash"),
 		flagText("final_cltv_delta", "blocks that the payee wants to be left"), flagText("payment_addr", "the payment secret, hex"),
 	}, payFlags...),
 	example: "sendpayment --pay_req=lnbcrt15u1... --force", do: sendPayment,
 }, {
-	name: "trackpayment", group: groupPayments, usage: "follow a payment to its end", args: "HASH", max: 1,
+	name: "trackpayment", group: groupPay, usage: "follow a payment to its end", args: "HASH", max: 1,
 	flags:   []cli.Flag{flagText("hash", "of the payment"), flagBool("inflight_updates", "print every change, as JSON")},
 	example: "trackpayment 5c3b...", do: trackPayment,
 }}
@@ -296,10 +296,31 @@ var failureWords = map[lnrpc.PaymentFailureReason]string{
 	lnrpc.PaymentFailureReason_FAILURE_REASON_CANCELED:                  "it was canceled",
 }
 
+// printTries tells of a failed payment what was tried, and who said no to it.
+func printTries(w io.Writer, p *lnrpc.Payment) {
+	if len(p.Htlcs) == 0 {
+		return
+	}
+	t := show.NewTable("tried", "amount>", "said no", "because")
+	for _, a := range p.Htlcs {
+		if a.Status != lnrpc.HTLCAttempt_FAILED || a.Route == nil {
+			continue
+		}
+		who := "we"
+		if i := int(a.Failure.GetFailureSourceIndex()); i > 0 && i <= len(a.Route.Hops) {
+			who = show.Short(a.Route.Hops[i-1].PubKey)
+		}
+		amount := a.Route.TotalAmtMsat - a.Route.TotalFeesMsat
+		t.Row(way(a.Route), show.Msat(amount), who, strings.ToLower(strings.ReplaceAll(a.Failure.GetCode().String(), "_", " ")))
+	}
+	t.Print(w)
+}
+
 // paid prints the end of a payment; a failed one is an error.
 func (c *call) paid(p *lnrpc.Payment) error {
 	err := c.print(p, func(w io.Writer) {
 		if p.Status != lnrpc.Payment_SUCCEEDED {
+			printTries(w, p)
 			return
 		}
 		var out show.Pairs
@@ -330,12 +351,12 @@ func way(r *lnrpc.Route) string {
 }
 
 var paymentCommands = []spec{{
-	name: "listpayments", group: groupPayments, usage: "the payments made, the newest last", example: "listpayments --include_incomplete --max_payments=20", do: listPayments,
+	name: "listpayments", group: groupPay, usage: "the payments made, the newest last", example: "listpayments --include_incomplete --max_payments=20", do: listPayments,
 	flags: append([]cli.Flag{
 		flagBool("include_incomplete", "also those that failed or are under way"), flagUint("max_payments", "so many (default: 100)"), flagBool("count_total_payments", "count all of them too"),
 	}, pageFlags...),
 }, {
-	name: "deletepayments", group: groupPayments, usage: "forget payments that have ended", example: "deletepayments --all --failed_htlcs_only", do: deletePayments,
+	name: "deletepayments", group: groupPay, usage: "forget payments that have ended", example: "deletepayments --all --failed_htlcs_only", do: deletePayments,
 	flags: []cli.Flag{
 		flagBool("all", "all of them"), flagText("payment_hash", "this one"),
 		flagBool("failed_htlcs_only", "only the failed attempts"), flagBool("include_non_failed", "with --all: also those that succeeded"),

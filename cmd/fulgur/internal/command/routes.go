@@ -17,7 +17,7 @@ import (
 )
 
 var routeCommands = []spec{{
-	name: "queryroutes", group: groupPayments, usage: "a way to a node, without paying", args: "DEST AMOUNT", max: 2,
+	name: "queryroutes", group: groupPay, usage: "a way to a node, without paying", args: "DEST AMOUNT", max: 2,
 	flags: []cli.Flag{
 		flagText("dest", "the payee"), flagText("amt", "the amount"), flagText("fee_limit", "most that the way may cost"),
 		flagUint("fee_limit_percent", "the same in percent of the amount"), flagInt("final_cltv_delta", "blocks that the payee wants to be left"),
@@ -26,7 +26,7 @@ var routeCommands = []spec{{
 	},
 	example: "queryroutes 02ab... 1500", do: queryRoutes,
 }, {
-	name: "sendtoroute", group: groupPayments, usage: "pay over a way of your choice", args: "[ROUTES]", max: 1,
+	name: "sendtoroute", group: groupPay, usage: "pay over a way of your choice", args: "[ROUTES]", max: 1,
 	more: "ROUTES is what queryroutes prints as JSON, or one route; - reads it from standard input. The last hop must\n" +
 		"carry the payee's mpp_record {payment_addr, total_amt_msat}.",
 	flags: []cli.Flag{

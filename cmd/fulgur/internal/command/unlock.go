@@ -18,7 +18,7 @@ import (
 const seedWords = 24
 
 var unlockCommands = []spec{{
-	name: "create", group: groupNode, usage: "make the wallet, from a new seed or an old one", open: true,
+	name: "create", group: groupStart, usage: "make the wallet, from a new seed or an old one", open: true,
 	more: "Asks for a password and for a seed. Without a terminal the answers are read from standard input, line by line. " +
 		"With a backup of channels, these are asked back from their peers once the wallet is made from its old seed.",
 	example: "create --multi_file=channels.backup", do: create,
@@ -26,7 +26,7 @@ var unlockCommands = []spec{{
 		flagBool("stateless_init", "leave no macaroon on the daemon's disk, print the admin macaroon instead"),
 	}, backupFlags...),
 }, {
-	name: "unlock", group: groupNode, usage: "open the wallet with its password", open: true,
+	name: "unlock", group: groupStart, usage: "open the wallet with its password", open: true,
 	more:    "Asks for the password. Without a terminal it is read from standard input.",
 	example: "unlock --stdin < password.txt", do: unlock,
 	flags: []cli.Flag{
@@ -35,7 +35,7 @@ var unlockCommands = []spec{{
 		flagBool("stateless_init", "as it was with create"),
 	},
 }, {
-	name: "changepassword", group: groupNode, usage: "give the wallet another password, and open it", open: true,
+	name: "changepassword", group: groupAdmin, usage: "give the wallet another password, and open it", open: true,
 	more: "The wallet must be locked: restart the daemon first. Asks for the old password (empty for a wallet that was made with " +
 		"--noseedbackup) and for the new one. Without a terminal they are read from standard input, line by line. " +
 		"A daemon whose wallet was made with --stateless_init needs it here, too.",
