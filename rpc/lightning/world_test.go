@@ -96,7 +96,7 @@ func clientOf(t *testing.T, b *btcdtest.Node, name string) *client {
 		Version: "0.21.0-beta", Stop: func() { close(c.stopped) },
 	}))
 	routerrpc.RegisterRouterServer(server, router.New(router.Of(n)))
-	invoicesrpc.RegisterInvoicesServer(server, invoices.New(n))
+	invoicesrpc.RegisterInvoicesServer(server, invoices.New(invoices.Of(n)))
 	walletrpc.RegisterWalletKitServer(server, walletkit.New(n))
 	chainrpc.RegisterChainNotifierServer(server, chain.New(n))
 	pipe := bufconn.Listen(1 << 20)

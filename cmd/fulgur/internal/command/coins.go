@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/urfave/cli/v3"
@@ -64,7 +65,13 @@ var coinCommands = []spec{{
 	subs: append([]spec{{
 		name: "estimatefeerate", usage: "the feerate for a confirmation in so many blocks", args: "BLOCKS", max: 1,
 		flags: []cli.Flag{flagText("conf_target", "blocks")}, example: "wallet estimatefeerate 6", do: estimateFeeRate,
-	}}, sweepCommands...),
+	}, {
+		name: "psbt", usage: "transactions that several sign", subs: psbtCommands,
+	}, {
+		name: "accounts", usage: "the wallet's accounts, and those that it watches", subs: accountCommands,
+	}, {
+		name: "addresses", usage: "addresses and messages signed with them", subs: addressCommands,
+	}}, slices.Concat(sweepCommands, outputCommands)...),
 }}
 
 var forceFlag cli.Flag = &cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "do not ask"}

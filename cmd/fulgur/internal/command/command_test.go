@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -162,6 +163,91 @@ var conversations = []struct {
 	[]proto.Message{&lnrpc.ListUnspentResponse{Utxos: []*lnrpc.Utxo{
 		{AmountSat: 5, Address: "a", Outpoint: &lnrpc.OutPoint{TxidStr: hash}}, {AmountSat: 1000, Address: "b", Confirmations: 7},
 	}}}, &lnrpc.ListUnspentRequest{MinConfs: 1, MaxConfs: 9},
+}, {
+	"psbt-fund", []string{"wallet", "psbt", "fund", "--sat_per_vbyte=3", "--change_type=p2tr", `--outputs={"a": 5}`, `--inputs=["` + hash + `:1"]`},
+	walletrpc.WalletKit_FundPsbt_FullMethodName,
+	[]proto.Message{&walletrpc.FundPsbtResponse{FundedPsbt: []byte{1, 2}, ChangeOutputIndex: 1, LockedUtxos: []*walletrpc.UtxoLease{
+		{Id: wireHash(), Outpoint: &lnrpc.OutPoint{TxidStr: hash}, Value: 7, PkScript: []byte{0}, Expiration: 1_700_000_000},
+	}}},
+	&walletrpc.FundPsbtRequest{
+		Template: &walletrpc.FundPsbtRequest_Raw{Raw: &walletrpc.TxTemplate{Outputs: map[string]uint64{"a": 5}, Inputs: []*lnrpc.OutPoint{{TxidStr: hash, OutputIndex: 1}}}},
+		Fees:     &walletrpc.FundPsbtRequest_SatPerVbyte{SatPerVbyte: 3}, ChangeType: walletrpc.ChangeAddressType_CHANGE_ADDRESS_TYPE_P2TR,
+	},
+}, {
+	"psbt-fundtemplate", []string{"wallet", "psbt", "fundtemplate", "--sat_per_kw=500", "--change_output_index=0", "--coin_selection_strategy=largest", "AQI="},
+	walletrpc.WalletKit_FundPsbt_FullMethodName, []proto.Message{&walletrpc.FundPsbtResponse{FundedPsbt: []byte{1, 2}, ChangeOutputIndex: -1}},
+	&walletrpc.FundPsbtRequest{
+		Template: &walletrpc.FundPsbtRequest_CoinSelect{CoinSelect: &walletrpc.PsbtCoinSelect{
+			Psbt: []byte{1, 2}, ChangeOutput: &walletrpc.PsbtCoinSelect_ExistingOutputIndex{},
+		}},
+		Fees: &walletrpc.FundPsbtRequest_SatPerKw{SatPerKw: 500}, CoinSelectionStrategy: lnrpc.CoinSelectionStrategy_STRATEGY_LARGEST,
+	},
+}, {
+	"psbt-sign", []string{"wallet", "psbt", "sign", "AQI="}, walletrpc.WalletKit_SignPsbt_FullMethodName,
+	[]proto.Message{&walletrpc.SignPsbtResponse{SignedPsbt: []byte{1, 2}, SignedInputs: []uint32{0, 2}}}, &walletrpc.SignPsbtRequest{FundedPsbt: []byte{1, 2}},
+}, {
+	"psbt-finalize", []string{"wallet", "psbt", "finalize", "AQI="}, walletrpc.WalletKit_FinalizePsbt_FullMethodName,
+	[]proto.Message{&walletrpc.FinalizePsbtResponse{SignedPsbt: []byte{1, 2}, RawFinalTx: []byte{2, 0}}}, &walletrpc.FinalizePsbtRequest{FundedPsbt: []byte{1, 2}},
+}, {
+	"accounts-list", []string{"wallet", "accounts", "list", "--address_type=p2tr"}, walletrpc.WalletKit_ListAccounts_FullMethodName,
+	[]proto.Message{&walletrpc.ListAccountsResponse{Accounts: []*walletrpc.Account{
+		{Name: "cold", AddressType: walletrpc.AddressType_TAPROOT_PUBKEY, ExtendedPublicKey: "tpub", DerivationPath: "m/86'/0'/0'", ExternalKeyCount: 3, WatchOnly: true},
+		{Name: "act:1", DerivationPath: "m/1017'/1'/1'"},
+	}}}, &walletrpc.ListAccountsRequest{AddressType: walletrpc.AddressType_TAPROOT_PUBKEY},
+}, {
+	"accounts-import", []string{"wallet", "accounts", "import", "--dry_run", "--birthday=2024-05-31", "--master_key_fingerprint=01020304", "vpub", "cold"},
+	walletrpc.WalletKit_ImportAccount_FullMethodName,
+	[]proto.Message{&walletrpc.ImportAccountResponse{Account: &walletrpc.Account{Name: "cold"}, DryRunExternalAddrs: []string{"a", "b"}}},
+	&walletrpc.ImportAccountRequest{Name: "cold", ExtendedPublicKey: "vpub", MasterKeyFingerprint: []byte{1, 2, 3, 4}, DryRun: true, Birthday: 1717113600},
+}, {
+	"accounts-import-pubkey", []string{"wallet", "accounts", "import-pubkey", "0203", "np2wkh"}, walletrpc.WalletKit_ImportPublicKey_FullMethodName,
+	[]proto.Message{&walletrpc.ImportPublicKeyResponse{Status: "public key 0203 imported"}},
+	&walletrpc.ImportPublicKeyRequest{PublicKey: []byte{2, 3}, AddressType: walletrpc.AddressType_NESTED_WITNESS_PUBKEY_HASH},
+}, {
+	"accounts-create", []string{"wallet", "accounts", "create", "--i_know_what_i_am_doing", "shop"}, walletrpc.WalletKit_XCreateAccount_FullMethodName,
+	[]proto.Message{&walletrpc.XCreateAccountResponse{Account: &walletrpc.Account{Name: "shop"}}},
+	&walletrpc.XCreateAccountRequest{Name: "shop", IKnowWhatIAmDoing: true},
+}, {
+	"addresses-list", []string{"wallet", "addresses", "list"}, walletrpc.WalletKit_ListAddresses_FullMethodName,
+	[]proto.Message{&walletrpc.ListAddressesResponse{AccountWithAddresses: []*walletrpc.AccountWithAddresses{{
+		Name: "default", Addresses: []*walletrpc.AddressProperty{{Address: "a", Balance: 500, DerivationPath: "m/84'/0'/0'/0/0"}},
+	}}}}, &walletrpc.ListAddressesRequest{},
+}, {
+	"addresses-signmessage", []string{"wallet", "addresses", "sign", "a", "hello"}, walletrpc.WalletKit_SignMessageWithAddr_FullMethodName,
+	[]proto.Message{&walletrpc.SignMessageWithAddrResponse{Signature: "IMJ="}}, &walletrpc.SignMessageWithAddrRequest{Addr: "a", Msg: []byte("hello")},
+}, {
+	"addresses-verifymessage", []string{"wallet", "addresses", "verifymessage", "a", "IMJ=", "hello"}, walletrpc.WalletKit_VerifyMessageWithAddr_FullMethodName,
+	[]proto.Message{&walletrpc.VerifyMessageWithAddrResponse{Valid: true, Pubkey: []byte{2, 3}}},
+	&walletrpc.VerifyMessageWithAddrRequest{Addr: "a", Msg: []byte("hello"), Signature: "IMJ="},
+}, {
+	"leaseoutput", []string{"wallet", "leaseoutput", "--lockid=" + strings.Repeat("11", 32), "--expiry=60", hash + ":1"}, walletrpc.WalletKit_LeaseOutput_FullMethodName,
+	[]proto.Message{&walletrpc.LeaseOutputResponse{Expiration: 1_700_000_000}},
+	&walletrpc.LeaseOutputRequest{Id: bytes.Repeat([]byte{0x11}, 32), Outpoint: &lnrpc.OutPoint{TxidStr: hash, OutputIndex: 1}, ExpirationSeconds: 60},
+}, {
+	"releaseoutput", []string{"wallet", "releaseoutput", "--lockid=" + strings.Repeat("11", 32), hash + ":1"}, walletrpc.WalletKit_ReleaseOutput_FullMethodName,
+	[]proto.Message{&walletrpc.ReleaseOutputResponse{Status: "output released"}},
+	&walletrpc.ReleaseOutputRequest{Id: bytes.Repeat([]byte{0x11}, 32), Outpoint: &lnrpc.OutPoint{TxidStr: hash, OutputIndex: 1}},
+}, {
+	"listleases", []string{"wallet", "listleases"}, walletrpc.WalletKit_ListLeases_FullMethodName,
+	[]proto.Message{&walletrpc.ListLeasesResponse{LockedUtxos: []*walletrpc.UtxoLease{{Id: wireHash(), Outpoint: &lnrpc.OutPoint{TxidStr: hash}, Value: 7, Expiration: 1_700_000_000}}}},
+	&walletrpc.ListLeasesRequest{},
+}, {
+	"requiredreserve", []string{"wallet", "requiredreserve", "--additional_public_channels=2"}, walletrpc.WalletKit_RequiredReserve_FullMethodName,
+	[]proto.Message{&walletrpc.RequiredReserveResponse{RequiredReserve: 20_000}}, &walletrpc.RequiredReserveRequest{AdditionalPublicChannels: 2},
+}, {
+	"gettx", []string{"wallet", "gettx", hash}, walletrpc.WalletKit_GetTransaction_FullMethodName,
+	[]proto.Message{&lnrpc.Transaction{TxHash: hash, Amount: -500, TotalFees: 141, OutputDetails: []*lnrpc.OutputDetail{{Address: "a", Amount: 9, IsOurAddress: true}}}},
+	&walletrpc.GetTransactionRequest{Txid: hash},
+}, {
+	"publishtx", []string{"wallet", "publishtx", "--label=rent", "0200"}, walletrpc.WalletKit_PublishTransaction_FullMethodName,
+	[]proto.Message{&walletrpc.PublishResponse{}}, &walletrpc.Transaction{TxHex: []byte{2, 0}, Label: "rent"},
+}, {
+	"labeltx", []string{"wallet", "labeltx", "--overwrite", hash, "rent"}, walletrpc.WalletKit_LabelTransaction_FullMethodName,
+	[]proto.Message{&walletrpc.LabelTransactionResponse{Status: "transaction label 'rent' added"}},
+	&walletrpc.LabelTransactionRequest{Txid: wireHash(), Label: "rent", Overwrite: true},
+}, {
+	"removetx", []string{"wallet", "removetx", hash}, walletrpc.WalletKit_RemoveTransaction_FullMethodName,
+	[]proto.Message{&walletrpc.RemoveTransactionResponse{Status: "Successfully removed transaction"}}, &walletrpc.GetTransactionRequest{Txid: hash},
 }, {
 	"pendingsweeps", []string{"wallet", "pendingsweeps"}, walletrpc.WalletKit_PendingSweeps_FullMethodName,
 	[]proto.Message{&walletrpc.PendingSweepsResponse{PendingSweeps: []*walletrpc.PendingSweep{{AmountSat: 9000, WitnessType: walletrpc.WitnessType_COMMITMENT_TIME_LOCK, MaturityHeight: 200}}}},
