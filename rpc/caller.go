@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"net/netip"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+	"github.com/fulgur-ln/fulgur/rpc/middleware"
 )
 
 // Metadata of a call.
@@ -54,6 +57,22 @@ func (s *Server) admit(ctx context.Context, service, method string) (context.Con
 		return nil, fmt.Errorf("%w: %s cannot be called with a macaroon that has a spending budget", macaroons.ErrPermissionDenied, method)
 	}
 	return macaroons.NewContext(ctx, token), nil
+}
+
+// watch shows a call to the middlewares that it concerns. A registration is shown to none, nor is what opens the wallet:
+// there are none before that.
+func (s *Server) watch(stream grpc.ServerStream, service, method string, single bool) (grpc.ServerStream, error) {
+	if s.cfg.Middleware == nil || method == lnrpc.Lightning_RegisterRPCMiddleware_FullMethodName ||
+		service == lnrpc.WalletUnlocker_ServiceDesc.ServiceName {
+		return stream, nil
+	}
+	if !unguarded[service] {
+		if err := s.cfg.Middleware.Complete(); err != nil {
+			return nil, err
+		}
+	}
+	token, _ := macaroons.FromContext(stream.Context())
+	return s.cfg.Middleware.Watch(stream, middleware.Call{Method: method, Stream: !single, Token: token})
 }
 
 // verify checks the one macaroon that a call must carry.

@@ -43,6 +43,7 @@ type lightning struct {
 	lnrpc.UnimplementedLightningServer
 	getInfo      func(context.Context) (*lnrpc.GetInfoResponse, error)
 	listChannels func(*lnrpc.ListChannelsRequest) (*lnrpc.ListChannelsResponse, error)
+	middleware   func(lnrpc.Lightning_RegisterRPCMiddlewareServer) error
 	subscribe    func(*lnrpc.InvoiceSubscription, grpc.ServerStreamingServer[lnrpc.Invoice]) error
 }
 
@@ -51,6 +52,10 @@ func (l *lightning) GetInfo(ctx context.Context, _ *lnrpc.GetInfoRequest) (*lnrp
 		return l.getInfo(ctx)
 	}
 	return &lnrpc.GetInfoResponse{Alias: "alice", BestHeaderTimestamp: 1700000000, BlockHeight: 7}, nil
+}
+
+func (l *lightning) RegisterRPCMiddleware(stream lnrpc.Lightning_RegisterRPCMiddlewareServer) error {
+	return l.middleware(stream)
 }
 
 func (l *lightning) AddInvoice(_ context.Context, in *lnrpc.Invoice) (*lnrpc.AddInvoiceResponse, error) {

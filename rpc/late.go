@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/fulgur-ln/fulgur/rpc/middleware"
 )
 
 // A late service is registered with gRPC before its implementation exists. Each of its methods, also those with a single
@@ -20,8 +22,10 @@ type late struct {
 	name string
 	impl atomic.Pointer[any]
 	gate gate
-	log  *slog.Logger
-	life context.Context // ends when the server stops
+	// watch shows the messages of a call to whoever must agree to them. The stream that it gives takes the other's place.
+	watch func(stream grpc.ServerStream, service, method string, single bool) (grpc.ServerStream, error)
+	log   *slog.Logger
+	life  context.Context // ends when the server stops
 
 	calls *Calls
 }
@@ -76,7 +80,11 @@ func (l *late) handler(name string, single bool, next grpc.StreamHandler) grpc.S
 		if impl == nil {
 			return status.Error(codes.Unimplemented, "unknown service "+l.name)
 		}
-		err = next(*impl, knownStream{stream, ctx})
+		watched, err := l.watch(knownStream{stream, ctx}, l.name, method, single)
+		if err != nil {
+			return err
+		}
+		err = middleware.End(watched, next(*impl, watched))
 		if err != nil {
 			l.log.Info("call failed", "method", method, "err", err)
 		}

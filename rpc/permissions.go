@@ -81,6 +81,7 @@ var permissions = map[string][]macaroons.Op{
 	"/lnrpc.Lightning/DeleteMacaroonID":         rights("macaroon:write"),
 	"/lnrpc.Lightning/ListPermissions":          rights("info:read"),
 	"/lnrpc.Lightning/CheckMacaroonPermissions": rights("macaroon:read"),
+	"/lnrpc.Lightning/RegisterRPCMiddleware":    rights("macaroon:write"),
 
 	"/routerrpc.Router/SendPaymentV2":       rights("offchain:write"),
 	"/routerrpc.Router/TrackPaymentV2":      rights("offchain:read"),

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/middleware"
 )
 
 // Bounds of a call. Requests are small; answers can hold the whole graph.
@@ -46,6 +47,9 @@ type Config struct {
 	// addresses that can be reached from elsewhere.
 	Macaroons   Verifier
 	NoMacaroons bool
+
+	// Middleware knows the programs that calls are shown to; nil: there are none.
+	Middleware *middleware.Registry
 
 	// CORS lists the origins (scheme://host:port) of web pages that may use the REST interface; "*" is any.
 	CORS []string
@@ -108,7 +112,7 @@ func New(cfg Config) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
 	for _, svc := range services {
-		l := &late{name: svc.desc.ServiceName, gate: s.admit, log: cfg.Log, life: s.life, calls: &s.calls}
+		l := &late{name: svc.desc.ServiceName, gate: s.admit, watch: s.watch, log: cfg.Log, life: s.life, calls: &s.calls}
 		s.late[l.name] = l
 		s.grpc.RegisterService(l.describe(svc.desc), nil)
 	}

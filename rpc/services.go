@@ -28,7 +28,7 @@ type service struct {
 var services = []service{
 	{desc: &lnrpc.State_ServiceDesc, rest: lnrpc.RegisterStateHandler},
 	{desc: &lnrpc.WalletUnlocker_ServiceDesc, rest: lnrpc.RegisterWalletUnlockerHandler},
-	{desc: &lnrpc.Lightning_ServiceDesc, rest: lnrpc.RegisterLightningHandler, clientStreams: []string{"/v1/channels/acceptor"}},
+	{desc: &lnrpc.Lightning_ServiceDesc, rest: lnrpc.RegisterLightningHandler, clientStreams: []string{"/v1/channels/acceptor", "/v1/middleware"}},
 	{desc: &routerrpc.Router_ServiceDesc, rest: routerrpc.RegisterRouterHandler, clientStreams: []string{"/v2/router/htlcinterceptor"}},
 	{desc: &invoicesrpc.Invoices_ServiceDesc, rest: invoicesrpc.RegisterInvoicesHandler, clientStreams: []string{"/v2/invoices/htlcmodifier"}},
 	{desc: &walletrpc.WalletKit_ServiceDesc, rest: walletrpc.RegisterWalletKitHandler},

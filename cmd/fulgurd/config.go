@@ -96,6 +96,7 @@ type options struct {
 
 	Prometheus prometheusOptions `group:"prometheus" namespace:"prometheus"`
 	Health     healthOptions     `group:"healthcheck" namespace:"healthcheck"`
+	Middleware middlewareOptions `group:"rpcmiddleware" namespace:"rpcmiddleware"`
 
 	Dev devOptions `group:"dev" namespace:"dev"`
 
@@ -153,6 +154,13 @@ type protocolOptions struct {
 	SimpleClose  bool     `long:"rbf-coop-close" description:"always on; accepted for lnd's files"`
 	ZeroConf     bool     `long:"zero-conf" description:"allow channels that are used before their funding confirms"`
 	ZeroConfPeer []string `long:"zero-conf-peer" description:"node id in hex of a peer that is trusted to open such channels; may be given several times"`
+}
+
+// middlewareOptions let other programs see calls of the interface.
+type middlewareOptions struct {
+	Enable    bool          `long:"enable" description:"let programs whose macaroon allows it see calls, and refuse them"`
+	Timeout   time.Duration `long:"intercepttimeout" default:"2s" description:"how long such a program may take to agree to a call, which is refused otherwise"`
+	Mandatory []string      `long:"addmandatory" description:"name of such a program without which no call is answered; may be given several times"`
 }
 
 type routingOptions struct {
@@ -270,6 +278,10 @@ func (c *config) finish(parser *flags.Parser) error {
 		return errors.New("--externalhosts with --tor.active: the names would be looked up outside of Tor; announce them with --externalip, or give --tor.skip-proxy-for-clearnet-targets")
 	case c.TLSDuration < 14*24*time.Hour:
 		return errors.New("--tlscertduration: at least 336h are needed, because a certificate is renewed a week before its end")
+	case c.Middleware.Timeout <= 0:
+		return fmt.Errorf("--rpcmiddleware.intercepttimeout=%v: must be more than nothing", c.Middleware.Timeout)
+	case len(c.Middleware.Mandatory) > 0 && !c.Middleware.Enable:
+		return errors.New("--rpcmiddleware.addmandatory without --rpcmiddleware.enable: no call would ever be answered")
 	case c.MinBackoff > c.MaxBackoff:
 		return errors.New("--minbackoff is above --maxbackoff")
 	case c.Bitcoin.TimeLockDelta < channel.MinCLTVDelta:

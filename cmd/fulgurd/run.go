@@ -24,6 +24,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+	"github.com/fulgur-ln/fulgur/rpc/middleware"
 	"github.com/fulgur-ln/fulgur/rpc/tlscert"
 	"github.com/fulgur-ln/fulgur/rpc/unlocker"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
@@ -34,25 +35,26 @@ const freeFloor = 64 << 20
 
 // daemon is everything that a run has opened.
 type daemon struct {
-	cfg     *config
-	log     *slog.Logger
-	levels  *logs.Levels
-	file    *logs.File // of the log; nil: there is none
-	net     *chaincfg.Params
-	db      *channeldb.DB
-	graph   *channeldb.GraphDB
-	store   *macaroons.Store
-	server  *rpc.Server
-	served  bool // the server has been stopped
-	vault   *vault
-	backend chainntnfs.Backend
-	node    *node.Node
-	counted atomic.Pointer[node.Node] // the same, once it runs, for other goroutines
-	ready   atomic.Bool               // every method of the API works
-	began   time.Time
-	health  health
-	stop    context.CancelCauseFunc
-	closers []func()
+	cfg        *config
+	log        *slog.Logger
+	levels     *logs.Levels
+	file       *logs.File // of the log; nil: there is none
+	net        *chaincfg.Params
+	db         *channeldb.DB
+	graph      *channeldb.GraphDB
+	store      *macaroons.Store
+	server     *rpc.Server
+	served     bool // the server has been stopped
+	vault      *vault
+	middleware *middleware.Registry
+	backend    chainntnfs.Backend
+	node       *node.Node
+	counted    atomic.Pointer[node.Node] // the same, once it runs, for other goroutines
+	ready      atomic.Bool               // every method of the API works
+	began      time.Time
+	health     health
+	stop       context.CancelCauseFunc
+	closers    []func()
 }
 
 // errStopped is why a run ends when somebody asked for it.
@@ -176,8 +178,13 @@ func (d *daemon) openServer(ctx context.Context) error {
 	}
 	bakery := macaroons.NewBakery(d.store)
 	d.vault = newVault(d.db, d.store, bakery, c.macaroonFiles(), d.coin())
+	d.middleware = middleware.New(middleware.Config{
+		Enable: c.Middleware.Enable, Mandatory: c.Middleware.Mandatory, Timeout: c.Middleware.Timeout, Log: d.sub("RPCS"),
+	})
+	bakery.AcceptCustom(d.middleware.Handles)
 	cfg := rpc.Config{
-		RPCListen: c.RPCListeners, RESTListen: c.RESTListeners, Certificate: cert, CORS: c.RESTCORS,
+		Middleware: d.middleware,
+		RPCListen:  c.RPCListeners, RESTListen: c.RESTListeners, Certificate: cert, CORS: c.RESTCORS,
 		NoMacaroons: c.NoMacaroons, Macaroons: bakery, Log: d.sub("RPCS"), PingInterval: c.WSPing, PongWait: c.WSPong,
 	}
 	if cfg.PingInterval == 0 { // there, 0 is the default

@@ -40,7 +40,8 @@ type service struct {
 func (d *daemon) provideServices() error {
 	cfg := lightning.Config{
 		Version: versionText(), Commit: commit, Stop: func() { d.stop(errStopped) }, Permissions: rpc.Permissions(),
-		Levels: d.setLevels, Debug: d.debugInfo,
+		Middleware: func(stream lnrpc.Lightning_RegisterRPCMiddlewareServer) error { return d.middleware.Serve(stream) },
+		Levels:     d.setLevels, Debug: d.debugInfo,
 	}
 	if !d.cfg.NoMacaroons {
 		cfg.Tokens = d.vault.bakery

@@ -36,7 +36,6 @@ var missing = []struct{ name, instead string }{
 	{"routerrpc.*", "the search for routes is not tuned by options: take it out"},
 	{"routing.*", "take it out"},
 	{"grpc.*", "take it out"},
-	{"rpcmiddleware.*", "take it out"},
 }
 
 // unsupported says of an option that nobody here knows what to do about it.

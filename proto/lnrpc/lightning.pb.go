@@ -36,7 +36,7 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\x9b$\n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x16lnrpc/middleware.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xf3$\n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
@@ -103,7 +103,8 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\x0fListMacaroonIDs\x12\x1d.lnrpc.ListMacaroonIDsRequest\x1a\x1e.lnrpc.ListMacaroonIDsResponse\x12S\n" +
 	"\x10DeleteMacaroonID\x12\x1e.lnrpc.DeleteMacaroonIDRequest\x1a\x1f.lnrpc.DeleteMacaroonIDResponse\x12P\n" +
 	"\x0fListPermissions\x12\x1d.lnrpc.ListPermissionsRequest\x1a\x1e.lnrpc.ListPermissionsResponse\x12S\n" +
-	"\x18CheckMacaroonPermissions\x12\x1a.lnrpc.CheckMacPermRequest\x1a\x1b.lnrpc.CheckMacPermResponseB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
+	"\x18CheckMacaroonPermissions\x12\x1a.lnrpc.CheckMacPermRequest\x1a\x1b.lnrpc.CheckMacPermResponse\x12V\n" +
+	"\x15RegisterRPCMiddleware\x12\x1c.lnrpc.RPCMiddlewareResponse\x1a\x1b.lnrpc.RPCMiddlewareRequest(\x010\x01B)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
 
 var file_lnrpc_lightning_proto_goTypes = []any{
 	(*GetInfoRequest)(nil),                 // 0: lnrpc.GetInfoRequest
@@ -166,64 +167,66 @@ var file_lnrpc_lightning_proto_goTypes = []any{
 	(*DeleteMacaroonIDRequest)(nil),        // 57: lnrpc.DeleteMacaroonIDRequest
 	(*ListPermissionsRequest)(nil),         // 58: lnrpc.ListPermissionsRequest
 	(*CheckMacPermRequest)(nil),            // 59: lnrpc.CheckMacPermRequest
-	(*GetInfoResponse)(nil),                // 60: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                   // 61: lnrpc.StopResponse
-	(*DebugLevelResponse)(nil),             // 62: lnrpc.DebugLevelResponse
-	(*GetDebugInfoResponse)(nil),           // 63: lnrpc.GetDebugInfoResponse
-	(*SignMessageResponse)(nil),            // 64: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),          // 65: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),             // 66: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),          // 67: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),            // 68: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),            // 69: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),              // 70: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),               // 71: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),             // 72: lnrpc.TransactionDetails
-	(*Transaction)(nil),                    // 73: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),            // 74: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),         // 75: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),              // 76: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                      // 77: lnrpc.PeerEvent
-	(*SendCustomMessageResponse)(nil),      // 78: lnrpc.SendCustomMessageResponse
-	(*CustomMessage)(nil),                  // 79: lnrpc.CustomMessage
-	(*SendOnionMessageResponse)(nil),       // 80: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),             // 81: lnrpc.OnionMessageUpdate
-	(*ChannelBackup)(nil),                  // 82: lnrpc.ChannelBackup
-	(*VerifyChanBackupResponse)(nil),       // 83: lnrpc.VerifyChanBackupResponse
-	(*RestoreBackupResponse)(nil),          // 84: lnrpc.RestoreBackupResponse
-	(*OpenStatusUpdate)(nil),               // 85: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                   // 86: lnrpc.ChannelPoint
-	(*BatchOpenChannelResponse)(nil),       // 87: lnrpc.BatchOpenChannelResponse
-	(*FundingStateStepResp)(nil),           // 88: lnrpc.FundingStateStepResp
-	(*ChannelAcceptRequest)(nil),           // 89: lnrpc.ChannelAcceptRequest
-	(*AbandonChannelResponse)(nil),         // 90: lnrpc.AbandonChannelResponse
-	(*ListChannelsResponse)(nil),           // 91: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),        // 92: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),         // 93: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),              // 94: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),         // 95: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),             // 96: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),             // 97: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),            // 98: lnrpc.ListInvoiceResponse
-	(*PayReq)(nil),                         // 99: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),           // 100: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),          // 101: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),      // 102: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),            // 103: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),              // 104: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),           // 105: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),      // 106: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                   // 107: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                    // 108: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                       // 109: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                    // 110: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),            // 111: lnrpc.GraphTopologyUpdate
-	(*GetRecoveryInfoResponse)(nil),        // 112: lnrpc.GetRecoveryInfoResponse
-	(*BakeMacaroonResponse)(nil),           // 113: lnrpc.BakeMacaroonResponse
-	(*ListMacaroonIDsResponse)(nil),        // 114: lnrpc.ListMacaroonIDsResponse
-	(*DeleteMacaroonIDResponse)(nil),       // 115: lnrpc.DeleteMacaroonIDResponse
-	(*ListPermissionsResponse)(nil),        // 116: lnrpc.ListPermissionsResponse
-	(*CheckMacPermResponse)(nil),           // 117: lnrpc.CheckMacPermResponse
+	(*RPCMiddlewareResponse)(nil),          // 60: lnrpc.RPCMiddlewareResponse
+	(*GetInfoResponse)(nil),                // 61: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 62: lnrpc.StopResponse
+	(*DebugLevelResponse)(nil),             // 63: lnrpc.DebugLevelResponse
+	(*GetDebugInfoResponse)(nil),           // 64: lnrpc.GetDebugInfoResponse
+	(*SignMessageResponse)(nil),            // 65: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 66: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 67: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 68: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 69: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 70: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 71: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 72: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 73: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 74: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 75: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 76: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 77: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 78: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 79: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 80: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 81: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 82: lnrpc.OnionMessageUpdate
+	(*ChannelBackup)(nil),                  // 83: lnrpc.ChannelBackup
+	(*VerifyChanBackupResponse)(nil),       // 84: lnrpc.VerifyChanBackupResponse
+	(*RestoreBackupResponse)(nil),          // 85: lnrpc.RestoreBackupResponse
+	(*OpenStatusUpdate)(nil),               // 86: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 87: lnrpc.ChannelPoint
+	(*BatchOpenChannelResponse)(nil),       // 88: lnrpc.BatchOpenChannelResponse
+	(*FundingStateStepResp)(nil),           // 89: lnrpc.FundingStateStepResp
+	(*ChannelAcceptRequest)(nil),           // 90: lnrpc.ChannelAcceptRequest
+	(*AbandonChannelResponse)(nil),         // 91: lnrpc.AbandonChannelResponse
+	(*ListChannelsResponse)(nil),           // 92: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 93: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 94: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 95: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 96: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 97: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 98: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 99: lnrpc.ListInvoiceResponse
+	(*PayReq)(nil),                         // 100: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 101: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 102: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 103: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 104: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 105: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 106: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 107: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 108: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 109: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 110: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 111: lnrpc.NetworkInfo
+	(*GraphTopologyUpdate)(nil),            // 112: lnrpc.GraphTopologyUpdate
+	(*GetRecoveryInfoResponse)(nil),        // 113: lnrpc.GetRecoveryInfoResponse
+	(*BakeMacaroonResponse)(nil),           // 114: lnrpc.BakeMacaroonResponse
+	(*ListMacaroonIDsResponse)(nil),        // 115: lnrpc.ListMacaroonIDsResponse
+	(*DeleteMacaroonIDResponse)(nil),       // 116: lnrpc.DeleteMacaroonIDResponse
+	(*ListPermissionsResponse)(nil),        // 117: lnrpc.ListPermissionsResponse
+	(*CheckMacPermResponse)(nil),           // 118: lnrpc.CheckMacPermResponse
+	(*RPCMiddlewareRequest)(nil),           // 119: lnrpc.RPCMiddlewareRequest
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
 	0,   // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
@@ -288,70 +291,72 @@ var file_lnrpc_lightning_proto_depIdxs = []int32{
 	57,  // 59: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
 	58,  // 60: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
 	59,  // 61: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
-	60,  // 62: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	61,  // 63: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	62,  // 64: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
-	63,  // 65: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
-	64,  // 66: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	65,  // 67: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	66,  // 68: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	67,  // 69: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	68,  // 70: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	69,  // 71: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	70,  // 72: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	71,  // 73: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	72,  // 74: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	73,  // 75: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	74,  // 76: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	75,  // 77: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	76,  // 78: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	77,  // 79: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	78,  // 80: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
-	79,  // 81: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
-	80,  // 82: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	81,  // 83: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	82,  // 84: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
-	23,  // 85: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	83,  // 86: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
-	84,  // 87: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
-	23,  // 88: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	85,  // 89: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	86,  // 90: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	87,  // 91: lnrpc.Lightning.BatchOpenChannel:output_type -> lnrpc.BatchOpenChannelResponse
-	88,  // 92: lnrpc.Lightning.FundingStateStep:output_type -> lnrpc.FundingStateStepResp
-	89,  // 93: lnrpc.Lightning.ChannelAcceptor:output_type -> lnrpc.ChannelAcceptRequest
-	90,  // 94: lnrpc.Lightning.AbandonChannel:output_type -> lnrpc.AbandonChannelResponse
-	91,  // 95: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	92,  // 96: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	93,  // 97: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	94,  // 98: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	95,  // 99: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	96,  // 100: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	97,  // 101: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	37,  // 102: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	98,  // 103: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	37,  // 104: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	99,  // 105: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	100, // 106: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	101, // 107: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	102, // 108: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	103, // 109: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	104, // 110: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	105, // 111: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	106, // 112: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	107, // 113: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	108, // 114: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	109, // 115: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	110, // 116: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	111, // 117: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	112, // 118: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
-	113, // 119: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
-	114, // 120: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
-	115, // 121: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
-	116, // 122: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
-	117, // 123: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
-	62,  // [62:124] is the sub-list for method output_type
-	0,   // [0:62] is the sub-list for method input_type
+	60,  // 62: lnrpc.Lightning.RegisterRPCMiddleware:input_type -> lnrpc.RPCMiddlewareResponse
+	61,  // 63: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	62,  // 64: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	63,  // 65: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
+	64,  // 66: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
+	65,  // 67: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	66,  // 68: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	67,  // 69: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	68,  // 70: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	69,  // 71: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	70,  // 72: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	71,  // 73: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	72,  // 74: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	73,  // 75: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	74,  // 76: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	75,  // 77: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	76,  // 78: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	77,  // 79: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	78,  // 80: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	79,  // 81: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	80,  // 82: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	81,  // 83: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	82,  // 84: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	83,  // 85: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
+	23,  // 86: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	84,  // 87: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
+	85,  // 88: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
+	23,  // 89: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	86,  // 90: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	87,  // 91: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	88,  // 92: lnrpc.Lightning.BatchOpenChannel:output_type -> lnrpc.BatchOpenChannelResponse
+	89,  // 93: lnrpc.Lightning.FundingStateStep:output_type -> lnrpc.FundingStateStepResp
+	90,  // 94: lnrpc.Lightning.ChannelAcceptor:output_type -> lnrpc.ChannelAcceptRequest
+	91,  // 95: lnrpc.Lightning.AbandonChannel:output_type -> lnrpc.AbandonChannelResponse
+	92,  // 96: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	93,  // 97: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	94,  // 98: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	95,  // 99: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	96,  // 100: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	97,  // 101: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	98,  // 102: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	37,  // 103: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	99,  // 104: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	37,  // 105: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	100, // 106: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	101, // 107: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	102, // 108: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	103, // 109: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	104, // 110: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	105, // 111: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	106, // 112: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	107, // 113: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	108, // 114: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	109, // 115: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	110, // 116: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	111, // 117: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	112, // 118: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	113, // 119: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
+	114, // 120: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
+	115, // 121: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
+	116, // 122: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
+	117, // 123: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
+	118, // 124: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
+	119, // 125: lnrpc.Lightning.RegisterRPCMiddleware:output_type -> lnrpc.RPCMiddlewareRequest
+	63,  // [63:126] is the sub-list for method output_type
+	0,   // [0:63] is the sub-list for method input_type
 	0,   // [0:0] is the sub-list for extension type_name
 	0,   // [0:0] is the sub-list for extension extendee
 	0,   // [0:0] is the sub-list for field type_name
@@ -372,6 +377,7 @@ func file_lnrpc_lightning_proto_init() {
 	file_lnrpc_invoices_proto_init()
 	file_lnrpc_macaroon_proto_init()
 	file_lnrpc_messages_proto_init()
+	file_lnrpc_middleware_proto_init()
 	file_lnrpc_node_proto_init()
 	file_lnrpc_opening_proto_init()
 	file_lnrpc_payments_proto_init()

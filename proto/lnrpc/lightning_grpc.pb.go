@@ -93,6 +93,7 @@ const (
 	Lightning_DeleteMacaroonID_FullMethodName         = "/lnrpc.Lightning/DeleteMacaroonID"
 	Lightning_ListPermissions_FullMethodName          = "/lnrpc.Lightning/ListPermissions"
 	Lightning_CheckMacaroonPermissions_FullMethodName = "/lnrpc.Lightning/CheckMacaroonPermissions"
+	Lightning_RegisterRPCMiddleware_FullMethodName    = "/lnrpc.Lightning/RegisterRPCMiddleware"
 )
 
 // LightningClient is the client API for Lightning service.
@@ -261,6 +262,10 @@ type LightningClient interface {
 	// CheckMacaroonPermissions tells whether a macaroon is good and carries rights, as if the caller had called with
 	// it. Code INVALID_ARGUMENT with the reason, such as "permission denied", if not.
 	CheckMacaroonPermissions(ctx context.Context, in *CheckMacPermRequest, opts ...grpc.CallOption) (*CheckMacPermResponse, error)
+	// RegisterRPCMiddleware makes the caller a middleware: it is shown calls, and agrees to them or not, as long as the
+	// stream stands. Only with --rpcmiddleware.enable. Errors: "RPC middleware not enabled in config", "invalid
+	// middleware name, ...", "error registering middleware: ...".
+	RegisterRPCMiddleware(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RPCMiddlewareResponse, RPCMiddlewareRequest], error)
 }
 
 type lightningClient struct {
@@ -984,6 +989,19 @@ func (c *lightningClient) CheckMacaroonPermissions(ctx context.Context, in *Chec
 	return out, nil
 }
 
+func (c *lightningClient) RegisterRPCMiddleware(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RPCMiddlewareResponse, RPCMiddlewareRequest], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Lightning_ServiceDesc.Streams[11], Lightning_RegisterRPCMiddleware_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RPCMiddlewareResponse, RPCMiddlewareRequest]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_RegisterRPCMiddlewareClient = grpc.BidiStreamingClient[RPCMiddlewareResponse, RPCMiddlewareRequest]
+
 // LightningServer is the server API for Lightning service.
 // All implementations must embed UnimplementedLightningServer
 // for forward compatibility.
@@ -1150,6 +1168,10 @@ type LightningServer interface {
 	// CheckMacaroonPermissions tells whether a macaroon is good and carries rights, as if the caller had called with
 	// it. Code INVALID_ARGUMENT with the reason, such as "permission denied", if not.
 	CheckMacaroonPermissions(context.Context, *CheckMacPermRequest) (*CheckMacPermResponse, error)
+	// RegisterRPCMiddleware makes the caller a middleware: it is shown calls, and agrees to them or not, as long as the
+	// stream stands. Only with --rpcmiddleware.enable. Errors: "RPC middleware not enabled in config", "invalid
+	// middleware name, ...", "error registering middleware: ...".
+	RegisterRPCMiddleware(grpc.BidiStreamingServer[RPCMiddlewareResponse, RPCMiddlewareRequest]) error
 	mustEmbedUnimplementedLightningServer()
 }
 
@@ -1345,6 +1367,9 @@ func (UnimplementedLightningServer) ListPermissions(context.Context, *ListPermis
 }
 func (UnimplementedLightningServer) CheckMacaroonPermissions(context.Context, *CheckMacPermRequest) (*CheckMacPermResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckMacaroonPermissions not implemented")
+}
+func (UnimplementedLightningServer) RegisterRPCMiddleware(grpc.BidiStreamingServer[RPCMiddlewareResponse, RPCMiddlewareRequest]) error {
+	return status.Error(codes.Unimplemented, "method RegisterRPCMiddleware not implemented")
 }
 func (UnimplementedLightningServer) mustEmbedUnimplementedLightningServer() {}
 func (UnimplementedLightningServer) testEmbeddedByValue()                   {}
@@ -2402,6 +2427,13 @@ func _Lightning_CheckMacaroonPermissions_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Lightning_RegisterRPCMiddleware_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(LightningServer).RegisterRPCMiddleware(&grpc.GenericServerStream[RPCMiddlewareResponse, RPCMiddlewareRequest]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Lightning_RegisterRPCMiddlewareServer = grpc.BidiStreamingServer[RPCMiddlewareResponse, RPCMiddlewareRequest]
+
 // Lightning_ServiceDesc is the grpc.ServiceDesc for Lightning service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -2670,6 +2702,12 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "SubscribeChannelGraph",
 			Handler:       _Lightning_SubscribeChannelGraph_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "RegisterRPCMiddleware",
+			Handler:       _Lightning_RegisterRPCMiddleware_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "lnrpc/lightning.proto",

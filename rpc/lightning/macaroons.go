@@ -146,3 +146,8 @@ func (s *Service) CheckMacaroonPermissions(ctx context.Context, req *lnrpc.Check
 	}
 	return &lnrpc.CheckMacPermResponse{Valid: true}, nil
 }
+
+// RegisterRPCMiddleware makes the caller a middleware.
+func (s *Service) RegisterRPCMiddleware(stream lnrpc.Lightning_RegisterRPCMiddlewareServer) error {
+	return s.cfg.Middleware(stream)
+}

@@ -133,6 +133,8 @@ type Config struct {
 	Stop func()
 	// Tokens makes and checks macaroons; nil: callers need none.
 	Tokens Tokens
+	// Middleware serves a program that wants to see calls, until it goes.
+	Middleware func(lnrpc.Lightning_RegisterRPCMiddlewareServer) error
 	// Permissions says which rights each method needs.
 	Permissions map[string][]macaroons.Op
 	// Levels changes what is logged, or with show only names the subsystems.

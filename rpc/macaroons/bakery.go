@@ -36,9 +36,14 @@ type RootKeys interface {
 
 // A Bakery makes and checks macaroons. It may be used by several goroutines.
 type Bakery struct {
-	keys RootKeys
-	now  func() time.Time
+	keys   RootKeys
+	now    func() time.Time
+	custom func(name string) bool
 }
+
+// AcceptCustom accepts custom caveats of a name as long as handled says that somebody looks after them; without it none
+// is. It is called before the first Verify.
+func (b *Bakery) AcceptCustom(handled func(name string) bool) { b.custom = handled }
 
 // NewBakery returns a bakery over the given root keys.
 func NewBakery(keys RootKeys) *Bakery { return &Bakery{keys: keys, now: time.Now} }
@@ -108,16 +113,19 @@ func (b *Bakery) Verify(raw []byte, client netip.Addr) (Token, error) {
 	if err != nil {
 		return Token{}, fmt.Errorf("verification failed: %w", err)
 	}
+	token := Token{Key: key, Client: client, Raw: raw, ops: ops}
 	for _, condition := range conditions {
-		if err := checkCaveat(condition, client, b.now()); err != nil {
+		if err := checkCaveat(condition, client, b.now(), b.custom); err != nil {
 			return Token{}, err
 		}
+		if c, ok := customOf(condition); ok {
+			token.Custom = append(token.Custom, c)
+		}
 	}
-	limits, err := budgets(m.Id(), conditions)
-	if err != nil {
+	if token.Budgets, err = budgets(m.Id(), conditions); err != nil {
 		return Token{}, err
 	}
-	return Token{Key: key, Client: client, Budgets: limits, ops: ops}, nil
+	return token, nil
 }
 
 // rootKey finds the key that an identifier names.

@@ -20,7 +20,7 @@ const (
 )
 
 // checkCaveat reports whether a caveat holds: nil, or the text that lnd gives.
-func checkCaveat(caveat string, client netip.Addr, now time.Time) error {
+func checkCaveat(caveat string, client netip.Addr, now time.Time, custom func(string) bool) error {
 	name, arg, _ := strings.Cut(caveat, " ")
 	if caveat == "" {
 		return fmt.Errorf("cannot parse caveat %q: empty caveat", caveat)
@@ -38,8 +38,7 @@ func checkCaveat(caveat string, client netip.Addr, now time.Time) error {
 		err = checkIPRange(arg, client)
 	case caveatBudget: // read by budgets, and kept where money is spent
 	case caveatCustom:
-		kind, _, _ := strings.Cut(arg, " ")
-		err = fmt.Errorf("cannot accept macaroon with custom caveat '%s', no middleware registered to handle it", kind)
+		err = checkCustom(arg, custom)
 	default:
 		err = errors.New("caveat not recognized")
 	}
@@ -47,6 +46,28 @@ func checkCaveat(caveat string, client netip.Addr, now time.Time) error {
 		return fmt.Errorf("caveat %q not satisfied: %w", caveat, err)
 	}
 	return nil
+}
+
+// checkCustom: somebody looks after a custom caveat.
+func checkCustom(arg string, handled func(string) bool) error {
+	switch {
+	case arg != strings.TrimSpace(arg):
+		return errors.New("unexpected white space found in caveat condition")
+	case arg == "":
+		return errors.New("expected custom caveat, got empty string")
+	}
+	name, _, _ := strings.Cut(arg, " ")
+	if handled == nil || !handled(name) {
+		return fmt.Errorf("cannot accept macaroon with custom caveat '%s', no middleware registered to handle it", name)
+	}
+	return nil
+}
+
+// customOf reads a custom caveat; false if it is another one.
+func customOf(caveat string) (CustomCaveat, bool) {
+	kind, arg, _ := strings.Cut(caveat, " ")
+	name, condition, _ := strings.Cut(arg, " ")
+	return CustomCaveat{name, condition}, kind == caveatCustom
 }
 
 func checkTime(arg string, now time.Time) error {

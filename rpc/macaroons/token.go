@@ -16,8 +16,15 @@ type Token struct {
 	Client netip.Addr
 	// Budgets are the limits of what may be spent with it; each must suffice. None: no limit.
 	Budgets []budget.Limit
-	ops     []Op
+	// Custom are the caveats that middlewares look after.
+	Custom []CustomCaveat
+	// Raw is the macaroon as it came.
+	Raw []byte
+	ops []Op
 }
+
+// A CustomCaveat is a condition that a middleware must agree to.
+type CustomCaveat struct{ Name, Condition string }
 
 // Allows reports whether the token may call the method, which needs all of the given rights: nil, or
 // ErrPermissionDenied. A right on the method itself (entity "uri") is enough. A method that needs nothing is allowed to
