@@ -272,3 +272,14 @@ func TestBackupWhileWriting(t *testing.T) {
 		return nil
 	}))
 }
+
+// TestUpgradeNotes: docs/upgrade.md has every step, and who can read the file after it.
+func TestUpgradeNotes(t *testing.T) {
+	doc, err := os.ReadFile("../docs/upgrade.md")
+	require.NoError(t, err)
+	reader := uint64(0)
+	for i, s := range steps {
+		reader = max(reader, s.minReader)
+		require.Contains(t, string(doc), fmt.Sprintf("\n| %d | %s | %d |\n", i+1, s.name, reader), "docs/upgrade.md lacks this step")
+	}
+}

@@ -123,22 +123,25 @@ func (d *daemon) openStore(context.Context) (err error) {
 	if err := refuseForeign(d.cfg); err != nil {
 		return err
 	}
-	d.db, err = channeldb.Open(filepath.Join(d.cfg.moneyDir(), "fulgur.db"), channeldb.Options{
+	path, began := filepath.Join(d.cfg.moneyDir(), "fulgur.db"), time.Now()
+	d.sub("CHDB").Info("opening the database; bringing it to a new schema, or making it smaller, can take minutes", "path", path)
+	d.db, err = channeldb.Open(path, channeldb.Options{
 		Genesis: *d.net.GenesisHash, FreeFloor: freeFloor,
 		Fatal: func(err error) {
 			// Nothing that is not durable may be acted on: the only way on is a restart.
-			d.log.Error("cannot write, the process ends", "err", err)
+			d.sub("CHDB").Error("cannot write, the process ends", "err", err)
 			os.Exit(3)
 		},
 		OnLow: func(low bool) {
 			if low {
-				d.log.Error("the disk is nearly full: no new work is taken until there is room")
+				d.sub("CHDB").Error("the disk is nearly full: no new work is taken until there is room")
 			}
 		},
 	})
 	if err != nil {
 		return err
 	}
+	d.sub("CHDB").Info("the database is open", "took", time.Since(began).Round(time.Millisecond))
 	d.later(func() {
 		if err := d.db.Close(); err != nil {
 			d.log.Error("close database", "err", err)
