@@ -48,9 +48,9 @@ func (n *Node) DeletePayments(hashes ...lnwire.Hash) error {
 // nodes on the way.
 func (n *Node) Probability(r routing.Route) float64 {
 	n.payments.mu.Lock()
-	scores := n.payments.scores.Snapshot()
+	scores, params := n.payments.scores.Snapshot(), n.payments.params
 	n.payments.mu.Unlock()
-	graph, params, now := n.gossip.snapshot(), routing.DefaultParams, n.now()
+	graph, now := n.gossip.snapshot(), n.now()
 	p, from := 1.0, r.Source
 	for i, h := range r.Hops {
 		if r.Tail != nil && i == len(r.Hops)-1 {
@@ -58,7 +58,7 @@ func (n *Node) Probability(r routing.Route) float64 {
 		}
 		if from != n.id { // of our own channels we know what they carry
 			c, _ := graph.Channel(h.SCID)
-			p *= scores.Probability(now, &params, from, h.Node, h.Forward+h.Fee, c.Capacity)
+			p *= scores.Probability(now, params, from, h.Node, h.Forward+h.Fee, c.Capacity)
 		}
 		from = h.Node
 	}

@@ -77,12 +77,12 @@ type world struct {
 func (ps *payments) env(w *world) routing.Env {
 	n := ps.n
 	ps.mu.Lock()
-	scores := ps.scores.Snapshot()
+	scores, params := ps.scores.Snapshot(), ps.params
 	w.busy = ps.flights.busy.AppendTo(w.busy[:0])
 	w.locals = n.locals(w.locals[:0], &ps.flights)
 	ps.mu.Unlock()
 	w.env = routing.Env{
-		Self: n.id, Graph: n.gossip.snapshot(), Locals: w.locals, Busy: w.busy, Height: n.height(), Scores: scores,
+		Self: n.id, Graph: n.gossip.snapshot(), Locals: w.locals, Busy: w.busy, Height: n.height(), Scores: scores, Params: params,
 		Finder: &w.finder, Attempts: n.nextAttempt, Potentials: w.potentials,
 	}
 	return w.env

@@ -28,6 +28,7 @@ type payments struct {
 	byHash    map[lnwire.Hash]*payRun
 	byAttempt map[uint64]*payRun
 	scores    *routing.Scores
+	params    *routing.Params // of searches; replaced, never changed
 	flights   flights
 
 	surveys surveys
@@ -54,7 +55,7 @@ type payRun struct {
 // startPayments takes up every payment that was in flight.
 func (n *Node) startPayments() error {
 	ps := &payments{
-		n: n, byHash: map[lnwire.Hash]*payRun{}, byAttempt: map[uint64]*payRun{}, scores: routing.NewScores(),
+		n: n, byHash: map[lnwire.Hash]*payRun{}, byAttempt: map[uint64]*payRun{}, scores: routing.NewScores(), params: &routing.DefaultParams,
 		flights: flights{asked: map[uint64]asking{}},
 		watches: map[lnwire.Hash][]*PaymentWatch{}, all: map[*PaymentWatch]struct{}{},
 	}
@@ -218,15 +219,16 @@ func (r *payRun) act(p *pen, fx routing.Effects) {
 			ps.n.logs.payments.Debug("hold times of an attempt, from the first hop on", "hash", a.Hash, "attempt", a.ID, "held", a.Holds)
 		}
 	}
-	ps.scores.Learn(ps.n.now(), fx.Learn)
+	batch := ps.learn(fx.Learn)
 	ps.mu.Unlock()
 	ps.n.budgets.settle(fx.Delta.Returned)
 
-	batch := channeldb.Batch{}
+	batch.Lazy = fx.Tell == nil && !done
 	if !fx.Delta.IsEmpty() {
+		batch.Lazy = fx.Delta.Lazy
 		batch.Payments = []*routing.Delta{&fx.Delta}
 	}
-	if !fx.Delta.IsEmpty() || fx.Tell != nil || done {
+	if !fx.Delta.IsEmpty() || !batch.Lazy || len(batch.Scores) > 0 {
 		ps.n.writeWith(p, batch, func() { r.release(fx.Tell, done) })
 	}
 	for _, l := range fx.Launch {
@@ -437,7 +439,7 @@ func (n *Node) FindRoute(q routing.Query) (routing.Route, error) {
 	if q.Scores == nil {
 		q.Scores = env.Scores
 	}
-	q.Busy, q.Now = env.Busy, n.now()
+	q.Busy, q.Now, q.Params = env.Busy, n.now(), env.Params
 	if q.Ours {
 		q.Potentials = env.Potentials(q.Amount)
 	}

@@ -53,9 +53,9 @@ func (ps *payments) potentials(now time.Time, env *routing.Env, amount lnwire.Mi
 	}
 	if !fresh && !s.busy {
 		s.busy = true
-		graph, locals, scores := env.Graph, slices.Clone(env.Locals), env.Scores
+		graph, locals, scores, params := env.Graph, slices.Clone(env.Locals), env.Scores, env.Params
 		ps.n.spawn(func() {
-			s.keep(survey{level, now, routing.NewPotentials(graph, locals, scores, nil, level)})
+			s.keep(survey{level, now, routing.NewPotentials(graph, locals, scores, params, level)})
 		})
 	}
 	return have

@@ -23,6 +23,8 @@ type Params struct {
 	// Apriori is the probability that a channel of which nothing is known carries an
 	// amount far below its capacity.
 	Apriori float64
+	// Fraction is how much of a capacity is thought to be there to be sent.
+	Fraction float64
 	// Known is the probability that it carries what it carried before.
 	Known float64
 	// MinPart is the least that a payment is halved to.
@@ -33,34 +35,43 @@ type Params struct {
 
 // DefaultParams are the parameters of a node that was not told otherwise.
 var DefaultParams = Params{AttemptBase: 100_000, AttemptPPM: 1000, RiskPPB: 15, MinProbability: 0.01,
-	Apriori: 0.6, Known: 0.95, MinPart: 10_000_000, HalfLife: time.Hour}
+	Apriori: 0.6, Fraction: 0.9999, Known: 0.95, MinPart: 10_000_000, HalfLife: time.Hour}
 
-const (
-	shards   = 64
-	maxPairs = 16384
-)
+const shards = 64
+
+// Memory is how much Scores keep.
+type Memory struct {
+	// Pairs is how many pairs are remembered; those of which nothing was heard for longest
+	// are forgotten.
+	Pairs int
+	// Relax is for how long after a failure one of a larger amount says nothing new.
+	Relax time.Duration
+}
+
+// DefaultMemory is that of a node that was not told otherwise.
+var DefaultMemory = Memory{Pairs: 16384, Relax: time.Minute}
 
 // toNode lists the histories of those who send to one node, by From.
 type toNode []PairHistory
 
 // Scores is what was learned of who forwards how much to whom. It is changed by one
-// caller at a time; payments take a Snapshot, which must not be changed. It holds at
-// most 16,384 pairs; those of which nothing was heard for longest are forgotten.
+// caller at a time; payments take a Snapshot, which must not be changed.
 type Scores struct {
+	Memory Memory
 	shard  [shards]map[lnwire.PubKey]toNode
 	shared [shards]bool
 	n      int
 }
 
 // NewScores makes an empty memory.
-func NewScores() *Scores { return &Scores{} }
+func NewScores() *Scores { return &Scores{Memory: DefaultMemory} }
 
 // Snapshot gives a copy that does not change.
 func (s *Scores) Snapshot() *Scores {
 	for i := range s.shared {
 		s.shared[i] = true
 	}
-	return &Scores{shard: s.shard, shared: s.shared, n: s.n}
+	return &Scores{Memory: s.Memory, shard: s.shard, shared: s.shared, n: s.n}
 }
 
 func shardOf(to lnwire.PubKey) int { return int(to[32]) % shards }
@@ -88,21 +99,55 @@ func (s *Scores) edit(to lnwire.PubKey) map[lnwire.PubKey]toNode {
 // Pairs counts the pairs.
 func (s *Scores) Pairs() int { return s.n }
 
-// Learn takes in what a payment observed at now.
-func (s *Scores) Learn(now time.Time, seen []Observation) {
+// Learn takes in what a payment observed at now. It is true when others were forgotten
+// for it.
+func (s *Scores) Learn(now time.Time, seen []Observation) (forgot bool) {
 	for _, o := range seen {
 		h, _ := s.History(o.From, o.To)
 		h.From, h.To = o.From, o.To
 		if o.Success {
 			h.success(now, o.Amount)
 		} else {
-			h.failure(now, o.Amount)
+			h.failure(now, o.Amount, s.Memory.Relax)
 		}
 		s.put(h)
 	}
-	if s.n > maxPairs {
-		s.forget()
+	return s.Shrink()
+}
+
+// Shrink forgets what is too much; it is true when something was.
+func (s *Scores) Shrink() bool {
+	if s.n <= s.Memory.Pairs {
+		return false
 	}
+	s.forget()
+	return true
+}
+
+// Merge takes in what somebody else learned: of each kind what is newer than what is known,
+// or with force all of it.
+func (s *Scores) Merge(rows []PairHistory, force bool) {
+	for _, r := range rows {
+		h, _ := s.History(r.From, r.To)
+		h.From, h.To = r.From, r.To
+		success := !r.SuccessAt.IsZero() && (force || !h.SuccessAt.After(r.SuccessAt))
+		fail := !r.FailAt.IsZero() && (force || !h.FailAt.After(r.FailAt))
+		if success && force {
+			h.Success = 0
+		}
+		if success && !r.SuccessAt.After(r.FailAt) {
+			h.success(r.SuccessAt, r.Success)
+		}
+		if fail {
+			h.FailAt = time.Time{}
+			h.failure(r.FailAt, r.Fail, 0)
+		}
+		if success && r.SuccessAt.After(r.FailAt) {
+			h.success(r.SuccessAt, r.Success)
+		}
+		s.put(h)
+	}
+	s.Shrink()
 }
 
 // success raises what went through, and takes back a failure that it disproves.
@@ -116,8 +161,7 @@ func (h *PairHistory) success(now time.Time, amount lnwire.MilliSat) {
 
 // failure lowers what did not go through, and takes back a success that it disproves.
 // A larger amount that fails soon after a smaller one says nothing new.
-func (h *PairHistory) failure(now time.Time, amount lnwire.MilliSat) {
-	const relax = time.Minute
+func (h *PairHistory) failure(now time.Time, amount lnwire.MilliSat, relax time.Duration) {
 	if !h.FailAt.IsZero() && amount > h.Fail && now.Sub(h.FailAt) < relax {
 		return
 	}
@@ -164,9 +208,7 @@ func (s *Scores) Import(rows []PairHistory) {
 	for _, h := range rows {
 		s.put(h)
 	}
-	if s.n > maxPairs {
-		s.forget()
-	}
+	s.Shrink()
 }
 
 // Export gives all rows, by To and From.
@@ -184,14 +226,14 @@ func (s *Scores) Export() []PairHistory {
 }
 
 // Reset forgets everything.
-func (s *Scores) Reset() { *s = Scores{} }
+func (s *Scores) Reset() { *s = Scores{Memory: s.Memory} }
 
 // forget drops the quarter of the pairs that nothing was heard of for longest.
 func (s *Scores) forget() {
 	rows := s.Export()
 	slices.SortStableFunc(rows, func(a, b PairHistory) int { return b.heard().Compare(a.heard()) })
 	s.Reset()
-	for _, h := range rows[:maxPairs*3/4] {
+	for _, h := range rows[:s.Memory.Pairs*3/4] {
 		s.put(h)
 	}
 }
@@ -216,11 +258,11 @@ func (s *Scores) Probability(now time.Time, p *Params, from, to lnwire.PubKey, a
 // apriori is the probability without experience: that of a channel with room enough,
 // and less as the amount comes near the capacity.
 func (p *Params) apriori(amount, capacity lnwire.MilliSat) float64 {
-	if amount < capacity/4*3 {
+	const smear, weight = 0.025, 0.5
+	if capacity == 0 || float64(amount) < float64(capacity)*(p.Fraction-10*smear) {
 		return p.Apriori
 	}
-	const cutoff, smear, weight = 0.9999, 0.025, 0.5
-	x := (float64(amount)/float64(capacity) - cutoff) / smear
+	x := (float64(amount)/float64(capacity) - p.Fraction) / smear
 	return p.Apriori * (1 - weight/(1+math.Exp(-x)))
 }
 

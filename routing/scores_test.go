@@ -61,13 +61,13 @@ func TestScoresRows(t *testing.T) {
 
 func TestScoresAreBounded(t *testing.T) {
 	s := NewScores()
-	for i := range maxPairs + 1 {
+	for i := range DefaultMemory.Pairs + 1 {
 		s.Learn(t0.Add(time.Duration(i)*time.Second), []Observation{{fake(i), fake(i / 3), 5, true}})
 	}
-	require.Equal(t, maxPairs*3/4, s.Pairs())
+	require.Equal(t, DefaultMemory.Pairs*3/4, s.Pairs())
 	_, ok := s.History(fake(0), fake(0))
 	require.False(t, ok, "the oldest are forgotten")
-	_, ok = s.History(fake(maxPairs), fake(maxPairs/3))
+	_, ok = s.History(fake(DefaultMemory.Pairs), fake(DefaultMemory.Pairs/3))
 	require.True(t, ok)
 }
 

@@ -259,6 +259,54 @@ func (HtlcEvent_EventType) EnumDescriptor() ([]byte, []int) {
 	return file_routerrpc_router_proto_rawDescGZIP(), []int{5, 0}
 }
 
+// ProbabilityModel is the way of judging.
+type MissionControlConfig_ProbabilityModel int32
+
+const (
+	MissionControlConfig_APRIORI MissionControlConfig_ProbabilityModel = 0
+	// Not in fulgur.
+	MissionControlConfig_BIMODAL MissionControlConfig_ProbabilityModel = 1
+)
+
+// Enum value maps for MissionControlConfig_ProbabilityModel.
+var (
+	MissionControlConfig_ProbabilityModel_name = map[int32]string{
+		0: "APRIORI",
+		1: "BIMODAL",
+	}
+	MissionControlConfig_ProbabilityModel_value = map[string]int32{
+		"APRIORI": 0,
+		"BIMODAL": 1,
+	}
+)
+
+func (x MissionControlConfig_ProbabilityModel) Enum() *MissionControlConfig_ProbabilityModel {
+	p := new(MissionControlConfig_ProbabilityModel)
+	*p = x
+	return p
+}
+
+func (x MissionControlConfig_ProbabilityModel) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MissionControlConfig_ProbabilityModel) Descriptor() protoreflect.EnumDescriptor {
+	return file_routerrpc_router_proto_enumTypes[3].Descriptor()
+}
+
+func (MissionControlConfig_ProbabilityModel) Type() protoreflect.EnumType {
+	return &file_routerrpc_router_proto_enumTypes[3]
+}
+
+func (x MissionControlConfig_ProbabilityModel) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MissionControlConfig_ProbabilityModel.Descriptor instead.
+func (MissionControlConfig_ProbabilityModel) EnumDescriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{30, 0}
+}
+
 // SendPaymentRequest describes a payment: an invoice, or dest, amount and hash.
 type SendPaymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1587,6 +1635,1246 @@ func (x *ForwardHtlcInterceptResponse) GetOutWireCustomRecords() map[uint64][]by
 	return nil
 }
 
+// RouteFeeRequest asks what a payment would cost.
+type RouteFeeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Node id of the payee, 33 bytes; not with payment_request.
+	Dest []byte `protobuf:"bytes,1,opt,name=dest,proto3" json:"dest,omitempty"`
+	// With dest.
+	AmtSat int64 `protobuf:"varint,2,opt,name=amt_sat,json=amtSat,proto3" json:"amt_sat,omitempty"`
+	// An invoice with an amount. When its payee is known to nobody but through the public nodes of its route hints,
+	// those are probed in its stead, at most three, and the most expensive way counts.
+	PaymentRequest string `protobuf:"bytes,3,opt,name=payment_request,json=paymentRequest,proto3" json:"payment_request,omitempty"`
+	// Seconds; 0: 60. With payment_request.
+	Timeout uint32 `protobuf:"varint,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Our channels that may be used first; empty: any.
+	OutgoingChanIds []uint64 `protobuf:"varint,5,rep,packed,name=outgoing_chan_ids,json=outgoingChanIds,proto3" json:"outgoing_chan_ids,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RouteFeeRequest) Reset() {
+	*x = RouteFeeRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteFeeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteFeeRequest) ProtoMessage() {}
+
+func (x *RouteFeeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteFeeRequest.ProtoReflect.Descriptor instead.
+func (*RouteFeeRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RouteFeeRequest) GetDest() []byte {
+	if x != nil {
+		return x.Dest
+	}
+	return nil
+}
+
+func (x *RouteFeeRequest) GetAmtSat() int64 {
+	if x != nil {
+		return x.AmtSat
+	}
+	return 0
+}
+
+func (x *RouteFeeRequest) GetPaymentRequest() string {
+	if x != nil {
+		return x.PaymentRequest
+	}
+	return ""
+}
+
+func (x *RouteFeeRequest) GetTimeout() uint32 {
+	if x != nil {
+		return x.Timeout
+	}
+	return 0
+}
+
+func (x *RouteFeeRequest) GetOutgoingChanIds() []uint64 {
+	if x != nil {
+		return x.OutgoingChanIds
+	}
+	return nil
+}
+
+// RouteFeeResponse is the estimate.
+type RouteFeeResponse struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	RoutingFeeMsat int64                  `protobuf:"varint,1,opt,name=routing_fee_msat,json=routingFeeMsat,proto3" json:"routing_fee_msat,omitempty"`
+	// The height at which the first HTLC would expire.
+	TimeLockDelay int64 `protobuf:"varint,2,opt,name=time_lock_delay,json=timeLockDelay,proto3" json:"time_lock_delay,omitempty"`
+	// Why the probe did not reach the payee; FAILURE_REASON_NONE when it did.
+	FailureReason lnrpc.PaymentFailureReason `protobuf:"varint,5,opt,name=failure_reason,json=failureReason,proto3,enum=lnrpc.PaymentFailureReason" json:"failure_reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteFeeResponse) Reset() {
+	*x = RouteFeeResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteFeeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteFeeResponse) ProtoMessage() {}
+
+func (x *RouteFeeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteFeeResponse.ProtoReflect.Descriptor instead.
+func (*RouteFeeResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RouteFeeResponse) GetRoutingFeeMsat() int64 {
+	if x != nil {
+		return x.RoutingFeeMsat
+	}
+	return 0
+}
+
+func (x *RouteFeeResponse) GetTimeLockDelay() int64 {
+	if x != nil {
+		return x.TimeLockDelay
+	}
+	return 0
+}
+
+func (x *RouteFeeResponse) GetFailureReason() lnrpc.PaymentFailureReason {
+	if x != nil {
+		return x.FailureReason
+	}
+	return lnrpc.PaymentFailureReason(0)
+}
+
+// ResetMissionControlRequest asks for nothing.
+type ResetMissionControlRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetMissionControlRequest) Reset() {
+	*x = ResetMissionControlRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetMissionControlRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetMissionControlRequest) ProtoMessage() {}
+
+func (x *ResetMissionControlRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetMissionControlRequest.ProtoReflect.Descriptor instead.
+func (*ResetMissionControlRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{18}
+}
+
+// ResetMissionControlResponse says that all is forgotten.
+type ResetMissionControlResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetMissionControlResponse) Reset() {
+	*x = ResetMissionControlResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetMissionControlResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetMissionControlResponse) ProtoMessage() {}
+
+func (x *ResetMissionControlResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetMissionControlResponse.ProtoReflect.Descriptor instead.
+func (*ResetMissionControlResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{19}
+}
+
+// QueryMissionControlRequest asks for nothing.
+type QueryMissionControlRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryMissionControlRequest) Reset() {
+	*x = QueryMissionControlRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryMissionControlRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryMissionControlRequest) ProtoMessage() {}
+
+func (x *QueryMissionControlRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryMissionControlRequest.ProtoReflect.Descriptor instead.
+func (*QueryMissionControlRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{20}
+}
+
+// QueryMissionControlResponse is what is known.
+type QueryMissionControlResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pairs         []*PairHistory         `protobuf:"bytes,2,rep,name=pairs,proto3" json:"pairs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryMissionControlResponse) Reset() {
+	*x = QueryMissionControlResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryMissionControlResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryMissionControlResponse) ProtoMessage() {}
+
+func (x *QueryMissionControlResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryMissionControlResponse.ProtoReflect.Descriptor instead.
+func (*QueryMissionControlResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *QueryMissionControlResponse) GetPairs() []*PairHistory {
+	if x != nil {
+		return x.Pairs
+	}
+	return nil
+}
+
+// XImportMissionControlRequest brings what another node knows.
+type XImportMissionControlRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Pairs []*PairHistory         `protobuf:"bytes,1,rep,name=pairs,proto3" json:"pairs,omitempty"`
+	// Over what is newer here, too.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *XImportMissionControlRequest) Reset() {
+	*x = XImportMissionControlRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *XImportMissionControlRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*XImportMissionControlRequest) ProtoMessage() {}
+
+func (x *XImportMissionControlRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use XImportMissionControlRequest.ProtoReflect.Descriptor instead.
+func (*XImportMissionControlRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *XImportMissionControlRequest) GetPairs() []*PairHistory {
+	if x != nil {
+		return x.Pairs
+	}
+	return nil
+}
+
+func (x *XImportMissionControlRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// XImportMissionControlResponse says that it is taken in.
+type XImportMissionControlResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *XImportMissionControlResponse) Reset() {
+	*x = XImportMissionControlResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *XImportMissionControlResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*XImportMissionControlResponse) ProtoMessage() {}
+
+func (x *XImportMissionControlResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use XImportMissionControlResponse.ProtoReflect.Descriptor instead.
+func (*XImportMissionControlResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{23}
+}
+
+// PairHistory is what is known of one node's sending to another.
+type PairHistory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 33 bytes.
+	NodeFrom []byte `protobuf:"bytes,1,opt,name=node_from,json=nodeFrom,proto3" json:"node_from,omitempty"`
+	// 33 bytes.
+	NodeTo        []byte    `protobuf:"bytes,2,opt,name=node_to,json=nodeTo,proto3" json:"node_to,omitempty"`
+	History       *PairData `protobuf:"bytes,7,opt,name=history,proto3" json:"history,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PairHistory) Reset() {
+	*x = PairHistory{}
+	mi := &file_routerrpc_router_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PairHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PairHistory) ProtoMessage() {}
+
+func (x *PairHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PairHistory.ProtoReflect.Descriptor instead.
+func (*PairHistory) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PairHistory) GetNodeFrom() []byte {
+	if x != nil {
+		return x.NodeFrom
+	}
+	return nil
+}
+
+func (x *PairHistory) GetNodeTo() []byte {
+	if x != nil {
+		return x.NodeTo
+	}
+	return nil
+}
+
+func (x *PairHistory) GetHistory() *PairData {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+// PairData holds the amounts that went through and those that did not.
+type PairData struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unix seconds; 0: none failed.
+	FailTime int64 `protobuf:"varint,1,opt,name=fail_time,json=failTime,proto3" json:"fail_time,omitempty"`
+	// The least that failed.
+	FailAmtSat  int64 `protobuf:"varint,2,opt,name=fail_amt_sat,json=failAmtSat,proto3" json:"fail_amt_sat,omitempty"`
+	FailAmtMsat int64 `protobuf:"varint,4,opt,name=fail_amt_msat,json=failAmtMsat,proto3" json:"fail_amt_msat,omitempty"`
+	// Unix seconds; 0: none went through.
+	SuccessTime int64 `protobuf:"varint,5,opt,name=success_time,json=successTime,proto3" json:"success_time,omitempty"`
+	// The most that went through.
+	SuccessAmtSat  int64 `protobuf:"varint,6,opt,name=success_amt_sat,json=successAmtSat,proto3" json:"success_amt_sat,omitempty"`
+	SuccessAmtMsat int64 `protobuf:"varint,7,opt,name=success_amt_msat,json=successAmtMsat,proto3" json:"success_amt_msat,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PairData) Reset() {
+	*x = PairData{}
+	mi := &file_routerrpc_router_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PairData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PairData) ProtoMessage() {}
+
+func (x *PairData) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PairData.ProtoReflect.Descriptor instead.
+func (*PairData) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PairData) GetFailTime() int64 {
+	if x != nil {
+		return x.FailTime
+	}
+	return 0
+}
+
+func (x *PairData) GetFailAmtSat() int64 {
+	if x != nil {
+		return x.FailAmtSat
+	}
+	return 0
+}
+
+func (x *PairData) GetFailAmtMsat() int64 {
+	if x != nil {
+		return x.FailAmtMsat
+	}
+	return 0
+}
+
+func (x *PairData) GetSuccessTime() int64 {
+	if x != nil {
+		return x.SuccessTime
+	}
+	return 0
+}
+
+func (x *PairData) GetSuccessAmtSat() int64 {
+	if x != nil {
+		return x.SuccessAmtSat
+	}
+	return 0
+}
+
+func (x *PairData) GetSuccessAmtMsat() int64 {
+	if x != nil {
+		return x.SuccessAmtMsat
+	}
+	return 0
+}
+
+// GetMissionControlConfigRequest asks for nothing.
+type GetMissionControlConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMissionControlConfigRequest) Reset() {
+	*x = GetMissionControlConfigRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMissionControlConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMissionControlConfigRequest) ProtoMessage() {}
+
+func (x *GetMissionControlConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMissionControlConfigRequest.ProtoReflect.Descriptor instead.
+func (*GetMissionControlConfigRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{26}
+}
+
+// GetMissionControlConfigResponse is how probabilities are judged.
+type GetMissionControlConfigResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Config        *MissionControlConfig  `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMissionControlConfigResponse) Reset() {
+	*x = GetMissionControlConfigResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMissionControlConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMissionControlConfigResponse) ProtoMessage() {}
+
+func (x *GetMissionControlConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMissionControlConfigResponse.ProtoReflect.Descriptor instead.
+func (*GetMissionControlConfigResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *GetMissionControlConfigResponse) GetConfig() *MissionControlConfig {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+// SetMissionControlConfigRequest changes it.
+type SetMissionControlConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Config        *MissionControlConfig  `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMissionControlConfigRequest) Reset() {
+	*x = SetMissionControlConfigRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMissionControlConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMissionControlConfigRequest) ProtoMessage() {}
+
+func (x *SetMissionControlConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMissionControlConfigRequest.ProtoReflect.Descriptor instead.
+func (*SetMissionControlConfigRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SetMissionControlConfigRequest) GetConfig() *MissionControlConfig {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+// SetMissionControlConfigResponse says that it holds from now on.
+type SetMissionControlConfigResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMissionControlConfigResponse) Reset() {
+	*x = SetMissionControlConfigResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMissionControlConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMissionControlConfigResponse) ProtoMessage() {}
+
+func (x *SetMissionControlConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMissionControlConfigResponse.ProtoReflect.Descriptor instead.
+func (*SetMissionControlConfigResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{29}
+}
+
+// MissionControlConfig is how probabilities are judged.
+type MissionControlConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As apriori.half_life_seconds.
+	//
+	// Deprecated: Marked as deprecated in routerrpc/router.proto.
+	HalfLifeSeconds uint64 `protobuf:"varint,1,opt,name=half_life_seconds,json=halfLifeSeconds,proto3" json:"half_life_seconds,omitempty"`
+	// As apriori.hop_probability.
+	//
+	// Deprecated: Marked as deprecated in routerrpc/router.proto.
+	HopProbability float32 `protobuf:"fixed32,2,opt,name=hop_probability,json=hopProbability,proto3" json:"hop_probability,omitempty"`
+	// As apriori.weight.
+	//
+	// Deprecated: Marked as deprecated in routerrpc/router.proto.
+	Weight float32 `protobuf:"fixed32,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	// Fulgur remembers pairs of nodes, not payments: how many, at most 1000000.
+	MaximumPaymentResults uint32 `protobuf:"varint,4,opt,name=maximum_payment_results,json=maximumPaymentResults,proto3" json:"maximum_payment_results,omitempty"`
+	// Seconds after a failure for which one of a larger amount says nothing new.
+	MinimumFailureRelaxInterval uint64                                `protobuf:"varint,5,opt,name=minimum_failure_relax_interval,json=minimumFailureRelaxInterval,proto3" json:"minimum_failure_relax_interval,omitempty"`
+	Model                       MissionControlConfig_ProbabilityModel `protobuf:"varint,6,opt,name=model,proto3,enum=routerrpc.MissionControlConfig_ProbabilityModel" json:"model,omitempty"`
+	// Types that are valid to be assigned to EstimatorConfig:
+	//
+	//	*MissionControlConfig_Apriori
+	//	*MissionControlConfig_Bimodal
+	EstimatorConfig isMissionControlConfig_EstimatorConfig `protobuf_oneof:"EstimatorConfig"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *MissionControlConfig) Reset() {
+	*x = MissionControlConfig{}
+	mi := &file_routerrpc_router_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MissionControlConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MissionControlConfig) ProtoMessage() {}
+
+func (x *MissionControlConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MissionControlConfig.ProtoReflect.Descriptor instead.
+func (*MissionControlConfig) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{30}
+}
+
+// Deprecated: Marked as deprecated in routerrpc/router.proto.
+func (x *MissionControlConfig) GetHalfLifeSeconds() uint64 {
+	if x != nil {
+		return x.HalfLifeSeconds
+	}
+	return 0
+}
+
+// Deprecated: Marked as deprecated in routerrpc/router.proto.
+func (x *MissionControlConfig) GetHopProbability() float32 {
+	if x != nil {
+		return x.HopProbability
+	}
+	return 0
+}
+
+// Deprecated: Marked as deprecated in routerrpc/router.proto.
+func (x *MissionControlConfig) GetWeight() float32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *MissionControlConfig) GetMaximumPaymentResults() uint32 {
+	if x != nil {
+		return x.MaximumPaymentResults
+	}
+	return 0
+}
+
+func (x *MissionControlConfig) GetMinimumFailureRelaxInterval() uint64 {
+	if x != nil {
+		return x.MinimumFailureRelaxInterval
+	}
+	return 0
+}
+
+func (x *MissionControlConfig) GetModel() MissionControlConfig_ProbabilityModel {
+	if x != nil {
+		return x.Model
+	}
+	return MissionControlConfig_APRIORI
+}
+
+func (x *MissionControlConfig) GetEstimatorConfig() isMissionControlConfig_EstimatorConfig {
+	if x != nil {
+		return x.EstimatorConfig
+	}
+	return nil
+}
+
+func (x *MissionControlConfig) GetApriori() *AprioriParameters {
+	if x != nil {
+		if x, ok := x.EstimatorConfig.(*MissionControlConfig_Apriori); ok {
+			return x.Apriori
+		}
+	}
+	return nil
+}
+
+func (x *MissionControlConfig) GetBimodal() *BimodalParameters {
+	if x != nil {
+		if x, ok := x.EstimatorConfig.(*MissionControlConfig_Bimodal); ok {
+			return x.Bimodal
+		}
+	}
+	return nil
+}
+
+type isMissionControlConfig_EstimatorConfig interface {
+	isMissionControlConfig_EstimatorConfig()
+}
+
+type MissionControlConfig_Apriori struct {
+	Apriori *AprioriParameters `protobuf:"bytes,7,opt,name=apriori,proto3,oneof"`
+}
+
+type MissionControlConfig_Bimodal struct {
+	Bimodal *BimodalParameters `protobuf:"bytes,8,opt,name=bimodal,proto3,oneof"`
+}
+
+func (*MissionControlConfig_Apriori) isMissionControlConfig_EstimatorConfig() {}
+
+func (*MissionControlConfig_Bimodal) isMissionControlConfig_EstimatorConfig() {}
+
+// BimodalParameters are refused: fulgur has no such model.
+type BimodalParameters struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NodeWeight    float64                `protobuf:"fixed64,1,opt,name=node_weight,json=nodeWeight,proto3" json:"node_weight,omitempty"`
+	ScaleMsat     uint64                 `protobuf:"varint,2,opt,name=scale_msat,json=scaleMsat,proto3" json:"scale_msat,omitempty"`
+	DecayTime     uint64                 `protobuf:"varint,3,opt,name=decay_time,json=decayTime,proto3" json:"decay_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BimodalParameters) Reset() {
+	*x = BimodalParameters{}
+	mi := &file_routerrpc_router_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BimodalParameters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BimodalParameters) ProtoMessage() {}
+
+func (x *BimodalParameters) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BimodalParameters.ProtoReflect.Descriptor instead.
+func (*BimodalParameters) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *BimodalParameters) GetNodeWeight() float64 {
+	if x != nil {
+		return x.NodeWeight
+	}
+	return 0
+}
+
+func (x *BimodalParameters) GetScaleMsat() uint64 {
+	if x != nil {
+		return x.ScaleMsat
+	}
+	return 0
+}
+
+func (x *BimodalParameters) GetDecayTime() uint64 {
+	if x != nil {
+		return x.DecayTime
+	}
+	return 0
+}
+
+// AprioriParameters are those of the model that fulgur has.
+type AprioriParameters struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// After this time half of a failure is forgiven.
+	HalfLifeSeconds uint64 `protobuf:"varint,1,opt,name=half_life_seconds,json=halfLifeSeconds,proto3" json:"half_life_seconds,omitempty"`
+	// That a channel of which nothing is known carries an amount far below its capacity.
+	HopProbability float64 `protobuf:"fixed64,2,opt,name=hop_probability,json=hopProbability,proto3" json:"hop_probability,omitempty"`
+	// Always 1: what other channels of the same node did says nothing here.
+	Weight float64 `protobuf:"fixed64,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	// How much of a capacity is thought to be there to be sent: 0.75 to 1.
+	CapacityFraction float64 `protobuf:"fixed64,4,opt,name=capacity_fraction,json=capacityFraction,proto3" json:"capacity_fraction,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *AprioriParameters) Reset() {
+	*x = AprioriParameters{}
+	mi := &file_routerrpc_router_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AprioriParameters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AprioriParameters) ProtoMessage() {}
+
+func (x *AprioriParameters) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AprioriParameters.ProtoReflect.Descriptor instead.
+func (*AprioriParameters) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *AprioriParameters) GetHalfLifeSeconds() uint64 {
+	if x != nil {
+		return x.HalfLifeSeconds
+	}
+	return 0
+}
+
+func (x *AprioriParameters) GetHopProbability() float64 {
+	if x != nil {
+		return x.HopProbability
+	}
+	return 0
+}
+
+func (x *AprioriParameters) GetWeight() float64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *AprioriParameters) GetCapacityFraction() float64 {
+	if x != nil {
+		return x.CapacityFraction
+	}
+	return 0
+}
+
+// QueryProbabilityRequest names two nodes and an amount.
+type QueryProbabilityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 33 bytes.
+	FromNode []byte `protobuf:"bytes,1,opt,name=from_node,json=fromNode,proto3" json:"from_node,omitempty"`
+	// 33 bytes.
+	ToNode        []byte `protobuf:"bytes,2,opt,name=to_node,json=toNode,proto3" json:"to_node,omitempty"`
+	AmtMsat       int64  `protobuf:"varint,3,opt,name=amt_msat,json=amtMsat,proto3" json:"amt_msat,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryProbabilityRequest) Reset() {
+	*x = QueryProbabilityRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryProbabilityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryProbabilityRequest) ProtoMessage() {}
+
+func (x *QueryProbabilityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryProbabilityRequest.ProtoReflect.Descriptor instead.
+func (*QueryProbabilityRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *QueryProbabilityRequest) GetFromNode() []byte {
+	if x != nil {
+		return x.FromNode
+	}
+	return nil
+}
+
+func (x *QueryProbabilityRequest) GetToNode() []byte {
+	if x != nil {
+		return x.ToNode
+	}
+	return nil
+}
+
+func (x *QueryProbabilityRequest) GetAmtMsat() int64 {
+	if x != nil {
+		return x.AmtMsat
+	}
+	return 0
+}
+
+// QueryProbabilityResponse is how likely it is.
+type QueryProbabilityResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Probability   float64                `protobuf:"fixed64,1,opt,name=probability,proto3" json:"probability,omitempty"`
+	History       *PairData              `protobuf:"bytes,2,opt,name=history,proto3" json:"history,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryProbabilityResponse) Reset() {
+	*x = QueryProbabilityResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryProbabilityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryProbabilityResponse) ProtoMessage() {}
+
+func (x *QueryProbabilityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryProbabilityResponse.ProtoReflect.Descriptor instead.
+func (*QueryProbabilityResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *QueryProbabilityResponse) GetProbability() float64 {
+	if x != nil {
+		return x.Probability
+	}
+	return 0
+}
+
+func (x *QueryProbabilityResponse) GetHistory() *PairData {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+// BuildRouteRequest names the nodes of a route.
+type BuildRouteRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the last node gets; 0: the least that all channels take.
+	AmtMsat int64 `protobuf:"varint,1,opt,name=amt_msat,json=amtMsat,proto3" json:"amt_msat,omitempty"`
+	// Blocks that the last HTLC must have left; 0: 80.
+	FinalCltvDelta int32 `protobuf:"varint,2,opt,name=final_cltv_delta,json=finalCltvDelta,proto3" json:"final_cltv_delta,omitempty"`
+	// Our first channel; 0: one that has most to send.
+	OutgoingChanId uint64 `protobuf:"varint,3,opt,name=outgoing_chan_id,json=outgoingChanId,proto3" json:"outgoing_chan_id,omitempty"`
+	// 33 bytes each; the first is our peer.
+	HopPubkeys [][]byte `protobuf:"bytes,4,rep,name=hop_pubkeys,json=hopPubkeys,proto3" json:"hop_pubkeys,omitempty"`
+	// Payment secret for the last node, 32 bytes.
+	PaymentAddr []byte `protobuf:"bytes,5,opt,name=payment_addr,json=paymentAddr,proto3" json:"payment_addr,omitempty"`
+	// TLVs for the first peer. They change nothing in the route: give them to SendToRouteV2, too.
+	FirstHopCustomRecords map[uint64][]byte `protobuf:"bytes,6,rep,name=first_hop_custom_records,json=firstHopCustomRecords,proto3" json:"first_hop_custom_records,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *BuildRouteRequest) Reset() {
+	*x = BuildRouteRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BuildRouteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BuildRouteRequest) ProtoMessage() {}
+
+func (x *BuildRouteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BuildRouteRequest.ProtoReflect.Descriptor instead.
+func (*BuildRouteRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *BuildRouteRequest) GetAmtMsat() int64 {
+	if x != nil {
+		return x.AmtMsat
+	}
+	return 0
+}
+
+func (x *BuildRouteRequest) GetFinalCltvDelta() int32 {
+	if x != nil {
+		return x.FinalCltvDelta
+	}
+	return 0
+}
+
+func (x *BuildRouteRequest) GetOutgoingChanId() uint64 {
+	if x != nil {
+		return x.OutgoingChanId
+	}
+	return 0
+}
+
+func (x *BuildRouteRequest) GetHopPubkeys() [][]byte {
+	if x != nil {
+		return x.HopPubkeys
+	}
+	return nil
+}
+
+func (x *BuildRouteRequest) GetPaymentAddr() []byte {
+	if x != nil {
+		return x.PaymentAddr
+	}
+	return nil
+}
+
+func (x *BuildRouteRequest) GetFirstHopCustomRecords() map[uint64][]byte {
+	if x != nil {
+		return x.FirstHopCustomRecords
+	}
+	return nil
+}
+
+// BuildRouteResponse is the route.
+type BuildRouteResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Route         *lnrpc.Route           `protobuf:"bytes,1,opt,name=route,proto3" json:"route,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BuildRouteResponse) Reset() {
+	*x = BuildRouteResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BuildRouteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BuildRouteResponse) ProtoMessage() {}
+
+func (x *BuildRouteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BuildRouteResponse.ProtoReflect.Descriptor instead.
+func (*BuildRouteResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *BuildRouteResponse) GetRoute() *lnrpc.Route {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
 var File_routerrpc_router_proto protoreflect.FileDescriptor
 
 const file_routerrpc_router_proto_rawDesc = "" +
@@ -1718,7 +3006,89 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x17out_wire_custom_records\x18\b \x03(\v2A.routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntryR\x14outWireCustomRecords\x1aG\n" +
 	"\x19OutWireCustomRecordsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01*\x85\x05\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xad\x01\n" +
+	"\x0fRouteFeeRequest\x12\x12\n" +
+	"\x04dest\x18\x01 \x01(\fR\x04dest\x12\x17\n" +
+	"\aamt_sat\x18\x02 \x01(\x03R\x06amtSat\x12'\n" +
+	"\x0fpayment_request\x18\x03 \x01(\tR\x0epaymentRequest\x12\x18\n" +
+	"\atimeout\x18\x04 \x01(\rR\atimeout\x12*\n" +
+	"\x11outgoing_chan_ids\x18\x05 \x03(\x04R\x0foutgoingChanIds\"\xa8\x01\n" +
+	"\x10RouteFeeResponse\x12(\n" +
+	"\x10routing_fee_msat\x18\x01 \x01(\x03R\x0eroutingFeeMsat\x12&\n" +
+	"\x0ftime_lock_delay\x18\x02 \x01(\x03R\rtimeLockDelay\x12B\n" +
+	"\x0efailure_reason\x18\x05 \x01(\x0e2\x1b.lnrpc.PaymentFailureReasonR\rfailureReason\"\x1c\n" +
+	"\x1aResetMissionControlRequest\"\x1d\n" +
+	"\x1bResetMissionControlResponse\"\x1c\n" +
+	"\x1aQueryMissionControlRequest\"Q\n" +
+	"\x1bQueryMissionControlResponse\x12,\n" +
+	"\x05pairs\x18\x02 \x03(\v2\x16.routerrpc.PairHistoryR\x05pairsJ\x04\b\x01\x10\x02\"b\n" +
+	"\x1cXImportMissionControlRequest\x12,\n" +
+	"\x05pairs\x18\x01 \x03(\v2\x16.routerrpc.PairHistoryR\x05pairs\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"\x1f\n" +
+	"\x1dXImportMissionControlResponse\"\x8a\x01\n" +
+	"\vPairHistory\x12\x1b\n" +
+	"\tnode_from\x18\x01 \x01(\fR\bnodeFrom\x12\x17\n" +
+	"\anode_to\x18\x02 \x01(\fR\x06nodeTo\x12-\n" +
+	"\ahistory\x18\a \x01(\v2\x13.routerrpc.PairDataR\ahistoryJ\x04\b\x03\x10\x04J\x04\b\x04\x10\x05J\x04\b\x05\x10\x06J\x04\b\x06\x10\a\"\xe8\x01\n" +
+	"\bPairData\x12\x1b\n" +
+	"\tfail_time\x18\x01 \x01(\x03R\bfailTime\x12 \n" +
+	"\ffail_amt_sat\x18\x02 \x01(\x03R\n" +
+	"failAmtSat\x12\"\n" +
+	"\rfail_amt_msat\x18\x04 \x01(\x03R\vfailAmtMsat\x12!\n" +
+	"\fsuccess_time\x18\x05 \x01(\x03R\vsuccessTime\x12&\n" +
+	"\x0fsuccess_amt_sat\x18\x06 \x01(\x03R\rsuccessAmtSat\x12(\n" +
+	"\x10success_amt_msat\x18\a \x01(\x03R\x0esuccessAmtMsatJ\x04\b\x03\x10\x04\" \n" +
+	"\x1eGetMissionControlConfigRequest\"Z\n" +
+	"\x1fGetMissionControlConfigResponse\x127\n" +
+	"\x06config\x18\x01 \x01(\v2\x1f.routerrpc.MissionControlConfigR\x06config\"Y\n" +
+	"\x1eSetMissionControlConfigRequest\x127\n" +
+	"\x06config\x18\x01 \x01(\v2\x1f.routerrpc.MissionControlConfigR\x06config\"!\n" +
+	"\x1fSetMissionControlConfigResponse\"\x89\x04\n" +
+	"\x14MissionControlConfig\x12.\n" +
+	"\x11half_life_seconds\x18\x01 \x01(\x04B\x02\x18\x01R\x0fhalfLifeSeconds\x12+\n" +
+	"\x0fhop_probability\x18\x02 \x01(\x02B\x02\x18\x01R\x0ehopProbability\x12\x1a\n" +
+	"\x06weight\x18\x03 \x01(\x02B\x02\x18\x01R\x06weight\x126\n" +
+	"\x17maximum_payment_results\x18\x04 \x01(\rR\x15maximumPaymentResults\x12C\n" +
+	"\x1eminimum_failure_relax_interval\x18\x05 \x01(\x04R\x1bminimumFailureRelaxInterval\x12F\n" +
+	"\x05model\x18\x06 \x01(\x0e20.routerrpc.MissionControlConfig.ProbabilityModelR\x05model\x128\n" +
+	"\aapriori\x18\a \x01(\v2\x1c.routerrpc.AprioriParametersH\x00R\aapriori\x128\n" +
+	"\abimodal\x18\b \x01(\v2\x1c.routerrpc.BimodalParametersH\x00R\abimodal\",\n" +
+	"\x10ProbabilityModel\x12\v\n" +
+	"\aAPRIORI\x10\x00\x12\v\n" +
+	"\aBIMODAL\x10\x01B\x11\n" +
+	"\x0fEstimatorConfig\"r\n" +
+	"\x11BimodalParameters\x12\x1f\n" +
+	"\vnode_weight\x18\x01 \x01(\x01R\n" +
+	"nodeWeight\x12\x1d\n" +
+	"\n" +
+	"scale_msat\x18\x02 \x01(\x04R\tscaleMsat\x12\x1d\n" +
+	"\n" +
+	"decay_time\x18\x03 \x01(\x04R\tdecayTime\"\xad\x01\n" +
+	"\x11AprioriParameters\x12*\n" +
+	"\x11half_life_seconds\x18\x01 \x01(\x04R\x0fhalfLifeSeconds\x12'\n" +
+	"\x0fhop_probability\x18\x02 \x01(\x01R\x0ehopProbability\x12\x16\n" +
+	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12+\n" +
+	"\x11capacity_fraction\x18\x04 \x01(\x01R\x10capacityFraction\"j\n" +
+	"\x17QueryProbabilityRequest\x12\x1b\n" +
+	"\tfrom_node\x18\x01 \x01(\fR\bfromNode\x12\x17\n" +
+	"\ato_node\x18\x02 \x01(\fR\x06toNode\x12\x19\n" +
+	"\bamt_msat\x18\x03 \x01(\x03R\aamtMsat\"k\n" +
+	"\x18QueryProbabilityResponse\x12 \n" +
+	"\vprobability\x18\x01 \x01(\x01R\vprobability\x12-\n" +
+	"\ahistory\x18\x02 \x01(\v2\x13.routerrpc.PairDataR\ahistory\"\x86\x03\n" +
+	"\x11BuildRouteRequest\x12\x19\n" +
+	"\bamt_msat\x18\x01 \x01(\x03R\aamtMsat\x12(\n" +
+	"\x10final_cltv_delta\x18\x02 \x01(\x05R\x0efinalCltvDelta\x12,\n" +
+	"\x10outgoing_chan_id\x18\x03 \x01(\x04B\x020\x01R\x0eoutgoingChanId\x12\x1f\n" +
+	"\vhop_pubkeys\x18\x04 \x03(\fR\n" +
+	"hopPubkeys\x12!\n" +
+	"\fpayment_addr\x18\x05 \x01(\fR\vpaymentAddr\x12p\n" +
+	"\x18first_hop_custom_records\x18\x06 \x03(\v27.routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntryR\x15firstHopCustomRecords\x1aH\n" +
+	"\x1aFirstHopCustomRecordsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"8\n" +
+	"\x12BuildRouteResponse\x12\"\n" +
+	"\x05route\x18\x01 \x01(\v2\f.lnrpc.RouteR\x05route*\x85\x05\n" +
 	"\rFailureDetail\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tNO_DETAIL\x10\x01\x12\x10\n" +
@@ -1755,14 +3125,23 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x04FAIL\x10\x01\x12\n" +
 	"\n" +
 	"\x06RESUME\x10\x02\x12\x13\n" +
-	"\x0fRESUME_MODIFIED\x10\x032\xd4\x03\n" +
+	"\x0fRESUME_MODIFIED\x10\x032\xe5\t\n" +
 	"\x06Router\x12@\n" +
 	"\rSendPaymentV2\x12\x1d.routerrpc.SendPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\x0eTrackPaymentV2\x12\x1e.routerrpc.TrackPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\rTrackPayments\x12\x1f.routerrpc.TrackPaymentsRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\rSendToRouteV2\x12\x1d.routerrpc.SendToRouteRequest\x1a\x12.lnrpc.HTLCAttempt\x12T\n" +
 	"\x13SubscribeHtlcEvents\x12%.routerrpc.SubscribeHtlcEventsRequest\x1a\x14.routerrpc.HtlcEvent0\x01\x12f\n" +
-	"\x0fHtlcInterceptor\x12'.routerrpc.ForwardHtlcInterceptResponse\x1a&.routerrpc.ForwardHtlcInterceptRequest(\x010\x01B-Z+github.com/fulgur-ln/fulgur/proto/routerrpcb\x06proto3"
+	"\x0fHtlcInterceptor\x12'.routerrpc.ForwardHtlcInterceptResponse\x1a&.routerrpc.ForwardHtlcInterceptRequest(\x010\x01\x12K\n" +
+	"\x10EstimateRouteFee\x12\x1a.routerrpc.RouteFeeRequest\x1a\x1b.routerrpc.RouteFeeResponse\x12d\n" +
+	"\x13QueryMissionControl\x12%.routerrpc.QueryMissionControlRequest\x1a&.routerrpc.QueryMissionControlResponse\x12d\n" +
+	"\x13ResetMissionControl\x12%.routerrpc.ResetMissionControlRequest\x1a&.routerrpc.ResetMissionControlResponse\x12j\n" +
+	"\x15XImportMissionControl\x12'.routerrpc.XImportMissionControlRequest\x1a(.routerrpc.XImportMissionControlResponse\x12p\n" +
+	"\x17GetMissionControlConfig\x12).routerrpc.GetMissionControlConfigRequest\x1a*.routerrpc.GetMissionControlConfigResponse\x12p\n" +
+	"\x17SetMissionControlConfig\x12).routerrpc.SetMissionControlConfigRequest\x1a*.routerrpc.SetMissionControlConfigResponse\x12[\n" +
+	"\x10QueryProbability\x12\".routerrpc.QueryProbabilityRequest\x1a#.routerrpc.QueryProbabilityResponse\x12I\n" +
+	"\n" +
+	"BuildRoute\x12\x1c.routerrpc.BuildRouteRequest\x1a\x1d.routerrpc.BuildRouteResponseB-Z+github.com/fulgur-ln/fulgur/proto/routerrpcb\x06proto3"
 
 var (
 	file_routerrpc_router_proto_rawDescOnce sync.Once
@@ -1776,83 +3155,135 @@ func file_routerrpc_router_proto_rawDescGZIP() []byte {
 	return file_routerrpc_router_proto_rawDescData
 }
 
-var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_routerrpc_router_proto_goTypes = []any{
-	(FailureDetail)(0),                   // 0: routerrpc.FailureDetail
-	(ResolveHoldForwardAction)(0),        // 1: routerrpc.ResolveHoldForwardAction
-	(HtlcEvent_EventType)(0),             // 2: routerrpc.HtlcEvent.EventType
-	(*SendPaymentRequest)(nil),           // 3: routerrpc.SendPaymentRequest
-	(*TrackPaymentRequest)(nil),          // 4: routerrpc.TrackPaymentRequest
-	(*TrackPaymentsRequest)(nil),         // 5: routerrpc.TrackPaymentsRequest
-	(*SendToRouteRequest)(nil),           // 6: routerrpc.SendToRouteRequest
-	(*SubscribeHtlcEventsRequest)(nil),   // 7: routerrpc.SubscribeHtlcEventsRequest
-	(*HtlcEvent)(nil),                    // 8: routerrpc.HtlcEvent
-	(*HtlcInfo)(nil),                     // 9: routerrpc.HtlcInfo
-	(*ForwardEvent)(nil),                 // 10: routerrpc.ForwardEvent
-	(*ForwardFailEvent)(nil),             // 11: routerrpc.ForwardFailEvent
-	(*SettleEvent)(nil),                  // 12: routerrpc.SettleEvent
-	(*FinalHtlcEvent)(nil),               // 13: routerrpc.FinalHtlcEvent
-	(*SubscribedEvent)(nil),              // 14: routerrpc.SubscribedEvent
-	(*LinkFailEvent)(nil),                // 15: routerrpc.LinkFailEvent
-	(*CircuitKey)(nil),                   // 16: routerrpc.CircuitKey
-	(*ForwardHtlcInterceptRequest)(nil),  // 17: routerrpc.ForwardHtlcInterceptRequest
-	(*ForwardHtlcInterceptResponse)(nil), // 18: routerrpc.ForwardHtlcInterceptResponse
-	nil,                                  // 19: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	nil,                                  // 20: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	nil,                                  // 21: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
-	nil,                                  // 22: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	nil,                                  // 23: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
-	nil,                                  // 24: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	(*lnrpc.RouteHint)(nil),              // 25: lnrpc.RouteHint
-	(lnrpc.FeatureBit)(0),                // 26: lnrpc.FeatureBit
-	(*lnrpc.Route)(nil),                  // 27: lnrpc.Route
-	(lnrpc.Failure_FailureCode)(0),       // 28: lnrpc.Failure.FailureCode
-	(*lnrpc.Payment)(nil),                // 29: lnrpc.Payment
-	(*lnrpc.HTLCAttempt)(nil),            // 30: lnrpc.HTLCAttempt
+	(FailureDetail)(0),                         // 0: routerrpc.FailureDetail
+	(ResolveHoldForwardAction)(0),              // 1: routerrpc.ResolveHoldForwardAction
+	(HtlcEvent_EventType)(0),                   // 2: routerrpc.HtlcEvent.EventType
+	(MissionControlConfig_ProbabilityModel)(0), // 3: routerrpc.MissionControlConfig.ProbabilityModel
+	(*SendPaymentRequest)(nil),                 // 4: routerrpc.SendPaymentRequest
+	(*TrackPaymentRequest)(nil),                // 5: routerrpc.TrackPaymentRequest
+	(*TrackPaymentsRequest)(nil),               // 6: routerrpc.TrackPaymentsRequest
+	(*SendToRouteRequest)(nil),                 // 7: routerrpc.SendToRouteRequest
+	(*SubscribeHtlcEventsRequest)(nil),         // 8: routerrpc.SubscribeHtlcEventsRequest
+	(*HtlcEvent)(nil),                          // 9: routerrpc.HtlcEvent
+	(*HtlcInfo)(nil),                           // 10: routerrpc.HtlcInfo
+	(*ForwardEvent)(nil),                       // 11: routerrpc.ForwardEvent
+	(*ForwardFailEvent)(nil),                   // 12: routerrpc.ForwardFailEvent
+	(*SettleEvent)(nil),                        // 13: routerrpc.SettleEvent
+	(*FinalHtlcEvent)(nil),                     // 14: routerrpc.FinalHtlcEvent
+	(*SubscribedEvent)(nil),                    // 15: routerrpc.SubscribedEvent
+	(*LinkFailEvent)(nil),                      // 16: routerrpc.LinkFailEvent
+	(*CircuitKey)(nil),                         // 17: routerrpc.CircuitKey
+	(*ForwardHtlcInterceptRequest)(nil),        // 18: routerrpc.ForwardHtlcInterceptRequest
+	(*ForwardHtlcInterceptResponse)(nil),       // 19: routerrpc.ForwardHtlcInterceptResponse
+	(*RouteFeeRequest)(nil),                    // 20: routerrpc.RouteFeeRequest
+	(*RouteFeeResponse)(nil),                   // 21: routerrpc.RouteFeeResponse
+	(*ResetMissionControlRequest)(nil),         // 22: routerrpc.ResetMissionControlRequest
+	(*ResetMissionControlResponse)(nil),        // 23: routerrpc.ResetMissionControlResponse
+	(*QueryMissionControlRequest)(nil),         // 24: routerrpc.QueryMissionControlRequest
+	(*QueryMissionControlResponse)(nil),        // 25: routerrpc.QueryMissionControlResponse
+	(*XImportMissionControlRequest)(nil),       // 26: routerrpc.XImportMissionControlRequest
+	(*XImportMissionControlResponse)(nil),      // 27: routerrpc.XImportMissionControlResponse
+	(*PairHistory)(nil),                        // 28: routerrpc.PairHistory
+	(*PairData)(nil),                           // 29: routerrpc.PairData
+	(*GetMissionControlConfigRequest)(nil),     // 30: routerrpc.GetMissionControlConfigRequest
+	(*GetMissionControlConfigResponse)(nil),    // 31: routerrpc.GetMissionControlConfigResponse
+	(*SetMissionControlConfigRequest)(nil),     // 32: routerrpc.SetMissionControlConfigRequest
+	(*SetMissionControlConfigResponse)(nil),    // 33: routerrpc.SetMissionControlConfigResponse
+	(*MissionControlConfig)(nil),               // 34: routerrpc.MissionControlConfig
+	(*BimodalParameters)(nil),                  // 35: routerrpc.BimodalParameters
+	(*AprioriParameters)(nil),                  // 36: routerrpc.AprioriParameters
+	(*QueryProbabilityRequest)(nil),            // 37: routerrpc.QueryProbabilityRequest
+	(*QueryProbabilityResponse)(nil),           // 38: routerrpc.QueryProbabilityResponse
+	(*BuildRouteRequest)(nil),                  // 39: routerrpc.BuildRouteRequest
+	(*BuildRouteResponse)(nil),                 // 40: routerrpc.BuildRouteResponse
+	nil,                                        // 41: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	nil,                                        // 42: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 43: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 44: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	nil,                                        // 45: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	nil,                                        // 46: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	nil,                                        // 47: routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	(*lnrpc.RouteHint)(nil),                    // 48: lnrpc.RouteHint
+	(lnrpc.FeatureBit)(0),                      // 49: lnrpc.FeatureBit
+	(*lnrpc.Route)(nil),                        // 50: lnrpc.Route
+	(lnrpc.Failure_FailureCode)(0),             // 51: lnrpc.Failure.FailureCode
+	(lnrpc.PaymentFailureReason)(0),            // 52: lnrpc.PaymentFailureReason
+	(*lnrpc.Payment)(nil),                      // 53: lnrpc.Payment
+	(*lnrpc.HTLCAttempt)(nil),                  // 54: lnrpc.HTLCAttempt
 }
 var file_routerrpc_router_proto_depIdxs = []int32{
-	25, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
-	19, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	26, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
-	20, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	27, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
-	21, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	48, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
+	41, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	49, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
+	42, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	50, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
+	43, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
 	2,  // 6: routerrpc.HtlcEvent.event_type:type_name -> routerrpc.HtlcEvent.EventType
-	10, // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
-	11, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
-	12, // 9: routerrpc.HtlcEvent.settle_event:type_name -> routerrpc.SettleEvent
-	15, // 10: routerrpc.HtlcEvent.link_fail_event:type_name -> routerrpc.LinkFailEvent
-	14, // 11: routerrpc.HtlcEvent.subscribed_event:type_name -> routerrpc.SubscribedEvent
-	13, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
-	9,  // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
-	9,  // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
-	28, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
+	11, // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
+	12, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
+	13, // 9: routerrpc.HtlcEvent.settle_event:type_name -> routerrpc.SettleEvent
+	16, // 10: routerrpc.HtlcEvent.link_fail_event:type_name -> routerrpc.LinkFailEvent
+	15, // 11: routerrpc.HtlcEvent.subscribed_event:type_name -> routerrpc.SubscribedEvent
+	14, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
+	10, // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
+	10, // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
+	51, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
 	0,  // 16: routerrpc.LinkFailEvent.failure_detail:type_name -> routerrpc.FailureDetail
-	16, // 17: routerrpc.ForwardHtlcInterceptRequest.incoming_circuit_key:type_name -> routerrpc.CircuitKey
-	22, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	23, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
-	16, // 20: routerrpc.ForwardHtlcInterceptResponse.incoming_circuit_key:type_name -> routerrpc.CircuitKey
+	17, // 17: routerrpc.ForwardHtlcInterceptRequest.incoming_circuit_key:type_name -> routerrpc.CircuitKey
+	44, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	45, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	17, // 20: routerrpc.ForwardHtlcInterceptResponse.incoming_circuit_key:type_name -> routerrpc.CircuitKey
 	1,  // 21: routerrpc.ForwardHtlcInterceptResponse.action:type_name -> routerrpc.ResolveHoldForwardAction
-	28, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
-	24, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	3,  // 24: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
-	4,  // 25: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
-	5,  // 26: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
-	6,  // 27: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
-	7,  // 28: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
-	18, // 29: routerrpc.Router.HtlcInterceptor:input_type -> routerrpc.ForwardHtlcInterceptResponse
-	29, // 30: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
-	29, // 31: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
-	29, // 32: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
-	30, // 33: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
-	8,  // 34: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
-	17, // 35: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
-	30, // [30:36] is the sub-list for method output_type
-	24, // [24:30] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	51, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
+	46, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	52, // 24: routerrpc.RouteFeeResponse.failure_reason:type_name -> lnrpc.PaymentFailureReason
+	28, // 25: routerrpc.QueryMissionControlResponse.pairs:type_name -> routerrpc.PairHistory
+	28, // 26: routerrpc.XImportMissionControlRequest.pairs:type_name -> routerrpc.PairHistory
+	29, // 27: routerrpc.PairHistory.history:type_name -> routerrpc.PairData
+	34, // 28: routerrpc.GetMissionControlConfigResponse.config:type_name -> routerrpc.MissionControlConfig
+	34, // 29: routerrpc.SetMissionControlConfigRequest.config:type_name -> routerrpc.MissionControlConfig
+	3,  // 30: routerrpc.MissionControlConfig.model:type_name -> routerrpc.MissionControlConfig.ProbabilityModel
+	36, // 31: routerrpc.MissionControlConfig.apriori:type_name -> routerrpc.AprioriParameters
+	35, // 32: routerrpc.MissionControlConfig.bimodal:type_name -> routerrpc.BimodalParameters
+	29, // 33: routerrpc.QueryProbabilityResponse.history:type_name -> routerrpc.PairData
+	47, // 34: routerrpc.BuildRouteRequest.first_hop_custom_records:type_name -> routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	50, // 35: routerrpc.BuildRouteResponse.route:type_name -> lnrpc.Route
+	4,  // 36: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
+	5,  // 37: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
+	6,  // 38: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
+	7,  // 39: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
+	8,  // 40: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
+	19, // 41: routerrpc.Router.HtlcInterceptor:input_type -> routerrpc.ForwardHtlcInterceptResponse
+	20, // 42: routerrpc.Router.EstimateRouteFee:input_type -> routerrpc.RouteFeeRequest
+	24, // 43: routerrpc.Router.QueryMissionControl:input_type -> routerrpc.QueryMissionControlRequest
+	22, // 44: routerrpc.Router.ResetMissionControl:input_type -> routerrpc.ResetMissionControlRequest
+	26, // 45: routerrpc.Router.XImportMissionControl:input_type -> routerrpc.XImportMissionControlRequest
+	30, // 46: routerrpc.Router.GetMissionControlConfig:input_type -> routerrpc.GetMissionControlConfigRequest
+	32, // 47: routerrpc.Router.SetMissionControlConfig:input_type -> routerrpc.SetMissionControlConfigRequest
+	37, // 48: routerrpc.Router.QueryProbability:input_type -> routerrpc.QueryProbabilityRequest
+	39, // 49: routerrpc.Router.BuildRoute:input_type -> routerrpc.BuildRouteRequest
+	53, // 50: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
+	53, // 51: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
+	53, // 52: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
+	54, // 53: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
+	9,  // 54: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
+	18, // 55: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
+	21, // 56: routerrpc.Router.EstimateRouteFee:output_type -> routerrpc.RouteFeeResponse
+	25, // 57: routerrpc.Router.QueryMissionControl:output_type -> routerrpc.QueryMissionControlResponse
+	23, // 58: routerrpc.Router.ResetMissionControl:output_type -> routerrpc.ResetMissionControlResponse
+	27, // 59: routerrpc.Router.XImportMissionControl:output_type -> routerrpc.XImportMissionControlResponse
+	31, // 60: routerrpc.Router.GetMissionControlConfig:output_type -> routerrpc.GetMissionControlConfigResponse
+	33, // 61: routerrpc.Router.SetMissionControlConfig:output_type -> routerrpc.SetMissionControlConfigResponse
+	38, // 62: routerrpc.Router.QueryProbability:output_type -> routerrpc.QueryProbabilityResponse
+	40, // 63: routerrpc.Router.BuildRoute:output_type -> routerrpc.BuildRouteResponse
+	50, // [50:64] is the sub-list for method output_type
+	36, // [36:50] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_routerrpc_router_proto_init() }
@@ -1868,13 +3299,17 @@ func file_routerrpc_router_proto_init() {
 		(*HtlcEvent_SubscribedEvent)(nil),
 		(*HtlcEvent_FinalHtlcEvent)(nil),
 	}
+	file_routerrpc_router_proto_msgTypes[30].OneofWrappers = []any{
+		(*MissionControlConfig_Apriori)(nil),
+		(*MissionControlConfig_Bimodal)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_routerrpc_router_proto_rawDesc), len(file_routerrpc_router_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   22,
+			NumEnums:      4,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

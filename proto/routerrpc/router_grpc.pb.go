@@ -22,12 +22,20 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Router_SendPaymentV2_FullMethodName       = "/routerrpc.Router/SendPaymentV2"
-	Router_TrackPaymentV2_FullMethodName      = "/routerrpc.Router/TrackPaymentV2"
-	Router_TrackPayments_FullMethodName       = "/routerrpc.Router/TrackPayments"
-	Router_SendToRouteV2_FullMethodName       = "/routerrpc.Router/SendToRouteV2"
-	Router_SubscribeHtlcEvents_FullMethodName = "/routerrpc.Router/SubscribeHtlcEvents"
-	Router_HtlcInterceptor_FullMethodName     = "/routerrpc.Router/HtlcInterceptor"
+	Router_SendPaymentV2_FullMethodName           = "/routerrpc.Router/SendPaymentV2"
+	Router_TrackPaymentV2_FullMethodName          = "/routerrpc.Router/TrackPaymentV2"
+	Router_TrackPayments_FullMethodName           = "/routerrpc.Router/TrackPayments"
+	Router_SendToRouteV2_FullMethodName           = "/routerrpc.Router/SendToRouteV2"
+	Router_SubscribeHtlcEvents_FullMethodName     = "/routerrpc.Router/SubscribeHtlcEvents"
+	Router_HtlcInterceptor_FullMethodName         = "/routerrpc.Router/HtlcInterceptor"
+	Router_EstimateRouteFee_FullMethodName        = "/routerrpc.Router/EstimateRouteFee"
+	Router_QueryMissionControl_FullMethodName     = "/routerrpc.Router/QueryMissionControl"
+	Router_ResetMissionControl_FullMethodName     = "/routerrpc.Router/ResetMissionControl"
+	Router_XImportMissionControl_FullMethodName   = "/routerrpc.Router/XImportMissionControl"
+	Router_GetMissionControlConfig_FullMethodName = "/routerrpc.Router/GetMissionControlConfig"
+	Router_SetMissionControlConfig_FullMethodName = "/routerrpc.Router/SetMissionControlConfig"
+	Router_QueryProbability_FullMethodName        = "/routerrpc.Router/QueryProbability"
+	Router_BuildRoute_FullMethodName              = "/routerrpc.Router/BuildRoute"
 )
 
 // RouterClient is the client API for Router service.
@@ -59,6 +67,27 @@ type RouterClient interface {
 	// "interceptor already exists", "forward does not exist", "preimage does not match hash", "missing preimage",
 	// "unsupported failure code", "cannot resume held htlc in the on-chain flow".
 	HtlcInterceptor(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest], error)
+	// EstimateRouteFee says what a payment would cost. With dest it looks at the map alone; with payment_request it
+	// sends a payment that nobody can claim, so that it takes time and money is locked up for as long. Errors:
+	// "specify either a destination or an invoice", "amount must be greater than 0".
+	EstimateRouteFee(ctx context.Context, in *RouteFeeRequest, opts ...grpc.CallOption) (*RouteFeeResponse, error)
+	// QueryMissionControl tells what payments have taught about who sends how much to whom.
+	QueryMissionControl(ctx context.Context, in *QueryMissionControlRequest, opts ...grpc.CallOption) (*QueryMissionControlResponse, error)
+	// ResetMissionControl forgets all of it.
+	ResetMissionControl(ctx context.Context, in *ResetMissionControlRequest, opts ...grpc.CallOption) (*ResetMissionControlResponse, error)
+	// XImportMissionControl takes in what another node has learned: of each kind what is newer than what is known, or
+	// all of it with force.
+	XImportMissionControl(ctx context.Context, in *XImportMissionControlRequest, opts ...grpc.CallOption) (*XImportMissionControlResponse, error)
+	// GetMissionControlConfig tells by what probabilities are judged.
+	GetMissionControlConfig(ctx context.Context, in *GetMissionControlConfigRequest, opts ...grpc.CallOption) (*GetMissionControlConfigResponse, error)
+	// SetMissionControlConfig changes it until the daemon is stopped. Fulgur has the model APRIORI; what it does not
+	// have is refused by name.
+	SetMissionControlConfig(ctx context.Context, in *SetMissionControlConfigRequest, opts ...grpc.CallOption) (*SetMissionControlConfigResponse, error)
+	// QueryProbability is how likely a node can send an amount to another.
+	QueryProbability(ctx context.Context, in *QueryProbabilityRequest, opts ...grpc.CallOption) (*QueryProbabilityResponse, error)
+	// BuildRoute makes a route over the given nodes, for SendToRouteV2. Errors: "no hops specified", "no matching
+	// outgoing channel available for node index N", where N counts from 0.
+	BuildRoute(ctx context.Context, in *BuildRouteRequest, opts ...grpc.CallOption) (*BuildRouteResponse, error)
 }
 
 type routerClient struct {
@@ -168,6 +197,86 @@ func (c *routerClient) HtlcInterceptor(ctx context.Context, opts ...grpc.CallOpt
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Router_HtlcInterceptorClient = grpc.BidiStreamingClient[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]
 
+func (c *routerClient) EstimateRouteFee(ctx context.Context, in *RouteFeeRequest, opts ...grpc.CallOption) (*RouteFeeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RouteFeeResponse)
+	err := c.cc.Invoke(ctx, Router_EstimateRouteFee_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) QueryMissionControl(ctx context.Context, in *QueryMissionControlRequest, opts ...grpc.CallOption) (*QueryMissionControlResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QueryMissionControlResponse)
+	err := c.cc.Invoke(ctx, Router_QueryMissionControl_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) ResetMissionControl(ctx context.Context, in *ResetMissionControlRequest, opts ...grpc.CallOption) (*ResetMissionControlResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResetMissionControlResponse)
+	err := c.cc.Invoke(ctx, Router_ResetMissionControl_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) XImportMissionControl(ctx context.Context, in *XImportMissionControlRequest, opts ...grpc.CallOption) (*XImportMissionControlResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(XImportMissionControlResponse)
+	err := c.cc.Invoke(ctx, Router_XImportMissionControl_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) GetMissionControlConfig(ctx context.Context, in *GetMissionControlConfigRequest, opts ...grpc.CallOption) (*GetMissionControlConfigResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetMissionControlConfigResponse)
+	err := c.cc.Invoke(ctx, Router_GetMissionControlConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) SetMissionControlConfig(ctx context.Context, in *SetMissionControlConfigRequest, opts ...grpc.CallOption) (*SetMissionControlConfigResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetMissionControlConfigResponse)
+	err := c.cc.Invoke(ctx, Router_SetMissionControlConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) QueryProbability(ctx context.Context, in *QueryProbabilityRequest, opts ...grpc.CallOption) (*QueryProbabilityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QueryProbabilityResponse)
+	err := c.cc.Invoke(ctx, Router_QueryProbability_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) BuildRoute(ctx context.Context, in *BuildRouteRequest, opts ...grpc.CallOption) (*BuildRouteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BuildRouteResponse)
+	err := c.cc.Invoke(ctx, Router_BuildRoute_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RouterServer is the server API for Router service.
 // All implementations must embed UnimplementedRouterServer
 // for forward compatibility.
@@ -197,6 +306,27 @@ type RouterServer interface {
 	// "interceptor already exists", "forward does not exist", "preimage does not match hash", "missing preimage",
 	// "unsupported failure code", "cannot resume held htlc in the on-chain flow".
 	HtlcInterceptor(grpc.BidiStreamingServer[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]) error
+	// EstimateRouteFee says what a payment would cost. With dest it looks at the map alone; with payment_request it
+	// sends a payment that nobody can claim, so that it takes time and money is locked up for as long. Errors:
+	// "specify either a destination or an invoice", "amount must be greater than 0".
+	EstimateRouteFee(context.Context, *RouteFeeRequest) (*RouteFeeResponse, error)
+	// QueryMissionControl tells what payments have taught about who sends how much to whom.
+	QueryMissionControl(context.Context, *QueryMissionControlRequest) (*QueryMissionControlResponse, error)
+	// ResetMissionControl forgets all of it.
+	ResetMissionControl(context.Context, *ResetMissionControlRequest) (*ResetMissionControlResponse, error)
+	// XImportMissionControl takes in what another node has learned: of each kind what is newer than what is known, or
+	// all of it with force.
+	XImportMissionControl(context.Context, *XImportMissionControlRequest) (*XImportMissionControlResponse, error)
+	// GetMissionControlConfig tells by what probabilities are judged.
+	GetMissionControlConfig(context.Context, *GetMissionControlConfigRequest) (*GetMissionControlConfigResponse, error)
+	// SetMissionControlConfig changes it until the daemon is stopped. Fulgur has the model APRIORI; what it does not
+	// have is refused by name.
+	SetMissionControlConfig(context.Context, *SetMissionControlConfigRequest) (*SetMissionControlConfigResponse, error)
+	// QueryProbability is how likely a node can send an amount to another.
+	QueryProbability(context.Context, *QueryProbabilityRequest) (*QueryProbabilityResponse, error)
+	// BuildRoute makes a route over the given nodes, for SendToRouteV2. Errors: "no hops specified", "no matching
+	// outgoing channel available for node index N", where N counts from 0.
+	BuildRoute(context.Context, *BuildRouteRequest) (*BuildRouteResponse, error)
 	mustEmbedUnimplementedRouterServer()
 }
 
@@ -224,6 +354,30 @@ func (UnimplementedRouterServer) SubscribeHtlcEvents(*SubscribeHtlcEventsRequest
 }
 func (UnimplementedRouterServer) HtlcInterceptor(grpc.BidiStreamingServer[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]) error {
 	return status.Error(codes.Unimplemented, "method HtlcInterceptor not implemented")
+}
+func (UnimplementedRouterServer) EstimateRouteFee(context.Context, *RouteFeeRequest) (*RouteFeeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EstimateRouteFee not implemented")
+}
+func (UnimplementedRouterServer) QueryMissionControl(context.Context, *QueryMissionControlRequest) (*QueryMissionControlResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method QueryMissionControl not implemented")
+}
+func (UnimplementedRouterServer) ResetMissionControl(context.Context, *ResetMissionControlRequest) (*ResetMissionControlResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResetMissionControl not implemented")
+}
+func (UnimplementedRouterServer) XImportMissionControl(context.Context, *XImportMissionControlRequest) (*XImportMissionControlResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method XImportMissionControl not implemented")
+}
+func (UnimplementedRouterServer) GetMissionControlConfig(context.Context, *GetMissionControlConfigRequest) (*GetMissionControlConfigResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMissionControlConfig not implemented")
+}
+func (UnimplementedRouterServer) SetMissionControlConfig(context.Context, *SetMissionControlConfigRequest) (*SetMissionControlConfigResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetMissionControlConfig not implemented")
+}
+func (UnimplementedRouterServer) QueryProbability(context.Context, *QueryProbabilityRequest) (*QueryProbabilityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method QueryProbability not implemented")
+}
+func (UnimplementedRouterServer) BuildRoute(context.Context, *BuildRouteRequest) (*BuildRouteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BuildRoute not implemented")
 }
 func (UnimplementedRouterServer) mustEmbedUnimplementedRouterServer() {}
 func (UnimplementedRouterServer) testEmbeddedByValue()                {}
@@ -315,6 +469,150 @@ func _Router_HtlcInterceptor_Handler(srv interface{}, stream grpc.ServerStream) 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Router_HtlcInterceptorServer = grpc.BidiStreamingServer[ForwardHtlcInterceptResponse, ForwardHtlcInterceptRequest]
 
+func _Router_EstimateRouteFee_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RouteFeeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).EstimateRouteFee(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_EstimateRouteFee_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).EstimateRouteFee(ctx, req.(*RouteFeeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_QueryMissionControl_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryMissionControlRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).QueryMissionControl(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_QueryMissionControl_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).QueryMissionControl(ctx, req.(*QueryMissionControlRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_ResetMissionControl_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResetMissionControlRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).ResetMissionControl(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_ResetMissionControl_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).ResetMissionControl(ctx, req.(*ResetMissionControlRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_XImportMissionControl_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(XImportMissionControlRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).XImportMissionControl(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_XImportMissionControl_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).XImportMissionControl(ctx, req.(*XImportMissionControlRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_GetMissionControlConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMissionControlConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).GetMissionControlConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_GetMissionControlConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).GetMissionControlConfig(ctx, req.(*GetMissionControlConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_SetMissionControlConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetMissionControlConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).SetMissionControlConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_SetMissionControlConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).SetMissionControlConfig(ctx, req.(*SetMissionControlConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_QueryProbability_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QueryProbabilityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).QueryProbability(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_QueryProbability_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).QueryProbability(ctx, req.(*QueryProbabilityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_BuildRoute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BuildRouteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).BuildRoute(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_BuildRoute_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).BuildRoute(ctx, req.(*BuildRouteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Router_ServiceDesc is the grpc.ServiceDesc for Router service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -325,6 +623,38 @@ var Router_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SendToRouteV2",
 			Handler:    _Router_SendToRouteV2_Handler,
+		},
+		{
+			MethodName: "EstimateRouteFee",
+			Handler:    _Router_EstimateRouteFee_Handler,
+		},
+		{
+			MethodName: "QueryMissionControl",
+			Handler:    _Router_QueryMissionControl_Handler,
+		},
+		{
+			MethodName: "ResetMissionControl",
+			Handler:    _Router_ResetMissionControl_Handler,
+		},
+		{
+			MethodName: "XImportMissionControl",
+			Handler:    _Router_XImportMissionControl_Handler,
+		},
+		{
+			MethodName: "GetMissionControlConfig",
+			Handler:    _Router_GetMissionControlConfig_Handler,
+		},
+		{
+			MethodName: "SetMissionControlConfig",
+			Handler:    _Router_SetMissionControlConfig_Handler,
+		},
+		{
+			MethodName: "QueryProbability",
+			Handler:    _Router_QueryProbability_Handler,
+		},
+		{
+			MethodName: "BuildRoute",
+			Handler:    _Router_BuildRoute_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -35,6 +35,11 @@ type fake struct {
 	err      error
 	canceled []lnwire.Hash
 	place    *place
+	learned  []routing.PairHistory
+	memory   routing.Memory
+	params   *routing.Params
+	graph    *routing.Graph
+	built    routing.Build
 	forwards node.Feed[forward.Notice]
 	invoices node.Feed[invoice.Notice]
 }

@@ -28,6 +28,15 @@ type Node interface {
 	HTLCEvents() *node.Subscription[forward.Notice]
 	InvoiceEvents() *node.Subscription[invoice.Notice]
 	Intercept() (Interception, error)
+	Graph() *routing.Snapshot
+	FindRoute(routing.Query) (routing.Route, error)
+	BuildRoute(routing.Build) (routing.Route, error)
+	Learned() []routing.PairHistory
+	ForgetLearned()
+	MergeLearned(rows []routing.PairHistory, all bool)
+	Learning() (routing.Memory, routing.Params)
+	SetLearning(routing.Memory, routing.Params)
+	PairProbability(from, to lnwire.PubKey, amount lnwire.MilliSat) (float64, routing.PairHistory)
 }
 
 // Interception is the place of whoever decides about forwards. node.Interception is one.

@@ -103,7 +103,7 @@ func (a *App) root() *cli.Command {
 	}
 	for _, group := range [][]spec{
 		nodeCommands, debugCommands, unlockCommands, macaroonCommands, coinCommands, peerCommands, messageCommands, connectCommands, openCommands, channelCommands, closeCommands, rescueCommands,
-		backupCommands, invoiceCommands, payCommands, paymentCommands, routeCommands, forwardCommands, reportCommands, graphCommands, liveCommands, watchCommands,
+		backupCommands, invoiceCommands, payCommands, paymentCommands, routeCommands, learnCommands, forwardCommands, reportCommands, graphCommands, liveCommands, watchCommands,
 	} {
 		for _, s := range group {
 			root.Commands = append(root.Commands, a.command(s))

@@ -144,6 +144,30 @@ var conversations = []struct {
 		AccountBalance: map[string]*lnrpc.WalletAccountBalance{"default": {ConfirmedBalance: 1_000_000}},
 	}}, &lnrpc.WalletBalanceRequest{},
 }, {
+	"querymc", []string{"querymc"}, routerrpc.Router_QueryMissionControl_FullMethodName,
+	[]proto.Message{&routerrpc.QueryMissionControlResponse{Pairs: []*routerrpc.PairHistory{{NodeFrom: unhex(key1), NodeTo: unhex(key2),
+		History: &routerrpc.PairData{SuccessTime: 1_700_000_000, SuccessAmtMsat: 1_500_000, SuccessAmtSat: 1500}}}}}, &routerrpc.QueryMissionControlRequest{},
+}, {
+	"resetmc", []string{"resetmc"}, routerrpc.Router_ResetMissionControl_FullMethodName,
+	[]proto.Message{&routerrpc.ResetMissionControlResponse{}}, &routerrpc.ResetMissionControlRequest{},
+}, {
+	"queryprob", []string{"queryprob", key1, key2, "1500"}, routerrpc.Router_QueryProbability_FullMethodName,
+	[]proto.Message{&routerrpc.QueryProbabilityResponse{Probability: 0.6, History: &routerrpc.PairData{}}},
+	&routerrpc.QueryProbabilityRequest{FromNode: unhex(key1), ToNode: unhex(key2), AmtMsat: 1500},
+}, {
+	"getmccfg", []string{"getmccfg"}, routerrpc.Router_GetMissionControlConfig_FullMethodName,
+	[]proto.Message{&routerrpc.GetMissionControlConfigResponse{Config: &routerrpc.MissionControlConfig{MaximumPaymentResults: 16384, MinimumFailureRelaxInterval: 60,
+		EstimatorConfig: &routerrpc.MissionControlConfig_Apriori{Apriori: &routerrpc.AprioriParameters{HalfLifeSeconds: 3600, HopProbability: 0.6, Weight: 1, CapacityFraction: 0.9999}}}}},
+	&routerrpc.GetMissionControlConfigRequest{},
+}, {
+	"buildroute", []string{"buildroute", "--amt=1500", "--hops=" + key1 + "," + key2, "--outgoing_chan_id=110x2x1", "--payment_addr=" + hash}, routerrpc.Router_BuildRoute_FullMethodName,
+	[]proto.Message{&routerrpc.BuildRouteResponse{Route: route}},
+	&routerrpc.BuildRouteRequest{AmtMsat: 1_500_000, HopPubkeys: [][]byte{unhex(key1), unhex(key2)}, OutgoingChanId: scid, PaymentAddr: unhex(hash)},
+}, {
+	"estimateroutefee", []string{"estimateroutefee", "--dest=" + key1, "--amt=1500", "--outgoing_chan_id=110x2x1"}, routerrpc.Router_EstimateRouteFee_FullMethodName,
+	[]proto.Message{&routerrpc.RouteFeeResponse{RoutingFeeMsat: 1250, TimeLockDelay: 900}},
+	&routerrpc.RouteFeeRequest{Dest: unhex(key1), AmtSat: 1500, OutgoingChanIds: []uint64{scid}},
+}, {
 	"sendcoins", []string{"sendcoins", "--sat_per_vbyte=2", "--min_confs=0", "--utxo=" + hash + ":1", "bcrt1q", "0.001btc"}, lnrpc.Lightning_SendCoins_FullMethodName,
 	[]proto.Message{&lnrpc.SendCoinsResponse{Txid: hash}},
 	&lnrpc.SendCoinsRequest{Addr: "bcrt1q", Amount: 100_000, SatPerVbyte: 2, SpendUnconfirmed: true, Outpoints: []*lnrpc.OutPoint{{TxidStr: hash, OutputIndex: 1}}},
@@ -538,7 +562,7 @@ func TestConversations(t *testing.T) {
 // TestEveryCommandIsTried keeps the list above complete.
 func TestEveryCommandIsTried(t *testing.T) {
 	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true,
-		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true,
+		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true, "importmc": true, "setmccfg": true,
 		"lndconnect": true, "profile": true, "man": true, "report": true, "watch": true}
 	tried := map[string]bool{}
 	for _, c := range conversations {

@@ -1,0 +1,295 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+)
+
+var learnCommands = []spec{{
+	name: "querymc", group: groupPayments, usage: "what payments have taught about other nodes", example: "querymc", do: queryMC,
+}, {
+	name: "resetmc", group: groupPayments, usage: "forget what payments have taught", example: "resetmc", do: resetMC,
+}, {
+	name: "importmc", group: groupPayments, usage: "teach what one node can send to another", args: "FROM TO MSAT", max: 3,
+	flags: []cli.Flag{
+		flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("amt", "the amount in msat"),
+		flagBool("failure", "it could not"), flagBool("force", "over what is known and newer"),
+	},
+	example: "importmc 02ab... 03cd... 150000000", do: importMC,
+}, {
+	name: "queryprob", group: groupPayments, usage: "how likely one node can send an amount to another", args: "FROM TO MSAT", max: 3,
+	flags:   []cli.Flag{flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("amt", "the amount in msat")},
+	example: "queryprob 02ab... 03cd... 150000000", do: queryProb,
+}, {
+	name: "getmccfg", group: groupPayments, usage: "by what ways are judged", example: "getmccfg", do: getMCConfig,
+}, {
+	name: "setmccfg", group: groupPayments, usage: "judge ways otherwise, until the daemon is stopped",
+	flags: []cli.Flag{
+		flagUint("pmtnr", "how many pairs of nodes are remembered"),
+		&cli.DurationFlag{Name: "failrelax", Usage: "time after a failure for which one of a larger amount says nothing new"},
+		flagText("estimator", "apriori is the one that there is"),
+		&cli.DurationFlag{Name: "apriorihalflife", Usage: "time after which half of a failure is forgiven"},
+		&cli.FloatFlag{Name: "apriorihopprob", Usage: "probability of a channel of which nothing is known, 0 to 1"},
+		&cli.FloatFlag{Name: "aprioriweight", Usage: "1 is the one that there is"},
+		&cli.FloatFlag{Name: "aprioricapacityfraction", Usage: "how much of a capacity is thought to be there, 0.75 to 1"},
+	},
+	example: "setmccfg --apriorihalflife=30m", do: setMCConfig,
+}, {
+	name: "buildroute", group: groupPayments, usage: "a way over nodes of your choice, for sendtoroute",
+	flags: []cli.Flag{
+		flagText("amt", "the amount; none: the least that all channels take"), flagInt("final_cltv_delta", "blocks that the payee wants to be left"),
+		flagText("hops", "the nodes, with commas between; the last is the payee"), flagText("outgoing_chan_id", "leave over this channel"),
+		flagText("payment_addr", "the invoice's payment secret"),
+	},
+	example: "buildroute --amt=1500 --hops=02ab...,03cd... --payment_addr=77aa...", do: buildRoute,
+}, {
+	name: "estimateroutefee", group: groupPayments, usage: "what a payment would cost",
+	more: "With --pay_req a payment that nobody can claim is sent, which takes a moment; with --dest only the graph is asked.",
+	flags: []cli.Flag{
+		flagText("dest", "the payee"), flagText("amt", "the amount"), flagText("pay_req", "the invoice"),
+		&cli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "how long to try, with --pay_req"},
+		flagTexts("outgoing_chan_id", "leave over this channel; may be repeated"),
+	},
+	example: "estimateroutefee --pay_req=lnbc15u1...", do: estimateRouteFee,
+}}
+
+func queryMC(ctx context.Context, c *call) error {
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.QueryMissionControl(ctx, &routerrpc.QueryMissionControlRequest{})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		t := show.NewTable("from", "to", "went through>", "when", "did not>", "when")
+		for _, p := range answer.Pairs {
+			h := p.History
+			t.Row(fmt.Sprintf("%x", p.NodeFrom), fmt.Sprintf("%x", p.NodeTo), show.Msat(h.GetSuccessAmtMsat()), show.Time(h.GetSuccessTime()),
+				show.Msat(h.GetFailAmtMsat()), show.Time(h.GetFailTime()))
+		}
+		t.Print(w)
+	})
+}
+
+func resetMC(ctx context.Context, c *call) error {
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.ResetMissionControl(ctx, &routerrpc.ResetMissionControlRequest{})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { fmt.Fprintln(w, "forgotten") })
+}
+
+// pairOf takes two nodes and an amount, in msat if it has no unit, as lncli has it here.
+func (c *call) pairOf() (from, to []byte, msat int64, err error) {
+	if from, err = c.bytes("from", 33); err != nil {
+		return nil, nil, 0, err
+	}
+	if to, err = c.bytes("to", 33); err != nil {
+		return nil, nil, 0, err
+	}
+	text, err := c.need("amt")
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	if msat, err = show.ParseMsat(text, 1); err != nil {
+		return nil, nil, 0, Usage("amt: %v", err)
+	}
+	return from, to, msat, nil
+}
+
+func importMC(ctx context.Context, c *call) error {
+	from, to, msat, err := c.pairOf()
+	if err != nil {
+		return err
+	}
+	p := &routerrpc.PairHistory{NodeFrom: from, NodeTo: to, History: &routerrpc.PairData{}}
+	if now := time.Now().Unix(); c.cmd.Bool("failure") {
+		p.History.FailAmtMsat, p.History.FailTime = msat, now
+	} else {
+		p.History.SuccessAmtMsat, p.History.SuccessTime = msat, now
+	}
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.XImportMissionControl(ctx, &routerrpc.XImportMissionControlRequest{Pairs: []*routerrpc.PairHistory{p}, Force: c.cmd.Bool("force")})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { fmt.Fprintln(w, "noted") })
+}
+
+func queryProb(ctx context.Context, c *call) error {
+	from, to, msat, err := c.pairOf()
+	if err != nil {
+		return err
+	}
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.QueryProbability(ctx, &routerrpc.QueryProbabilityRequest{FromNode: from, ToNode: to, AmtMsat: msat})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { fmt.Fprintf(w, "%.0f %%\n", answer.Probability*100) })
+}
+
+func getMCConfig(ctx context.Context, c *call) error {
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.GetMissionControlConfig(ctx, &routerrpc.GetMissionControlConfigRequest{})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { printMCConfig(w, answer.Config) })
+}
+
+func printMCConfig(w io.Writer, cfg *routerrpc.MissionControlConfig) {
+	a := cfg.GetApriori()
+	fmt.Fprintf(w, "pairs remembered       %d\n", cfg.GetMaximumPaymentResults())
+	fmt.Fprintf(w, "failures relax after   %v\n", time.Duration(cfg.GetMinimumFailureRelaxInterval())*time.Second)
+	fmt.Fprintf(w, "half forgiven after    %v\n", time.Duration(a.GetHalfLifeSeconds())*time.Second)
+	fmt.Fprintf(w, "unknown channels       %.0f %%\n", a.GetHopProbability()*100)
+	fmt.Fprintf(w, "usable of a capacity   %.4g\n", a.GetCapacityFraction())
+}
+
+func setMCConfig(ctx context.Context, c *call) error {
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	got, err := router.GetMissionControlConfig(ctx, &routerrpc.GetMissionControlConfigRequest{})
+	if err != nil {
+		return err
+	}
+	cfg, f := got.Config, c.cmd
+	a := cfg.GetApriori()
+	if cfg == nil || a == nil {
+		return errors.New("the node judges by another model than apriori")
+	}
+	if name := f.String("estimator"); name != "" && name != "apriori" {
+		return Usage("estimator: %q: apriori is the one that there is", name)
+	}
+	if f.IsSet("pmtnr") {
+		cfg.MaximumPaymentResults = uint32(min(f.Uint64("pmtnr"), math.MaxUint32))
+	}
+	if f.IsSet("failrelax") {
+		cfg.MinimumFailureRelaxInterval = uint64(max(f.Duration("failrelax"), 0) / time.Second)
+	}
+	if f.IsSet("apriorihalflife") {
+		a.HalfLifeSeconds = uint64(max(f.Duration("apriorihalflife"), 0) / time.Second)
+	}
+	for name, value := range map[string]*float64{"apriorihopprob": &a.HopProbability, "aprioriweight": &a.Weight, "aprioricapacityfraction": &a.CapacityFraction} {
+		if f.IsSet(name) {
+			*value = f.Float(name)
+		}
+	}
+	answer, err := router.SetMissionControlConfig(ctx, &routerrpc.SetMissionControlConfigRequest{Config: cfg})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { printMCConfig(w, cfg) })
+}
+
+func buildRoute(ctx context.Context, c *call) error {
+	f := c.cmd
+	req := &routerrpc.BuildRouteRequest{FinalCltvDelta: int32(f.Int64("final_cltv_delta"))}
+	var err error
+	if text := f.String("amt"); text != "" {
+		if req.AmtMsat, err = show.ParseMsat(text, 1000); err != nil {
+			return Usage("amt: %v", err)
+		}
+	}
+	if f.String("hops") == "" {
+		return Usage("buildroute: the hops are missing")
+	}
+	for _, hop := range strings.Split(f.String("hops"), ",") {
+		id, err := parseHex("hops", strings.TrimSpace(hop), 33)
+		if err != nil {
+			return err
+		}
+		req.HopPubkeys = append(req.HopPubkeys, id)
+	}
+	if text := f.String("outgoing_chan_id"); text != "" {
+		if req.OutgoingChanId, err = show.ParseShortChannelID(text); err != nil {
+			return Usage("outgoing_chan_id: %v", err)
+		}
+	}
+	if text := f.String("payment_addr"); text != "" {
+		if req.PaymentAddr, err = parseHex("payment_addr", text, 32); err != nil {
+			return err
+		}
+	}
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.BuildRoute(ctx, req)
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { printRoute(w, answer.Route) })
+}
+
+func estimateRouteFee(ctx context.Context, c *call) error {
+	f := c.cmd
+	req := &routerrpc.RouteFeeRequest{PaymentRequest: strings.TrimPrefix(f.String("pay_req"), "lightning:")}
+	var err error
+	if (f.String("dest") != "") == (req.PaymentRequest != "") {
+		return Usage("estimateroutefee: give --dest with --amt, or --pay_req")
+	}
+	if text := f.String("dest"); text != "" {
+		if req.Dest, err = parseHex("dest", text, 33); err != nil {
+			return err
+		}
+		msat, err := show.ParseMsat(f.String("amt"), 1000)
+		if err != nil {
+			return Usage("amt: %v", err)
+		}
+		req.AmtSat = msat / 1000
+	} else {
+		req.Timeout = uint32(min(max(f.Duration("timeout"), 0)/time.Second, math.MaxInt32))
+	}
+	for _, text := range f.StringSlice("outgoing_chan_id") {
+		id, err := show.ParseShortChannelID(text)
+		if err != nil {
+			return Usage("outgoing_chan_id: %v", err)
+		}
+		req.OutgoingChanIds = append(req.OutgoingChanIds, id)
+	}
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.EstimateRouteFee(ctx, req)
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		if answer.FailureReason != lnrpc.PaymentFailureReason_FAILURE_REASON_NONE {
+			fmt.Fprintf(w, "the payee cannot be reached: %s\n", answer.FailureReason)
+			return
+		}
+		fmt.Fprintf(w, "%s, the money is locked until block %d at most\n", show.Msat(answer.RoutingFeeMsat), answer.TimeLockDelay)
+	})
+}
