@@ -51,9 +51,17 @@ type Terms struct {
 // ourFeatures are those of every invoice that we write.
 var ourFeatures = lnwire.NewFeatures(lnwire.VarOnionRequired, lnwire.PaymentSecretRequired, lnwire.BasicMPPOptional)
 
-// Draft makes a new invoice with its text, for Add. Errors are the caller's
-// mistakes and say which field is wrong, in lnd's words where it has some.
+// Draft makes a new invoice with its text, for Add. An error is a Mistake and says which
+// field is wrong, in lnd's words where it has some.
 func Draft(n Network, t Terms, now time.Time, sign Signer) (Invoice, error) {
+	inv, err := draft(n, t, now, sign)
+	if err != nil {
+		return Invoice{}, Mistake{err}
+	}
+	return inv, nil
+}
+
+func draft(n Network, t Terms, now time.Time, sign Signer) (Invoice, error) {
 	if err := t.check(); err != nil {
 		return Invoice{}, err
 	}

@@ -148,6 +148,7 @@ func TestRubbish(t *testing.T) {
 		resp.Body.Close()
 	}
 	foreignPages(t, alice, web)
+	mistakes(t, alice, bob)
 	alice.Pay(bob.Invoice(1_000_000))
 }
 

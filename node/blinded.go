@@ -63,7 +63,7 @@ func (b *BlindedConfig) check() error {
 // does not learn who we are.
 func (n *Node) AddBlindedInvoice(ctx context.Context, t invoice.Terms, b BlindedConfig) (invoice.Invoice, error) {
 	if err := b.check(); err != nil {
-		return invoice.Invoice{}, err
+		return invoice.Invoice{}, invoice.Mistake{Err: err}
 	}
 	rand.Read(t.Secret[:])
 	var err error

@@ -30,6 +30,8 @@ type FundAsked struct {
 }
 
 var (
+	// ErrNoIntent says that no opening of that id waits for its transaction.
+	ErrNoIntent      = errors.New("no funding intent found")
 	errUserCanceled  = errors.New("user canceled funding")
 	errNotNegotiated = errors.New("the peer has not accepted the channel yet")
 )
@@ -103,7 +105,7 @@ func (s *shims) find(id lnwire.ChannelID) (*shim, error) {
 	x := s.byID[id]
 	switch {
 	case x == nil || x.answered:
-		return nil, fmt.Errorf("no funding intent found for pendingChannelID(%x)", id[:])
+		return nil, fmt.Errorf("%w for pendingChannelID(%x)", ErrNoIntent, id[:])
 	case x.out == nil:
 		return nil, errNotNegotiated
 	}
@@ -266,7 +268,7 @@ func (n *Node) CancelFunding(id lnwire.ChannelID) error {
 	defer s.mu.Unlock()
 	x := s.byID[id]
 	if x == nil || x.answered {
-		return fmt.Errorf("no funding intent found for pendingChannelID(%x)", id[:])
+		return fmt.Errorf("%w for pendingChannelID(%x)", ErrNoIntent, id[:])
 	}
 	if x.out == nil {
 		x.e.runner.Inbox.Put(turn.Item{Event: channel.FundingDropped{Text: errUserCanceled.Error()}})

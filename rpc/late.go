@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/rpc/middleware"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // A late service is registered with gRPC before its implementation exists. Each of its methods, also those with a single
@@ -84,7 +85,7 @@ func (l *late) handler(name string, single bool, next grpc.StreamHandler) grpc.S
 		if err != nil {
 			return err
 		}
-		err = middleware.End(watched, next(*impl, watched))
+		err = middleware.End(watched, translate.Coded(next(*impl, watched)))
 		if err != nil {
 			l.log.Info("call failed", "method", method, "err", err)
 		}

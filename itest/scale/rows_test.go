@@ -147,4 +147,3 @@ func (g *generator) forward(b *channeldb.Batch, i int) {
 	}
 	b.Forwards = append(b.Forwards, r)
 }
-

@@ -2,7 +2,6 @@ package lightning
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -57,18 +56,18 @@ func (s *Service) VerifyChanBackup(_ context.Context, req *lnrpc.ChanBackupSnaps
 	var err error
 	switch {
 	case req.SingleChanBackups == nil && req.MultiChanBackup == nil:
-		return nil, errors.New("either a Single or Multi channel backup must be specified")
+		return nil, translate.Mistake("either a Single or Multi channel backup must be specified")
 	case req.SingleChanBackups != nil && req.MultiChanBackup != nil:
-		return nil, errors.New("either a Single or Multi channel backup must be specified, but not both")
+		return nil, translate.Mistake("either a Single or Multi channel backup must be specified, but not both")
 	case req.MultiChanBackup != nil:
 		if list, err = s.node.CheckBackup(req.MultiChanBackup.MultiChanBackup, false); err != nil {
-			return nil, fmt.Errorf("invalid multi channel backup: %w", err)
+			return nil, translate.Mistake("invalid multi channel backup: %w", err)
 		}
 	case len(req.SingleChanBackups.ChanBackups) != 1:
-		return nil, errors.New("only one Single is accepted at a time")
+		return nil, translate.Mistake("only one Single is accepted at a time")
 	default:
 		if list, err = s.node.CheckBackup(req.SingleChanBackups.ChanBackups[0].GetChanBackup(), true); err != nil {
-			return nil, fmt.Errorf("invalid single channel backup: %w", err)
+			return nil, translate.Mistake("invalid single channel backup: %w", err)
 		}
 	}
 	out := &lnrpc.VerifyChanBackupResponse{}
@@ -95,7 +94,7 @@ func (s *Service) RestoreChannelBackups(ctx context.Context, req *lnrpc.RestoreC
 		return nil, fmt.Errorf("%d channels are restored, others are not: %w", n, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("unable to unpack %s: %w", what, err)
+		return nil, translate.Mistake("unable to unpack %s: %w", what, err)
 	}
 	return &lnrpc.RestoreBackupResponse{NumRestored: uint32(n)}, nil
 }

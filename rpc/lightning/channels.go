@@ -2,7 +2,6 @@ package lightning
 
 import (
 	"context"
-	"errors"
 	"math"
 	"strings"
 	"time"
@@ -19,9 +18,9 @@ import (
 func (s *Service) ListChannels(ctx context.Context, req *lnrpc.ListChannelsRequest) (*lnrpc.ListChannelsResponse, error) {
 	switch {
 	case req.ActiveOnly && req.InactiveOnly:
-		return nil, errors.New("either `active_only` or `inactive_only` can be set, but not both")
+		return nil, translate.Mistake("either `active_only` or `inactive_only` can be set, but not both")
 	case req.PublicOnly && req.PrivateOnly:
-		return nil, errors.New("either `public_only` or `private_only` can be set, but not both")
+		return nil, translate.Mistake("either `public_only` or `private_only` can be set, but not both")
 	}
 	var peer lnwire.PubKey
 	if len(req.Peer) > 0 {

@@ -67,7 +67,7 @@ func (s *Service) closeRequest(req *lnrpc.CloseChannelRequest) (ask node.CloseRe
 		return ask, err
 	}
 	if req.Force && (req.SatPerByte != 0 || req.SatPerVbyte != 0 || req.TargetConf != 0 || req.MaxFeePerVbyte != 0) {
-		return ask, errors.New("force closing a channel uses a pre-defined fee")
+		return ask, translate.Mistake("force closing a channel uses a pre-defined fee")
 	}
 	if req.Force && req.DeliveryAddress != "" {
 		return ask, translate.Invalid("delivery_address", "a forced close pays to the keys of the commitment only")

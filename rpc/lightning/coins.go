@@ -2,7 +2,6 @@ package lightning
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -103,7 +102,7 @@ func (s *Service) SendCoins(ctx context.Context, req *lnrpc.SendCoinsRequest) (*
 		return nil, err
 	}
 	if req.SendAll && req.Amount != 0 {
-		return nil, errors.New("amount set while SendAll is active")
+		return nil, translate.Mistake("amount set while SendAll is active")
 	}
 	if !req.SendAll && req.Amount <= 0 {
 		return nil, translate.Invalid("amount", "must be above 0")

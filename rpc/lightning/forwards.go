@@ -2,7 +2,6 @@ package lightning
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
 
@@ -211,7 +210,7 @@ func (s *Service) UpdateChannelPolicy(ctx context.Context, req *lnrpc.PolicyUpda
 		_, err = s.node.SetPolicy(ctx, &funding, change)
 		return out, err
 	}
-	return nil, errors.New("unknown scope: global or chan_point must be set")
+	return nil, translate.Mistake("unknown scope: global or chan_point must be set")
 }
 
 var reasons = map[lnrpc.UpdateFailure]string{

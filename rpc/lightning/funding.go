@@ -3,11 +3,12 @@ package lightning
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
@@ -35,17 +36,17 @@ func psbtShim(req *lnrpc.OpenChannelRequest, ask *node.OpenRequest) (base *psbt.
 	case shim == nil:
 		return nil, translate.Invalid("funding_shim", "only psbt_shim is supported")
 	case ask.Max:
-		return nil, errors.New("cannot provide a psbt funding shim while committing the maximum wallet balance towards the channel opening")
+		return nil, translate.Mistake("cannot provide a psbt funding shim while committing the maximum wallet balance towards the channel opening")
 	case len(shim.PendingChanId) != len(ask.TempID) || lnwire.ChannelID(shim.PendingChanId).IsZero():
-		return nil, errors.New("pending chan ID not set")
+		return nil, translate.Mistake("pending chan ID not set")
 	case req.SatPerByte != 0 || req.SatPerVbyte != 0 || req.TargetConf != 0:
-		return nil, errors.New("specifying fee estimation parameters is not supported for PSBT funding")
+		return nil, translate.Mistake("specifying fee estimation parameters is not supported for PSBT funding")
 	case len(req.Outpoints) > 0:
 		return nil, translate.Invalid("outpoints", "the inputs are those of the PSBT")
 	}
 	if len(shim.BasePsbt) > 0 {
 		if base, err = readPsbt(shim.BasePsbt); err != nil {
-			return nil, fmt.Errorf("error parsing base PSBT: %w", err)
+			return nil, translate.Mistake("error parsing base PSBT: %w", err)
 		}
 	}
 	ask.TempID, ask.Shim = lnwire.ChannelID(shim.PendingChanId), &node.Shim{NoPublish: shim.NoPublish}
@@ -79,7 +80,7 @@ func (s *Service) FundingStateStep(_ context.Context, req *lnrpc.FundingTransiti
 	switch step := req.Trigger.(type) {
 	case *lnrpc.FundingTransitionMsg_ShimRegister:
 		if step.ShimRegister.GetPsbtShim() != nil {
-			return nil, errors.New("PSBT shim must only be sent when opening a channel")
+			return nil, translate.Mistake("PSBT shim must only be sent when opening a channel")
 		}
 		err = translate.Invalid("shim_register", "chan_point_shim is not supported")
 	case *lnrpc.FundingTransitionMsg_ShimCancel:
@@ -112,7 +113,7 @@ func (s *Service) verifyFunding(req *lnrpc.FundingPsbtVerify) error {
 	}
 	p, err := readPsbt(req.FundedPsbt)
 	if err != nil {
-		return fmt.Errorf("error parsing psbt: %w", err)
+		return translate.Mistake("error parsing psbt: %w", err)
 	}
 	return s.node.VerifyFunding(id, p, req.SkipFinalize)
 }
@@ -124,27 +125,27 @@ func (s *Service) finalizeFunding(req *lnrpc.FundingPsbtFinalize) error {
 	}
 	switch {
 	case len(req.SignedPsbt) > 0 && len(req.FinalRawTx) > 0:
-		return errors.New("cannot set both signed PSBT and final raw TX at the same time")
+		return translate.Mistake("cannot set both signed PSBT and final raw TX at the same time")
 	case len(req.SignedPsbt) > 0:
 		p, err := readPsbt(req.SignedPsbt)
 		if err != nil {
-			return fmt.Errorf("error parsing psbt: %w", err)
+			return translate.Mistake("error parsing psbt: %w", err)
 		}
 		return s.node.FinalizeFunding(id, p, nil)
 	case len(req.FinalRawTx) > 0:
 		tx := &wire.MsgTx{}
 		if err := tx.Deserialize(bytes.NewReader(req.FinalRawTx)); err != nil {
-			return fmt.Errorf("error parsing final raw TX: %w", err)
+			return translate.Mistake("error parsing final raw TX: %w", err)
 		}
 		return s.node.FinalizeFunding(id, nil, tx)
 	}
-	return errors.New("PSBT or raw transaction to finalize missing")
+	return translate.Mistake("PSBT or raw transaction to finalize missing")
 }
 
 // BatchOpenChannel opens channels with one transaction.
 func (s *Service) BatchOpenChannel(ctx context.Context, req *lnrpc.BatchOpenChannelRequest) (*lnrpc.BatchOpenChannelResponse, error) {
 	if len(req.Channels) == 0 {
-		return nil, errors.New("specify at least one channel")
+		return nil, translate.Mistake("specify at least one channel")
 	}
 	if req.SatPerVbyte < 0 {
 		return nil, translate.Invalid("sat_per_vbyte", "must not be negative")
@@ -166,7 +167,7 @@ func (s *Service) BatchOpenChannel(ctx context.Context, req *lnrpc.BatchOpenChan
 	for i, c := range req.Channels {
 		ask, err := s.batchChannel(c)
 		if err != nil {
-			return nil, fmt.Errorf("batch funding failed: error parsing channel %d: %w", i, err)
+			return nil, translate.Mistake("batch funding failed: error parsing channel %d: %w", i, err)
 		}
 		batch.Channels = append(batch.Channels, ask)
 	}
@@ -202,7 +203,7 @@ func (s *Service) batchChannel(c *lnrpc.BatchOpenChannel) (ask node.OpenRequest,
 // AbandonChannel forgets a channel.
 func (s *Service) AbandonChannel(ctx context.Context, req *lnrpc.AbandonChannelRequest) (*lnrpc.AbandonChannelResponse, error) {
 	if !req.IKnowWhatIAmDoing && !req.PendingFundingShimOnly {
-		return nil, errors.New("AbandonChannel RPC call only available in dev builds")
+		return nil, status.Error(codes.FailedPrecondition, "AbandonChannel RPC call only available in dev builds")
 	}
 	op, err := translate.ChannelPoint("channel_point", req.ChannelPoint)
 	if err != nil {

@@ -72,7 +72,7 @@ func networkName(p *chaincfg.Params) string {
 func (s *Service) DebugLevel(_ context.Context, r *lnrpc.DebugLevelRequest) (*lnrpc.DebugLevelResponse, error) {
 	text, err := s.cfg.Levels(r.Show, r.LevelSpec)
 	if err != nil {
-		return nil, err
+		return nil, translate.Mistake("%w", err)
 	}
 	return &lnrpc.DebugLevelResponse{SubSystems: text}, nil
 }

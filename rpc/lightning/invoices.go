@@ -206,10 +206,10 @@ func (s *Service) backlog(req *lnrpc.InvoiceSubscription, out lnrpc.Lightning_Su
 func (s *Service) DecodePayReq(_ context.Context, req *lnrpc.PayReqString) (*lnrpc.PayReq, error) {
 	r, err := invoice.Decode(req.PayReq)
 	if err != nil {
-		return nil, err
+		return nil, translate.Mistake("%w", err)
 	}
 	if network, ok := invoice.NetworkOf(s.node.Net()); !ok || r.Network != network {
-		return nil, status.Error(codes.Unknown, "invoice not for current active network '"+s.node.Net().Name+"'")
+		return nil, status.Error(codes.InvalidArgument, "invoice not for current active network '"+s.node.Net().Name+"'")
 	}
 	return translate.PayReq(r), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // Tokens makes, checks and voids macaroons. macaroons.Bakery is one.
@@ -42,7 +43,7 @@ func (s *Service) BakeMacaroon(_ context.Context, req *lnrpc.BakeMacaroonRequest
 		return nil, errNoTokens
 	}
 	if len(req.Permissions) == 0 {
-		return nil, fmt.Errorf("permission list cannot be empty. specify at least one action/entity pair. %s", supported())
+		return nil, translate.Mistake("permission list cannot be empty. specify at least one action/entity pair. %s", supported())
 	}
 	var ops []macaroons.Op
 	for _, p := range req.Permissions {
@@ -64,13 +65,13 @@ func (s *Service) BakeMacaroon(_ context.Context, req *lnrpc.BakeMacaroonRequest
 func (s *Service) known(p *lnrpc.MacaroonPermission) error {
 	switch {
 	case !slices.Contains(entities, p.GetEntity()):
-		return fmt.Errorf("invalid permission entity. %s", supported())
+		return translate.Mistake("invalid permission entity. %s", supported())
 	case p.Entity == entityURI:
 		if _, ok := s.cfg.Permissions[p.Action]; !ok {
-			return errors.New("invalid permission action, must be an existing URI in the format /package.Service/MethodName")
+			return translate.Mistake("invalid permission action, must be an existing URI in the format /package.Service/MethodName")
 		}
 	case !slices.Contains(actions, p.Action):
-		return fmt.Errorf("invalid permission action. %s", supported())
+		return translate.Mistake("invalid permission action. %s", supported())
 	}
 	return nil
 }
@@ -122,9 +123,9 @@ func (s *Service) CheckMacaroonPermissions(ctx context.Context, req *lnrpc.Check
 	case s.cfg.Tokens == nil:
 		return nil, errNoTokens
 	case len(req.Permissions) > 0 && req.CheckDefaultPermsFromFullMethod:
-		return nil, errors.New("cannot check default permissions from full method and from provided permission list at the same time")
+		return nil, translate.Mistake("cannot check default permissions from full method and from provided permission list at the same time")
 	case req.FullMethod == "" && req.CheckDefaultPermsFromFullMethod:
-		return nil, errors.New("cannot check default permissions from full method without providing the full method name")
+		return nil, translate.Mistake("cannot check default permissions from full method without providing the full method name")
 	}
 	var needs []macaroons.Op
 	for _, p := range req.Permissions {
@@ -133,7 +134,7 @@ func (s *Service) CheckMacaroonPermissions(ctx context.Context, req *lnrpc.Check
 	if req.CheckDefaultPermsFromFullMethod {
 		var ok bool
 		if needs, ok = s.cfg.Permissions[req.FullMethod]; !ok {
-			return nil, fmt.Errorf("no permissions found for full method %s", req.FullMethod)
+			return nil, translate.Mistake("no permissions found for full method %s", req.FullMethod)
 		}
 	}
 	caller, _ := macaroons.FromContext(ctx)

@@ -3,7 +3,6 @@ package lightning
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/btcsuite/btcd/psbt/v2"
@@ -178,11 +177,11 @@ func openLimits(req *lnrpc.OpenChannelRequest, ask *node.OpenRequest) error {
 	case req.RemoteCsvDelay > math.MaxUint16:
 		return translate.Invalid("remote_csv_delay", "%d is above 65535", req.RemoteCsvDelay)
 	case req.RemoteMaxHtlcs > maxHTLCs:
-		return fmt.Errorf("remote-max-htlcs (%d) cannot be greater than %d", req.RemoteMaxHtlcs, maxHTLCs)
+		return translate.Mistake("remote-max-htlcs (%d) cannot be greater than %d", req.RemoteMaxHtlcs, maxHTLCs)
 	case req.BaseFee > math.MaxUint32 || req.FeeRate > math.MaxUint32:
 		return translate.Invalid("base_fee", "base_fee and fee_rate must fit into 32 bits")
 	case len(req.Memo) > maxMemo:
-		return fmt.Errorf("provided memo (%s) is of length %d, exceeds %d", req.Memo, len(req.Memo), maxMemo)
+		return translate.Mistake("provided memo (%s) is of length %d, exceeds %d", req.Memo, len(req.Memo), maxMemo)
 	}
 	ask.MaxDelay = uint16(req.MaxLocalCsv)
 	ask.ScidAlias, ask.ZeroConf = req.ScidAlias, req.ZeroConf

@@ -3,7 +3,6 @@ package router
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"google.golang.org/grpc/codes"
@@ -102,11 +101,11 @@ func verdict(req *routerrpc.ForwardHtlcInterceptResponse) (key node.CircuitKey, 
 		v.Kind = forward.Settle
 		switch len(req.Preimage) {
 		case 0:
-			err = errors.New("missing preimage")
+			err = translate.Mistake("missing preimage")
 		case len(v.Preimage):
 			copy(v.Preimage[:], req.Preimage)
 		default:
-			err = fmt.Errorf("invalid preimage length of %d, want %d", len(req.Preimage), len(v.Preimage))
+			err = translate.Mistake("invalid preimage length of %d, want %d", len(req.Preimage), len(v.Preimage))
 		}
 	case routerrpc.ResolveHoldForwardAction_FAIL:
 		v.Kind, v.Reason = forward.Fail, req.FailureMessage

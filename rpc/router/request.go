@@ -1,8 +1,6 @@
 package router
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -44,7 +42,7 @@ func (s *Service) begin(req *routerrpc.SendPaymentRequest) (b routing.Begin, err
 		return b, err
 	}
 	if b.Terms.Payee == s.node.ID() && !req.AllowSelfPayment {
-		return b, errors.New("self-payments not allowed")
+		return b, translate.Mistake("self-payments not allowed")
 	}
 	if len(b.Terms.Blinded) > 0 {
 		switch {
@@ -144,13 +142,13 @@ func (s *Service) fromInvoice(req *routerrpc.SendPaymentRequest, amount lnwire.M
 		return t, translate.Invalid("payment_request", "invoice not for current active network '%s'", s.node.Net().Name)
 	}
 	if until := r.ExpiresAt(); s.now().After(until) {
-		return t, fmt.Errorf("invoice expired. Valid until %v", until.UTC())
+		return t, translate.Mistake("invoice expired. Valid until %v", until.UTC())
 	}
 	switch {
 	case r.Amount != 0 && amount != 0:
-		return t, errors.New("amount must not be specified when paying a non-zero amount invoice")
+		return t, translate.Mistake("amount must not be specified when paying a non-zero amount invoice")
 	case r.Amount == 0 && amount == 0:
-		return t, errors.New("amount must be specified when paying a zero amount invoice")
+		return t, translate.Mistake("amount must be specified when paying a zero amount invoice")
 	case r.Amount != 0:
 		amount = r.Amount
 	}
@@ -181,7 +179,7 @@ func direct(req *routerrpc.SendPaymentRequest, amount lnwire.MilliSat) (t routin
 	}
 	switch {
 	case amount == 0:
-		return t, errors.New("amount must be specified")
+		return t, translate.Mistake("amount must be specified")
 	case req.FinalCltvDelta < 0 || req.FinalCltvDelta > math.MaxUint16:
 		return t, translate.Invalid("final_cltv_delta", "%d is out of range", req.FinalCltvDelta)
 	}

@@ -20,11 +20,11 @@ import (
 func ConfRange(low, high int32) (uint32, uint32, error) {
 	switch {
 	case low < 0 || high < 0:
-		return 0, 0, errors.New("min_confs and max_confs must not be negative")
+		return 0, 0, Mistake("min_confs and max_confs must not be negative")
 	case low == 0 && high == 0:
 		return 0, math.MaxInt32, nil
 	case low > high:
-		return 0, 0, errors.New("max_confs must be at least min_confs")
+		return 0, 0, Mistake("max_confs must be at least min_confs")
 	}
 	return uint32(low), uint32(high), nil
 }

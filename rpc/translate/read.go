@@ -3,6 +3,7 @@ package translate
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -24,6 +25,17 @@ import (
 func Invalid(field, format string, args ...any) error {
 	return status.Error(codes.InvalidArgument, field+": "+fmt.Sprintf(format, args...))
 }
+
+// Mistake is a caller's mistake in words that clients know: no field stands before them.
+func Mistake(format string, args ...any) error { return mistake{fmt.Errorf(format, args...)} }
+
+type mistake struct{ error }
+
+// Unwrap gives what the words were made of.
+func (m mistake) Unwrap() error { return errors.Unwrap(m.error) }
+
+// GRPCStatus is how gRPC tells it.
+func (m mistake) GRPCStatus() *status.Status { return status.New(codes.InvalidArgument, m.Error()) }
 
 // Array reads a field of exactly as many bytes as the type has.
 func Array[A ~[32]byte](field string, b []byte) (a A, err error) {
@@ -137,7 +149,7 @@ func OutPoints(field string, list []*lnrpc.OutPoint) ([]wire.OutPoint, error) {
 		}
 		op := wire.OutPoint{Hash: id, Index: p.OutputIndex}
 		if seen[op] {
-			return nil, fmt.Errorf("selected outpoints contain duplicate outpoints: %v", op)
+			return nil, Mistake("selected outpoints contain duplicate outpoints: %v", op)
 		}
 		seen[op] = true
 		out = append(out, op)
@@ -218,6 +230,9 @@ func Script(field, text string, net *chaincfg.Params) ([]byte, error) {
 	}
 	if !a.IsForNet(net) {
 		return nil, Invalid(field, "address %s is not valid for this network: %s", text, net.Name)
+	}
+	if _, bare := a.(*address.AddressPubKey); bare { // most likely a node's id
+		return nil, Mistake("cannot send coins to pubkeys")
 	}
 	script, err := txscript.PayToAddrScript(a)
 	if err != nil {

@@ -2,7 +2,6 @@ package walletkit
 
 import (
 	"context"
-	"errors"
 	"math"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -60,13 +59,13 @@ func (s *Service) ListSweeps(_ context.Context, req *walletrpc.ListSweepsRequest
 func bumpRequest(req *walletrpc.BumpFeeRequest) (b node.BumpRequest, err error) {
 	switch {
 	case req.SatPerByte != 0 && req.SatPerVbyte != 0:
-		return b, errors.New("either SatPerByte or SatPerVbyte should be set, but not both")
+		return b, translate.Mistake("either SatPerByte or SatPerVbyte should be set, but not both")
 	case req.TargetConf != 0 && (req.SatPerByte != 0 || req.SatPerVbyte != 0):
-		return b, errors.New("either TargetConf or SatPerVbyte should be set, to specify the starting fee rate of the fee function")
+		return b, translate.Mistake("either TargetConf or SatPerVbyte should be set, to specify the starting fee rate of the fee function")
 	case req.Force && req.Immediate:
-		return b, errors.New("either Force or Immediate should be set, but not both")
+		return b, translate.Mistake("either Force or Immediate should be set, but not both")
 	case req.DeadlineDelta != 0 && req.Budget == 0:
-		return b, errors.New("budget must be set if deadline-delta is set")
+		return b, translate.Mistake("budget must be set if deadline-delta is set")
 	case req.Budget > uint64(lnwire.MaxSat):
 		return b, translate.Invalid("budget", "is above all the money there is")
 	case req.DeadlineDelta > math.MaxUint16 || req.TargetConf > math.MaxUint16:
@@ -100,7 +99,7 @@ func (s *Service) BumpFee(_ context.Context, req *walletrpc.BumpFeeRequest) (*wa
 // BumpForceCloseFee raises the fee of a commitment by its anchor.
 func (s *Service) BumpForceCloseFee(ctx context.Context, req *walletrpc.BumpForceCloseFeeRequest) (*walletrpc.BumpForceCloseFeeResponse, error) {
 	if req.ChanPoint == nil {
-		return nil, errors.New("no chan_point provided")
+		return nil, translate.Mistake("no chan_point provided")
 	}
 	funding, err := translate.ChannelPoint("chan_point", req.ChanPoint)
 	if err != nil {
