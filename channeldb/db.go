@@ -26,6 +26,8 @@ type Options struct {
 	// FreeFloor is how many bytes the disk should have free: below, Low reports true.
 	// 0: no floor.
 	FreeFloor uint64
+	// Free gives the bytes that the disk of a folder has left; nil asks the system.
+	Free func(dir string) (uint64, error)
 	// OnLow is called from the writer, quickly, when Low changes; may be nil.
 	OnLow func(low bool)
 	// Now is the wall clock that stamps events; nil for the system's.

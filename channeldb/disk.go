@@ -23,7 +23,11 @@ func (db *DB) checkDisk() {
 	if db.opts.FreeFloor == 0 {
 		return
 	}
-	free, err := statfs(filepath.Dir(db.path))
+	ask := db.opts.Free
+	if ask == nil {
+		ask = statfs
+	}
+	free, err := ask(filepath.Dir(db.path))
 	if err != nil {
 		return
 	}

@@ -203,6 +203,9 @@ func (db *DB) isDead() bool {
 	}
 }
 
+// Dead is closed when a write has failed: who waits for one will not hear of it.
+func (db *DB) Dead() <-chan struct{} { return db.died }
+
 // die ends everything: nothing more is written or told.
 func (db *DB) die(err error) {
 	db.mu.Lock()

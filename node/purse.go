@@ -71,8 +71,12 @@ func (p *purse) do(step func(*wallet.Wallet) (wallet.Effects, error)) error {
 	}
 	p.queue(fx, func() { close(done) })
 	p.mu.Unlock()
-	<-done
-	return nil
+	select {
+	case <-done:
+		return nil
+	case <-p.n.db.Dead():
+		return errStopping
+	}
 }
 
 // look runs f, which must change nothing.

@@ -23,7 +23,9 @@ func (w *World) accidentAt(h *home) *accident {
 	for _, a := range w.accidents {
 		if !a.over && a.Kind.atWrite() && a.Node == h.i && a.At == h.commits {
 			a.over = true
-			w.counts.Crashes++
+			if a.Kind <= CrashTorn {
+				w.counts.Crashes++
+			}
 			return a
 		}
 	}
@@ -48,7 +50,7 @@ func (w *World) happen(a *accident) {
 	h, e := w.homes[a.Node], w.edge(w.plan.Shape.Chans[a.Edge])
 	w.note(a.Kind.String(), uint64(a.Node))
 	switch a.Kind {
-	case CrashBefore, CrashAfter, CrashTorn, CutAt: // come by themselves
+	case CrashBefore, CrashAfter, CrashTorn, WriteFails, SyncFails, CutAt: // come by themselves
 	case CrashNow:
 		if h.life != nil && !h.life.dead {
 			w.counts.Crashes++
@@ -69,6 +71,7 @@ func (w *World) happen(a *accident) {
 	case Mine:
 		w.counts.Blocks++
 		w.mine()
+		w.strike()
 	case Reorg:
 		w.counts.Reorgs++
 		w.chain.reorganise(a.Depth, func(tx *wire.MsgTx) bool { return !w.plan.ends() || w.rng.IntN(2) == 0 })
@@ -79,6 +82,10 @@ func (w *World) happen(a *accident) {
 		w.chain.market = 20_000
 		w.after(a.Down+time.Minute, func() { w.chain.market = 253 })
 		w.mine()
+	case Full:
+		w.counts.Fulls++
+		h.full = true
+		w.after(a.Down+10*time.Second, func() { h.full = false })
 	case ForceClose, Close:
 		w.closeChannel(a)
 	case Bar:

@@ -164,7 +164,8 @@ func (a *auditor) deal(d *deal, paid map[lnwire.Hash]bool) {
 			w.fail("I4: invoice %v was paid twice", inv.Hash)
 		}
 		paid[inv.Hash] = true
-		if now.State != invoice.Settled || now.Paid != d.Amount && now.Paid < inv.Amount {
+		sly := w.counts.Strikes > 0 && d.To == w.plan.Hostile // it took the money behind its own node's back
+		if !sly && (now.State != invoice.Settled || now.Paid != d.Amount && now.Paid < inv.Amount) {
 			w.fail("I5: payment %v has succeeded, and its invoice is %v with %v", inv.Hash, now.State, now.Paid)
 		}
 		a.want[d.From] -= p.Payment.Paid

@@ -228,6 +228,40 @@ func (c *chain) coin(op wire.OutPoint) (coin, bool) {
 	return coin{}, false
 }
 
+// force has a transaction mined that pays nothing, in the place of all that it conflicts
+// with.
+func (c *chain) force(tx *wire.MsgTx) error {
+	if err := c.final(tx); err != nil {
+		return err
+	}
+	for i := range tx.TxIn {
+		if err := c.verify(tx, i); err != nil {
+			return fmt.Errorf("input %d: %w", i, err)
+		}
+	}
+	pool := c.pool
+	c.pool = nil
+	c.mine(tx)
+	for _, p := range pool { // what is left of it
+		c.accept(p.tx)
+	}
+	return nil
+}
+
+// spender finds what has spent an output, and the block that holds it.
+func (c *chain) spender(op wire.OutPoint) (*wire.MsgTx, lnwire.Height) {
+	for h := len(c.blocks) - 1; h > 0; h-- {
+		for _, tx := range c.blocks[h].Transactions {
+			for _, in := range tx.TxIn {
+				if in.PreviousOutPoint == op {
+					return tx, lnwire.Height(h)
+				}
+			}
+		}
+	}
+	return nil, 0
+}
+
 // FetchPrevOutput is txscript's.
 func (c *chain) FetchPrevOutput(op wire.OutPoint) *wire.TxOut {
 	u, _ := c.coin(op)

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -52,6 +53,7 @@ func (w *World) resolve() {
 			return
 		}
 		if w.quiet() && w.ended() == "" {
+			w.countPetty()
 			return
 		}
 		if n >= maxBlocks {
@@ -61,6 +63,7 @@ func (w *World) resolve() {
 		}
 		for range w.burst() {
 			w.mine()
+			w.strike()
 			n++
 		}
 	}
@@ -98,17 +101,64 @@ func (w *World) ended() (what string) {
 		}
 		for _, rows := range l.channels() {
 			waits := w.unborn(&channel.LinkState{Funding: rows.Core.Funding})
-			if p := rows.Core.Phase; p != channel.Open && p != channel.Closed && !waits {
+			if p := rows.Core.Phase; p != channel.Open && p != channel.Closed && !waits && !w.pettily(rows.Core.Funding) {
 				what = h.name + ": channel is " + p.String()
 			}
 		}
 		for _, s := range l.node.Sweeps() {
-			if what == "" && !(s.Lifts && w.plan.opens() && w.chain.inPool(s.OutPoint.Hash) == nil) { // that will never be
+			if what == "" && s.Value > maxLeft && !(s.Lifts && w.plan.opens() && w.chain.inPool(s.OutPoint.Hash) == nil) { // that will never be
 				what = fmt.Sprintf("%s: the sweep of %v waits: %s", h.name, s.OutPoint, s.Held)
 			}
 		}
 	}
 	return what
+}
+
+// pettily: a channel has not come to its end since nobody brings home what is left of it:
+// an HTLC that is worth less than its fee. Everything else of it is long over.
+func (w *World) pettily(funding wire.OutPoint) bool {
+	tx, at := w.chain.spender(funding)
+	if tx == nil || w.chain.height() < at+100 {
+		return false
+	}
+	petty, dear := w.remains(tx)
+	for i := range tx.TxOut {
+		if next, _ := w.chain.spender(wire.OutPoint{Hash: tx.TxHash(), Index: uint32(i)}); next != nil {
+			p, d := w.remains(next)
+			petty, dear = petty || p, dear || d
+		}
+	}
+	return petty && !dear
+}
+
+// remains says whether a transaction has outputs that lie where they are and are nobody's
+// coin: petty ones, and dear ones.
+func (w *World) remains(tx *wire.MsgTx) (petty, dear bool) {
+	txid := tx.TxHash()
+	for i, out := range tx.TxOut {
+		if _, there := w.chain.coins[wire.OutPoint{Hash: txid, Index: uint32(i)}]; there && out.Value != anchor && !w.owned(out.PkScript) {
+			petty, dear = petty || out.Value <= maxLeft, dear || out.Value > maxLeft
+		}
+	}
+	return petty, dear
+}
+
+func (w *World) countPetty() {
+	for _, h := range w.homes {
+		for _, rows := range h.life.channels() {
+			if p := rows.Core.Phase; p != channel.Open && p != channel.Closed && w.pettily(rows.Core.Funding) {
+				w.counts.Petty++
+			}
+		}
+	}
+}
+
+// anchor is what the output of an anchor holds.
+const anchor = 330
+
+// owned: a wallet knows the script.
+func (w *World) owned(script []byte) bool {
+	return slices.ContainsFunc(w.homes, func(h *home) bool { return h.life.node.OwnScript(script) })
 }
 
 // treasure is what a node's wallet holds. The chain has to agree.
@@ -139,10 +189,7 @@ func (w *World) left() (sum lnwire.Sat) {
 		}
 	}
 	for op, c := range w.chain.coins {
-		owned := open[op] || c.out.Value == 5_000_000_000
-		for _, h := range w.homes {
-			owned = owned || h.life.node.OwnScript(c.out.PkScript)
-		}
+		owned := open[op] || c.out.Value == 5_000_000_000 || w.owned(c.out.PkScript)
 		switch {
 		case owned:
 		case c.out.Value <= maxLeft:

@@ -31,6 +31,7 @@ type home struct {
 	commits int   // over all lives
 	lives   int
 	coming  bool // it will be started again
+	full    bool // its disk has no room for new work
 }
 
 // life is a process of a node, from its start to its end.
@@ -50,6 +51,7 @@ type life struct {
 	dead    bool // nothing of it has any effect any more
 	ghosts  []func()
 	doomed  *accident // the disk is the last that this life sees
+	lingers int       // steps until a process that is to end is gone
 	torn    *torn
 	news    *node.Subscription[node.ChannelEvent]
 	writes  int
@@ -157,7 +159,7 @@ func (l *life) begin() (err error) {
 	l.db, err = channeldb.Open(filepath.Join(h.dir, "fulgur.db"), channeldb.Options{
 		Genesis: genesis, Commit: l.commit,
 		Go:    func(f func()) { w.push(l.disk, f) },
-		Fatal: func(err error) { w.fail("%s: %v", h.name, err) },
+		Fatal: l.fatal, FreeFloor: 1, Free: l.free,
 	})
 	if err != nil {
 		return err
@@ -245,7 +247,7 @@ func (t teller) Write(b []byte) (int, error) {
 
 // up is the life of a node that can be asked; nil while there is none.
 func (h *home) up() *life {
-	if h.life != nil && h.life.open && !h.life.dead {
+	if h.life != nil && h.life.open && !h.life.dead && h.life.doomed == nil {
 		return h.life
 	}
 	return nil
@@ -338,7 +340,7 @@ func (l *life) end() error {
 			l.node.Stop()
 		}
 		if l.db != nil {
-			if err := l.db.Close(); !l.dead {
+			if err := l.db.Close(); !l.dead && l.doomed == nil {
 				l.closed = err
 			}
 		}
@@ -397,6 +399,9 @@ func (w *World) forget(l *life) {
 
 // commit is channeldb.Options.Commit: here the disk decides.
 func (l *life) commit(tx *bolt.Tx) error {
+	if l.doomed != nil && l.doomed.Kind >= WriteFails && !l.dead {
+		l.w.fail("I8: %s writes again after a write that failed", l.home.name)
+	}
 	if l.dead || l.doomed != nil {
 		return l.lose(tx)
 	}
@@ -412,6 +417,8 @@ func (l *life) commit(tx *bolt.Tx) error {
 	switch a.Kind {
 	case CrashBefore:
 		return l.lose(tx)
+	case WriteFails, SyncFails:
+		return l.refuse(tx, a)
 	case CrashTorn:
 		l.torn = &torn{path: filepath.Join(l.home.dir, "fulgur.db"), seed: l.w.plan.Seed + uint64(l.home.commits)}
 		if err := l.torn.before(); err != nil {
@@ -435,6 +442,41 @@ func (l *life) lose(tx *bolt.Tx) error {
 	return errLost
 }
 
+// refuse has a write fail, with what was to be written on the disk or not. The process goes
+// on for some steps, in which it must not do what follows from it.
+func (l *life) refuse(tx *bolt.Tx, a *accident) error {
+	if l.lingers = l.w.rng.IntN(30); l.db == nil {
+		l.lingers = 0 // it does not even start
+	}
+	l.w.counts.Fails++
+	l.w.after(time.Second, func() { l.lingers = 0 })
+	end := tx.Rollback
+	if a.Kind == SyncFails {
+		end = tx.Commit
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	return errDisk
+}
+
+var errDisk = errors.New("input/output error")
+
+// fatal is channeldb.Options.Fatal: the end of the process.
+func (l *life) fatal(err error) {
+	if !errors.Is(err, errDisk) {
+		l.w.fail("%s: %v", l.home.name, err)
+	}
+}
+
+// free is channeldb.Options.Free.
+func (l *life) free(string) (uint64, error) {
+	if l.home.full {
+		return 0, nil
+	}
+	return 1 << 40, nil
+}
+
 var errLost = errors.New("the process is lost")
 
 // settle is called between steps: a life that has seen its last write ends.
@@ -446,6 +488,9 @@ func (w *World) settle() {
 			l.listen()
 		}
 		if l := h.life; l != nil && l.doomed != nil && !l.dead {
+			if l.lingers--; l.lingers >= 0 {
+				continue
+			}
 			a := l.doomed
 			l.crash(a.Kind.String())
 			h.back(a.Down)

@@ -81,6 +81,8 @@ const (
 	CrashBefore AccidentKind = iota + 1 // the process is lost before the write
 	CrashAfter                          // .. after it, before anything that waited for it
 	CrashTorn                           // .. in the midst of it
+	WriteFails                          // .. fails: the process ends, and stands for nothing any more
+	SyncFails                           // .. fails, and is on the disk all the same
 	CutAt                               // an edge loses its connection
 	CrashNow
 	Restart // stopped in order
@@ -95,11 +97,13 @@ const (
 	Bar   // an edge is cut for many blocks
 	Cheat // the hostile node publishes a commitment
 	Open  // another channel is opened
+	Full  // a disk has no room left for new work, for a while
 )
 
 var accidentNames = [...]string{
 	CrashBefore: "crash before write", CrashAfter: "crash after write", CrashTorn: "torn write", CutAt: "cut at message", CrashNow: "crash",
 	Restart: "restart", Cut: "cut", Hole: "hole", Mine: "block", Reorg: "reorg", Away: "chain away", Spike: "fee spike",
+	WriteFails: "write fails", SyncFails: "sync fails", Full: "disk full",
 	ForceClose: "force close", Close: "close", Bar: "barred", Cheat: "cheat", Open: "open",
 }
 
@@ -118,7 +122,7 @@ func (k *AccidentKind) UnmarshalText(b []byte) error {
 	return nil
 }
 
-func (k AccidentKind) atWrite() bool { return k <= CrashTorn }
+func (k AccidentKind) atWrite() bool { return k <= SyncFails }
 
 func (k AccidentKind) atStep() bool { return k > CutAt }
 
@@ -174,9 +178,14 @@ func drawEnds(r *rand.Rand, p *Plan) {
 	if r.IntN(5) != 0 {
 		return
 	}
-	for i := range p.Deals { // what is not worth its fee stays in the chain for ever
-		if d := &p.Deals[i]; d.Amount > 300_000 {
-			d.Amount += 5_000_000
+	for i := range p.Deals { // what is hardly worth its fee
+		if d := &p.Deals[i]; d.Of == 0 && r.IntN(4) == 0 {
+			d.Amount = lnwire.MilliSat(330_000 + r.Int64N(900_000))
+		}
+	}
+	for i := range p.Deals {
+		if d := &p.Deals[i]; d.Of != 0 {
+			d.Amount = p.Deals[d.Of-1].Amount
 		}
 	}
 	for range 1 + r.IntN(2) {
@@ -236,9 +245,9 @@ func drawDeal(r *rand.Rand, p *Plan) Deal {
 }
 
 func drawAccident(r *rand.Rand, p *Plan) Accident {
-	kinds := []AccidentKind{CrashBefore, CrashAfter, CrashTorn, CrashNow, Restart, Cut, Hole, Mine, Reorg, Away, Spike}
+	kinds := []AccidentKind{CrashBefore, CrashAfter, CrashTorn, CrashNow, Restart, Cut, Hole, Mine, Reorg, Away, Spike, WriteFails, SyncFails, Full}
 	a := Accident{
-		Kind: kinds[draw(r, 18, 18, 6, 12, 6, 22, 4, 6, 3, 3, 2)], Node: r.IntN(p.Shape.Nodes), Edge: r.IntN(len(p.Shape.Chans)),
+		Kind: kinds[draw(r, 15, 15, 6, 9, 6, 20, 4, 6, 3, 3, 2, 4, 4, 3)], Node: r.IntN(p.Shape.Nodes), Edge: r.IntN(len(p.Shape.Chans)),
 		First: [2]int{r.IntN(4), r.IntN(4)}, Depth: 1 + r.IntN(6), At: r.IntN(p.span()),
 	}
 	if a.Kind == Cut && r.IntN(2) == 0 {

@@ -27,7 +27,9 @@ type Result struct {
 type Counts struct {
 	Paid, Failed, Never           int // deals
 	Crashes, Cuts, Blocks, Reorgs int
-	Ends, Cheats, Opens           int
+	Ends, Cheats, Strikes, Opens  int
+	Fails, Fulls                  int // writes, disks
+	Petty                         int // channels that are left with what nobody brings home
 }
 
 // Add sums up.
@@ -41,7 +43,11 @@ func (c *Counts) Add(o Counts) {
 	c.Reorgs += o.Reorgs
 	c.Ends += o.Ends
 	c.Cheats += o.Cheats
+	c.Strikes += o.Strikes
 	c.Opens += o.Opens
+	c.Fails += o.Fails
+	c.Fulls += o.Fulls
+	c.Petty += o.Petty
 }
 
 // patience is what a schedule may take by the clock on the wall. One that takes longer
@@ -184,6 +190,7 @@ func (w *World) mend() {
 		w.redial(e)
 	}
 	for _, h := range w.homes {
+		h.full = false
 		if l := h.life; l != nil && l.backend.away {
 			l.backend.away = false
 			l.backend.changed()

@@ -33,14 +33,15 @@ type World struct {
 	deals []*deal
 	log   []string // of a verbose run
 
-	accidents []*accident
-	funds     []wire.OutPoint // of the shape's channels
-	start     []lnwire.MilliSat
-	arsenal   []weapon
-	armed     int // the writes of the hostile node when it was filled last
-	counts    Counts
-	extent    Extent
-	mended    bool // accidents are over
+	accidents  []*accident
+	funds      []wire.OutPoint // of the shape's channels
+	start      []lnwire.MilliSat
+	arsenal    []weapon
+	brandished *weapon // that was published last
+	armed      int     // the writes of the hostile node when it was filled last
+	counts     Counts
+	extent     Extent
+	mended     bool // accidents are over
 
 	mu     sync.Mutex
 	ready  []*lane // those with tasks
