@@ -119,6 +119,10 @@ func blockBefore(ctx context.Context, b chainntnfs.Source, tip lnwire.BlockRef, 
 // chainNotices passes on what the follower tells.
 func (n *Node) chainNotices(notices []chainntnfs.Notice) {
 	for _, t := range notices {
+		if t.Client >= firstWatcher {
+			n.toWatcher(t.Client, t.Event)
+			continue
+		}
 		e := n.channels.num(uint64(t.Client))
 		if e == nil {
 			continue

@@ -10,6 +10,7 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
+	walletsigner "github.com/fulgur-ln/fulgur/wallet/signer"
 )
 
 // NewAddress gives out an address of the kind; unused ones are given out again when
@@ -136,6 +137,15 @@ func (n *Node) OwnScript(script []byte) (own bool) {
 	n.purse.look(func(w *wallet.Wallet) { _, own = w.Owner(script) })
 	return own
 }
+
+// Owner is the key of a script that pays to the wallet.
+func (p *purse) Owner(script []byte) (loc keys.CoinLoc, own bool) {
+	p.look(func(w *wallet.Wallet) { loc, own = w.Owner(script) })
+	return loc, own
+}
+
+// Signer signs with the node's keys what others have put together.
+func (n *Node) Signer() *walletsigner.Signer { return n.signer }
 
 // Sweeps lists the outputs that are on their way home.
 func (n *Node) Sweeps() (list []wallet.PendingSweep) {

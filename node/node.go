@@ -24,6 +24,7 @@ import (
 	"github.com/fulgur-ln/fulgur/peer"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
+	walletsigner "github.com/fulgur-ln/fulgur/wallet/signer"
 )
 
 // formerPolicyGrace is how long a forward that pays what we asked for before is
@@ -152,6 +153,8 @@ type Node struct {
 	backups     *backups
 	customs     customs
 	acceptors   acceptors
+	watchers    watchers
+	signer      *walletsigner.Signer
 	interceptor interceptor
 	meters      Meters
 
@@ -213,7 +216,9 @@ func New(cfg Config) (*Node, error) {
 	n.meters.init()
 	n.messages = newMessenger(n)
 	n.purse, n.imported = newPurse(n), make(chan struct{}, 1)
+	n.signer = walletsigner.New(cfg.Ring, n.purse, n.now)
 	n.opens.waits = map[uint64]*opening{}
+	n.watchers.list = map[chainntnfs.Client]*watcher{}
 	n.opens.shims.byID = map[lnwire.ChannelID]*shim{}
 	n.closes.waits = map[uint64][]chan CloseUpdate{}
 	n.chain = chain.NewDriver(cfg.Backend, n.logs.chain, lnwire.BlockRef{Hash: *cfg.Net.GenesisHash})

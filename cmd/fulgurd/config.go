@@ -80,6 +80,7 @@ type options struct {
 	AcceptKeysend      bool          `long:"accept-keysend" description:"accept payments that nobody made an invoice for"`
 	KeepFailed         bool          `long:"keep-failed-payment-attempts" description:"always on; accepted for lnd's files: fulgur deletepayments removes them"`
 	TrickleDelay       int           `long:"trickledelay" default:"90000" description:"milliseconds between batches of relayed gossip"`
+	AcceptorTimeout    time.Duration `long:"acceptortimeout" default:"15s" description:"how long a channel acceptor may think before its silence refuses a channel"`
 	ChanEnableTimeout  time.Duration `long:"chan-enable-timeout" default:"19m" description:"how long a peer must be back before its channels are announced as enabled"`
 	ChanDisableTimeout time.Duration `long:"chan-disable-timeout" default:"20m" description:"how long a peer must be away before its channels are announced as disabled"`
 	Profile            string        `long:"profile" description:"host:port to serve pprof and counters (/debug/vars) on, loopback only"`

@@ -379,7 +379,8 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		NoBlinding: c.Protocol.NoBlinding, NoMessages: c.Protocol.NoMessages,
 		NoAccountable: c.Protocol.NoAccountable, AssumeValid: c.Routing.AssumeValid,
 		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
-		Policy: c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
+		AcceptorPatience: c.AcceptorTimeout,
+		Policy:           c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
 	}
 	cfg.PeerDelay.Min, cfg.PeerDelay.Max = c.MinBackoff, c.MaxBackoff
 	cfg.DialTime = c.ConnTimeout

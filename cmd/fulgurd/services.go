@@ -11,6 +11,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/proto/signrpc"
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 	"github.com/fulgur-ln/fulgur/rpc"
@@ -20,6 +21,7 @@ import (
 	"github.com/fulgur-ln/fulgur/rpc/invoices"
 	"github.com/fulgur-ln/fulgur/rpc/lightning"
 	"github.com/fulgur-ln/fulgur/rpc/router"
+	"github.com/fulgur-ln/fulgur/rpc/signer"
 	"github.com/fulgur-ln/fulgur/rpc/unlocker"
 	"github.com/fulgur-ln/fulgur/rpc/version"
 	"github.com/fulgur-ln/fulgur/rpc/walletkit"
@@ -52,6 +54,8 @@ func (d *daemon) provideServices() error {
 		{&invoicesrpc.Invoices_ServiceDesc, invoices.New(invoices.Of(d.node))},
 		{&walletrpc.WalletKit_ServiceDesc, walletkit.New(d.node)},
 		{&chainrpc.ChainNotifier_ServiceDesc, chain.New(d.node)},
+		{&chainrpc.ChainKit_ServiceDesc, chain.NewKit(d.node)},
+		{&signrpc.Signer_ServiceDesc, signer.New(d.node.Signer())},
 		{&fulgurrpc.Closing_ServiceDesc, closing.New(d.node)},
 		{&fulgurrpc.Budgets_ServiceDesc, budgets.New(d.node)},
 	}

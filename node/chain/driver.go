@@ -40,6 +40,16 @@ func (d *Driver) Join(c chainntnfs.Client, cursor lnwire.BlockRef, watches ...ch
 	d.watchMempool(watches)
 }
 
+// Attend adds a client that only wants to know of blocks, as Join does; it has no cursor.
+func (d *Driver) Attend(c chainntnfs.Client, watches ...chainntnfs.Watch) {
+	d.wish(func(f *chainntnfs.Follower) { f.Join(c, lnwire.BlockRef{}, watches...) })
+}
+
+// Quit removes a client of Attend. What others watch in the mempool stays watched.
+func (d *Driver) Quit(c chainntnfs.Client) {
+	d.wish(func(f *chainntnfs.Follower) { f.Leave(c) })
+}
+
 // Watch adds watches of a client that has joined.
 func (d *Driver) Watch(c chainntnfs.Client, watches ...chainntnfs.Watch) {
 	d.wish(func(f *chainntnfs.Follower) { f.Watch(c, watches...) })

@@ -36,8 +36,7 @@ type ChainNotifierClient interface {
 	// pays, when it is num_confs deep, and a reorg when its block leaves the chain after that; then it waits for the
 	// next. It ends when nothing can change any more: 144 blocks deep.
 	RegisterConfirmationsNtfn(ctx context.Context, in *ConfRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ConfEvent], error)
-	// RegisterSpendNtfn delivers the transaction that spends an output, or that spends an output with a script, when
-	// it is in a block, and a reorg when its block leaves the chain; then it waits for the next. It ends when nothing
+	// RegisterSpendNtfn delivers the transaction that spends an output, when it is in a block, and a reorg when its block leaves the chain; then it waits for the next. It ends when nothing
 	// can change any more: 144 blocks deep.
 	RegisterSpendNtfn(ctx context.Context, in *SpendRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SpendEvent], error)
 	// RegisterBlockEpochNtfn delivers each block that becomes the tip. Without a block in the request the
@@ -120,8 +119,7 @@ type ChainNotifierServer interface {
 	// pays, when it is num_confs deep, and a reorg when its block leaves the chain after that; then it waits for the
 	// next. It ends when nothing can change any more: 144 blocks deep.
 	RegisterConfirmationsNtfn(*ConfRequest, grpc.ServerStreamingServer[ConfEvent]) error
-	// RegisterSpendNtfn delivers the transaction that spends an output, or that spends an output with a script, when
-	// it is in a block, and a reorg when its block leaves the chain; then it waits for the next. It ends when nothing
+	// RegisterSpendNtfn delivers the transaction that spends an output, when it is in a block, and a reorg when its block leaves the chain; then it waits for the next. It ends when nothing
 	// can change any more: 144 blocks deep.
 	RegisterSpendNtfn(*SpendRequest, grpc.ServerStreamingServer[SpendEvent]) error
 	// RegisterBlockEpochNtfn delivers each block that becomes the tip. Without a block in the request the

@@ -86,7 +86,7 @@ type MuSig2Version int32
 const (
 	// Not allowed in a request.
 	MuSig2Version_MUSIG2_VERSION_UNDEFINED MuSig2Version = 0
-	// Draft 0.4.0: public keys by their x coordinate, 32 bytes.
+	// Draft 0.4.0: public keys by their x coordinate, 32 bytes. It is not supported.
 	MuSig2Version_MUSIG2_VERSION_V040 MuSig2Version = 1
 	// Release candidate 1.0.0rc2, which the BIP is: public keys of 33 bytes.
 	MuSig2Version_MUSIG2_VERSION_V100RC2 MuSig2Version = 2
@@ -1112,7 +1112,7 @@ func (x *TaprootTweakDesc) GetKeySpendOnly() bool {
 // MuSig2CombineKeysRequest lists public keys.
 type MuSig2CombineKeysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of 33 bytes, or 32 with version 0.4.0. Their order does not matter: they are sorted.
+	// Of 33 bytes. Their order does not matter: they are sorted.
 	AllSignerPubkeys [][]byte `protobuf:"bytes,1,rep,name=all_signer_pubkeys,json=allSignerPubkeys,proto3" json:"all_signer_pubkeys,omitempty"`
 	// Applied in this order. Excludes taproot_tweak.
 	Tweaks        []*TweakDesc      `protobuf:"bytes,2,rep,name=tweaks,proto3" json:"tweaks,omitempty"`

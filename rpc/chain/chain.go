@@ -1,16 +1,20 @@
-// Package chain is the service ChainNotifier: the blocks as the node takes them in.
+// Package chain is the services ChainNotifier and ChainKit: blocks, confirmations and
+// spends as the node sees them.
 //
-// It owns the order of blocks in its stream. It must never know where blocks come
-// from; a Node does.
+// It owns the order of events in its streams, and when a transaction is as deep as was
+// asked. It must never know where blocks come from; a Node does.
 //
 //	err := server.Provide(&chainrpc.ChainNotifier_ServiceDesc, chain.New(node))
+//	err = server.Provide(&chainrpc.ChainKit_ServiceDesc, chain.NewKit(node))
 package chain
 
 import (
 	"context"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
@@ -23,6 +27,17 @@ type Node interface {
 	BlockEvents() *node.Subscription[lnwire.BlockRef]
 	// BlocksAfter are the blocks of the best chain behind a block, up to limit.
 	BlocksAfter(ctx context.Context, at lnwire.BlockRef, limit int) ([]lnwire.BlockRef, error)
+	// WatchChain tells each what happens to what is watched, until ctx ends or each fails.
+	WatchChain(ctx context.Context, w chainntnfs.Watch, each func(chainntnfs.Event) error) error
+	Blocks
+}
+
+// Blocks reads the chain. Its errors are chainntnfs.ErrNoBlock for what is not there.
+type Blocks interface {
+	Block(context.Context, chainhash.Hash) (*wire.MsgBlock, error)
+	BlockHeader(context.Context, chainhash.Hash) (*wire.BlockHeader, error)
+	BlockHash(context.Context, lnwire.Height) (chainhash.Hash, error)
+	BestBlock(context.Context) (lnwire.BlockRef, error)
 }
 
 var _ Node = (*node.Node)(nil)

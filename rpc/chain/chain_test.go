@@ -15,6 +15,7 @@ import (
 
 // fake is a chain of blocks up to a tip.
 type fake struct {
+	Node
 	tip  lnwire.Height
 	feed node.Feed[lnwire.BlockRef]
 }
