@@ -109,7 +109,7 @@ func TestNotWorthAClose(t *testing.T) {
 }
 
 // TestFulfilledTooLate: B2.expiry.4: a peer that fulfils what was failed upstream gets away
-// with it as long as a close would cost more, and no longer, however small the pieces.
+// with it as long as a close would cost more, and no longer, however small the pieces (V-20).
 func TestFulfilledTooLate(t *testing.T) {
 	for _, count := range []int{1, 4} {
 		w := opened(t, nil)

@@ -222,7 +222,7 @@ func TestSupplanted(t *testing.T) {
 }
 
 // TestGhost: the shell of a channel whose funding is in no block goes away by itself; that
-// of one that was in the chain does not.
+// of one that was in the chain does not (V-60).
 func TestGhost(t *testing.T) {
 	for _, funder := range []bool{false, true} {
 		w := newWorld(t)

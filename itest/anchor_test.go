@@ -43,7 +43,7 @@ func TestAnchorLifts(t *testing.T) {
 		return plan.LiftFee != "0"
 	})
 	require.Contains(t, plan.Summary, "closed by force")
-	require.Equal(t, fmt.Sprint(330+heldSat/2), plan.LiftBudget)
+	require.Equal(t, fmt.Sprint(330+heldSat/8*3), plan.LiftBudget)
 	require.Len(t, plan.Outputs, 2)
 	require.NotNil(t, bob.Channel(points[1]), "nothing was done")
 
@@ -55,7 +55,7 @@ func TestAnchorLifts(t *testing.T) {
 	child := lifts(t, w, commitment)
 	require.GreaterOrEqual(t, packageRate(w, commitment, child), 6.0)
 	sweep := anchorOf(t, bob, commitment)
-	require.EqualValues(t, 330+heldSat/2, sweep.Budget)
+	require.EqualValues(t, 330+heldSat/8*3, sweep.Budget)
 	require.NotZero(t, sweep.DeadlineHeight)
 	require.True(t, sweep.Immediate)
 	tellsOf(t, bob, point, "our commitment waits to be mined", "the child that lifts it")
@@ -65,13 +65,13 @@ func TestAnchorLifts(t *testing.T) {
 	rig.Eventually(t, "more is paid for it", func() bool { return feeOfTx(w, lifts(t, w, commitment)) > paid })
 
 	var done struct{ Status string }
-	bob.Ask(&done, "wallet", "bumpforceclosefee", "--sat_per_vbyte=80", point)
+	bob.Ask(&done, "wallet", "bumpforceclosefee", "--sat_per_vbyte=60", point)
 	require.Contains(t, done.Status, "Successfully registered")
-	rig.Eventually(t, "bob's wish is heard", func() bool { return packageRate(w, commitment, lifts(t, w, commitment)) >= 79 })
-	require.EqualValues(t, 80, anchorOf(t, bob, commitment).RequestedSatPerVbyte)
-	bob.Ask(&done, "wallet", "bumpfee", "--sat_per_vbyte=100", fmt.Sprintf("%v:%d", commitment, sweep.Outpoint.OutputIndex))
+	rig.Eventually(t, "bob's wish is heard", func() bool { return packageRate(w, commitment, lifts(t, w, commitment)) >= 59 })
+	require.EqualValues(t, 60, anchorOf(t, bob, commitment).RequestedSatPerVbyte)
+	bob.Ask(&done, "wallet", "bumpfee", "--sat_per_vbyte=72", fmt.Sprintf("%v:%d", commitment, sweep.Outpoint.OutputIndex))
 	require.Equal(t, "Successfully registered rbf-tx with sweeper", done.Status)
-	rig.Eventually(t, "and again", func() bool { return packageRate(w, commitment, lifts(t, w, commitment)) >= 99 })
+	rig.Eventually(t, "and again", func() bool { return packageRate(w, commitment, lifts(t, w, commitment)) >= 71 })
 	last := lifts(t, w, commitment).TxHash()
 	bob.Restart()
 	require.Equal(t, last, lifts(t, w, commitment).TxHash(), "nothing is published twice without need")

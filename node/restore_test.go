@@ -334,7 +334,7 @@ func TestBackupIsFirst(t *testing.T) {
 
 // TestRestoreSupplants: a stranger names the funding of a lost channel before a peer's
 // blob comes: the channel is restored all the same, before and after a restart, and what
-// the stranger opened is forgotten.
+// the stranger opened is forgotten (V-31).
 func TestRestoreSupplants(t *testing.T) {
 	bob := residentOf(t, chainOf(t), "bob")
 	bob.fund(100_000)
@@ -386,7 +386,7 @@ func TestRestoreSupplants(t *testing.T) {
 }
 
 // TestGhostInTheFile: the node ended between the backup and the opening: the entry of a
-// channel that never was leaves the file, but not that of one that is in the chain.
+// channel that never was leaves the file, but not that of one that is in the chain (V-60).
 func TestGhostInTheFile(t *testing.T) {
 	alice, bob := couple(t)
 	alice.until("backup", func() bool { return len(alice.holds()) == 1 })

@@ -487,7 +487,7 @@ func TestCost(t *testing.T) {
 }
 
 // Lift and claims have one budget: what the child took is not there for the claims any
-// more, which keep enough to be made; over a restart, too.
+// more, which keep enough to be made; over a restart, too (V-26).
 func TestLiftAndClaimsShareABudget(t *testing.T) {
 	const atRisk = 80_000
 	budgets := func(anchorAtRisk lnwire.Sat) (lift, claims lnwire.Sat) {

@@ -655,7 +655,7 @@ func TestSweepAfterBetterTimes(t *testing.T) {
 }
 
 // What a user wished of a sweep holds after a restart, published or not; it ends with the
-// sweep.
+// sweep (V-07).
 func TestSweepWishesSurviveRestart(t *testing.T) {
 	b := newSweepBench(t)
 	at := b.mine().Height
@@ -750,7 +750,7 @@ func TestAnchorGoesAlong(t *testing.T) {
 }
 
 // A channel tells of a spend that this machine has seen leave the chain already: when the
-// claim is made again, it is made.
+// claim is made again, it is made (V-09).
 func TestTakenAfterTheReorg(t *testing.T) {
 	for _, seen := range []bool{false, true} {
 		b := newSweepBench(t)

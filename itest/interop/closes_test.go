@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/itest/rig"
@@ -120,37 +121,98 @@ func (p *pair) closeTogether(point string, by, other Peer) {
 	}
 }
 
-// forces opens a channel and closes it by force. With HTLCs: four each way, of which the
-// payees claim two after the commitment is in the chain, one expires, one is dust.
+// forces opens a channel and closes it by force, with or without HTLCs.
 func (p *pair) forces(by, other Peer, htlcs bool) {
 	books := p.openBooks()
 	point := p.open(p.a, p.b, Opening{Capacity: 2_000_000, Push: 1_000_000, Type: p.typ})
 	var hs []*held
 	if htlcs {
-		for _, d := range p.bothWays() {
-			for _, msat := range []int64{100_000_000, 51_234_567, 70_000_000, 300_000} {
-				hs = append(hs, p.hold(d[0], d[1], msat))
-				// The next one expires at another height: LDK 0.1.2 waits for the expiry with
-				// one claim for all that expire together, and fails when one of them was
-				// claimed by the other side meanwhile.
-				p.mine(1)
-			}
-		}
-		p.until("eight HTLCs in one channel", func(ctx context.Context) (bool, error) {
-			c, err := find(ctx, by, point)
-			return c != nil && c.HTLCs == 8, err
-		})
+		hs = p.eight(point, by)
 	}
-	had := map[Peer]int64{by: p.wallet(by).Confirmed, other: p.wallet(other).Confirmed}
-	owed := map[Peer]int64{by: p.channel(by, point).LocalMsat, other: p.channel(other, point).LocalMsat}
+	had := p.fall(point, by, other)
 	p.must(by.Close(p.ctx(), point, true))
+	p.settled(books, point, had, hs)
+}
+
+// ruin lets both pay each other while our node is killed at any moment and theirs goes
+// down at times, too; kills ours once more with HTLCs under way both ways, and closes the
+// channel by force: the opener does, ours as soon as it is back, theirs while ours is away.
+func (p *pair) ruin() {
+	books := p.openBooks()
+	point := p.open(p.a, p.b, Opening{Capacity: 2_000_000, Push: 1_000_000, Type: p.typ})
+	p.besiege(4, func(i int) {
+		p.stop(p.ours, true)
+		if i%2 == 1 {
+			p.stop(p.theirs, i == 1)
+			p.start(p.theirs)
+		}
+		p.start(p.ours)
+		p.connect(p.a, p.b)
+		p.allActive()
+	})
+	hs := p.eight(point, p.a)
+	had := p.fall(point, p.a, p.b)
+	p.stop(p.ours, true)
+	if p.a == p.ours {
+		p.start(p.ours)
+	}
+	p.must(p.a.Close(p.ctx(), point, true))
+	if p.a == p.theirs {
+		p.commitment()
+		p.start(p.ours)
+	}
+	p.settled(books, point, had, hs)
+}
+
+// eight are held payments, four each way: two that are claimed, one that is not, one that
+// is dust.
+func (p *pair) eight(point string, at Peer) (hs []*held) {
+	p.t.Helper()
+	for _, d := range p.bothWays() {
+		for _, msat := range []int64{100_000_000, 51_234_567, 70_000_000, 300_000} {
+			hs = append(hs, p.hold(d[0], d[1], msat))
+			// The next one expires at another height: LDK 0.1.2 waits for the expiry with
+			// one claim for all that expire together, and fails when one of them was
+			// claimed by the other side meanwhile.
+			p.mine(1)
+		}
+	}
+	p.until("eight HTLCs in one channel", func(ctx context.Context) (bool, error) {
+		c, err := find(ctx, at, point)
+		return c != nil && c.HTLCs == 8, err
+	})
+	return hs
+}
+
+// estate is what an end has before a forced close.
+type estate struct{ confirmed, msat int64 }
+
+func (p *pair) fall(point string, ends ...Peer) map[Peer]*estate {
+	p.t.Helper()
+	had := map[Peer]*estate{}
+	for _, e := range ends {
+		had[e] = &estate{p.wallet(e).Confirmed, p.channel(e, point).LocalMsat}
+	}
+	return had
+}
+
+// commitment waits until one is published.
+func (p *pair) commitment() []chainhash.Hash {
+	p.t.Helper()
+	var list []chainhash.Hash
 	p.until("a commitment", func(ctx context.Context) (bool, error) {
-		list, err := p.w.Chain.Mempool(ctx)
+		var err error
+		list, err = p.w.Chain.Mempool(ctx)
 		return len(list) > 0, err
 	})
-	list, err := p.w.Chain.Mempool(p.ctx())
-	p.must(err)
-	for _, txid := range list {
+	return list
+}
+
+// settled mines the commitment, lets the payees claim two HTLCs of each four after that,
+// and waits until everything is where it belongs.
+func (p *pair) settled(books *books, point string, had map[Peer]*estate, hs []*held) {
+	p.t.Helper()
+	for _, txid := range p.commitment() {
 		if in := p.w.Tx(txid).TxIn; len(in) == 1 && in[0].PreviousOutPoint.Hash == p.w.FundingTx(rig.ChanPoint(point)) {
 			books.commits = append(books.commits, txid)
 		}
@@ -162,14 +224,14 @@ func (p *pair) forces(by, other Peer, htlcs bool) {
 		claimed := i%4 < 2
 		if claimed {
 			p.must(h.to.Settle(p.ctx(), h.preimage))
-			owed[h.to] += h.msat
+			had[h.to].msat += h.msat
 		} else {
-			owed[h.from] += h.msat
+			had[h.from].msat += h.msat
 		}
 	}
-	books.over(point, by, other)
-	for e, msat := range owed {
-		cost := had[e] + msat/1000 - p.wallet(e).Confirmed
+	books.over(point, p.a, p.b)
+	for e, was := range had {
+		cost := was.confirmed + was.msat/1000 - p.wallet(e).Confirmed
 		p.t.Logf("%s got %d sat less than it owned", e.Name(), cost)
 		require.InDelta(p.t, 25_000, cost, 26_000, e.Name()) // the miners', and dust
 	}

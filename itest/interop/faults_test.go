@@ -115,11 +115,19 @@ func (p *pair) restartsHolding(victim Peer) {
 	}
 }
 
-// siege lets both pay each other without a pause while they are restarted in turn. At the
-// end every payment must have one, the same at both ends, and the sums must be right to
-// the millisatoshi.
+// siege lets both pay each other without a pause while they are restarted in turn.
 func (p *pair) siege() {
 	p.balance()
+	p.besiege(10, func(i int) { p.restart([]Peer{p.ours, p.theirs}[i%2], i%4 >= 2) })
+	p.pays(p.ours, p.theirs, 1_900_000)
+	p.pays(p.theirs, p.ours, 1_900_000)
+}
+
+// besiege does harm again and again while payments run both ways without a pause. At the
+// end every payment must have one, the same at both ends, and the sums must be right to
+// the millisatoshi.
+func (p *pair) besiege(times int, harm func(i int)) {
+	p.t.Helper()
 	before := p.own()
 	s := &siege{over: make(chan struct{}), why: map[string]int{}}
 	var payers sync.WaitGroup
@@ -129,11 +137,11 @@ func (p *pair) siege() {
 	}
 	func() {
 		defer func() { close(s.over); payers.Wait() }()
-		for i := range 10 {
+		for i := range times {
 			goal := s.done.Load() + 2 + rand.Int64N(8)
 			p.until("payments go on", func(context.Context) (bool, error) { return s.done.Load() >= goal, nil })
 			time.Sleep(rand.N(100 * time.Millisecond)) // no wait for anything: any moment will do
-			p.restart([]Peer{p.ours, p.theirs}[i%2], i%4 >= 2)
+			harm(i)
 		}
 	}()
 	// A payment that seems to have no end may be taken up again at this moment.
@@ -146,8 +154,6 @@ func (p *pair) siege() {
 	p.moved(p.ours, p.theirs, b.delta, before)
 	p.t.Logf("%d payments, %d of them arrived, %d without an end in the payer's table and without an HTLC, %d settled in the payee's books only; failures: %v",
 		len(s.all), b.good, b.stuck, b.lost, s.why)
-	p.pays(p.ours, p.theirs, 1_900_000)
-	p.pays(p.theirs, p.ours, 1_900_000)
 }
 
 // tally is what became of the payments of a siege.

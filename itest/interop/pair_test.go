@@ -58,6 +58,7 @@ var pairScenarios = []struct {
 	{"forced close by them", []Ability{Sweeps}, nil, func(p *pair) { p.forces(p.theirs, p.ours, false) }},
 	{"forced close by us with 8 HTLCs, four each way", []Ability{Sweeps, Holds}, nil, func(p *pair) { p.forces(p.ours, p.theirs, true) }},
 	{"forced close by them with 8 HTLCs, four each way", []Ability{Sweeps, Holds}, nil, func(p *pair) { p.forces(p.theirs, p.ours, true) }},
+	{"killed again and again while payments run, then with 8 HTLCs, and closed by force by the opener", []Ability{Sweeps, Holds}, nil, (*pair).ruin},
 }
 
 const (
