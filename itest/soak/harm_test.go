@@ -14,6 +14,7 @@ import (
 // tally counts what was done.
 type tally struct {
 	kills, stops, resets, aways, reorgs int
+	deaf                                int // nodes that had to be started again
 	longAway                            bool
 	before, after                       usage
 }
@@ -87,7 +88,7 @@ func (s *town) chainAway(long time.Duration) {
 	time.Sleep(long / 2)
 	require.NoError(s.t, s.w.Chain.Restart(rig.Soon(s.t)))
 	s.join()
-	s.w.Synced()
+	s.synced()
 	n := s.nodes[s.rng.IntN(len(s.nodes))]
 	_, err = n.LN.SendCoins(rig.Soon(s.t), &lnrpc.SendCoinsRequest{Addr: n.Address(), Amount: 20_000, SatPerVbyte: 2, SpendUnconfirmed: true})
 	if err != nil {
@@ -107,9 +108,38 @@ func (s *town) reorg() {
 	_, err = s.other.Generate(s.t.Context(), int(depth)+1)
 	require.NoError(s.t, err)
 	s.join()
-	s.w.Synced()
+	s.synced()
 	s.count.reorgs++
 }
+
+// synced waits until everybody follows the chain. Who does not, by itself or because it
+// has ended, is started again, and that is wrong.
+func (s *town) synced() {
+	for _, n := range s.nodes {
+		follows := func() bool {
+			height, hash, err := s.w.Chain.Tip(s.t.Context())
+			require.NoError(s.t, err)
+			i, err := n.LN.GetInfo(rig.Soon(s.t), &lnrpc.GetInfoRequest{})
+			return err == nil && i.SyncedToChain && i.BlockHeight == uint32(height) && i.BlockHash == hash.String()
+		}
+		end := time.Now().Add(deaf)
+		for n.Up() && !follows() && time.Now().Before(end) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if n.Up() && time.Now().Before(end) {
+			continue
+		}
+		s.wrong("%s does not follow the chain after %v (it runs: %v)", n.Name, deaf, n.Up())
+		s.count.deaf++
+		if n.Up() {
+			n.Kill()
+		}
+		n.Start()
+	}
+}
+
+// deaf is how long a node may take to find its chain again.
+const deaf = rig.Patience / 2
 
 // join connects the two btcds and waits until they stand on one block.
 func (s *town) join() {
