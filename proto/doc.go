@@ -13,3 +13,10 @@
 // verrpc;
 // fulgurrpc is what lnd has no place for. fulgur.swagger.json describes the REST side of all of them.
 package proto
+
+import _ "embed"
+
+// OpenAPI is fulgur.swagger.json.
+//
+//go:embed fulgur.swagger.json
+var OpenAPI []byte

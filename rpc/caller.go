@@ -75,6 +75,15 @@ func (s *Server) watch(stream grpc.ServerStream, service, method string, single 
 	return s.cfg.Middleware.Watch(stream, middleware.Call{Method: method, Stream: !single, Token: token})
 }
 
+// enter counts a call against the bounds of its caller.
+func (s *Server) enter(ctx context.Context) (leave func(), err error) {
+	if token, ok := macaroons.FromContext(ctx); ok {
+		return s.limits.enter(token.Name)
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	return s.limits.enter(clientOf(ctx, md).String())
+}
+
 // verify checks the one macaroon that a call must carry.
 func (s *Server) verify(values []string, client netip.Addr) (macaroons.Token, error) {
 	if len(values) != 1 {

@@ -23,6 +23,8 @@ type late struct {
 	name string
 	impl atomic.Pointer[any]
 	gate gate
+	// enter counts a call of whoever the context knows; leave is called at its end.
+	enter func(ctx context.Context) (leave func(), err error)
 	// watch shows the messages of a call to whoever must agree to them. The stream that it gives takes the other's place.
 	watch func(stream grpc.ServerStream, service, method string, single bool) (grpc.ServerStream, error)
 	log   *slog.Logger
@@ -77,6 +79,11 @@ func (l *late) handler(name string, single bool, next grpc.StreamHandler) grpc.S
 			l.log.Debug("call refused", "method", method, "err", err)
 			return err
 		}
+		leave, err := l.enter(ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		impl := l.impl.Load()
 		if impl == nil {
 			return status.Error(codes.Unimplemented, "unknown service "+l.name)

@@ -12,6 +12,7 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/fulgur-ln/fulgur/proto"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
@@ -49,13 +50,29 @@ func (s *Server) makeREST() error {
 	}
 	s.gateway = conn
 	s.rest = &http.Server{
-		Handler:           s.cors(s.guard(s.sockets)),
+		Handler:           s.cors(s.guard(document(s.sockets))),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaders,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	return nil
+}
+
+// documentPath is where the OpenAPI document of the REST interface is.
+const documentPath = "/openapi.json"
+
+// document serves it, to everybody.
+func document(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != documentPath || r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, _ = w.Write(proto.OpenAPI) // the client may be gone
+	})
 }
 
 // onlyMacaroon says which headers become metadata.

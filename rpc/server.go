@@ -25,8 +25,9 @@ const (
 	maxRequest = 16 << 20
 	maxAnswer  = 200 << 20
 	maxHeaders = 64 << 10
-	// maxStreams bounds the calls under way on one connection. All REST calls share one.
-	maxStreams = 4096
+	// maxStreams bounds the calls under way on one connection. All REST calls share one, so it is more than one caller
+	// may have.
+	maxStreams = 4 * maxCalls
 )
 
 // Certificate is what the servers prove themselves with. tlscert.Keeper is one.
@@ -70,6 +71,7 @@ type Server struct {
 	late   map[string]*late
 	inside insideListener
 
+	limits  limits
 	gateway *grpc.ClientConn // REST's way to gRPC
 	rest    *http.Server
 	sockets *sockets
@@ -100,6 +102,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.PongWait = 5 * time.Second
 	}
 	s := &Server{cfg: cfg, phase: newPhase(), late: make(map[string]*late), inside: newInsideListener()}
+	s.limits = limits{callers: make(map[string]*calls), now: time.Now}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(
 		grpc.Creds(withInside{credentials.NewTLS(cfg.Certificate.TLS())}),
@@ -112,7 +115,7 @@ func New(cfg Config) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
 	for _, svc := range services {
-		l := &late{name: svc.desc.ServiceName, gate: s.admit, watch: s.watch, log: cfg.Log, life: s.life, calls: &s.calls}
+		l := &late{name: svc.desc.ServiceName, gate: s.admit, enter: s.enter, watch: s.watch, log: cfg.Log, life: s.life, calls: &s.calls}
 		s.late[l.name] = l
 		s.grpc.RegisterService(l.describe(svc.desc), nil)
 	}

@@ -113,7 +113,7 @@ func (b *Bakery) Verify(raw []byte, client netip.Addr) (Token, error) {
 	if err != nil {
 		return Token{}, fmt.Errorf("verification failed: %w", err)
 	}
-	token := Token{Key: key, Client: client, Raw: raw, ops: ops}
+	token := Token{Key: key, Name: string(m.Id()), Client: client, Raw: raw, ops: ops}
 	for _, condition := range conditions {
 		if err := checkCaveat(condition, client, b.now(), b.custom); err != nil {
 			return Token{}, err

@@ -12,6 +12,8 @@ import (
 type Token struct {
 	// Key is the number of the root key that signed it.
 	Key uint64
+	// Name is the same for all macaroons that were narrowed from one, and for no other.
+	Name string
 	// Client is the address of the caller; invalid if unknown.
 	Client netip.Addr
 	// Budgets are the limits of what may be spent with it; each must suffice. None: no limit.
