@@ -66,6 +66,7 @@ func (n *Node) AddBlindedInvoice(ctx context.Context, t invoice.Terms, b Blinded
 		return invoice.Invoice{}, invoice.Mistake{Err: err}
 	}
 	rand.Read(t.Secret[:])
+	t.FinalDelta = n.finalDelta(t.FinalDelta)
 	var err error
 	if t.Blinded, err = n.blindedPaths(&t, &b); err != nil {
 		return invoice.Invoice{}, err
@@ -84,7 +85,7 @@ func (n *Node) AddBlindedInvoice(ctx context.Context, t invoice.Terms, b Blinded
 func (n *Node) blindedPaths(t *invoice.Terms, b *BlindedConfig) ([]onion.PaymentPath, error) {
 	terms := onion.PathTerms{
 		HTLCMaximum: lnwire.MaxMilliSat, // of whoever is the only node of its path
-		Us:          n.id, PathID: t.Secret[:], FinalDelta: uint16(cmp.Or(t.FinalDelta, invoice.OurFinalDelta) + blockPadding),
+		Us:          n.id, PathID: t.Secret[:], FinalDelta: uint16(t.FinalDelta + blockPadding),
 		// The path must not end before the invoice does.
 		LastHeight: n.height() + lnwire.Height(2*(cmp.Or(t.Expiry, invoice.OurExpiry)/blockTime)+1),
 	}

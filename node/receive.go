@@ -17,10 +17,17 @@ import (
 // Private, hops over private channels are added to the hints.
 func (n *Node) AddInvoice(ctx context.Context, t invoice.Terms) (invoice.Invoice, error) {
 	rand.Read(t.Secret[:])
+	t.FinalDelta = n.finalDelta(t.FinalDelta)
 	if t.Private {
 		t.Hints = append(t.Hints, n.privateHints(t.Amount, invoice.MaxHints-len(t.Hints))...)
 	}
 	return n.addInvoice(ctx, t, n.key.SignCompact)
+}
+
+// finalDelta is what the last hop must leave us: what the caller says, or what our
+// channels ask for, as the operator knows it from lnd.
+func (n *Node) finalDelta(asked uint64) uint64 {
+	return cmp.Or(asked, uint64(n.cfg.Policy.Forward.CLTVDelta), invoice.OurFinalDelta)
 }
 
 func (n *Node) addInvoice(ctx context.Context, t invoice.Terms, sign invoice.Signer) (invoice.Invoice, error) {

@@ -118,7 +118,7 @@ type bitcoinOptions struct {
 
 	Confs         int    `long:"defaultchanconfs" description:"confirmations before a channel opened to us is used; 0: 3 to 6 by its size"`
 	RemoteDelay   int    `long:"defaultremotedelay" description:"blocks that a peer waits for its money after its own forced close; 0: by size"`
-	TimeLockDelta uint16 `long:"timelockdelta" default:"80" description:"cltv_expiry_delta of new channels"`
+	TimeLockDelta uint16 `long:"timelockdelta" default:"80" description:"cltv_expiry_delta of new channels, and what invoices leave us for the last hop"`
 	BaseFee       uint32 `long:"basefee" default:"1000" description:"msat for carrying a payment over a new channel"`
 	FeeRate       uint32 `long:"feerate" default:"1" description:"millionths of the amount for carrying a payment over a new channel"`
 	MinHTLC       uint64 `long:"minhtlc" default:"1" description:"smallest HTLC, in msat, that a new channel takes in"`

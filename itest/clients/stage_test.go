@@ -78,7 +78,7 @@ func newStage(t testing.TB) *stage {
 // node starts a node and tells where it is.
 func (s *stage) node(r request) any {
 	n := s.w.NewNode(r.Name, r.Options...)
-	n.Options = append(n.Options, "--externalip="+n.P2P)
+	n.Options = append(n.Options, "--externalip="+n.P2P, "--alias=")
 	if r.Wallet {
 		n.MakeWallet(&lnrpc.InitWalletRequest{CipherSeedMnemonic: strings.Fields(r.Seed)})
 	} else {
