@@ -29,6 +29,7 @@ func (n *Node) loadChannels() error {
 		e.format = rows.Terms.Format
 		e.anchors.Store(mayNeedCoins(e.format, rows.Core))
 		e.runner = turn.NewRunner(num, m, shell{n, e}, n.spawn)
+		e.runner.Mute = n.cfg.Hodl.Commit
 		e.alias = rows.Terms.Alias
 		e.name = (&channel.Info{Core: *rows.Core, Terms: *rows.Terms}).Name()
 		n.channels.add(e)

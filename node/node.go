@@ -76,6 +76,8 @@ type Config struct {
 	RequireInterceptor bool
 	AcceptKeysend      bool // take payments that nobody made an invoice for
 
+	Hodl Hodl // what is kept back, in test benches
+
 	// Wire makes the connections; nil: real ones.
 	Wire Wire
 	// Go runs a task of the node, in another goroutine or later; nil: at once. With a Go

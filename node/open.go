@@ -256,6 +256,7 @@ func (n *Node) newChannel(id lnwire.PubKey) (*entry, error) {
 	}
 	e := n.entry(num, id)
 	e.runner = turn.NewRunner(num, channel.New(&n.chanConfig, n.newCrypto(), num, id), shell{n, e}, n.spawn)
+	e.runner.Mute = n.cfg.Hodl.Commit
 	n.channels.add(e)
 	return e, nil
 }

@@ -69,9 +69,15 @@ func (s shell) Deliver(num uint64, fx *channel.Effects) {
 		n.toSwitch(&e.pen, forward.Refused{Refusal: r})
 	}
 	for _, o := range fx.Outcomes {
+		if n.cfg.Hodl.incoming(&o.Resolution) {
+			continue
+		}
 		n.toSwitch(&e.pen, forward.Ended{Outcome: o})
 	}
 	for _, l := range fx.LockedIn {
+		if n.cfg.Hodl.AddIncoming {
+			break
+		}
 		n.lockedIn(&e.pen, l)
 	}
 	for _, ask := range fx.Ask {

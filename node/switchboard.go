@@ -53,14 +53,21 @@ func (n *Node) switchStep(p *pen, ev forward.Event) forward.Effects {
 	if !fx.Wake.IsZero() {
 		b.alarm.set(fx.Wake)
 	}
+	hodl := &n.cfg.Hodl
 	for _, a := range fx.Add {
-		n.add(p, a)
+		if !hodl.AddOutgoing {
+			n.add(p, a)
+		}
 	}
 	for _, r := range fx.Resolve {
-		n.resolve(p, r)
+		if !hodl.outgoing(&r.Resolution) {
+			n.resolve(p, r)
+		}
 	}
 	for _, l := range fx.Receive {
-		n.invoices.arrived(p, l)
+		if !hodl.ExitSettle {
+			n.invoices.arrived(p, l)
+		}
 	}
 	return fx
 }

@@ -58,6 +58,8 @@ type resident struct {
 	crashed chan struct{}
 	// seeds is Config.Seeds of the next start.
 	seeds func(context.Context) ([]Contact, error)
+	// hodl is Config.Hodl of the next start.
+	hodl Hodl
 	// maxAnchor is Policies.MaxAnchor of the next start.
 	maxAnchor lnwire.SatPerKW
 	// file is Config.Backups.
@@ -115,6 +117,7 @@ func (r *resident) start(l net.Listener) {
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond,
 		PeerDelay: struct{ Min, Max time.Duration }{20 * time.Millisecond, time.Second},
 		Seeds:     r.seeds,
+		Hodl:      r.hodl,
 		Policy: Policies{
 			Forward:     channel.Policy{FeeBase: 1000, FeePPM: 1, CLTVDelta: 80, HTLCMinimum: 1000},
 			MinCapacity: 20_000, MaxCapacity: MaxSmallChannel, MaxPending: 3, MinHTLC: 1, MaxAnchor: r.maxAnchor,

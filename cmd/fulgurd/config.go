@@ -99,7 +99,8 @@ type options struct {
 	Health     healthOptions     `group:"healthcheck" namespace:"healthcheck"`
 	Middleware middlewareOptions `group:"rpcmiddleware" namespace:"rpcmiddleware"`
 
-	Dev devOptions `group:"dev" namespace:"dev"`
+	Dev  devOptions  `group:"dev" namespace:"dev"`
+	Hodl hodlOptions `group:"hodl" namespace:"hodl"`
 
 	// without effect here: they only tune lnd's internals
 	Tuning tuningOptions `group:"without effect"`
@@ -174,6 +175,19 @@ type devOptions struct {
 	TestProfile string `long:"testprofile" description:"lnd-regtest: answer as benches for lnd on regtest expect"`
 }
 
+// hodlOptions are for test benches, too: they keep back what the node should pass on. The
+// names are lnd's.
+type hodlOptions struct {
+	ExitSettle     bool `long:"exit-settle" description:"take HTLCs for this node and never answer them"`
+	AddIncoming    bool `long:"add-incoming" description:"take HTLCs from peers and do nothing with them"`
+	SettleIncoming bool `long:"settle-incoming" description:"do not act on preimages from the next node"`
+	FailIncoming   bool `long:"fail-incoming" description:"do not act on failures from the next node"`
+	AddOutgoing    bool `long:"add-outgoing" description:"do not send HTLCs"`
+	SettleOutgoing bool `long:"settle-outgoing" description:"do not send preimages back"`
+	FailOutgoing   bool `long:"fail-outgoing" description:"do not send failures back"`
+	Commit         bool `long:"commit" description:"do not sign for what has changed in a channel"`
+}
+
 // pprofOptions are about where the node spends its time.
 type pprofOptions struct {
 	Profile    string `long:"profile" description:"the same as --profile"`
@@ -198,6 +212,7 @@ var errShown = errors.New("shown")
 func loadConfig(args []string, stdout io.Writer) (*config, error) {
 	pre := options{Health: defaultHealth}
 	parser := flags.NewParser(&pre, flags.HelpFlag|flags.PassDoubleDash)
+	hideBenches(parser)
 	if _, err := parser.ParseArgs(args); err != nil {
 		return nil, explain(err, stdout)
 	}
@@ -212,6 +227,7 @@ func loadConfig(args []string, stdout io.Writer) (*config, error) {
 	c := &config{options: options{Health: defaultHealth}}
 	c.dir = directory(&pre)
 	parser = flags.NewParser(&c.options, flags.HelpFlag|flags.PassDoubleDash)
+	hideBenches(parser)
 	if err := readFile(parser, &pre, c.dir); err != nil {
 		return nil, err
 	}
@@ -219,6 +235,27 @@ func loadConfig(args []string, stdout io.Writer) (*config, error) {
 		return nil, explain(err, stdout)
 	}
 	return c, c.finish(parser)
+}
+
+// hideBenches takes what this build refuses out of the help text.
+func hideBenches(parser *flags.Parser) {
+	for _, g := range parser.Groups() {
+		for _, sub := range g.Groups() {
+			if sub.ShortDescription == "dev" || sub.ShortDescription == "hodl" {
+				sub.Hidden = !devBuild
+			}
+		}
+	}
+}
+
+// benchOption is the first option for benches that is set.
+func benchOption(parser *flags.Parser) (name string) {
+	eachOption(parser, func(g *flags.Group, o *flags.Option) {
+		if (g.ShortDescription == "dev" || g.ShortDescription == "hodl") && o.IsSet() && name == "" {
+			name = o.LongNameWithNamespace()
+		}
+	})
+	return name
 }
 
 // explain turns a parser's error into the user's.
@@ -267,8 +304,8 @@ func (c *config) finish(parser *flags.Parser) error {
 	switch {
 	case c.Bitcoin.Node != "btcd":
 		return fmt.Errorf("--bitcoin.node=%s: btcd is the only chain backend there is yet", c.Bitcoin.Node)
-	case (c.Dev.ChannelDir != "" || c.Dev.TestProfile != "") && !devBuild:
-		return errors.New("--dev.*: only in builds with the tag dev")
+	case (c.Dev != devOptions{} || c.Hodl != hodlOptions{}) && !devBuild:
+		return fmt.Errorf("--%s: only in builds with the tag dev", benchOption(parser))
 	case c.Dev.TestProfile != "" && c.Dev.TestProfile != "lnd-regtest":
 		return fmt.Errorf("--dev.testprofile=%s: lnd-regtest is the only one", c.Dev.TestProfile)
 	case c.NoSeedBackup && c.network == "mainnet":

@@ -49,6 +49,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--bitcoin.regtest", "--bitcoin.timelockdelta=33"}, "timelockdelta"},
 		{[]string{"--bitcoin.regtest", "--minbackoff=2h"}, "--minbackoff is above --maxbackoff"},
 		{[]string{"--bitcoin.regtest", "--dev.channeldir=x"}, "tag dev"},
+		{[]string{"--bitcoin.regtest", "--hodl.exit-settle"}, "--hodl.exit-settle: only in builds with the tag dev"},
 		{[]string{"--bitcoin.regtest", "--tor.v3"}, "--tor.v3 needs --tor.active"},
 		{[]string{"--bitcoin.regtest", "--tor.active", "--tor.v3", "--nolisten"}, "--nolisten forbids"},
 		{[]string{"--bitcoin.regtest", "--autopilot.active"}, "--autopilot.active is not supported: there is no autopilot"},

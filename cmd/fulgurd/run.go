@@ -382,6 +382,7 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		AcceptorPatience: c.AcceptorTimeout,
 		Policy:           c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
 	}
+	cfg.Hodl = node.Hodl(c.Hodl)
 	cfg.PeerDelay.Min, cfg.PeerDelay.Max = c.MinBackoff, c.MaxBackoff
 	cfg.DialTime = c.ConnTimeout
 	if c.Tor.Active && c.ConnTimeout == 0 {

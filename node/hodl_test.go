@@ -1,0 +1,79 @@
+package node
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/routing"
+)
+
+// TestHodl: what a node keeps back as a bench asked it to is late, not lost: it comes when
+// the node starts without.
+func TestHodl(t *testing.T) {
+	chain := chainOf(t)
+	alice, bob, carol := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
+	alice.fund(5_000_000)
+	bob.fund(5_000_000)
+	alice.connect(bob)
+	bob.connect(carol)
+	first, second := alice.open(bob, 1_000_000, 0), bob.open(carol, 1_000_000, 0)
+	alice.until("the way is known", func() bool {
+		c, ok := alice.Graph().Channel(bob.Links()[1].SCID)
+		return ok && c.Policies[0] != nil && c.Policies[1] != nil
+	})
+	up := func() bool {
+		a, errA := alice.Channel(t.Context(), first)
+		c, errC := carol.Channel(t.Context(), second)
+		return errA == nil && errC == nil && a.Active && c.Active
+	}
+	waits := func(from *resident) bool { // an HTLC is in its channel with bob
+		funding := first
+		if from == carol {
+			funding = second
+		}
+		i, err := from.Channel(t.Context(), funding)
+		return err == nil && len(i.HTLCs) > 0
+	}
+	for _, c := range []struct {
+		who     *resident
+		hodl    Hodl
+		settled bool // carol has her money when it is kept
+	}{
+		{bob, Hodl{AddIncoming: true}, false},
+		{bob, Hodl{AddOutgoing: true}, false},
+		{bob, Hodl{Commit: true}, false},
+		{bob, Hodl{SettleIncoming: true}, true},
+		{bob, Hodl{SettleOutgoing: true}, true},
+		{carol, Hodl{ExitSettle: true}, false},
+	} {
+		c.who.hodl = c.hodl
+		c.who.restart()
+		alice.until("all are there", up)
+		inv, err := carol.AddInvoice(t.Context(), invoice.Terms{Amount: 10_000, Memo: "kept"})
+		require.NoError(t, err)
+		end := make(chan routing.Progress, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		go func() { end <- alice.payInvoice(ctx, inv.Request) }()
+		alice.until("it is under way", func() bool { return waits(alice) })
+		if c.who == carol {
+			carol.until("it has come", func() bool { return waits(carol) })
+		}
+		if c.settled {
+			carol.until("carol has it", func() bool { return carol.invoiceState(t, inv.Hash) == invoice.Settled })
+		} else {
+			require.Equal(t, invoice.Open, carol.invoiceState(t, inv.Hash))
+		}
+		select {
+		case p := <-end:
+			t.Fatalf("%+v keeps nothing: %v", c.hodl, p.Payment.Text)
+		default:
+		}
+		c.who.hodl = Hodl{}
+		c.who.restart()
+		require.Equal(t, routing.Succeeded, (<-end).Payment.Status, "%+v", c.hodl)
+	}
+}
