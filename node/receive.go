@@ -83,6 +83,13 @@ func (n *Node) CancelInvoice(ctx context.Context, h lnwire.Hash) (invoice.Invoic
 	return n.invoices.reply(ctx, func(id uint64) invoice.Event { return invoice.Cancel{ID: id, Hash: h} })
 }
 
+// DeleteInvoice forgets an invoice that was canceled. It fails with invoice.ErrNotFound
+// and invoice.ErrNotCanceled.
+func (n *Node) DeleteInvoice(ctx context.Context, h lnwire.Hash) error {
+	_, err := n.invoices.reply(ctx, func(id uint64) invoice.Event { return invoice.Delete{ID: id, Hash: h} })
+	return err
+}
+
 // reply asks the registry and turns its answer into a result.
 func (v *invoices) reply(ctx context.Context, event func(id uint64) invoice.Event) (invoice.Invoice, error) {
 	r, err := v.ask(ctx, event)

@@ -62,6 +62,8 @@ var permissions = map[string][]macaroons.Op{
 	"/lnrpc.Lightning/ListInvoices":            rights("invoices:read"),
 	"/lnrpc.Lightning/SubscribeInvoices":       rights("invoices:read"),
 	"/lnrpc.Lightning/DecodePayReq":            rights("offchain:read"),
+	"/lnrpc.Lightning/DeleteCanceledInvoice":   rights("invoices:write"),
+	"/lnrpc.Lightning/ListAliases":             rights("offchain:read"),
 	"/lnrpc.Lightning/ListPayments":            rights("offchain:read"),
 	"/lnrpc.Lightning/DeletePayment":           rights("offchain:write"),
 	"/lnrpc.Lightning/DeleteAllPayments":       rights("offchain:write"),
@@ -97,6 +99,7 @@ var permissions = map[string][]macaroons.Op{
 	"/routerrpc.Router/SetMissionControlConfig": rights("offchain:write"),
 	"/routerrpc.Router/QueryProbability":        rights("offchain:read"),
 	"/routerrpc.Router/BuildRoute":              rights("offchain:read"),
+	"/routerrpc.Router/UpdateChanStatus":        rights("offchain:write"),
 
 	"/invoicesrpc.Invoices/AddHoldInvoice":         rights("invoices:write"),
 	"/invoicesrpc.Invoices/SettleInvoice":          rights("invoices:write"),

@@ -1172,6 +1172,143 @@ func (x *Amount) GetMsat() uint64 {
 	return 0
 }
 
+// ListAliasesRequest asks for all.
+type ListAliasesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAliasesRequest) Reset() {
+	*x = ListAliasesRequest{}
+	mi := &file_lnrpc_channels_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAliasesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAliasesRequest) ProtoMessage() {}
+
+func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_channels_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
+func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_channels_proto_rawDescGZIP(), []int{9}
+}
+
+// ListAliasesResponse holds the channels that have aliases.
+type ListAliasesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AliasMaps     []*AliasMap            `protobuf:"bytes,1,rep,name=alias_maps,json=aliasMaps,proto3" json:"alias_maps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAliasesResponse) Reset() {
+	*x = ListAliasesResponse{}
+	mi := &file_lnrpc_channels_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAliasesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAliasesResponse) ProtoMessage() {}
+
+func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_channels_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
+func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_channels_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListAliasesResponse) GetAliasMaps() []*AliasMap {
+	if x != nil {
+		return x.AliasMaps
+	}
+	return nil
+}
+
+// AliasMap is a channel and its aliases.
+type AliasMap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id by which the channel is known here.
+	BaseScid uint64 `protobuf:"varint,1,opt,name=base_scid,json=baseScid,proto3" json:"base_scid,omitempty"`
+	// Those that we gave the peer; others may route by them.
+	Aliases       []uint64 `protobuf:"varint,2,rep,packed,name=aliases,proto3" json:"aliases,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AliasMap) Reset() {
+	*x = AliasMap{}
+	mi := &file_lnrpc_channels_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AliasMap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AliasMap) ProtoMessage() {}
+
+func (x *AliasMap) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_channels_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AliasMap.ProtoReflect.Descriptor instead.
+func (*AliasMap) Descriptor() ([]byte, []int) {
+	return file_lnrpc_channels_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AliasMap) GetBaseScid() uint64 {
+	if x != nil {
+		return x.BaseScid
+	}
+	return 0
+}
+
+func (x *AliasMap) GetAliases() []uint64 {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
 var File_lnrpc_channels_proto protoreflect.FileDescriptor
 
 const file_lnrpc_channels_proto_rawDesc = "" +
@@ -1268,7 +1405,14 @@ const file_lnrpc_channels_proto_rawDesc = "" +
 	"\x13custom_channel_data\x18\t \x01(\fR\x11customChannelData\".\n" +
 	"\x06Amount\x12\x10\n" +
 	"\x03sat\x18\x01 \x01(\x04R\x03sat\x12\x12\n" +
-	"\x04msat\x18\x02 \x01(\x04R\x04msat*\xd3\x01\n" +
+	"\x04msat\x18\x02 \x01(\x04R\x04msat\"\x14\n" +
+	"\x12ListAliasesRequest\"E\n" +
+	"\x13ListAliasesResponse\x12.\n" +
+	"\n" +
+	"alias_maps\x18\x01 \x03(\v2\x0f.lnrpc.AliasMapR\taliasMaps\"A\n" +
+	"\bAliasMap\x12\x1b\n" +
+	"\tbase_scid\x18\x01 \x01(\x04R\bbaseScid\x12\x18\n" +
+	"\aaliases\x18\x02 \x03(\x04R\aaliases*\xd3\x01\n" +
 	"\x0eCommitmentType\x12\x1b\n" +
 	"\x17UNKNOWN_COMMITMENT_TYPE\x10\x00\x12\n" +
 	"\n" +
@@ -1299,7 +1443,7 @@ func file_lnrpc_channels_proto_rawDescGZIP() []byte {
 }
 
 var file_lnrpc_channels_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lnrpc_channels_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_lnrpc_channels_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_lnrpc_channels_proto_goTypes = []any{
 	(CommitmentType)(0),            // 0: lnrpc.CommitmentType
 	(Initiator)(0),                 // 1: lnrpc.Initiator
@@ -1312,6 +1456,9 @@ var file_lnrpc_channels_proto_goTypes = []any{
 	(*ChannelBalanceRequest)(nil),  // 8: lnrpc.ChannelBalanceRequest
 	(*ChannelBalanceResponse)(nil), // 9: lnrpc.ChannelBalanceResponse
 	(*Amount)(nil),                 // 10: lnrpc.Amount
+	(*ListAliasesRequest)(nil),     // 11: lnrpc.ListAliasesRequest
+	(*ListAliasesResponse)(nil),    // 12: lnrpc.ListAliasesResponse
+	(*AliasMap)(nil),               // 13: lnrpc.AliasMap
 }
 var file_lnrpc_channels_proto_depIdxs = []int32{
 	5,  // 0: lnrpc.ListChannelsResponse.channels:type_name -> lnrpc.Channel
@@ -1325,11 +1472,12 @@ var file_lnrpc_channels_proto_depIdxs = []int32{
 	10, // 8: lnrpc.ChannelBalanceResponse.unsettled_remote_balance:type_name -> lnrpc.Amount
 	10, // 9: lnrpc.ChannelBalanceResponse.pending_open_local_balance:type_name -> lnrpc.Amount
 	10, // 10: lnrpc.ChannelBalanceResponse.pending_open_remote_balance:type_name -> lnrpc.Amount
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	13, // 11: lnrpc.ListAliasesResponse.alias_maps:type_name -> lnrpc.AliasMap
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_lnrpc_channels_proto_init() }
@@ -1347,7 +1495,7 @@ func file_lnrpc_channels_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_channels_proto_rawDesc), len(file_lnrpc_channels_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

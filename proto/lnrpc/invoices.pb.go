@@ -1336,6 +1336,98 @@ func (x *PayReq) GetBlindedPaths() []*BlindedPaymentPath {
 	return nil
 }
 
+// DelCanceledInvoiceReq names an invoice.
+type DelCanceledInvoiceReq struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Payment hash in hex.
+	InvoiceHash   string `protobuf:"bytes,1,opt,name=invoice_hash,json=invoiceHash,proto3" json:"invoice_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DelCanceledInvoiceReq) Reset() {
+	*x = DelCanceledInvoiceReq{}
+	mi := &file_lnrpc_invoices_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DelCanceledInvoiceReq) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DelCanceledInvoiceReq) ProtoMessage() {}
+
+func (x *DelCanceledInvoiceReq) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_invoices_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DelCanceledInvoiceReq.ProtoReflect.Descriptor instead.
+func (*DelCanceledInvoiceReq) Descriptor() ([]byte, []int) {
+	return file_lnrpc_invoices_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DelCanceledInvoiceReq) GetInvoiceHash() string {
+	if x != nil {
+		return x.InvoiceHash
+	}
+	return ""
+}
+
+// DelCanceledInvoiceResp says that it is gone.
+type DelCanceledInvoiceResp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In words.
+	Status        string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DelCanceledInvoiceResp) Reset() {
+	*x = DelCanceledInvoiceResp{}
+	mi := &file_lnrpc_invoices_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DelCanceledInvoiceResp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DelCanceledInvoiceResp) ProtoMessage() {}
+
+func (x *DelCanceledInvoiceResp) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_invoices_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DelCanceledInvoiceResp.ProtoReflect.Descriptor instead.
+func (*DelCanceledInvoiceResp) Descriptor() ([]byte, []int) {
+	return file_lnrpc_invoices_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DelCanceledInvoiceResp) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
 var File_lnrpc_invoices_proto protoreflect.FileDescriptor
 
 const file_lnrpc_invoices_proto_rawDesc = "" +
@@ -1480,7 +1572,11 @@ const file_lnrpc_invoices_proto_rawDesc = "" +
 	"\rblinded_paths\x18\x0e \x03(\v2\x19.lnrpc.BlindedPaymentPathR\fblindedPaths\x1aK\n" +
 	"\rFeaturesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12$\n" +
-	"\x05value\x18\x02 \x01(\v2\x0e.lnrpc.FeatureR\x05value:\x028\x01*;\n" +
+	"\x05value\x18\x02 \x01(\v2\x0e.lnrpc.FeatureR\x05value:\x028\x01\":\n" +
+	"\x15DelCanceledInvoiceReq\x12!\n" +
+	"\finvoice_hash\x18\x01 \x01(\tR\vinvoiceHash\"0\n" +
+	"\x16DelCanceledInvoiceResp\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status*;\n" +
 	"\x10InvoiceHTLCState\x12\f\n" +
 	"\bACCEPTED\x10\x00\x12\v\n" +
 	"\aSETTLED\x10\x01\x12\f\n" +
@@ -1499,48 +1595,50 @@ func file_lnrpc_invoices_proto_rawDescGZIP() []byte {
 }
 
 var file_lnrpc_invoices_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lnrpc_invoices_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_lnrpc_invoices_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_lnrpc_invoices_proto_goTypes = []any{
-	(InvoiceHTLCState)(0),       // 0: lnrpc.InvoiceHTLCState
-	(Invoice_InvoiceState)(0),   // 1: lnrpc.Invoice.InvoiceState
-	(*Invoice)(nil),             // 2: lnrpc.Invoice
-	(*BlindedPathConfig)(nil),   // 3: lnrpc.BlindedPathConfig
-	(*InvoiceHTLC)(nil),         // 4: lnrpc.InvoiceHTLC
-	(*AMP)(nil),                 // 5: lnrpc.AMP
-	(*AMPInvoiceState)(nil),     // 6: lnrpc.AMPInvoiceState
-	(*AddInvoiceResponse)(nil),  // 7: lnrpc.AddInvoiceResponse
-	(*PaymentHash)(nil),         // 8: lnrpc.PaymentHash
-	(*ListInvoiceRequest)(nil),  // 9: lnrpc.ListInvoiceRequest
-	(*ListInvoiceResponse)(nil), // 10: lnrpc.ListInvoiceResponse
-	(*InvoiceSubscription)(nil), // 11: lnrpc.InvoiceSubscription
-	(*PayReqString)(nil),        // 12: lnrpc.PayReqString
-	(*PayReq)(nil),              // 13: lnrpc.PayReq
-	nil,                         // 14: lnrpc.Invoice.FeaturesEntry
-	nil,                         // 15: lnrpc.Invoice.AmpInvoiceStateEntry
-	nil,                         // 16: lnrpc.InvoiceHTLC.CustomRecordsEntry
-	nil,                         // 17: lnrpc.PayReq.FeaturesEntry
-	(*RouteHint)(nil),           // 18: lnrpc.RouteHint
-	(*BlindedPaymentPath)(nil),  // 19: lnrpc.BlindedPaymentPath
-	(*Feature)(nil),             // 20: lnrpc.Feature
+	(InvoiceHTLCState)(0),          // 0: lnrpc.InvoiceHTLCState
+	(Invoice_InvoiceState)(0),      // 1: lnrpc.Invoice.InvoiceState
+	(*Invoice)(nil),                // 2: lnrpc.Invoice
+	(*BlindedPathConfig)(nil),      // 3: lnrpc.BlindedPathConfig
+	(*InvoiceHTLC)(nil),            // 4: lnrpc.InvoiceHTLC
+	(*AMP)(nil),                    // 5: lnrpc.AMP
+	(*AMPInvoiceState)(nil),        // 6: lnrpc.AMPInvoiceState
+	(*AddInvoiceResponse)(nil),     // 7: lnrpc.AddInvoiceResponse
+	(*PaymentHash)(nil),            // 8: lnrpc.PaymentHash
+	(*ListInvoiceRequest)(nil),     // 9: lnrpc.ListInvoiceRequest
+	(*ListInvoiceResponse)(nil),    // 10: lnrpc.ListInvoiceResponse
+	(*InvoiceSubscription)(nil),    // 11: lnrpc.InvoiceSubscription
+	(*PayReqString)(nil),           // 12: lnrpc.PayReqString
+	(*PayReq)(nil),                 // 13: lnrpc.PayReq
+	(*DelCanceledInvoiceReq)(nil),  // 14: lnrpc.DelCanceledInvoiceReq
+	(*DelCanceledInvoiceResp)(nil), // 15: lnrpc.DelCanceledInvoiceResp
+	nil,                            // 16: lnrpc.Invoice.FeaturesEntry
+	nil,                            // 17: lnrpc.Invoice.AmpInvoiceStateEntry
+	nil,                            // 18: lnrpc.InvoiceHTLC.CustomRecordsEntry
+	nil,                            // 19: lnrpc.PayReq.FeaturesEntry
+	(*RouteHint)(nil),              // 20: lnrpc.RouteHint
+	(*BlindedPaymentPath)(nil),     // 21: lnrpc.BlindedPaymentPath
+	(*Feature)(nil),                // 22: lnrpc.Feature
 }
 var file_lnrpc_invoices_proto_depIdxs = []int32{
-	18, // 0: lnrpc.Invoice.route_hints:type_name -> lnrpc.RouteHint
+	20, // 0: lnrpc.Invoice.route_hints:type_name -> lnrpc.RouteHint
 	1,  // 1: lnrpc.Invoice.state:type_name -> lnrpc.Invoice.InvoiceState
 	4,  // 2: lnrpc.Invoice.htlcs:type_name -> lnrpc.InvoiceHTLC
-	14, // 3: lnrpc.Invoice.features:type_name -> lnrpc.Invoice.FeaturesEntry
-	15, // 4: lnrpc.Invoice.amp_invoice_state:type_name -> lnrpc.Invoice.AmpInvoiceStateEntry
+	16, // 3: lnrpc.Invoice.features:type_name -> lnrpc.Invoice.FeaturesEntry
+	17, // 4: lnrpc.Invoice.amp_invoice_state:type_name -> lnrpc.Invoice.AmpInvoiceStateEntry
 	3,  // 5: lnrpc.Invoice.blinded_path_config:type_name -> lnrpc.BlindedPathConfig
 	0,  // 6: lnrpc.InvoiceHTLC.state:type_name -> lnrpc.InvoiceHTLCState
-	16, // 7: lnrpc.InvoiceHTLC.custom_records:type_name -> lnrpc.InvoiceHTLC.CustomRecordsEntry
+	18, // 7: lnrpc.InvoiceHTLC.custom_records:type_name -> lnrpc.InvoiceHTLC.CustomRecordsEntry
 	5,  // 8: lnrpc.InvoiceHTLC.amp:type_name -> lnrpc.AMP
 	0,  // 9: lnrpc.AMPInvoiceState.state:type_name -> lnrpc.InvoiceHTLCState
 	2,  // 10: lnrpc.ListInvoiceResponse.invoices:type_name -> lnrpc.Invoice
-	18, // 11: lnrpc.PayReq.route_hints:type_name -> lnrpc.RouteHint
-	17, // 12: lnrpc.PayReq.features:type_name -> lnrpc.PayReq.FeaturesEntry
-	19, // 13: lnrpc.PayReq.blinded_paths:type_name -> lnrpc.BlindedPaymentPath
-	20, // 14: lnrpc.Invoice.FeaturesEntry.value:type_name -> lnrpc.Feature
+	20, // 11: lnrpc.PayReq.route_hints:type_name -> lnrpc.RouteHint
+	19, // 12: lnrpc.PayReq.features:type_name -> lnrpc.PayReq.FeaturesEntry
+	21, // 13: lnrpc.PayReq.blinded_paths:type_name -> lnrpc.BlindedPaymentPath
+	22, // 14: lnrpc.Invoice.FeaturesEntry.value:type_name -> lnrpc.Feature
 	6,  // 15: lnrpc.Invoice.AmpInvoiceStateEntry.value:type_name -> lnrpc.AMPInvoiceState
-	20, // 16: lnrpc.PayReq.FeaturesEntry.value:type_name -> lnrpc.Feature
+	22, // 16: lnrpc.PayReq.FeaturesEntry.value:type_name -> lnrpc.Feature
 	17, // [17:17] is the sub-list for method output_type
 	17, // [17:17] is the sub-list for method input_type
 	17, // [17:17] is the sub-list for extension type_name
@@ -1562,7 +1660,7 @@ func file_lnrpc_invoices_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_invoices_proto_rawDesc), len(file_lnrpc_invoices_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

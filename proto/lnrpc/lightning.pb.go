@@ -36,7 +36,7 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x16lnrpc/middleware.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xf3$\n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x16lnrpc/middleware.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\x8f&\n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
@@ -84,7 +84,9 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"AddInvoice\x12\x0e.lnrpc.Invoice\x1a\x19.lnrpc.AddInvoiceResponse\x123\n" +
 	"\rLookupInvoice\x12\x12.lnrpc.PaymentHash\x1a\x0e.lnrpc.Invoice\x12E\n" +
 	"\fListInvoices\x12\x19.lnrpc.ListInvoiceRequest\x1a\x1a.lnrpc.ListInvoiceResponse\x12A\n" +
-	"\x11SubscribeInvoices\x12\x1a.lnrpc.InvoiceSubscription\x1a\x0e.lnrpc.Invoice0\x01\x122\n" +
+	"\x11SubscribeInvoices\x12\x1a.lnrpc.InvoiceSubscription\x1a\x0e.lnrpc.Invoice0\x01\x12T\n" +
+	"\x15DeleteCanceledInvoice\x12\x1c.lnrpc.DelCanceledInvoiceReq\x1a\x1d.lnrpc.DelCanceledInvoiceResp\x12D\n" +
+	"\vListAliases\x12\x19.lnrpc.ListAliasesRequest\x1a\x1a.lnrpc.ListAliasesResponse\x122\n" +
 	"\fDecodePayReq\x12\x13.lnrpc.PayReqString\x1a\r.lnrpc.PayReq\x12G\n" +
 	"\fListPayments\x12\x1a.lnrpc.ListPaymentsRequest\x1a\x1b.lnrpc.ListPaymentsResponse\x12J\n" +
 	"\rDeletePayment\x12\x1b.lnrpc.DeletePaymentRequest\x1a\x1c.lnrpc.DeletePaymentResponse\x12V\n" +
@@ -148,85 +150,89 @@ var file_lnrpc_lightning_proto_goTypes = []any{
 	(*PaymentHash)(nil),                    // 38: lnrpc.PaymentHash
 	(*ListInvoiceRequest)(nil),             // 39: lnrpc.ListInvoiceRequest
 	(*InvoiceSubscription)(nil),            // 40: lnrpc.InvoiceSubscription
-	(*PayReqString)(nil),                   // 41: lnrpc.PayReqString
-	(*ListPaymentsRequest)(nil),            // 42: lnrpc.ListPaymentsRequest
-	(*DeletePaymentRequest)(nil),           // 43: lnrpc.DeletePaymentRequest
-	(*DeleteAllPaymentsRequest)(nil),       // 44: lnrpc.DeleteAllPaymentsRequest
-	(*QueryRoutesRequest)(nil),             // 45: lnrpc.QueryRoutesRequest
-	(*FeeReportRequest)(nil),               // 46: lnrpc.FeeReportRequest
-	(*PolicyUpdateRequest)(nil),            // 47: lnrpc.PolicyUpdateRequest
-	(*ForwardingHistoryRequest)(nil),       // 48: lnrpc.ForwardingHistoryRequest
-	(*ChannelGraphRequest)(nil),            // 49: lnrpc.ChannelGraphRequest
-	(*ChanInfoRequest)(nil),                // 50: lnrpc.ChanInfoRequest
-	(*NodeInfoRequest)(nil),                // 51: lnrpc.NodeInfoRequest
-	(*NetworkInfoRequest)(nil),             // 52: lnrpc.NetworkInfoRequest
-	(*GraphTopologySubscription)(nil),      // 53: lnrpc.GraphTopologySubscription
-	(*GetRecoveryInfoRequest)(nil),         // 54: lnrpc.GetRecoveryInfoRequest
-	(*BakeMacaroonRequest)(nil),            // 55: lnrpc.BakeMacaroonRequest
-	(*ListMacaroonIDsRequest)(nil),         // 56: lnrpc.ListMacaroonIDsRequest
-	(*DeleteMacaroonIDRequest)(nil),        // 57: lnrpc.DeleteMacaroonIDRequest
-	(*ListPermissionsRequest)(nil),         // 58: lnrpc.ListPermissionsRequest
-	(*CheckMacPermRequest)(nil),            // 59: lnrpc.CheckMacPermRequest
-	(*RPCMiddlewareResponse)(nil),          // 60: lnrpc.RPCMiddlewareResponse
-	(*GetInfoResponse)(nil),                // 61: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                   // 62: lnrpc.StopResponse
-	(*DebugLevelResponse)(nil),             // 63: lnrpc.DebugLevelResponse
-	(*GetDebugInfoResponse)(nil),           // 64: lnrpc.GetDebugInfoResponse
-	(*SignMessageResponse)(nil),            // 65: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),          // 66: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),             // 67: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),          // 68: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),            // 69: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),            // 70: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),              // 71: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),               // 72: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),             // 73: lnrpc.TransactionDetails
-	(*Transaction)(nil),                    // 74: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),            // 75: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),         // 76: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),              // 77: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                      // 78: lnrpc.PeerEvent
-	(*SendCustomMessageResponse)(nil),      // 79: lnrpc.SendCustomMessageResponse
-	(*CustomMessage)(nil),                  // 80: lnrpc.CustomMessage
-	(*SendOnionMessageResponse)(nil),       // 81: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),             // 82: lnrpc.OnionMessageUpdate
-	(*ChannelBackup)(nil),                  // 83: lnrpc.ChannelBackup
-	(*VerifyChanBackupResponse)(nil),       // 84: lnrpc.VerifyChanBackupResponse
-	(*RestoreBackupResponse)(nil),          // 85: lnrpc.RestoreBackupResponse
-	(*OpenStatusUpdate)(nil),               // 86: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                   // 87: lnrpc.ChannelPoint
-	(*BatchOpenChannelResponse)(nil),       // 88: lnrpc.BatchOpenChannelResponse
-	(*FundingStateStepResp)(nil),           // 89: lnrpc.FundingStateStepResp
-	(*ChannelAcceptRequest)(nil),           // 90: lnrpc.ChannelAcceptRequest
-	(*AbandonChannelResponse)(nil),         // 91: lnrpc.AbandonChannelResponse
-	(*ListChannelsResponse)(nil),           // 92: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),        // 93: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),         // 94: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),              // 95: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),         // 96: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),             // 97: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),             // 98: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),            // 99: lnrpc.ListInvoiceResponse
-	(*PayReq)(nil),                         // 100: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),           // 101: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),          // 102: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),      // 103: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),            // 104: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),              // 105: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),           // 106: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),      // 107: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                   // 108: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                    // 109: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                       // 110: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                    // 111: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),            // 112: lnrpc.GraphTopologyUpdate
-	(*GetRecoveryInfoResponse)(nil),        // 113: lnrpc.GetRecoveryInfoResponse
-	(*BakeMacaroonResponse)(nil),           // 114: lnrpc.BakeMacaroonResponse
-	(*ListMacaroonIDsResponse)(nil),        // 115: lnrpc.ListMacaroonIDsResponse
-	(*DeleteMacaroonIDResponse)(nil),       // 116: lnrpc.DeleteMacaroonIDResponse
-	(*ListPermissionsResponse)(nil),        // 117: lnrpc.ListPermissionsResponse
-	(*CheckMacPermResponse)(nil),           // 118: lnrpc.CheckMacPermResponse
-	(*RPCMiddlewareRequest)(nil),           // 119: lnrpc.RPCMiddlewareRequest
+	(*DelCanceledInvoiceReq)(nil),          // 41: lnrpc.DelCanceledInvoiceReq
+	(*ListAliasesRequest)(nil),             // 42: lnrpc.ListAliasesRequest
+	(*PayReqString)(nil),                   // 43: lnrpc.PayReqString
+	(*ListPaymentsRequest)(nil),            // 44: lnrpc.ListPaymentsRequest
+	(*DeletePaymentRequest)(nil),           // 45: lnrpc.DeletePaymentRequest
+	(*DeleteAllPaymentsRequest)(nil),       // 46: lnrpc.DeleteAllPaymentsRequest
+	(*QueryRoutesRequest)(nil),             // 47: lnrpc.QueryRoutesRequest
+	(*FeeReportRequest)(nil),               // 48: lnrpc.FeeReportRequest
+	(*PolicyUpdateRequest)(nil),            // 49: lnrpc.PolicyUpdateRequest
+	(*ForwardingHistoryRequest)(nil),       // 50: lnrpc.ForwardingHistoryRequest
+	(*ChannelGraphRequest)(nil),            // 51: lnrpc.ChannelGraphRequest
+	(*ChanInfoRequest)(nil),                // 52: lnrpc.ChanInfoRequest
+	(*NodeInfoRequest)(nil),                // 53: lnrpc.NodeInfoRequest
+	(*NetworkInfoRequest)(nil),             // 54: lnrpc.NetworkInfoRequest
+	(*GraphTopologySubscription)(nil),      // 55: lnrpc.GraphTopologySubscription
+	(*GetRecoveryInfoRequest)(nil),         // 56: lnrpc.GetRecoveryInfoRequest
+	(*BakeMacaroonRequest)(nil),            // 57: lnrpc.BakeMacaroonRequest
+	(*ListMacaroonIDsRequest)(nil),         // 58: lnrpc.ListMacaroonIDsRequest
+	(*DeleteMacaroonIDRequest)(nil),        // 59: lnrpc.DeleteMacaroonIDRequest
+	(*ListPermissionsRequest)(nil),         // 60: lnrpc.ListPermissionsRequest
+	(*CheckMacPermRequest)(nil),            // 61: lnrpc.CheckMacPermRequest
+	(*RPCMiddlewareResponse)(nil),          // 62: lnrpc.RPCMiddlewareResponse
+	(*GetInfoResponse)(nil),                // 63: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 64: lnrpc.StopResponse
+	(*DebugLevelResponse)(nil),             // 65: lnrpc.DebugLevelResponse
+	(*GetDebugInfoResponse)(nil),           // 66: lnrpc.GetDebugInfoResponse
+	(*SignMessageResponse)(nil),            // 67: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 68: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 69: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 70: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 71: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 72: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 73: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 74: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 75: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 76: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 77: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 78: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 79: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 80: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 81: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 82: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 83: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 84: lnrpc.OnionMessageUpdate
+	(*ChannelBackup)(nil),                  // 85: lnrpc.ChannelBackup
+	(*VerifyChanBackupResponse)(nil),       // 86: lnrpc.VerifyChanBackupResponse
+	(*RestoreBackupResponse)(nil),          // 87: lnrpc.RestoreBackupResponse
+	(*OpenStatusUpdate)(nil),               // 88: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 89: lnrpc.ChannelPoint
+	(*BatchOpenChannelResponse)(nil),       // 90: lnrpc.BatchOpenChannelResponse
+	(*FundingStateStepResp)(nil),           // 91: lnrpc.FundingStateStepResp
+	(*ChannelAcceptRequest)(nil),           // 92: lnrpc.ChannelAcceptRequest
+	(*AbandonChannelResponse)(nil),         // 93: lnrpc.AbandonChannelResponse
+	(*ListChannelsResponse)(nil),           // 94: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 95: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 96: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 97: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 98: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 99: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 100: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 101: lnrpc.ListInvoiceResponse
+	(*DelCanceledInvoiceResp)(nil),         // 102: lnrpc.DelCanceledInvoiceResp
+	(*ListAliasesResponse)(nil),            // 103: lnrpc.ListAliasesResponse
+	(*PayReq)(nil),                         // 104: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 105: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 106: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 107: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 108: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 109: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 110: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 111: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 112: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 113: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 114: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 115: lnrpc.NetworkInfo
+	(*GraphTopologyUpdate)(nil),            // 116: lnrpc.GraphTopologyUpdate
+	(*GetRecoveryInfoResponse)(nil),        // 117: lnrpc.GetRecoveryInfoResponse
+	(*BakeMacaroonResponse)(nil),           // 118: lnrpc.BakeMacaroonResponse
+	(*ListMacaroonIDsResponse)(nil),        // 119: lnrpc.ListMacaroonIDsResponse
+	(*DeleteMacaroonIDResponse)(nil),       // 120: lnrpc.DeleteMacaroonIDResponse
+	(*ListPermissionsResponse)(nil),        // 121: lnrpc.ListPermissionsResponse
+	(*CheckMacPermResponse)(nil),           // 122: lnrpc.CheckMacPermResponse
+	(*RPCMiddlewareRequest)(nil),           // 123: lnrpc.RPCMiddlewareRequest
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
 	0,   // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
@@ -272,91 +278,95 @@ var file_lnrpc_lightning_proto_depIdxs = []int32{
 	38,  // 40: lnrpc.Lightning.LookupInvoice:input_type -> lnrpc.PaymentHash
 	39,  // 41: lnrpc.Lightning.ListInvoices:input_type -> lnrpc.ListInvoiceRequest
 	40,  // 42: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
-	41,  // 43: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
-	42,  // 44: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
-	43,  // 45: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
-	44,  // 46: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
-	45,  // 47: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
-	46,  // 48: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
-	47,  // 49: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
-	48,  // 50: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
-	49,  // 51: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
-	50,  // 52: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
-	51,  // 53: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
-	52,  // 54: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
-	53,  // 55: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
-	54,  // 56: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
-	55,  // 57: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
-	56,  // 58: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
-	57,  // 59: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
-	58,  // 60: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
-	59,  // 61: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
-	60,  // 62: lnrpc.Lightning.RegisterRPCMiddleware:input_type -> lnrpc.RPCMiddlewareResponse
-	61,  // 63: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	62,  // 64: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	63,  // 65: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
-	64,  // 66: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
-	65,  // 67: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	66,  // 68: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	67,  // 69: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	68,  // 70: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	69,  // 71: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	70,  // 72: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	71,  // 73: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	72,  // 74: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	73,  // 75: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	74,  // 76: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	75,  // 77: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	76,  // 78: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	77,  // 79: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	78,  // 80: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	79,  // 81: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
-	80,  // 82: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
-	81,  // 83: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	82,  // 84: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	83,  // 85: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
-	23,  // 86: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	84,  // 87: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
-	85,  // 88: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
-	23,  // 89: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	86,  // 90: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	87,  // 91: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	88,  // 92: lnrpc.Lightning.BatchOpenChannel:output_type -> lnrpc.BatchOpenChannelResponse
-	89,  // 93: lnrpc.Lightning.FundingStateStep:output_type -> lnrpc.FundingStateStepResp
-	90,  // 94: lnrpc.Lightning.ChannelAcceptor:output_type -> lnrpc.ChannelAcceptRequest
-	91,  // 95: lnrpc.Lightning.AbandonChannel:output_type -> lnrpc.AbandonChannelResponse
-	92,  // 96: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	93,  // 97: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	94,  // 98: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	95,  // 99: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	96,  // 100: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	97,  // 101: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	98,  // 102: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	37,  // 103: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	99,  // 104: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	37,  // 105: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	100, // 106: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	101, // 107: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	102, // 108: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	103, // 109: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	104, // 110: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	105, // 111: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	106, // 112: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	107, // 113: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	108, // 114: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	109, // 115: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	110, // 116: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	111, // 117: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	112, // 118: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	113, // 119: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
-	114, // 120: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
-	115, // 121: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
-	116, // 122: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
-	117, // 123: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
-	118, // 124: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
-	119, // 125: lnrpc.Lightning.RegisterRPCMiddleware:output_type -> lnrpc.RPCMiddlewareRequest
-	63,  // [63:126] is the sub-list for method output_type
-	0,   // [0:63] is the sub-list for method input_type
+	41,  // 43: lnrpc.Lightning.DeleteCanceledInvoice:input_type -> lnrpc.DelCanceledInvoiceReq
+	42,  // 44: lnrpc.Lightning.ListAliases:input_type -> lnrpc.ListAliasesRequest
+	43,  // 45: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
+	44,  // 46: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
+	45,  // 47: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
+	46,  // 48: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
+	47,  // 49: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
+	48,  // 50: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
+	49,  // 51: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
+	50,  // 52: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
+	51,  // 53: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
+	52,  // 54: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
+	53,  // 55: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
+	54,  // 56: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
+	55,  // 57: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
+	56,  // 58: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
+	57,  // 59: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
+	58,  // 60: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
+	59,  // 61: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
+	60,  // 62: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
+	61,  // 63: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
+	62,  // 64: lnrpc.Lightning.RegisterRPCMiddleware:input_type -> lnrpc.RPCMiddlewareResponse
+	63,  // 65: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	64,  // 66: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	65,  // 67: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
+	66,  // 68: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
+	67,  // 69: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	68,  // 70: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	69,  // 71: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	70,  // 72: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	71,  // 73: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	72,  // 74: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	73,  // 75: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	74,  // 76: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	75,  // 77: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	76,  // 78: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	77,  // 79: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	78,  // 80: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	79,  // 81: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	80,  // 82: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	81,  // 83: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	82,  // 84: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	83,  // 85: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	84,  // 86: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	85,  // 87: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
+	23,  // 88: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	86,  // 89: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
+	87,  // 90: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
+	23,  // 91: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	88,  // 92: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	89,  // 93: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	90,  // 94: lnrpc.Lightning.BatchOpenChannel:output_type -> lnrpc.BatchOpenChannelResponse
+	91,  // 95: lnrpc.Lightning.FundingStateStep:output_type -> lnrpc.FundingStateStepResp
+	92,  // 96: lnrpc.Lightning.ChannelAcceptor:output_type -> lnrpc.ChannelAcceptRequest
+	93,  // 97: lnrpc.Lightning.AbandonChannel:output_type -> lnrpc.AbandonChannelResponse
+	94,  // 98: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	95,  // 99: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	96,  // 100: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	97,  // 101: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	98,  // 102: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	99,  // 103: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	100, // 104: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	37,  // 105: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	101, // 106: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	37,  // 107: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	102, // 108: lnrpc.Lightning.DeleteCanceledInvoice:output_type -> lnrpc.DelCanceledInvoiceResp
+	103, // 109: lnrpc.Lightning.ListAliases:output_type -> lnrpc.ListAliasesResponse
+	104, // 110: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	105, // 111: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	106, // 112: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	107, // 113: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	108, // 114: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	109, // 115: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	110, // 116: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	111, // 117: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	112, // 118: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	113, // 119: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	114, // 120: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	115, // 121: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	116, // 122: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	117, // 123: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
+	118, // 124: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
+	119, // 125: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
+	120, // 126: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
+	121, // 127: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
+	122, // 128: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
+	123, // 129: lnrpc.Lightning.RegisterRPCMiddleware:output_type -> lnrpc.RPCMiddlewareRequest
+	65,  // [65:130] is the sub-list for method output_type
+	0,   // [0:65] is the sub-list for method input_type
 	0,   // [0:0] is the sub-list for extension type_name
 	0,   // [0:0] is the sub-list for extension extendee
 	0,   // [0:0] is the sub-list for field type_name

@@ -74,6 +74,8 @@ const (
 	Lightning_LookupInvoice_FullMethodName            = "/lnrpc.Lightning/LookupInvoice"
 	Lightning_ListInvoices_FullMethodName             = "/lnrpc.Lightning/ListInvoices"
 	Lightning_SubscribeInvoices_FullMethodName        = "/lnrpc.Lightning/SubscribeInvoices"
+	Lightning_DeleteCanceledInvoice_FullMethodName    = "/lnrpc.Lightning/DeleteCanceledInvoice"
+	Lightning_ListAliases_FullMethodName              = "/lnrpc.Lightning/ListAliases"
 	Lightning_DecodePayReq_FullMethodName             = "/lnrpc.Lightning/DecodePayReq"
 	Lightning_ListPayments_FullMethodName             = "/lnrpc.Lightning/ListPayments"
 	Lightning_DeletePayment_FullMethodName            = "/lnrpc.Lightning/DeletePayment"
@@ -216,6 +218,11 @@ type LightningClient interface {
 	// SubscribeInvoices delivers invoices as they are added and settled. With an index in the request the
 	// backlog after it comes first, so that a client that was away misses nothing.
 	SubscribeInvoices(ctx context.Context, in *InvoiceSubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Invoice], error)
+	// DeleteCanceledInvoice forgets an invoice that was canceled. Errors: "invoice hash must be provided", "unable to
+	// locate invoice", "invoice not canceled".
+	DeleteCanceledInvoice(ctx context.Context, in *DelCanceledInvoiceReq, opts ...grpc.CallOption) (*DelCanceledInvoiceResp, error)
+	// ListAliases tells the aliases of our channels.
+	ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error)
 	// DecodePayReq reads an invoice (BOLT 11) without paying it. The signature is checked.
 	DecodePayReq(ctx context.Context, in *PayReqString, opts ...grpc.CallOption) (*PayReq, error)
 	// ListPayments lists payments in the order in which they were begun, page by page.
@@ -790,6 +797,26 @@ func (c *lightningClient) SubscribeInvoices(ctx context.Context, in *InvoiceSubs
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribeInvoicesClient = grpc.ServerStreamingClient[Invoice]
 
+func (c *lightningClient) DeleteCanceledInvoice(ctx context.Context, in *DelCanceledInvoiceReq, opts ...grpc.CallOption) (*DelCanceledInvoiceResp, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DelCanceledInvoiceResp)
+	err := c.cc.Invoke(ctx, Lightning_DeleteCanceledInvoice_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAliasesResponse)
+	err := c.cc.Invoke(ctx, Lightning_ListAliases_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *lightningClient) DecodePayReq(ctx context.Context, in *PayReqString, opts ...grpc.CallOption) (*PayReq, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PayReq)
@@ -1122,6 +1149,11 @@ type LightningServer interface {
 	// SubscribeInvoices delivers invoices as they are added and settled. With an index in the request the
 	// backlog after it comes first, so that a client that was away misses nothing.
 	SubscribeInvoices(*InvoiceSubscription, grpc.ServerStreamingServer[Invoice]) error
+	// DeleteCanceledInvoice forgets an invoice that was canceled. Errors: "invoice hash must be provided", "unable to
+	// locate invoice", "invoice not canceled".
+	DeleteCanceledInvoice(context.Context, *DelCanceledInvoiceReq) (*DelCanceledInvoiceResp, error)
+	// ListAliases tells the aliases of our channels.
+	ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error)
 	// DecodePayReq reads an invoice (BOLT 11) without paying it. The signature is checked.
 	DecodePayReq(context.Context, *PayReqString) (*PayReq, error)
 	// ListPayments lists payments in the order in which they were begun, page by page.
@@ -1310,6 +1342,12 @@ func (UnimplementedLightningServer) ListInvoices(context.Context, *ListInvoiceRe
 }
 func (UnimplementedLightningServer) SubscribeInvoices(*InvoiceSubscription, grpc.ServerStreamingServer[Invoice]) error {
 	return status.Error(codes.Unimplemented, "method SubscribeInvoices not implemented")
+}
+func (UnimplementedLightningServer) DeleteCanceledInvoice(context.Context, *DelCanceledInvoiceReq) (*DelCanceledInvoiceResp, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteCanceledInvoice not implemented")
+}
+func (UnimplementedLightningServer) ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAliases not implemented")
 }
 func (UnimplementedLightningServer) DecodePayReq(context.Context, *PayReqString) (*PayReq, error) {
 	return nil, status.Error(codes.Unimplemented, "method DecodePayReq not implemented")
@@ -2092,6 +2130,42 @@ func _Lightning_SubscribeInvoices_Handler(srv interface{}, stream grpc.ServerStr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lightning_SubscribeInvoicesServer = grpc.ServerStreamingServer[Invoice]
 
+func _Lightning_DeleteCanceledInvoice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DelCanceledInvoiceReq)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).DeleteCanceledInvoice(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_DeleteCanceledInvoice_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).DeleteCanceledInvoice(ctx, req.(*DelCanceledInvoiceReq))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_ListAliases_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAliasesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).ListAliases(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_ListAliases_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).ListAliases(ctx, req.(*ListAliasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Lightning_DecodePayReq_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PayReqString)
 	if err := dec(in); err != nil {
@@ -2572,6 +2646,14 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListInvoices",
 			Handler:    _Lightning_ListInvoices_Handler,
+		},
+		{
+			MethodName: "DeleteCanceledInvoice",
+			Handler:    _Lightning_DeleteCanceledInvoice_Handler,
+		},
+		{
+			MethodName: "ListAliases",
+			Handler:    _Lightning_ListAliases_Handler,
 		},
 		{
 			MethodName: "DecodePayReq",

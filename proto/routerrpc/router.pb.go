@@ -206,6 +206,59 @@ func (ResolveHoldForwardAction) EnumDescriptor() ([]byte, []int) {
 	return file_routerrpc_router_proto_rawDescGZIP(), []int{1}
 }
 
+// ChanStatusAction is what a channel shall be announced as.
+type ChanStatusAction int32
+
+const (
+	// Enabled now, and from then on as with AUTO.
+	ChanStatusAction_ENABLE ChanStatusAction = 0
+	// Disabled until ENABLE or AUTO.
+	ChanStatusAction_DISABLE ChanStatusAction = 1
+	// As it is: disabled when its peer is away for long.
+	ChanStatusAction_AUTO ChanStatusAction = 2
+)
+
+// Enum value maps for ChanStatusAction.
+var (
+	ChanStatusAction_name = map[int32]string{
+		0: "ENABLE",
+		1: "DISABLE",
+		2: "AUTO",
+	}
+	ChanStatusAction_value = map[string]int32{
+		"ENABLE":  0,
+		"DISABLE": 1,
+		"AUTO":    2,
+	}
+)
+
+func (x ChanStatusAction) Enum() *ChanStatusAction {
+	p := new(ChanStatusAction)
+	*p = x
+	return p
+}
+
+func (x ChanStatusAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ChanStatusAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_routerrpc_router_proto_enumTypes[2].Descriptor()
+}
+
+func (ChanStatusAction) Type() protoreflect.EnumType {
+	return &file_routerrpc_router_proto_enumTypes[2]
+}
+
+func (x ChanStatusAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ChanStatusAction.Descriptor instead.
+func (ChanStatusAction) EnumDescriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{2}
+}
+
 // EventType is our part in it.
 type HtlcEvent_EventType int32
 
@@ -243,11 +296,11 @@ func (x HtlcEvent_EventType) String() string {
 }
 
 func (HtlcEvent_EventType) Descriptor() protoreflect.EnumDescriptor {
-	return file_routerrpc_router_proto_enumTypes[2].Descriptor()
+	return file_routerrpc_router_proto_enumTypes[3].Descriptor()
 }
 
 func (HtlcEvent_EventType) Type() protoreflect.EnumType {
-	return &file_routerrpc_router_proto_enumTypes[2]
+	return &file_routerrpc_router_proto_enumTypes[3]
 }
 
 func (x HtlcEvent_EventType) Number() protoreflect.EnumNumber {
@@ -291,11 +344,11 @@ func (x MissionControlConfig_ProbabilityModel) String() string {
 }
 
 func (MissionControlConfig_ProbabilityModel) Descriptor() protoreflect.EnumDescriptor {
-	return file_routerrpc_router_proto_enumTypes[3].Descriptor()
+	return file_routerrpc_router_proto_enumTypes[4].Descriptor()
 }
 
 func (MissionControlConfig_ProbabilityModel) Type() protoreflect.EnumType {
-	return &file_routerrpc_router_proto_enumTypes[3]
+	return &file_routerrpc_router_proto_enumTypes[4]
 }
 
 func (x MissionControlConfig_ProbabilityModel) Number() protoreflect.EnumNumber {
@@ -2875,11 +2928,101 @@ func (x *BuildRouteResponse) GetRoute() *lnrpc.Route {
 	return nil
 }
 
+// UpdateChanStatusRequest names a channel and what it shall be.
+type UpdateChanStatusRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ChanPoint     *lnrpc.ChannelPoint    `protobuf:"bytes,1,opt,name=chan_point,json=chanPoint,proto3" json:"chan_point,omitempty"`
+	Action        ChanStatusAction       `protobuf:"varint,2,opt,name=action,proto3,enum=routerrpc.ChanStatusAction" json:"action,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateChanStatusRequest) Reset() {
+	*x = UpdateChanStatusRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateChanStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateChanStatusRequest) ProtoMessage() {}
+
+func (x *UpdateChanStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateChanStatusRequest.ProtoReflect.Descriptor instead.
+func (*UpdateChanStatusRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *UpdateChanStatusRequest) GetChanPoint() *lnrpc.ChannelPoint {
+	if x != nil {
+		return x.ChanPoint
+	}
+	return nil
+}
+
+func (x *UpdateChanStatusRequest) GetAction() ChanStatusAction {
+	if x != nil {
+		return x.Action
+	}
+	return ChanStatusAction_ENABLE
+}
+
+// UpdateChanStatusResponse says that it holds.
+type UpdateChanStatusResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateChanStatusResponse) Reset() {
+	*x = UpdateChanStatusResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateChanStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateChanStatusResponse) ProtoMessage() {}
+
+func (x *UpdateChanStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateChanStatusResponse.ProtoReflect.Descriptor instead.
+func (*UpdateChanStatusResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{38}
+}
+
 var File_routerrpc_router_proto protoreflect.FileDescriptor
 
 const file_routerrpc_router_proto_rawDesc = "" +
 	"\n" +
-	"\x16routerrpc/router.proto\x12\trouterrpc\x1a\x11lnrpc/hints.proto\x1a\x10lnrpc/node.proto\x1a\x14lnrpc/payments.proto\x1a\x12lnrpc/routes.proto\"\xa7\t\n" +
+	"\x16routerrpc/router.proto\x12\trouterrpc\x1a\x14lnrpc/channels.proto\x1a\x11lnrpc/hints.proto\x1a\x10lnrpc/node.proto\x1a\x14lnrpc/payments.proto\x1a\x12lnrpc/routes.proto\"\xa7\t\n" +
 	"\x12SendPaymentRequest\x12\x12\n" +
 	"\x04dest\x18\x01 \x01(\fR\x04dest\x12\x10\n" +
 	"\x03amt\x18\x02 \x01(\x03R\x03amt\x12!\n" +
@@ -3088,7 +3231,12 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"8\n" +
 	"\x12BuildRouteResponse\x12\"\n" +
-	"\x05route\x18\x01 \x01(\v2\f.lnrpc.RouteR\x05route*\x85\x05\n" +
+	"\x05route\x18\x01 \x01(\v2\f.lnrpc.RouteR\x05route\"\x82\x01\n" +
+	"\x17UpdateChanStatusRequest\x122\n" +
+	"\n" +
+	"chan_point\x18\x01 \x01(\v2\x13.lnrpc.ChannelPointR\tchanPoint\x123\n" +
+	"\x06action\x18\x02 \x01(\x0e2\x1b.routerrpc.ChanStatusActionR\x06action\"\x1a\n" +
+	"\x18UpdateChanStatusResponse*\x85\x05\n" +
 	"\rFailureDetail\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tNO_DETAIL\x10\x01\x12\x10\n" +
@@ -3125,7 +3273,13 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x04FAIL\x10\x01\x12\n" +
 	"\n" +
 	"\x06RESUME\x10\x02\x12\x13\n" +
-	"\x0fRESUME_MODIFIED\x10\x032\xe5\t\n" +
+	"\x0fRESUME_MODIFIED\x10\x03*5\n" +
+	"\x10ChanStatusAction\x12\n" +
+	"\n" +
+	"\x06ENABLE\x10\x00\x12\v\n" +
+	"\aDISABLE\x10\x01\x12\b\n" +
+	"\x04AUTO\x10\x022\xc2\n" +
+	"\n" +
 	"\x06Router\x12@\n" +
 	"\rSendPaymentV2\x12\x1d.routerrpc.SendPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\x0eTrackPaymentV2\x12\x1e.routerrpc.TrackPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
@@ -3141,7 +3295,8 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x17SetMissionControlConfig\x12).routerrpc.SetMissionControlConfigRequest\x1a*.routerrpc.SetMissionControlConfigResponse\x12[\n" +
 	"\x10QueryProbability\x12\".routerrpc.QueryProbabilityRequest\x1a#.routerrpc.QueryProbabilityResponse\x12I\n" +
 	"\n" +
-	"BuildRoute\x12\x1c.routerrpc.BuildRouteRequest\x1a\x1d.routerrpc.BuildRouteResponseB-Z+github.com/fulgur-ln/fulgur/proto/routerrpcb\x06proto3"
+	"BuildRoute\x12\x1c.routerrpc.BuildRouteRequest\x1a\x1d.routerrpc.BuildRouteResponse\x12[\n" +
+	"\x10UpdateChanStatus\x12\".routerrpc.UpdateChanStatusRequest\x1a#.routerrpc.UpdateChanStatusResponseB-Z+github.com/fulgur-ln/fulgur/proto/routerrpcb\x06proto3"
 
 var (
 	file_routerrpc_router_proto_rawDescOnce sync.Once
@@ -3155,135 +3310,143 @@ func file_routerrpc_router_proto_rawDescGZIP() []byte {
 	return file_routerrpc_router_proto_rawDescData
 }
 
-var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_routerrpc_router_proto_goTypes = []any{
 	(FailureDetail)(0),                         // 0: routerrpc.FailureDetail
 	(ResolveHoldForwardAction)(0),              // 1: routerrpc.ResolveHoldForwardAction
-	(HtlcEvent_EventType)(0),                   // 2: routerrpc.HtlcEvent.EventType
-	(MissionControlConfig_ProbabilityModel)(0), // 3: routerrpc.MissionControlConfig.ProbabilityModel
-	(*SendPaymentRequest)(nil),                 // 4: routerrpc.SendPaymentRequest
-	(*TrackPaymentRequest)(nil),                // 5: routerrpc.TrackPaymentRequest
-	(*TrackPaymentsRequest)(nil),               // 6: routerrpc.TrackPaymentsRequest
-	(*SendToRouteRequest)(nil),                 // 7: routerrpc.SendToRouteRequest
-	(*SubscribeHtlcEventsRequest)(nil),         // 8: routerrpc.SubscribeHtlcEventsRequest
-	(*HtlcEvent)(nil),                          // 9: routerrpc.HtlcEvent
-	(*HtlcInfo)(nil),                           // 10: routerrpc.HtlcInfo
-	(*ForwardEvent)(nil),                       // 11: routerrpc.ForwardEvent
-	(*ForwardFailEvent)(nil),                   // 12: routerrpc.ForwardFailEvent
-	(*SettleEvent)(nil),                        // 13: routerrpc.SettleEvent
-	(*FinalHtlcEvent)(nil),                     // 14: routerrpc.FinalHtlcEvent
-	(*SubscribedEvent)(nil),                    // 15: routerrpc.SubscribedEvent
-	(*LinkFailEvent)(nil),                      // 16: routerrpc.LinkFailEvent
-	(*CircuitKey)(nil),                         // 17: routerrpc.CircuitKey
-	(*ForwardHtlcInterceptRequest)(nil),        // 18: routerrpc.ForwardHtlcInterceptRequest
-	(*ForwardHtlcInterceptResponse)(nil),       // 19: routerrpc.ForwardHtlcInterceptResponse
-	(*RouteFeeRequest)(nil),                    // 20: routerrpc.RouteFeeRequest
-	(*RouteFeeResponse)(nil),                   // 21: routerrpc.RouteFeeResponse
-	(*ResetMissionControlRequest)(nil),         // 22: routerrpc.ResetMissionControlRequest
-	(*ResetMissionControlResponse)(nil),        // 23: routerrpc.ResetMissionControlResponse
-	(*QueryMissionControlRequest)(nil),         // 24: routerrpc.QueryMissionControlRequest
-	(*QueryMissionControlResponse)(nil),        // 25: routerrpc.QueryMissionControlResponse
-	(*XImportMissionControlRequest)(nil),       // 26: routerrpc.XImportMissionControlRequest
-	(*XImportMissionControlResponse)(nil),      // 27: routerrpc.XImportMissionControlResponse
-	(*PairHistory)(nil),                        // 28: routerrpc.PairHistory
-	(*PairData)(nil),                           // 29: routerrpc.PairData
-	(*GetMissionControlConfigRequest)(nil),     // 30: routerrpc.GetMissionControlConfigRequest
-	(*GetMissionControlConfigResponse)(nil),    // 31: routerrpc.GetMissionControlConfigResponse
-	(*SetMissionControlConfigRequest)(nil),     // 32: routerrpc.SetMissionControlConfigRequest
-	(*SetMissionControlConfigResponse)(nil),    // 33: routerrpc.SetMissionControlConfigResponse
-	(*MissionControlConfig)(nil),               // 34: routerrpc.MissionControlConfig
-	(*BimodalParameters)(nil),                  // 35: routerrpc.BimodalParameters
-	(*AprioriParameters)(nil),                  // 36: routerrpc.AprioriParameters
-	(*QueryProbabilityRequest)(nil),            // 37: routerrpc.QueryProbabilityRequest
-	(*QueryProbabilityResponse)(nil),           // 38: routerrpc.QueryProbabilityResponse
-	(*BuildRouteRequest)(nil),                  // 39: routerrpc.BuildRouteRequest
-	(*BuildRouteResponse)(nil),                 // 40: routerrpc.BuildRouteResponse
-	nil,                                        // 41: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	nil,                                        // 42: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	nil,                                        // 43: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
-	nil,                                        // 44: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	nil,                                        // 45: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
-	nil,                                        // 46: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	nil,                                        // 47: routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
-	(*lnrpc.RouteHint)(nil),                    // 48: lnrpc.RouteHint
-	(lnrpc.FeatureBit)(0),                      // 49: lnrpc.FeatureBit
-	(*lnrpc.Route)(nil),                        // 50: lnrpc.Route
-	(lnrpc.Failure_FailureCode)(0),             // 51: lnrpc.Failure.FailureCode
-	(lnrpc.PaymentFailureReason)(0),            // 52: lnrpc.PaymentFailureReason
-	(*lnrpc.Payment)(nil),                      // 53: lnrpc.Payment
-	(*lnrpc.HTLCAttempt)(nil),                  // 54: lnrpc.HTLCAttempt
+	(ChanStatusAction)(0),                      // 2: routerrpc.ChanStatusAction
+	(HtlcEvent_EventType)(0),                   // 3: routerrpc.HtlcEvent.EventType
+	(MissionControlConfig_ProbabilityModel)(0), // 4: routerrpc.MissionControlConfig.ProbabilityModel
+	(*SendPaymentRequest)(nil),                 // 5: routerrpc.SendPaymentRequest
+	(*TrackPaymentRequest)(nil),                // 6: routerrpc.TrackPaymentRequest
+	(*TrackPaymentsRequest)(nil),               // 7: routerrpc.TrackPaymentsRequest
+	(*SendToRouteRequest)(nil),                 // 8: routerrpc.SendToRouteRequest
+	(*SubscribeHtlcEventsRequest)(nil),         // 9: routerrpc.SubscribeHtlcEventsRequest
+	(*HtlcEvent)(nil),                          // 10: routerrpc.HtlcEvent
+	(*HtlcInfo)(nil),                           // 11: routerrpc.HtlcInfo
+	(*ForwardEvent)(nil),                       // 12: routerrpc.ForwardEvent
+	(*ForwardFailEvent)(nil),                   // 13: routerrpc.ForwardFailEvent
+	(*SettleEvent)(nil),                        // 14: routerrpc.SettleEvent
+	(*FinalHtlcEvent)(nil),                     // 15: routerrpc.FinalHtlcEvent
+	(*SubscribedEvent)(nil),                    // 16: routerrpc.SubscribedEvent
+	(*LinkFailEvent)(nil),                      // 17: routerrpc.LinkFailEvent
+	(*CircuitKey)(nil),                         // 18: routerrpc.CircuitKey
+	(*ForwardHtlcInterceptRequest)(nil),        // 19: routerrpc.ForwardHtlcInterceptRequest
+	(*ForwardHtlcInterceptResponse)(nil),       // 20: routerrpc.ForwardHtlcInterceptResponse
+	(*RouteFeeRequest)(nil),                    // 21: routerrpc.RouteFeeRequest
+	(*RouteFeeResponse)(nil),                   // 22: routerrpc.RouteFeeResponse
+	(*ResetMissionControlRequest)(nil),         // 23: routerrpc.ResetMissionControlRequest
+	(*ResetMissionControlResponse)(nil),        // 24: routerrpc.ResetMissionControlResponse
+	(*QueryMissionControlRequest)(nil),         // 25: routerrpc.QueryMissionControlRequest
+	(*QueryMissionControlResponse)(nil),        // 26: routerrpc.QueryMissionControlResponse
+	(*XImportMissionControlRequest)(nil),       // 27: routerrpc.XImportMissionControlRequest
+	(*XImportMissionControlResponse)(nil),      // 28: routerrpc.XImportMissionControlResponse
+	(*PairHistory)(nil),                        // 29: routerrpc.PairHistory
+	(*PairData)(nil),                           // 30: routerrpc.PairData
+	(*GetMissionControlConfigRequest)(nil),     // 31: routerrpc.GetMissionControlConfigRequest
+	(*GetMissionControlConfigResponse)(nil),    // 32: routerrpc.GetMissionControlConfigResponse
+	(*SetMissionControlConfigRequest)(nil),     // 33: routerrpc.SetMissionControlConfigRequest
+	(*SetMissionControlConfigResponse)(nil),    // 34: routerrpc.SetMissionControlConfigResponse
+	(*MissionControlConfig)(nil),               // 35: routerrpc.MissionControlConfig
+	(*BimodalParameters)(nil),                  // 36: routerrpc.BimodalParameters
+	(*AprioriParameters)(nil),                  // 37: routerrpc.AprioriParameters
+	(*QueryProbabilityRequest)(nil),            // 38: routerrpc.QueryProbabilityRequest
+	(*QueryProbabilityResponse)(nil),           // 39: routerrpc.QueryProbabilityResponse
+	(*BuildRouteRequest)(nil),                  // 40: routerrpc.BuildRouteRequest
+	(*BuildRouteResponse)(nil),                 // 41: routerrpc.BuildRouteResponse
+	(*UpdateChanStatusRequest)(nil),            // 42: routerrpc.UpdateChanStatusRequest
+	(*UpdateChanStatusResponse)(nil),           // 43: routerrpc.UpdateChanStatusResponse
+	nil,                                        // 44: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	nil,                                        // 45: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 46: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 47: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	nil,                                        // 48: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	nil,                                        // 49: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	nil,                                        // 50: routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	(*lnrpc.RouteHint)(nil),                    // 51: lnrpc.RouteHint
+	(lnrpc.FeatureBit)(0),                      // 52: lnrpc.FeatureBit
+	(*lnrpc.Route)(nil),                        // 53: lnrpc.Route
+	(lnrpc.Failure_FailureCode)(0),             // 54: lnrpc.Failure.FailureCode
+	(lnrpc.PaymentFailureReason)(0),            // 55: lnrpc.PaymentFailureReason
+	(*lnrpc.ChannelPoint)(nil),                 // 56: lnrpc.ChannelPoint
+	(*lnrpc.Payment)(nil),                      // 57: lnrpc.Payment
+	(*lnrpc.HTLCAttempt)(nil),                  // 58: lnrpc.HTLCAttempt
 }
 var file_routerrpc_router_proto_depIdxs = []int32{
-	48, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
-	41, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	49, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
-	42, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	50, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
-	43, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
-	2,  // 6: routerrpc.HtlcEvent.event_type:type_name -> routerrpc.HtlcEvent.EventType
-	11, // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
-	12, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
-	13, // 9: routerrpc.HtlcEvent.settle_event:type_name -> routerrpc.SettleEvent
-	16, // 10: routerrpc.HtlcEvent.link_fail_event:type_name -> routerrpc.LinkFailEvent
-	15, // 11: routerrpc.HtlcEvent.subscribed_event:type_name -> routerrpc.SubscribedEvent
-	14, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
-	10, // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
-	10, // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
-	51, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
+	51, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
+	44, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	52, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
+	45, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	53, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
+	46, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	3,  // 6: routerrpc.HtlcEvent.event_type:type_name -> routerrpc.HtlcEvent.EventType
+	12, // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
+	13, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
+	14, // 9: routerrpc.HtlcEvent.settle_event:type_name -> routerrpc.SettleEvent
+	17, // 10: routerrpc.HtlcEvent.link_fail_event:type_name -> routerrpc.LinkFailEvent
+	16, // 11: routerrpc.HtlcEvent.subscribed_event:type_name -> routerrpc.SubscribedEvent
+	15, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
+	11, // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
+	11, // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
+	54, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
 	0,  // 16: routerrpc.LinkFailEvent.failure_detail:type_name -> routerrpc.FailureDetail
-	17, // 17: routerrpc.ForwardHtlcInterceptRequest.incoming_circuit_key:type_name -> routerrpc.CircuitKey
-	44, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	45, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
-	17, // 20: routerrpc.ForwardHtlcInterceptResponse.incoming_circuit_key:type_name -> routerrpc.CircuitKey
+	18, // 17: routerrpc.ForwardHtlcInterceptRequest.incoming_circuit_key:type_name -> routerrpc.CircuitKey
+	47, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	48, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	18, // 20: routerrpc.ForwardHtlcInterceptResponse.incoming_circuit_key:type_name -> routerrpc.CircuitKey
 	1,  // 21: routerrpc.ForwardHtlcInterceptResponse.action:type_name -> routerrpc.ResolveHoldForwardAction
-	51, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
-	46, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	52, // 24: routerrpc.RouteFeeResponse.failure_reason:type_name -> lnrpc.PaymentFailureReason
-	28, // 25: routerrpc.QueryMissionControlResponse.pairs:type_name -> routerrpc.PairHistory
-	28, // 26: routerrpc.XImportMissionControlRequest.pairs:type_name -> routerrpc.PairHistory
-	29, // 27: routerrpc.PairHistory.history:type_name -> routerrpc.PairData
-	34, // 28: routerrpc.GetMissionControlConfigResponse.config:type_name -> routerrpc.MissionControlConfig
-	34, // 29: routerrpc.SetMissionControlConfigRequest.config:type_name -> routerrpc.MissionControlConfig
-	3,  // 30: routerrpc.MissionControlConfig.model:type_name -> routerrpc.MissionControlConfig.ProbabilityModel
-	36, // 31: routerrpc.MissionControlConfig.apriori:type_name -> routerrpc.AprioriParameters
-	35, // 32: routerrpc.MissionControlConfig.bimodal:type_name -> routerrpc.BimodalParameters
-	29, // 33: routerrpc.QueryProbabilityResponse.history:type_name -> routerrpc.PairData
-	47, // 34: routerrpc.BuildRouteRequest.first_hop_custom_records:type_name -> routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
-	50, // 35: routerrpc.BuildRouteResponse.route:type_name -> lnrpc.Route
-	4,  // 36: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
-	5,  // 37: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
-	6,  // 38: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
-	7,  // 39: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
-	8,  // 40: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
-	19, // 41: routerrpc.Router.HtlcInterceptor:input_type -> routerrpc.ForwardHtlcInterceptResponse
-	20, // 42: routerrpc.Router.EstimateRouteFee:input_type -> routerrpc.RouteFeeRequest
-	24, // 43: routerrpc.Router.QueryMissionControl:input_type -> routerrpc.QueryMissionControlRequest
-	22, // 44: routerrpc.Router.ResetMissionControl:input_type -> routerrpc.ResetMissionControlRequest
-	26, // 45: routerrpc.Router.XImportMissionControl:input_type -> routerrpc.XImportMissionControlRequest
-	30, // 46: routerrpc.Router.GetMissionControlConfig:input_type -> routerrpc.GetMissionControlConfigRequest
-	32, // 47: routerrpc.Router.SetMissionControlConfig:input_type -> routerrpc.SetMissionControlConfigRequest
-	37, // 48: routerrpc.Router.QueryProbability:input_type -> routerrpc.QueryProbabilityRequest
-	39, // 49: routerrpc.Router.BuildRoute:input_type -> routerrpc.BuildRouteRequest
-	53, // 50: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
-	53, // 51: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
-	53, // 52: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
-	54, // 53: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
-	9,  // 54: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
-	18, // 55: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
-	21, // 56: routerrpc.Router.EstimateRouteFee:output_type -> routerrpc.RouteFeeResponse
-	25, // 57: routerrpc.Router.QueryMissionControl:output_type -> routerrpc.QueryMissionControlResponse
-	23, // 58: routerrpc.Router.ResetMissionControl:output_type -> routerrpc.ResetMissionControlResponse
-	27, // 59: routerrpc.Router.XImportMissionControl:output_type -> routerrpc.XImportMissionControlResponse
-	31, // 60: routerrpc.Router.GetMissionControlConfig:output_type -> routerrpc.GetMissionControlConfigResponse
-	33, // 61: routerrpc.Router.SetMissionControlConfig:output_type -> routerrpc.SetMissionControlConfigResponse
-	38, // 62: routerrpc.Router.QueryProbability:output_type -> routerrpc.QueryProbabilityResponse
-	40, // 63: routerrpc.Router.BuildRoute:output_type -> routerrpc.BuildRouteResponse
-	50, // [50:64] is the sub-list for method output_type
-	36, // [36:50] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	54, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
+	49, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	55, // 24: routerrpc.RouteFeeResponse.failure_reason:type_name -> lnrpc.PaymentFailureReason
+	29, // 25: routerrpc.QueryMissionControlResponse.pairs:type_name -> routerrpc.PairHistory
+	29, // 26: routerrpc.XImportMissionControlRequest.pairs:type_name -> routerrpc.PairHistory
+	30, // 27: routerrpc.PairHistory.history:type_name -> routerrpc.PairData
+	35, // 28: routerrpc.GetMissionControlConfigResponse.config:type_name -> routerrpc.MissionControlConfig
+	35, // 29: routerrpc.SetMissionControlConfigRequest.config:type_name -> routerrpc.MissionControlConfig
+	4,  // 30: routerrpc.MissionControlConfig.model:type_name -> routerrpc.MissionControlConfig.ProbabilityModel
+	37, // 31: routerrpc.MissionControlConfig.apriori:type_name -> routerrpc.AprioriParameters
+	36, // 32: routerrpc.MissionControlConfig.bimodal:type_name -> routerrpc.BimodalParameters
+	30, // 33: routerrpc.QueryProbabilityResponse.history:type_name -> routerrpc.PairData
+	50, // 34: routerrpc.BuildRouteRequest.first_hop_custom_records:type_name -> routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	53, // 35: routerrpc.BuildRouteResponse.route:type_name -> lnrpc.Route
+	56, // 36: routerrpc.UpdateChanStatusRequest.chan_point:type_name -> lnrpc.ChannelPoint
+	2,  // 37: routerrpc.UpdateChanStatusRequest.action:type_name -> routerrpc.ChanStatusAction
+	5,  // 38: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
+	6,  // 39: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
+	7,  // 40: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
+	8,  // 41: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
+	9,  // 42: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
+	20, // 43: routerrpc.Router.HtlcInterceptor:input_type -> routerrpc.ForwardHtlcInterceptResponse
+	21, // 44: routerrpc.Router.EstimateRouteFee:input_type -> routerrpc.RouteFeeRequest
+	25, // 45: routerrpc.Router.QueryMissionControl:input_type -> routerrpc.QueryMissionControlRequest
+	23, // 46: routerrpc.Router.ResetMissionControl:input_type -> routerrpc.ResetMissionControlRequest
+	27, // 47: routerrpc.Router.XImportMissionControl:input_type -> routerrpc.XImportMissionControlRequest
+	31, // 48: routerrpc.Router.GetMissionControlConfig:input_type -> routerrpc.GetMissionControlConfigRequest
+	33, // 49: routerrpc.Router.SetMissionControlConfig:input_type -> routerrpc.SetMissionControlConfigRequest
+	38, // 50: routerrpc.Router.QueryProbability:input_type -> routerrpc.QueryProbabilityRequest
+	40, // 51: routerrpc.Router.BuildRoute:input_type -> routerrpc.BuildRouteRequest
+	42, // 52: routerrpc.Router.UpdateChanStatus:input_type -> routerrpc.UpdateChanStatusRequest
+	57, // 53: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
+	57, // 54: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
+	57, // 55: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
+	58, // 56: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
+	10, // 57: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
+	19, // 58: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
+	22, // 59: routerrpc.Router.EstimateRouteFee:output_type -> routerrpc.RouteFeeResponse
+	26, // 60: routerrpc.Router.QueryMissionControl:output_type -> routerrpc.QueryMissionControlResponse
+	24, // 61: routerrpc.Router.ResetMissionControl:output_type -> routerrpc.ResetMissionControlResponse
+	28, // 62: routerrpc.Router.XImportMissionControl:output_type -> routerrpc.XImportMissionControlResponse
+	32, // 63: routerrpc.Router.GetMissionControlConfig:output_type -> routerrpc.GetMissionControlConfigResponse
+	34, // 64: routerrpc.Router.SetMissionControlConfig:output_type -> routerrpc.SetMissionControlConfigResponse
+	39, // 65: routerrpc.Router.QueryProbability:output_type -> routerrpc.QueryProbabilityResponse
+	41, // 66: routerrpc.Router.BuildRoute:output_type -> routerrpc.BuildRouteResponse
+	43, // 67: routerrpc.Router.UpdateChanStatus:output_type -> routerrpc.UpdateChanStatusResponse
+	53, // [53:68] is the sub-list for method output_type
+	38, // [38:53] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_routerrpc_router_proto_init() }
@@ -3308,8 +3471,8 @@ func file_routerrpc_router_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_routerrpc_router_proto_rawDesc), len(file_routerrpc_router_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   44,
+			NumEnums:      5,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

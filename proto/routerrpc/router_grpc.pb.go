@@ -36,6 +36,7 @@ const (
 	Router_SetMissionControlConfig_FullMethodName = "/routerrpc.Router/SetMissionControlConfig"
 	Router_QueryProbability_FullMethodName        = "/routerrpc.Router/QueryProbability"
 	Router_BuildRoute_FullMethodName              = "/routerrpc.Router/BuildRoute"
+	Router_UpdateChanStatus_FullMethodName        = "/routerrpc.Router/UpdateChanStatus"
 )
 
 // RouterClient is the client API for Router service.
@@ -88,6 +89,9 @@ type RouterClient interface {
 	// BuildRoute makes a route over the given nodes, for SendToRouteV2. Errors: "no hops specified", "no matching
 	// outgoing channel available for node index N", where N counts from 0.
 	BuildRoute(ctx context.Context, in *BuildRouteRequest, opts ...grpc.CallOption) (*BuildRouteResponse, error)
+	// UpdateChanStatus announces a channel as disabled or not, and forwards over it accordingly. It is kept over
+	// restarts. Error: "unable to enable channel which is not currently active".
+	UpdateChanStatus(ctx context.Context, in *UpdateChanStatusRequest, opts ...grpc.CallOption) (*UpdateChanStatusResponse, error)
 }
 
 type routerClient struct {
@@ -277,6 +281,16 @@ func (c *routerClient) BuildRoute(ctx context.Context, in *BuildRouteRequest, op
 	return out, nil
 }
 
+func (c *routerClient) UpdateChanStatus(ctx context.Context, in *UpdateChanStatusRequest, opts ...grpc.CallOption) (*UpdateChanStatusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateChanStatusResponse)
+	err := c.cc.Invoke(ctx, Router_UpdateChanStatus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RouterServer is the server API for Router service.
 // All implementations must embed UnimplementedRouterServer
 // for forward compatibility.
@@ -327,6 +341,9 @@ type RouterServer interface {
 	// BuildRoute makes a route over the given nodes, for SendToRouteV2. Errors: "no hops specified", "no matching
 	// outgoing channel available for node index N", where N counts from 0.
 	BuildRoute(context.Context, *BuildRouteRequest) (*BuildRouteResponse, error)
+	// UpdateChanStatus announces a channel as disabled or not, and forwards over it accordingly. It is kept over
+	// restarts. Error: "unable to enable channel which is not currently active".
+	UpdateChanStatus(context.Context, *UpdateChanStatusRequest) (*UpdateChanStatusResponse, error)
 	mustEmbedUnimplementedRouterServer()
 }
 
@@ -378,6 +395,9 @@ func (UnimplementedRouterServer) QueryProbability(context.Context, *QueryProbabi
 }
 func (UnimplementedRouterServer) BuildRoute(context.Context, *BuildRouteRequest) (*BuildRouteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BuildRoute not implemented")
+}
+func (UnimplementedRouterServer) UpdateChanStatus(context.Context, *UpdateChanStatusRequest) (*UpdateChanStatusResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateChanStatus not implemented")
 }
 func (UnimplementedRouterServer) mustEmbedUnimplementedRouterServer() {}
 func (UnimplementedRouterServer) testEmbeddedByValue()                {}
@@ -613,6 +633,24 @@ func _Router_BuildRoute_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Router_UpdateChanStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateChanStatusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).UpdateChanStatus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_UpdateChanStatus_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).UpdateChanStatus(ctx, req.(*UpdateChanStatusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Router_ServiceDesc is the grpc.ServiceDesc for Router service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -655,6 +693,10 @@ var Router_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BuildRoute",
 			Handler:    _Router_BuildRoute_Handler,
+		},
+		{
+			MethodName: "UpdateChanStatus",
+			Handler:    _Router_UpdateChanStatus_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

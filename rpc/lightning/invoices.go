@@ -2,6 +2,7 @@ package lightning
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -212,4 +213,19 @@ func (s *Service) DecodePayReq(_ context.Context, req *lnrpc.PayReqString) (*lnr
 		return nil, status.Error(codes.InvalidArgument, "invoice not for current active network '"+s.node.Net().Name+"'")
 	}
 	return translate.PayReq(r), nil
+}
+
+// DeleteCanceledInvoice forgets an invoice that was canceled.
+func (s *Service) DeleteCanceledInvoice(ctx context.Context, req *lnrpc.DelCanceledInvoiceReq) (*lnrpc.DelCanceledInvoiceResp, error) {
+	if req.InvoiceHash == "" {
+		return nil, errors.New("invoice hash must be provided")
+	}
+	hash, err := translate.HashHex("invoice_hash", req.InvoiceHash)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.node.DeleteInvoice(ctx, hash); err != nil {
+		return nil, translate.InvoiceError(err)
+	}
+	return &lnrpc.DelCanceledInvoiceResp{Status: "canceled invoice deleted successfully: invoice hash " + hash.String()}, nil
 }

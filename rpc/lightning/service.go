@@ -81,6 +81,7 @@ type Peers interface {
 // Channels are our channels and what was forwarded over them.
 type Channels interface {
 	ListChannels(context.Context) ([]channel.Info, error)
+	Links() []channel.LinkState
 	Channel(context.Context, wire.OutPoint) (channel.Info, error)
 	ClosedChannels(from uint64, limit int) ([]channel.ClosedRow, error)
 	OpenChannel(context.Context, node.OpenRequest) (<-chan node.OpenUpdate, error)
@@ -99,6 +100,7 @@ type Invoices interface {
 	InvoicesAdded(node.PageQuery) ([]*invoice.Invoice, error)
 	InvoicesSettled(node.PageQuery) ([]*invoice.Invoice, error)
 	InvoiceEvents() *node.Subscription[invoice.Notice]
+	DeleteInvoice(context.Context, lnwire.Hash) error
 }
 
 // Payments are what we pay.

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fulgur-ln/fulgur/budget"
+	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
@@ -40,6 +41,7 @@ type fake struct {
 	params   *routing.Params
 	graph    *routing.Graph
 	built    routing.Build
+	link     channel.LinkState
 	forwards node.Feed[forward.Notice]
 	invoices node.Feed[invoice.Notice]
 }

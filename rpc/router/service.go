@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/budget"
+	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -28,6 +30,7 @@ type Node interface {
 	HTLCEvents() *node.Subscription[forward.Notice]
 	InvoiceEvents() *node.Subscription[invoice.Notice]
 	Intercept() (Interception, error)
+	SetPolicy(context.Context, *wire.OutPoint, func(channel.LinkState) (channel.Policy, error)) ([]wire.OutPoint, error)
 	Graph() *routing.Snapshot
 	FindRoute(routing.Query) (routing.Route, error)
 	BuildRoute(routing.Build) (routing.Route, error)

@@ -144,6 +144,16 @@ var conversations = []struct {
 		AccountBalance: map[string]*lnrpc.WalletAccountBalance{"default": {ConfirmedBalance: 1_000_000}},
 	}}, &lnrpc.WalletBalanceRequest{},
 }, {
+	"updatechanstatus", []string{"updatechanstatus", hash + ":1", "disable"}, routerrpc.Router_UpdateChanStatus_FullMethodName,
+	[]proto.Message{&routerrpc.UpdateChanStatusResponse{}},
+	&routerrpc.UpdateChanStatusRequest{ChanPoint: &lnrpc.ChannelPoint{FundingTxid: &lnrpc.ChannelPoint_FundingTxidStr{FundingTxidStr: hash}, OutputIndex: 1}, Action: routerrpc.ChanStatusAction_DISABLE},
+}, {
+	"listaliases", []string{"listaliases"}, lnrpc.Lightning_ListAliases_FullMethodName,
+	[]proto.Message{&lnrpc.ListAliasesResponse{AliasMaps: []*lnrpc.AliasMap{{BaseScid: scid, Aliases: []uint64{scid + 7}}}}}, &lnrpc.ListAliasesRequest{},
+}, {
+	"deletecanceledinvoice", []string{"deletecanceledinvoice", hash}, lnrpc.Lightning_DeleteCanceledInvoice_FullMethodName,
+	[]proto.Message{&lnrpc.DelCanceledInvoiceResp{Status: "gone"}}, &lnrpc.DelCanceledInvoiceReq{InvoiceHash: hash},
+}, {
 	"querymc", []string{"querymc"}, routerrpc.Router_QueryMissionControl_FullMethodName,
 	[]proto.Message{&routerrpc.QueryMissionControlResponse{Pairs: []*routerrpc.PairHistory{{NodeFrom: unhex(key1), NodeTo: unhex(key2),
 		History: &routerrpc.PairData{SuccessTime: 1_700_000_000, SuccessAmtMsat: 1_500_000, SuccessAmtSat: 1500}}}}}, &routerrpc.QueryMissionControlRequest{},

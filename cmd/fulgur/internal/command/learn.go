@@ -17,24 +17,24 @@ import (
 )
 
 var learnCommands = []spec{{
-	name: "querymc", group: groupPayments, usage: "what payments have taught about other nodes", example: "querymc", do: queryMC,
+	name: "querymc", group: groupForward, usage: "what payments have taught about other nodes", example: "querymc", do: queryMC,
 }, {
-	name: "resetmc", group: groupPayments, usage: "forget what payments have taught", example: "resetmc", do: resetMC,
+	name: "resetmc", group: groupForward, usage: "forget what payments have taught", example: "resetmc", do: resetMC,
 }, {
-	name: "importmc", group: groupPayments, usage: "teach what one node can send to another", args: "FROM TO MSAT", max: 3,
+	name: "importmc", group: groupForward, usage: "teach what one node can send to another", args: "FROM TO MSAT", max: 3,
 	flags: []cli.Flag{
 		flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("amt", "the amount in msat"),
 		flagBool("failure", "it could not"), flagBool("force", "over what is known and newer"),
 	},
 	example: "importmc 02ab... 03cd... 150000000", do: importMC,
 }, {
-	name: "queryprob", group: groupPayments, usage: "how likely one node can send an amount to another", args: "FROM TO MSAT", max: 3,
+	name: "queryprob", group: groupForward, usage: "how likely one node can send an amount to another", args: "FROM TO MSAT", max: 3,
 	flags:   []cli.Flag{flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("amt", "the amount in msat")},
 	example: "queryprob 02ab... 03cd... 150000000", do: queryProb,
 }, {
-	name: "getmccfg", group: groupPayments, usage: "by what ways are judged", example: "getmccfg", do: getMCConfig,
+	name: "getmccfg", group: groupForward, usage: "by what ways are judged", example: "getmccfg", do: getMCConfig,
 }, {
-	name: "setmccfg", group: groupPayments, usage: "judge ways otherwise, until the daemon is stopped",
+	name: "setmccfg", group: groupForward, usage: "judge ways otherwise, until the daemon is stopped",
 	flags: []cli.Flag{
 		flagUint("pmtnr", "how many pairs of nodes are remembered"),
 		&cli.DurationFlag{Name: "failrelax", Usage: "time after a failure for which one of a larger amount says nothing new"},
@@ -46,7 +46,7 @@ var learnCommands = []spec{{
 	},
 	example: "setmccfg --apriorihalflife=30m", do: setMCConfig,
 }, {
-	name: "buildroute", group: groupPayments, usage: "a way over nodes of your choice, for sendtoroute",
+	name: "buildroute", group: groupPay, usage: "a way over nodes of your choice, for sendtoroute",
 	flags: []cli.Flag{
 		flagText("amt", "the amount; none: the least that all channels take"), flagInt("final_cltv_delta", "blocks that the payee wants to be left"),
 		flagText("hops", "the nodes, with commas between; the last is the payee"), flagText("outgoing_chan_id", "leave over this channel"),
@@ -54,7 +54,7 @@ var learnCommands = []spec{{
 	},
 	example: "buildroute --amt=1500 --hops=02ab...,03cd... --payment_addr=77aa...", do: buildRoute,
 }, {
-	name: "estimateroutefee", group: groupPayments, usage: "what a payment would cost",
+	name: "estimateroutefee", group: groupPay, usage: "what a payment would cost",
 	more: "With --pay_req a payment that nobody can claim is sent, which takes a moment; with --dest only the graph is asked.",
 	flags: []cli.Flag{
 		flagText("dest", "the payee"), flagText("amt", "the amount"), flagText("pay_req", "the invoice"),
@@ -62,6 +62,19 @@ var learnCommands = []spec{{
 		flagTexts("outgoing_chan_id", "leave over this channel; may be repeated"),
 	},
 	example: "estimateroutefee --pay_req=lnbc15u1...", do: estimateRouteFee,
+}, {
+	name: "updatechanstatus", group: groupChannels, usage: "announce a channel as disabled or enabled", args: "CHANNEL ACTION", max: 3,
+	more: "ACTION is enable, disable, or auto: disabled only while the peer is away for long.",
+	flags: []cli.Flag{
+		flagText("funding_txid", "transaction that opened the channel"), flagText("output_index", "its output"), flagText("chan_point", "both, as TXID:INDEX"),
+		flagText("action", "enable, disable or auto"),
+	},
+	example: "updatechanstatus 110x1x0 disable", do: updateChanStatus,
+}, {
+	name: "listaliases", group: groupChannels, usage: "the aliases of our channels", example: "listaliases", do: listAliases,
+}, {
+	name: "deletecanceledinvoice", group: groupPay, usage: "forget an invoice that was canceled", args: "HASH", max: 1,
+	flags: []cli.Flag{flagText("invoice_hash", "payment hash")}, example: "deletecanceledinvoice 5c3b...", do: deleteCanceledInvoice,
 }}
 
 func queryMC(ctx context.Context, c *call) error {
@@ -292,4 +305,64 @@ func estimateRouteFee(ctx context.Context, c *call) error {
 		}
 		fmt.Fprintf(w, "%s, the money is locked until block %d at most\n", show.Msat(answer.RoutingFeeMsat), answer.TimeLockDelay)
 	})
+}
+
+func updateChanStatus(ctx context.Context, c *call) error {
+	point, err := c.findPoint(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := c.need("action")
+	if err != nil {
+		return err
+	}
+	action, ok := routerrpc.ChanStatusAction_value[strings.ToUpper(text)]
+	if !ok {
+		return Usage("action: %q: enable, disable or auto", text)
+	}
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.UpdateChanStatus(ctx, &routerrpc.UpdateChanStatusRequest{ChanPoint: point, Action: routerrpc.ChanStatusAction(action)})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { fmt.Fprintln(w, "done") })
+}
+
+func listAliases(ctx context.Context, c *call) error {
+	ln, err := c.lightning(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := ln.ListAliases(ctx, &lnrpc.ListAliasesRequest{})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		t := show.NewTable("channel", "alias")
+		for _, m := range answer.AliasMaps {
+			for _, alias := range m.Aliases {
+				t.Row(show.ShortChannelID(m.BaseScid), show.ShortChannelID(alias))
+			}
+		}
+		t.Print(w)
+	})
+}
+
+func deleteCanceledInvoice(ctx context.Context, c *call) error {
+	hash, err := c.bytes("invoice_hash", 32)
+	if err != nil {
+		return err
+	}
+	ln, err := c.lightning(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := ln.DeleteCanceledInvoice(ctx, &lnrpc.DelCanceledInvoiceReq{InvoiceHash: fmt.Sprintf("%x", hash)})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) { fmt.Fprintln(w, answer.Status) })
 }
