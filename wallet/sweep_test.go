@@ -378,9 +378,11 @@ func TestSweepTakenBefore(t *testing.T) {
 	thief.AddTxIn(wire.NewTxIn(&coin.OutPoint, nil, nil))
 	b.ask(SweepRequest{Spend: coin, Confirmed: at.Height})
 	require.Len(t, b.s.Pending(), 1)
+	require.NotNil(t, b.spender(coin.OutPoint))
 	b.s.Taken(thief, at)
 	b.s.Decide(b.fees, b.now)
 	require.Empty(t, b.s.Pending())
+	require.Empty(t, b.w.spends, "our sweep can never be mined: what it holds of the wallet is free again")
 	b.s.Disconnect(lnwire.BlockRef{Height: at.Height - 1})
 	require.Len(t, b.s.Pending(), 1, "the block left the chain")
 }
