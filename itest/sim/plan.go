@@ -154,6 +154,9 @@ func PlanOf(seed uint64) Plan {
 	for range 1 + r.IntN(5) {
 		p.Deals = append(p.Deals, drawDeal(r, &p))
 	}
+	if r.IntN(10) == 0 {
+		drawRivals(r, &p)
+	}
 	for range draw(r, 5, 30, 30, 20, 10, 5) {
 		p.Accidents = append(p.Accidents, drawAccident(r, &p))
 	}
@@ -242,6 +245,21 @@ func drawDeal(r *rand.Rand, p *Plan) Deal {
 		}
 	}
 	return d
+}
+
+// drawRivals has the invoice of one deal paid by several others, at about the same time.
+func drawRivals(r *rand.Rand, p *Plan) {
+	of := r.IntN(len(p.Deals))
+	root := p.Deals[of]
+	if root.Of != 0 {
+		return
+	}
+	for range 2 + r.IntN(3) {
+		d := root
+		d.Of, d.Hold, d.At = of+1, 0, root.At+r.IntN(20)
+		d.From = (root.To + 1 + r.IntN(p.Shape.Nodes-1)) % p.Shape.Nodes
+		p.Deals = append(p.Deals, d)
+	}
 }
 
 func drawAccident(r *rand.Rand, p *Plan) Accident {
