@@ -24,7 +24,7 @@ func (n *Node) SendOnionMessage(to lnwire.PubKey, m *lnwire.OnionMessage) error 
 	case n.cfg.NoMessages:
 		return errors.New("onion messages are switched off")
 	case c == nil:
-		return fmt.Errorf("peer %s is not connected", to)
+		return fmt.Errorf("peer %s %w", to, ErrNotConnected)
 	case !c.Features().HasEither(lnwire.OnionMessagesOptional):
 		return fmt.Errorf("peer %s does not take onion messages", to)
 	case !n.messages.pass(to, m):

@@ -88,7 +88,7 @@ func (n *Node) SendCustomMessage(to lnwire.PubKey, m *lnwire.Unknown) error {
 	}
 	c := n.host.Conn(to)
 	if c == nil {
-		return fmt.Errorf("peer %s is not connected", to)
+		return fmt.Errorf("peer %s %w", to, ErrNotConnected)
 	}
 	if !c.Send(peer.Gossip, m) {
 		return fmt.Errorf("peer %s takes no more messages now", to)

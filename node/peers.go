@@ -12,6 +12,9 @@ import (
 	"github.com/fulgur-ln/fulgur/peer"
 )
 
+// ErrNotConnected says that a peer is not connected.
+var ErrNotConnected = errors.New("is not connected")
+
 // PeerInfo is a connected peer.
 type PeerInfo struct {
 	ID       lnwire.PubKey
@@ -66,7 +69,7 @@ func (n *Node) ConnectPeer(ctx context.Context, id lnwire.PubKey, addr string, k
 func (n *Node) DisconnectPeer(id lnwire.PubKey) error {
 	c := n.host.Conn(id)
 	if c == nil {
-		return fmt.Errorf("peer %s is not connected", id)
+		return fmt.Errorf("peer %s %w", id, ErrNotConnected)
 	}
 	if len(n.channels.of(id)) == 0 {
 		n.host.Forget(id)

@@ -44,11 +44,11 @@ func confWatch(req *chainrpc.ConfRequest) (w chainntnfs.Watch, err error) {
 	copy(w.Txid[:], req.Txid)
 	switch {
 	case len(req.Script) == 0 && w.Txid == (chainhash.Hash{}):
-		return w, errors.New("an output script must be provided")
+		return w, translate.Mistake("an output script must be provided")
 	case req.NumConfs == 0 || req.NumConfs > settled:
-		return w, fmt.Errorf("number of confirmations must be between 1 and %d", settled)
+		return w, translate.Mistake("number of confirmations must be between 1 and %d", settled)
 	case req.HeightHint == 0:
-		return w, errors.New("a height hint greater than 0 must be provided")
+		return w, translate.Mistake("a height hint greater than 0 must be provided")
 	}
 	w.PkScript, w.From = req.Script, lnwire.Height(req.HeightHint)
 	return w, nil
@@ -173,7 +173,7 @@ func (s *Service) RegisterSpendNtfn(req *chainrpc.SpendRequest, out chainrpc.Cha
 	case n != chainhash.HashSize:
 		return translate.Invalid("outpoint.hash", "want 32 bytes, got %d", n)
 	case req.HeightHint == 0:
-		return errors.New("a height hint greater than 0 must be provided")
+		return translate.Mistake("a height hint greater than 0 must be provided")
 	}
 	w.Outpoint = wire.OutPoint{Hash: chainhash.Hash(req.Outpoint.Hash), Index: req.Outpoint.Index}
 	if w.Outpoint == (wire.OutPoint{}) {

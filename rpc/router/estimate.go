@@ -30,13 +30,13 @@ const (
 func (s *Service) EstimateRouteFee(ctx context.Context, req *routerrpc.RouteFeeRequest) (*routerrpc.RouteFeeResponse, error) {
 	switch {
 	case (len(req.Dest) > 0) == (req.PaymentRequest != ""):
-		return nil, errors.New("specify either a destination or an invoice")
+		return nil, translate.Mistake("specify either a destination or an invoice")
 	case req.PaymentRequest != "":
 		return s.probeInvoice(ctx, req)
 	case len(req.Dest) != 33:
-		return nil, errors.New("invalid length destination key")
+		return nil, translate.Mistake("invalid length destination key")
 	case req.AmtSat <= 0:
-		return nil, errors.New("amount must be greater than 0")
+		return nil, translate.Mistake("amount must be greater than 0")
 	}
 	dest, err := translate.PubKey("dest", req.Dest)
 	if err != nil {

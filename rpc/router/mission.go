@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -38,7 +37,7 @@ func (s *Service) ResetMissionControl(context.Context, *routerrpc.ResetMissionCo
 // XImportMissionControl takes in what another node has learned.
 func (s *Service) XImportMissionControl(_ context.Context, req *routerrpc.XImportMissionControlRequest) (*routerrpc.XImportMissionControlResponse, error) {
 	if len(req.Pairs) == 0 {
-		return nil, errors.New("at least one pair required for import")
+		return nil, translate.Mistake("at least one pair required for import")
 	}
 	rows := make([]routing.PairHistory, len(req.Pairs))
 	for i, p := range req.Pairs {
@@ -61,20 +60,20 @@ func pair(p *routerrpc.PairHistory) (h routing.PairHistory, err error) {
 	}
 	prefix := fmt.Sprintf("pair: %v -> %v:", h.From, h.To)
 	if h.From == h.To {
-		return h, fmt.Errorf("%s source and destination node must differ", prefix)
+		return h, translate.Mistake("%s source and destination node must differ", prefix)
 	}
 	d := p.GetHistory()
 	if h.Fail, err = pairAmount(d.GetFailAmtMsat(), d.GetFailAmtSat()); err != nil {
-		return h, fmt.Errorf("%s invalid failure: %w", prefix, err)
+		return h, translate.Mistake("%s invalid failure: %w", prefix, err)
 	}
 	if h.Success, err = pairAmount(d.GetSuccessAmtMsat(), d.GetSuccessAmtSat()); err != nil {
-		return h, fmt.Errorf("%s invalid success: %w", prefix, err)
+		return h, translate.Mistake("%s invalid success: %w", prefix, err)
 	}
 	switch at := d.GetSuccessTime(); {
 	case at != 0 && h.Success == 0:
-		return h, fmt.Errorf("%s invalid success: non-zero timestamp requires non-zero amount for success pairs", prefix)
+		return h, translate.Mistake("%s invalid success: non-zero timestamp requires non-zero amount for success pairs", prefix)
 	case at == 0 && h.Success != 0:
-		return h, fmt.Errorf("%s invalid success: non-zero amount for success pairs requires non-zero timestamp", prefix)
+		return h, translate.Mistake("%s invalid success: non-zero amount for success pairs requires non-zero timestamp", prefix)
 	case at != 0:
 		h.SuccessAt = time.Unix(at, 0)
 	}
@@ -84,7 +83,7 @@ func pair(p *routerrpc.PairHistory) (h routing.PairHistory, err error) {
 		h.Fail = 0
 	}
 	if h.Success == 0 && h.Fail == 0 {
-		return h, fmt.Errorf("%s: either success or failure result required", prefix)
+		return h, translate.Mistake("%s: either success or failure result required", prefix)
 	}
 	return h, nil
 }
@@ -93,13 +92,13 @@ func pair(p *routerrpc.PairHistory) (h routing.PairHistory, err error) {
 func pairAmount(msat, sat int64) (lnwire.MilliSat, error) {
 	switch {
 	case msat < 0 || sat < 0 || sat > math.MaxInt64/1000:
-		return 0, fmt.Errorf("msat: %d or sat: %d out of range", msat, sat)
+		return 0, translate.Mistake("msat: %d or sat: %d out of range", msat, sat)
 	case msat/1000 == sat || sat == 0:
 		return lnwire.MilliSat(msat), nil
 	case msat == 0:
 		return lnwire.MilliSat(sat) * 1000, nil
 	}
-	return 0, fmt.Errorf("msat: %d and sat: %d values not equal", msat, sat)
+	return 0, translate.Mistake("msat: %d and sat: %d values not equal", msat, sat)
 }
 
 // GetMissionControlConfig tells how probabilities are judged.
@@ -137,7 +136,7 @@ func (s *Service) SetMissionControlConfig(_ context.Context, req *routerrpc.SetM
 		a = v.Apriori
 	case *routerrpc.MissionControlConfig_Bimodal:
 		if c.Model == routerrpc.MissionControlConfig_APRIORI {
-			return nil, errors.New("bimodal config provided, but apriori model requested")
+			return nil, translate.Mistake("bimodal config provided, but apriori model requested")
 		}
 	}
 	m, p := s.node.Learning()
@@ -145,15 +144,15 @@ func (s *Service) SetMissionControlConfig(_ context.Context, req *routerrpc.SetM
 	case c.Model == routerrpc.MissionControlConfig_BIMODAL:
 		return nil, translate.Invalid("model", "fulgur has no bimodal model: APRIORI is the one that there is")
 	case c.Model != routerrpc.MissionControlConfig_APRIORI:
-		return nil, fmt.Errorf("unknown estimator type %v", c.Model)
+		return nil, translate.Mistake("unknown estimator type %v", c.Model)
 	case a.GetHalfLifeSeconds() > maxSeconds:
 		return nil, translate.Invalid("half_life_seconds", "%d is out of range", a.GetHalfLifeSeconds())
 	case !(a.GetHopProbability() >= 0 && a.GetHopProbability() <= 1):
-		return nil, errors.New("hop probability must be in [0, 1]")
+		return nil, translate.Mistake("hop probability must be in [0, 1]")
 	case a.GetWeight() != aprioriWeight:
 		return nil, translate.Invalid("weight", "only 1: what other channels of the same node did does not count in fulgur")
 	case !(a.GetCapacityFraction() >= 0.75 && a.GetCapacityFraction() <= 1):
-		return nil, errors.New("capacity fraction must be in [0.75, 1]")
+		return nil, translate.Mistake("capacity fraction must be in [0.75, 1]")
 	case c.MaximumPaymentResults != 0 && (c.MaximumPaymentResults < minRemembered || c.MaximumPaymentResults > maxRemembered):
 		return nil, translate.Invalid("maximum_payment_results", "%d is out of range: %d to %d", c.MaximumPaymentResults, minRemembered, maxRemembered)
 	case c.MinimumFailureRelaxInterval > maxSeconds:

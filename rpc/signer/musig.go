@@ -12,6 +12,8 @@ import (
 
 	"github.com/fulgur-ln/fulgur/proto/signrpc"
 	"github.com/fulgur-ln/fulgur/wallet/signer"
+
+	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // MuSig2CombineKeys aggregates public keys.
@@ -39,24 +41,24 @@ func signers(v signrpc.MuSig2Version, pubs [][]byte, tweaks []*signrpc.TweakDesc
 	switch v {
 	case signrpc.MuSig2Version_MUSIG2_VERSION_V100RC2:
 	case signrpc.MuSig2Version_MUSIG2_VERSION_V040:
-		return nil, nil, errors.New("error parsing version: version 0.4.0 of MuSig2 is not supported, use MUSIG2_VERSION_V100RC2")
+		return nil, nil, translate.Mistake("error parsing version: version 0.4.0 of MuSig2 is not supported, use MUSIG2_VERSION_V100RC2")
 	default:
-		return nil, nil, fmt.Errorf("error parsing version: unknown MuSig2 version <%d>", v)
+		return nil, nil, translate.Mistake("error parsing version: unknown MuSig2 version <%d>", v)
 	}
 	for i, b := range pubs {
 		if len(b) != btcec.PubKeyBytesLenCompressed {
-			return nil, nil, fmt.Errorf("error parsing all signer public keys: invalid public key at index %d: %d bytes, want 33", i, len(b))
+			return nil, nil, translate.Mistake("error parsing all signer public keys: invalid public key at index %d: %d bytes, want 33", i, len(b))
 		}
 		key, err := btcec.ParsePubKey(b)
 		if err != nil {
-			return nil, nil, fmt.Errorf("error parsing all signer public keys: invalid public key at index %d: %w", i, err)
+			return nil, nil, translate.Mistake("error parsing all signer public keys: invalid public key at index %d: %w", i, err)
 		}
 		all = append(all, key)
 	}
 	t = &signer.Tweaks{}
 	for i, d := range tweaks {
 		if len(d.GetTweak()) != 32 {
-			return nil, nil, fmt.Errorf("error unmarshaling tweak options: tweak %d has %d bytes, want 32", i, len(d.GetTweak()))
+			return nil, nil, translate.Mistake("error unmarshaling tweak options: tweak %d has %d bytes, want 32", i, len(d.GetTweak()))
 		}
 		t.List = append(t.List, musig2.KeyTweakDesc{Tweak: [32]byte(d.Tweak), IsXOnly: d.IsXOnly})
 	}
@@ -64,7 +66,7 @@ func signers(v signrpc.MuSig2Version, pubs [][]byte, tweaks []*signrpc.TweakDesc
 		t.Taproot = true
 		if !taproot.KeySpendOnly {
 			if len(taproot.ScriptRoot) == 0 {
-				return nil, nil, errors.New("error unmarshaling tweak options: script root cannot be empty for non-keyspend")
+				return nil, nil, translate.Mistake("error unmarshaling tweak options: script root cannot be empty for non-keyspend")
 			}
 			t.Root = taproot.ScriptRoot
 		}
@@ -79,21 +81,21 @@ func (s *Service) MuSig2CreateSession(_ context.Context, req *signrpc.MuSig2Sess
 		return nil, err
 	}
 	if req.KeyLoc == nil {
-		return nil, errors.New("missing key_loc")
+		return nil, translate.Mistake("missing key_loc")
 	}
 	ask := &signer.SessionRequest{All: all, Tweaks: *t}
 	if ask.Key, err = place("key_loc", req.KeyLoc); err != nil {
 		return nil, err
 	}
 	if ask.Others, err = nonces(req.OtherSignerPublicNonces); err != nil {
-		return nil, fmt.Errorf("error parsing other nonces: %w", err)
+		return nil, translate.Mistake("error parsing other nonces: %w", err)
 	}
 	switch n := len(req.PregeneratedLocalNonce); n {
 	case 0:
 	case musig2.SecNonceSize:
 		ask.Drawn = (*[musig2.SecNonceSize]byte)(req.PregeneratedLocalNonce)
 	default:
-		return nil, fmt.Errorf("local nonces must be %d bytes, instead was %d", musig2.SecNonceSize, n)
+		return nil, translate.Mistake("local nonces must be %d bytes, instead was %d", musig2.SecNonceSize, n)
 	}
 	x, err := s.signer.CreateSession(ask)
 	if errors.Is(err, signer.ErrManySessions) {
@@ -111,7 +113,7 @@ func (s *Service) MuSig2CreateSession(_ context.Context, req *signrpc.MuSig2Sess
 func nonces(raw [][]byte) (list []signer.Nonce, err error) {
 	for i, b := range raw {
 		if len(b) != musig2.PubNonceSize {
-			return nil, fmt.Errorf("invalid public nonce at index %d: invalid length, got %d but expected %d", i, len(b), musig2.PubNonceSize)
+			return nil, translate.Mistake("invalid public nonce at index %d: invalid length, got %d but expected %d", i, len(b), musig2.PubNonceSize)
 		}
 		list = append(list, signer.Nonce(b))
 	}
@@ -120,7 +122,7 @@ func nonces(raw [][]byte) (list []signer.Nonce, err error) {
 
 func sessionID(b []byte) (id signer.SessionID, err error) {
 	if len(b) != len(id) {
-		return id, fmt.Errorf("error parsing session ID: invalid session ID size, got %d but expected %d", len(b), len(id))
+		return id, translate.Mistake("error parsing session ID: invalid session ID size, got %d but expected %d", len(b), len(id))
 	}
 	return signer.SessionID(b), nil
 }
@@ -136,7 +138,7 @@ func (s *Service) MuSig2RegisterNonces(_ context.Context, req *signrpc.MuSig2Reg
 		err = errors.New("at least one other signer public nonce is required")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("error parsing other nonces: %w", err)
+		return nil, translate.Mistake("error parsing other nonces: %w", err)
 	}
 	whole, err := s.signer.RegisterNonces(id, list)
 	if err != nil {
@@ -152,7 +154,7 @@ func (s *Service) MuSig2RegisterCombinedNonce(_ context.Context, req *signrpc.Mu
 		return nil, err
 	}
 	if n := len(req.CombinedPublicNonce); n != musig2.PubNonceSize {
-		return nil, fmt.Errorf("invalid combined nonce length, got %d wanted %d", n, musig2.PubNonceSize)
+		return nil, translate.Mistake("invalid combined nonce length, got %d wanted %d", n, musig2.PubNonceSize)
 	}
 	if err := s.signer.RegisterCombinedNonce(id, signer.Nonce(req.CombinedPublicNonce)); err != nil {
 		return nil, fmt.Errorf("error registering combined nonce: %w", err)
@@ -180,7 +182,7 @@ func (s *Service) MuSig2Sign(_ context.Context, req *signrpc.MuSig2SignRequest) 
 		return nil, err
 	}
 	if n := len(req.MessageDigest); n != 32 {
-		return nil, fmt.Errorf("invalid message digest size, got %d but expected 32", n)
+		return nil, translate.Mistake("invalid message digest size, got %d but expected 32", n)
 	}
 	part, err := s.signer.MuSign(id, [32]byte(req.MessageDigest), req.Cleanup)
 	if err != nil {
@@ -198,12 +200,12 @@ func (s *Service) MuSig2CombineSig(_ context.Context, req *signrpc.MuSig2Combine
 	var parts [][32]byte
 	for i, b := range req.OtherPartialSignatures {
 		if len(b) != 32 {
-			return nil, fmt.Errorf("error parsing partial signatures: invalid partial signature at index %d: %d bytes, want 32", i, len(b))
+			return nil, translate.Mistake("error parsing partial signatures: invalid partial signature at index %d: %d bytes, want 32", i, len(b))
 		}
 		parts = append(parts, [32]byte(b))
 	}
 	if len(parts) == 0 {
-		return nil, errors.New("error parsing partial signatures: at least one partial signature is required")
+		return nil, translate.Mistake("error parsing partial signatures: at least one partial signature is required")
 	}
 	sig, err := s.signer.CombineSig(id, parts)
 	if err != nil {

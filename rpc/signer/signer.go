@@ -9,7 +9,6 @@ package signer
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -71,13 +70,13 @@ func (s *Service) ComputeInputScript(_ context.Context, req *signrpc.SignReq) (*
 func signRequest(req *signrpc.SignReq) (*signer.Tx, []signer.Input, error) {
 	switch {
 	case len(req.RawTxBytes) == 0:
-		return nil, nil, errors.New("a transaction to sign MUST be passed in")
+		return nil, nil, translate.Mistake("a transaction to sign MUST be passed in")
 	case len(req.SignDescs) == 0:
-		return nil, nil, errors.New("at least one SignDescs MUST be passed in")
+		return nil, nil, translate.Mistake("at least one SignDescs MUST be passed in")
 	}
 	tx := &signer.Tx{Tx: &wire.MsgTx{}}
 	if err := tx.Tx.Deserialize(bytes.NewReader(req.RawTxBytes)); err != nil {
-		return nil, nil, fmt.Errorf("unable to decode tx: %w", err)
+		return nil, nil, translate.Mistake("unable to decode tx: %w", err)
 	}
 	for i, o := range req.PrevOutputs {
 		if o == nil {
@@ -168,9 +167,9 @@ func place(field string, l *signrpc.KeyLocator) (keys.KeyLoc, error) {
 func (s *Service) SignMessage(_ context.Context, req *signrpc.SignMessageReq) (*signrpc.SignMessageResp, error) {
 	switch {
 	case req.Msg == nil:
-		return nil, errors.New("a message to sign MUST be passed in")
+		return nil, translate.Mistake("a message to sign MUST be passed in")
 	case req.KeyLoc == nil:
-		return nil, errors.New("a key locator MUST be passed in")
+		return nil, translate.Mistake("a key locator MUST be passed in")
 	}
 	loc, err := place("key_loc", req.KeyLoc)
 	if err != nil {
@@ -189,11 +188,11 @@ func (s *Service) SignMessage(_ context.Context, req *signrpc.SignMessageReq) (*
 func (s *Service) VerifyMessage(_ context.Context, req *signrpc.VerifyMessageReq) (*signrpc.VerifyMessageResp, error) {
 	switch {
 	case req.Msg == nil:
-		return nil, errors.New("a message to verify MUST be passed in")
+		return nil, translate.Mistake("a message to verify MUST be passed in")
 	case req.Signature == nil:
-		return nil, errors.New("a signature to verify MUST be passed in")
+		return nil, translate.Mistake("a signature to verify MUST be passed in")
 	case req.Pubkey == nil:
-		return nil, errors.New("a pubkey to verify MUST be passed in")
+		return nil, translate.Mistake("a pubkey to verify MUST be passed in")
 	}
 	valid, err := signer.VerifyMessage(&signer.Message{Text: req.Msg, Schnorr: req.IsSchnorrSig, Tag: req.Tag}, req.Signature, req.Pubkey)
 	if err != nil {
@@ -208,13 +207,13 @@ func (s *Service) DeriveSharedKey(_ context.Context, req *signrpc.SharedKeyReque
 	var err error
 	switch {
 	case len(req.EphemeralPubkey) == 0:
-		return nil, errors.New("must provide ephemeral pubkey")
+		return nil, translate.Mistake("must provide ephemeral pubkey")
 	case req.KeyDesc != nil && req.KeyLoc != nil:
-		return nil, errors.New("use either key_desc or key_loc")
+		return nil, translate.Mistake("use either key_desc or key_loc")
 	case req.KeyDesc != nil && req.KeyDesc.KeyLoc == nil:
-		return nil, errors.New("when setting key_desc the field key_desc.key_loc must also be set")
+		return nil, translate.Mistake("when setting key_desc the field key_desc.key_loc must also be set")
 	case req.KeyDesc != nil && len(req.KeyDesc.RawKeyBytes) > 0 && req.KeyDesc.KeyLoc.KeyIndex != 0:
-		return nil, errors.New("use either raw_key_bytes or key_index")
+		return nil, translate.Mistake("use either raw_key_bytes or key_index")
 	case req.KeyDesc != nil:
 		n, err = name("key_desc", req.KeyDesc)
 	case req.KeyLoc != nil:
@@ -224,11 +223,11 @@ func (s *Service) DeriveSharedKey(_ context.Context, req *signrpc.SharedKeyReque
 		return nil, err
 	}
 	if len(req.EphemeralPubkey) != btcec.PubKeyBytesLenCompressed {
-		return nil, errors.New("error in ephemeral pubkey: pubkey must be serialized in compressed format if specified")
+		return nil, translate.Mistake("error in ephemeral pubkey: pubkey must be serialized in compressed format if specified")
 	}
 	other, err := btcec.ParsePubKey(req.EphemeralPubkey)
 	if err != nil {
-		return nil, fmt.Errorf("error in ephemeral pubkey: %w", err)
+		return nil, translate.Mistake("error in ephemeral pubkey: %w", err)
 	}
 	key, err := s.signer.Key(n)
 	if err != nil {

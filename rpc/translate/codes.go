@@ -23,7 +23,7 @@ type code struct {
 }
 
 var coded = []code{
-	{node.ErrNoChannel, codes.NotFound}, {node.ErrNoSuchChannel, codes.NotFound}, {node.ErrNoIntent, codes.NotFound}, {node.ErrUnknownPayment, codes.NotFound},
+	{node.ErrNoChannel, codes.NotFound}, {node.ErrNoSuchChannel, codes.NotFound}, {node.ErrNoIntent, codes.NotFound}, {node.ErrNotConnected, codes.FailedPrecondition}, {node.ErrUnknownPayment, codes.NotFound},
 	{invoice.ErrNotFound, codes.NotFound}, {routing.ErrUnknownChannel, codes.NotFound}, {routing.ErrUnknownNode, codes.NotFound},
 	{chainntnfs.ErrNoBlock, codes.NotFound}, {chainntnfs.ErrNoOutput, codes.NotFound}, {wallet.ErrUnknownOutput, codes.NotFound},
 	{wallet.ErrUnknownTx, codes.NotFound}, {wallet.ErrNoSweep, codes.NotFound}, {forward.ErrNotHeld, codes.NotFound},
@@ -52,6 +52,9 @@ func Coded(err error) error {
 		if errors.Is(err, c.err) {
 			return status.Error(c.code, err.Error())
 		}
+	}
+	if _, ok := errors.AsType[wallet.ErrNoAccount](err); ok {
+		return status.Error(codes.NotFound, err.Error())
 	}
 	if _, ok := errors.AsType[invoice.Mistake](err); ok {
 		return status.Error(codes.InvalidArgument, err.Error())

@@ -3,7 +3,6 @@ package translate
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -136,7 +135,7 @@ const maxLabel = 500
 // Label refuses labels that are too long.
 func Label(label string) error {
 	if len(label) > maxLabel {
-		return fmt.Errorf("label length: %d exceeds limit of %d", len(label), maxLabel)
+		return Mistake("label length: %d exceeds limit of %d", len(label), maxLabel)
 	}
 	return nil
 }
@@ -160,5 +159,5 @@ func Strategy(s lnrpc.CoinSelectionStrategy) (wallet.Strategy, error) {
 	case lnrpc.CoinSelectionStrategy_STRATEGY_RANDOM:
 		return wallet.Shuffled, nil
 	}
-	return 0, fmt.Errorf("unknown coin selection strategy %v", s)
+	return 0, Mistake("unknown coin selection strategy %v", s)
 }

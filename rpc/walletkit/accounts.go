@@ -135,7 +135,7 @@ func kindOf(t walletrpc.AddressType) (keys.AccountKind, error) {
 	case walletrpc.AddressType_TAPROOT_PUBKEY:
 		return keys.P2TR, nil
 	}
-	return 0, fmt.Errorf("unhandled address type %v", t)
+	return 0, translate.Mistake("unhandled address type %v", t)
 }
 
 // ListAddresses lists addresses.
@@ -180,7 +180,7 @@ func (s *Service) NextAddr(_ context.Context, req *walletrpc.AddrRequest) (*wall
 	}
 	switch kind {
 	case keys.NestedP2WKH:
-		return nil, fmt.Errorf("invalid address type for next address: %v", req.Type)
+		return nil, translate.Mistake("invalid address type for next address: %v", req.Type)
 	case keys.Nested49:
 		kind = keys.NestedP2WKH // what the wallet's own is; another account says itself
 	case keys.P2WKH, keys.P2TR:
@@ -209,16 +209,16 @@ func (s *Service) ImportAccount(_ context.Context, req *walletrpc.ImportAccountR
 	if n := len(req.MasterKeyFingerprint); n == 4 {
 		im.Master = [4]byte(req.MasterKeyFingerprint)
 	} else if n != 0 {
-		return nil, errors.New("invalid length for master key fingerprint, expected 4 bytes in big-endian")
+		return nil, translate.Mistake("invalid length for master key fingerprint, expected 4 bytes in big-endian")
 	}
 	if im.Kind, err = s.importKind(version, req.AddressType); err != nil {
 		return nil, err
 	}
 	switch {
 	case id.Depth != 3:
-		return nil, errors.New("invalid account key, must be of the form m/purpose'/coin_type'/account'")
+		return nil, translate.Mistake("invalid account key, must be of the form m/purpose'/coin_type'/account'")
 	case id.Child < hardened:
-		return nil, errors.New("invalid account key, must be hardened")
+		return nil, translate.Mistake("invalid account key, must be hardened")
 	}
 	if req.DryRun {
 		a, external, internal, err := s.node.TryAccount(im, dryRunAddresses)
@@ -260,7 +260,7 @@ func (s *Service) importKind(version uint32, t walletrpc.AddressType) (keys.Acco
 	switch version {
 	case plain:
 		if !asked {
-			return 0, errors.New("address type must be specified for account public key with legacy version")
+			return 0, translate.Mistake("address type must be specified for account public key with legacy version")
 		}
 		if kind == keys.NestedP2WKH {
 			kind = keys.P2WKH // as lnd takes it
@@ -269,9 +269,9 @@ func (s *Service) importKind(version uint32, t walletrpc.AddressType) (keys.Acco
 	case nested:
 		switch {
 		case !asked:
-			return 0, errors.New("address type must be specified for account public key with BIP-0049 version")
+			return 0, translate.Mistake("address type must be specified for account public key with BIP-0049 version")
 		case kind == keys.P2TR:
-			return 0, fmt.Errorf("unsupported address type %v", t)
+			return 0, translate.Mistake("unsupported address type %v", t)
 		case kind == keys.P2WKH:
 			kind = keys.NestedP2WKH // native change
 		}
@@ -283,17 +283,17 @@ func (s *Service) importKind(version uint32, t walletrpc.AddressType) (keys.Acco
 		case kind == keys.NestedP2WKH:
 			return keys.P2WKH, nil
 		case kind == keys.Nested49:
-			return 0, errors.New("address type mismatch")
+			return 0, translate.Mistake("address type mismatch")
 		}
 		return kind, nil
 	}
-	return 0, fmt.Errorf("expected extended public key for current network %v", s.node.Net().Name)
+	return 0, translate.Mistake("expected extended public key for current network %v", s.node.Net().Name)
 }
 
 // ImportPublicKey watches a key.
 func (s *Service) ImportPublicKey(_ context.Context, req *walletrpc.ImportPublicKeyRequest) (*walletrpc.ImportPublicKeyResponse, error) {
 	if req.AddressType == walletrpc.AddressType_UNKNOWN {
-		return nil, errors.New("an address type must be specified")
+		return nil, translate.Mistake("an address type must be specified")
 	}
 	kind, err := kindOf(req.AddressType)
 	if err != nil {

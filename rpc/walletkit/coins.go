@@ -3,7 +3,6 @@ package walletkit
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -28,7 +27,7 @@ func seconds(n uint64) time.Duration { return time.Duration(min(n, longest)) * t
 // leaseID reads the id of a lease.
 func leaseID(id []byte) (out [32]byte, err error) {
 	if len(id) != len(out) {
-		return out, errors.New("id must be 32 random bytes")
+		return out, translate.Mistake("id must be 32 random bytes")
 	}
 	return [32]byte(id), nil
 }
@@ -52,10 +51,10 @@ func (s *Service) LeaseOutput(_ context.Context, req *walletrpc.LeaseOutputReque
 		return nil, err
 	}
 	if id == [32]byte{} {
-		return nil, errors.New("id must be 32 random bytes")
+		return nil, translate.Mistake("id must be 32 random bytes")
 	}
 	if id == wallet.InternalLease {
-		return nil, errors.New("reserved id cannot be used")
+		return nil, translate.Mistake("reserved id cannot be used")
 	}
 	op, err := outPoint(req.Outpoint)
 	if err != nil {
@@ -108,7 +107,7 @@ func (s *Service) RequiredReserve(_ context.Context, req *walletrpc.RequiredRese
 // txid reads a transaction's id.
 func txid(text string) (chainhash.Hash, error) {
 	if text == "" {
-		return chainhash.Hash{}, errors.New("must provide a transaction hash")
+		return chainhash.Hash{}, translate.Mistake("must provide a transaction hash")
 	}
 	return translate.Txid("txid", nil, text)
 }
@@ -121,7 +120,7 @@ func (s *Service) GetTransaction(_ context.Context, req *walletrpc.GetTransactio
 	}
 	row, ok := s.node.Tx(id)
 	if !ok {
-		return nil, fmt.Errorf("can not find transaction: txid %v", id)
+		return nil, translate.Mistake("can not find transaction: txid %v", id)
 	}
 	return translate.Transaction(&row, s.node.Tip().Height, s.node), nil
 }
@@ -134,7 +133,7 @@ func (s *Service) RemoveTransaction(_ context.Context, req *walletrpc.GetTransac
 	}
 	row, ok := s.node.Tx(id)
 	if !ok {
-		return nil, fmt.Errorf("transaction with txid=%v not found in the internal wallet store", id)
+		return nil, translate.Mistake("transaction with txid=%v not found in the internal wallet store", id)
 	}
 	if row.At != (lnwire.BlockRef{}) {
 		return nil, fmt.Errorf("transaction with txid=%v is already confirmed (numConfs=%d) cannot be removed",
@@ -149,7 +148,7 @@ func (s *Service) RemoveTransaction(_ context.Context, req *walletrpc.GetTransac
 // LabelTransaction names one.
 func (s *Service) LabelTransaction(_ context.Context, req *walletrpc.LabelTransactionRequest) (*walletrpc.LabelTransactionResponse, error) {
 	if req.Label == "" {
-		return nil, errors.New("cannot label transaction with empty label")
+		return nil, translate.Mistake("cannot label transaction with empty label")
 	}
 	if err := translate.Label(req.Label); err != nil {
 		return nil, err
@@ -167,7 +166,7 @@ func (s *Service) LabelTransaction(_ context.Context, req *walletrpc.LabelTransa
 // PublishTransaction gives one to the network.
 func (s *Service) PublishTransaction(ctx context.Context, req *walletrpc.Transaction) (*walletrpc.PublishResponse, error) {
 	if len(req.TxHex) == 0 {
-		return nil, errors.New("must provide a transaction to publish")
+		return nil, translate.Mistake("must provide a transaction to publish")
 	}
 	tx := new(wire.MsgTx)
 	if err := tx.Deserialize(bytes.NewReader(req.TxHex)); err != nil {
@@ -193,7 +192,7 @@ func orExternal(label string) string {
 // SendOutputs makes and publishes one.
 func (s *Service) SendOutputs(_ context.Context, req *walletrpc.SendOutputsRequest) (*walletrpc.SendOutputsResponse, error) {
 	if len(req.Outputs) == 0 {
-		return nil, errors.New("must specify at least one output to create")
+		return nil, translate.Mistake("must specify at least one output to create")
 	}
 	send := node.SendRequest{Label: orExternal(req.Label)}
 	var err error

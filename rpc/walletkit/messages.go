@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/address/v2"
@@ -15,6 +14,8 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
+
+	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // messagePrefix goes before every message that is signed with an address.
@@ -31,10 +32,10 @@ func messageDigest(msg []byte) (digest [32]byte) {
 func (s *Service) addressOf(text string) (address.Address, error) {
 	a, err := address.DecodeAddress(text, s.node.Net())
 	if err != nil {
-		return nil, fmt.Errorf("unable to decode address: %w", err)
+		return nil, translate.Mistake("unable to decode address: %w", err)
 	}
 	if !a.IsForNet(s.node.Net()) {
-		return nil, fmt.Errorf("encoded address is for the wrong network %s", text)
+		return nil, translate.Mistake("encoded address is for the wrong network %s", text)
 	}
 	return a, nil
 }
@@ -51,7 +52,7 @@ func (s *Service) SignMessageWithAddr(_ context.Context, req *walletrpc.SignMess
 	}
 	at, ok := s.node.OwnerOf(script)
 	if !ok {
-		return nil, errors.New("address could not be found in the wallet database: address not found")
+		return nil, translate.Mistake("address could not be found in the wallet database: address not found")
 	}
 	key, err := s.node.AddressKey(at)
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *Service) SignMessageWithAddr(_ context.Context, req *walletrpc.SignMess
 func (s *Service) VerifyMessageWithAddr(_ context.Context, req *walletrpc.VerifyMessageWithAddrRequest) (*walletrpc.VerifyMessageWithAddrResponse, error) {
 	sig, err := base64.StdEncoding.DecodeString(req.Signature)
 	if err != nil {
-		return nil, fmt.Errorf("malformed base64 encoding of the signature: %w", err)
+		return nil, translate.Mistake("malformed base64 encoding of the signature: %w", err)
 	}
 	digest := messageDigest(req.Msg)
 	key, compressed, err := ecdsa.RecoverCompact(sig, digest[:])
@@ -90,7 +91,7 @@ func (s *Service) VerifyMessageWithAddr(_ context.Context, req *walletrpc.Verify
 	case *address.AddressTaproot:
 		got = schnorr.SerializePubKey(txscript.ComputeTaprootKeyNoScript(key))
 	default:
-		return nil, errors.New("unsupported address type")
+		return nil, translate.Mistake("unsupported address type")
 	}
 	return &walletrpc.VerifyMessageWithAddrResponse{Valid: bytes.Equal(want.ScriptAddress(), got), Pubkey: raw}, nil
 }

@@ -3,7 +3,6 @@ package walletkit
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -28,7 +27,7 @@ func (s *Service) FundPsbt(_ context.Context, req *walletrpc.FundPsbtRequest) (*
 	fund := node.PsbtRequest{LeaseTo: seconds(req.LockExpirationSeconds)}
 	if len(req.CustomLockId) > 0 {
 		if len(req.CustomLockId) != 32 {
-			return nil, errors.New("custom lock ID must be exactly 32 bytes")
+			return nil, translate.Mistake("custom lock ID must be exactly 32 bytes")
 		}
 		fund.LeaseID = (*[32]byte)(req.CustomLockId)
 	}
@@ -68,7 +67,7 @@ func (s *Service) psbtWish(req *walletrpc.FundPsbtRequest) (send node.SendReques
 		return send, err
 	}
 	if send.FeeRate == 0 && send.Target == 0 {
-		return send, errors.New("fee definition missing, need to specify either target_conf, sat_per_vbyte or sat_per_kw")
+		return send, translate.Mistake("fee definition missing, need to specify either target_conf, sat_per_vbyte or sat_per_kw")
 	}
 	if send.MinConfs, err = translate.MinConfs(req.MinConfs, req.SpendUnconfirmed); err != nil {
 		return send, err
@@ -87,7 +86,7 @@ func (s *Service) psbtWish(req *walletrpc.FundPsbtRequest) (send node.SendReques
 		}
 		send.ChangeTo = &kind
 	} else if taproot {
-		return send, errors.New("couldn't select a custom change type for custom accounts")
+		return send, translate.Mistake("couldn't select a custom change type for custom accounts")
 	}
 	return send, nil
 }
@@ -98,7 +97,7 @@ func (s *Service) template(req *walletrpc.FundPsbtRequest) (*psbt.Packet, *walle
 	case *walletrpc.FundPsbtRequest_Psbt:
 		p, err := packet(t.Psbt)
 		if err != nil {
-			return nil, nil, fmt.Errorf("could not parse PSBT: %w", err)
+			return nil, nil, translate.Mistake("could not parse PSBT: %w", err)
 		}
 		return p, nil, nil
 	case *walletrpc.FundPsbtRequest_Raw:
@@ -107,7 +106,7 @@ func (s *Service) template(req *walletrpc.FundPsbtRequest) (*psbt.Packet, *walle
 	case *walletrpc.FundPsbtRequest_CoinSelect:
 		return s.selectTemplate(t.CoinSelect, req.MaxFeeRatio)
 	}
-	return nil, nil, errors.New("transaction template missing, need to specify either PSBT or raw TX template")
+	return nil, nil, translate.Mistake("transaction template missing, need to specify either PSBT or raw TX template")
 }
 
 func (s *Service) rawTemplate(t *walletrpc.TxTemplate) (*psbt.Packet, error) {
@@ -140,11 +139,11 @@ func (s *Service) rawTemplate(t *walletrpc.TxTemplate) (*psbt.Packet, error) {
 func (s *Service) selectTemplate(t *walletrpc.PsbtCoinSelect, ratio float64) (*psbt.Packet, *wallet.PsbtSelect, error) {
 	p, err := packet(t.GetPsbt())
 	if err != nil {
-		return nil, nil, fmt.Errorf("could not parse PSBT: %w", err)
+		return nil, nil, translate.Mistake("could not parse PSBT: %w", err)
 	}
 	outs, sum := p.UnsignedTx.TxOut, int64(0)
 	if len(outs) == 0 {
-		return nil, nil, errors.New("no outputs specified in template")
+		return nil, nil, translate.Mistake("no outputs specified in template")
 	}
 	for _, o := range outs {
 		if o.Value > 0 && o.Value <= int64(lnwire.MaxSat) {
@@ -152,7 +151,7 @@ func (s *Service) selectTemplate(t *walletrpc.PsbtCoinSelect, ratio float64) (*p
 		}
 	}
 	if sum <= 0 {
-		return nil, nil, errors.New("output sum must be positive")
+		return nil, nil, translate.Mistake("output sum must be positive")
 	}
 	how := &wallet.PsbtSelect{Change: -1, FeeRatio: feeRatio}
 	if ratio != 0 {
@@ -162,11 +161,11 @@ func (s *Service) selectTemplate(t *walletrpc.PsbtCoinSelect, ratio float64) (*p
 	case *walletrpc.PsbtCoinSelect_ExistingOutputIndex:
 		how.Change = c.ExistingOutputIndex
 		if how.Change < 0 || int(how.Change) >= len(outs) {
-			return nil, nil, fmt.Errorf("change output index out of range: %d", how.Change)
+			return nil, nil, translate.Mistake("change output index out of range: %d", how.Change)
 		}
 	case *walletrpc.PsbtCoinSelect_Add:
 	default:
-		return nil, nil, errors.New("unknown change output type")
+		return nil, nil, translate.Mistake("unknown change output type")
 	}
 	return p, how, nil
 }
@@ -188,7 +187,7 @@ func written(p *psbt.Packet) ([]byte, error) {
 func (s *Service) SignPsbt(_ context.Context, req *walletrpc.SignPsbtRequest) (*walletrpc.SignPsbtResponse, error) {
 	p, err := packet(req.FundedPsbt)
 	if err != nil {
-		return nil, fmt.Errorf("error parsing PSBT: %w", err)
+		return nil, translate.Mistake("error parsing PSBT: %w", err)
 	}
 	signed, err := s.node.SignPsbt(p)
 	if err != nil {
@@ -203,10 +202,10 @@ func (s *Service) SignPsbt(_ context.Context, req *walletrpc.SignPsbtRequest) (*
 func (s *Service) FinalizePsbt(_ context.Context, req *walletrpc.FinalizePsbtRequest) (*walletrpc.FinalizePsbtResponse, error) {
 	p, err := packet(req.FundedPsbt)
 	if err != nil {
-		return nil, fmt.Errorf("error parsing PSBT: %w", err)
+		return nil, translate.Mistake("error parsing PSBT: %w", err)
 	}
 	if p.IsComplete() {
-		return nil, errors.New("PSBT is already fully signed")
+		return nil, translate.Mistake("PSBT is already fully signed")
 	}
 	if _, err := s.node.AccountNumber(req.Account); err != nil {
 		return nil, err
