@@ -74,6 +74,10 @@ func TestWatchedAccount(t *testing.T) {
 	_, _, err = b.w.Send(testRing, FundRequest{Outputs: payTo(50_000), FeeRate: 253, MinConfs: 1, Number: a.Number, Now: testNow}, "")
 	require.ErrorIs(t, err, ErrSigner, "nobody here can sign")
 
+	waiting := b.pay(ours.PkScript, 60_000)
+	b.apply(b.w.Seen(waiting, testNow))
+	_, _, err = b.s.Bump(wire.OutPoint{Hash: waiting.TxHash()}, Bump{Rate: 5000}, b.fees, b.now)
+	require.ErrorIs(t, err, ErrNoSweep, "nor make a child that pays for it")
 	n, err := b.w.Number("cold")
 	require.NoError(t, err)
 	require.Equal(t, a.Number, n)

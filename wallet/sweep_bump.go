@@ -13,6 +13,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 var (
@@ -59,7 +60,7 @@ func (s *Sweeper) Bump(op wire.OutPoint, b Bump, fees Fees, now time.Time) (fx E
 func (s *Sweeper) coinRequest(op wire.OutPoint, now time.Time) (*request, error) {
 	c := s.w.coins[op]
 	switch {
-	case c == nil || c.spent():
+	case c == nil || c.spent() || c.Key.Number >= keys.Foreign: // nobody here could sign
 		return nil, ErrNoSweep
 	case s.w.confirmations(c.At) > 0:
 		return nil, ErrBumpConfirmed

@@ -21,6 +21,23 @@ var feeFlags = []cli.Flag{
 	flagUint("sat_per_vbyte", "feerate of the transaction"),
 }
 
+// flagStrategy says which coins to take.
+var flagStrategy = flagText("coin_selection_strategy", "largest or random (default: what fits best)")
+
+// strategy reads it.
+func (c *call) strategy() (lnrpc.CoinSelectionStrategy, error) {
+	switch text := c.cmd.String("coin_selection_strategy"); text {
+	case "", "global-config":
+		return lnrpc.CoinSelectionStrategy_STRATEGY_USE_GLOBAL_CONFIG, nil
+	case "largest":
+		return lnrpc.CoinSelectionStrategy_STRATEGY_LARGEST, nil
+	case "random":
+		return lnrpc.CoinSelectionStrategy_STRATEGY_RANDOM, nil
+	default:
+		return 0, Usage("coin_selection_strategy: %q, want largest or random", text)
+	}
+}
+
 var coinCommands = []spec{{
 	name: "newaddress", group: groupCoins, usage: "a new address to receive coins", args: "[p2wkh|np2wkh|p2tr]", max: 1,
 	flags: []cli.Flag{
@@ -37,13 +54,14 @@ var coinCommands = []spec{{
 	flags: append([]cli.Flag{
 		flagText("addr", "the address"), flagText("amt", "the amount"), flagBool("sweepall", "send everything that is spendable"),
 		flagText("label", "a note"), flagInt("min_confs", "confirmations that inputs need (default: 1; 0: unconfirmed too)"),
-		flagTexts("utxo", "spend this output, txid:index; may be repeated"), forceFlag,
+		flagTexts("utxo", "spend this output, txid:index; may be repeated"), forceFlag, flagStrategy,
 	}, feeFlags...),
 	example: "sendcoins --sat_per_vbyte=2 bcrt1q... 0.001btc", do: sendCoins,
 }, {
 	name: "sendmany", group: groupCoins, usage: "pay several addresses with one transaction", args: `'{"ADDRESS": SATOSHIS, ...}'`, max: 1,
 	flags: append([]cli.Flag{
 		flagText("addrs", "the addresses and amounts"), flagText("label", "a note"), flagInt("min_confs", "confirmations that inputs need (default: 1; 0: unconfirmed too)"),
+		flagStrategy,
 	}, feeFlags...),
 	example: `sendmany '{"bcrt1qaaa...": 50000, "bcrt1qbbb...": 70000}'`, do: sendMany,
 }, {
@@ -166,6 +184,9 @@ func sendCoins(ctx context.Context, c *call) error {
 		Addr: addr, Amount: sat, SendAll: all, TargetConf: int32(c.cmd.Int64("conf_target")), SatPerVbyte: c.cmd.Uint64("sat_per_vbyte"), Label: c.cmd.String("label"),
 	}
 	req.MinConfs, req.SpendUnconfirmed = c.minConfs()
+	if req.CoinSelectionStrategy, err = c.strategy(); err != nil {
+		return err
+	}
 	if req.Outpoints, err = outpoints(c.cmd.StringSlice("utxo")); err != nil {
 		return err
 	}
@@ -216,6 +237,9 @@ func sendMany(ctx context.Context, c *call) error {
 	}
 	req := &lnrpc.SendManyRequest{AddrToAmount: outs, TargetConf: int32(c.cmd.Int64("conf_target")), SatPerVbyte: c.cmd.Uint64("sat_per_vbyte"), Label: c.cmd.String("label")}
 	req.MinConfs, req.SpendUnconfirmed = c.minConfs()
+	if req.CoinSelectionStrategy, err = c.strategy(); err != nil {
+		return err
+	}
 	answer, err := ln.SendMany(ctx, req)
 	if err != nil {
 		return err

@@ -178,9 +178,10 @@ var conversations = []struct {
 	[]proto.Message{&routerrpc.RouteFeeResponse{RoutingFeeMsat: 1250, TimeLockDelay: 900}},
 	&routerrpc.RouteFeeRequest{Dest: unhex(key1), AmtSat: 1500, OutgoingChanIds: []uint64{scid}},
 }, {
-	"sendcoins", []string{"sendcoins", "--sat_per_vbyte=2", "--min_confs=0", "--utxo=" + hash + ":1", "bcrt1q", "0.001btc"}, lnrpc.Lightning_SendCoins_FullMethodName,
+	"sendcoins", []string{"sendcoins", "--sat_per_vbyte=2", "--min_confs=0", "--coin_selection_strategy=random", "--utxo=" + hash + ":1", "bcrt1q", "0.001btc"}, lnrpc.Lightning_SendCoins_FullMethodName,
 	[]proto.Message{&lnrpc.SendCoinsResponse{Txid: hash}},
-	&lnrpc.SendCoinsRequest{Addr: "bcrt1q", Amount: 100_000, SatPerVbyte: 2, SpendUnconfirmed: true, Outpoints: []*lnrpc.OutPoint{{TxidStr: hash, OutputIndex: 1}}},
+	&lnrpc.SendCoinsRequest{Addr: "bcrt1q", Amount: 100_000, SatPerVbyte: 2, SpendUnconfirmed: true, Outpoints: []*lnrpc.OutPoint{{TxidStr: hash, OutputIndex: 1}},
+		CoinSelectionStrategy: lnrpc.CoinSelectionStrategy_STRATEGY_RANDOM},
 }, {
 	"sendmany", []string{"sendmany", `{"a": 5}`}, lnrpc.Lightning_SendMany_FullMethodName,
 	[]proto.Message{&lnrpc.SendManyResponse{Txid: hash}}, &lnrpc.SendManyRequest{AddrToAmount: map[string]int64{"a": 5}},

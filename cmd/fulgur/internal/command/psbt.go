@@ -11,14 +11,13 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
-	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 )
 
 var psbtFlags = append([]cli.Flag{
 	flagText("account", "whose coins (default: default)"), flagUint("sat_per_kw", "feerate in sat per 1000 weight units"),
 	flagText("change_type", "p2tr: taproot for the change"), flagInt("min_confs", "confirmations that inputs need (default: 1; 0: unconfirmed too)"),
-	flagText("coin_selection_strategy", "largest or random"),
+	flagStrategy,
 }, feeFlags...)
 
 // psbtCommands are what "wallet psbt" has.
@@ -86,16 +85,9 @@ func (c *call) funding() (*walletrpc.FundPsbtRequest, error) {
 	default:
 		return nil, Usage("change_type: %q, want p2tr", text)
 	}
-	switch text := c.cmd.String("coin_selection_strategy"); text {
-	case "", "global-config":
-	case "largest":
-		req.CoinSelectionStrategy = lnrpc.CoinSelectionStrategy_STRATEGY_LARGEST
-	case "random":
-		req.CoinSelectionStrategy = lnrpc.CoinSelectionStrategy_STRATEGY_RANDOM
-	default:
-		return nil, Usage("coin_selection_strategy: %q, want largest or random", text)
-	}
-	return req, nil
+	var err error
+	req.CoinSelectionStrategy, err = c.strategy()
+	return req, err
 }
 
 func psbtFund(ctx context.Context, c *call) error {
