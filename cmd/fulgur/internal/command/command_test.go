@@ -163,7 +163,12 @@ var conversations = []struct {
 }, {
 	"queryprob", []string{"queryprob", key1, key2, "1500"}, routerrpc.Router_QueryProbability_FullMethodName,
 	[]proto.Message{&routerrpc.QueryProbabilityResponse{Probability: 0.6, History: &routerrpc.PairData{}}},
-	&routerrpc.QueryProbabilityRequest{FromNode: unhex(key1), ToNode: unhex(key2), AmtMsat: 1500},
+	&routerrpc.QueryProbabilityRequest{FromNode: unhex(key1), ToNode: unhex(key2), AmtMsat: 1_500_000},
+}, {
+	"importmc", []string{"importmc", "--failure", "--force", key1, key2, "1700000000", "1500"}, routerrpc.Router_XImportMissionControl_FullMethodName,
+	[]proto.Message{&routerrpc.XImportMissionControlResponse{}},
+	&routerrpc.XImportMissionControlRequest{Force: true, Pairs: []*routerrpc.PairHistory{{NodeFrom: unhex(key1), NodeTo: unhex(key2),
+		History: &routerrpc.PairData{FailTime: 1_700_000_000, FailAmtMsat: 1500}}}},
 }, {
 	"getmccfg", []string{"getmccfg"}, routerrpc.Router_GetMissionControlConfig_FullMethodName,
 	[]proto.Message{&routerrpc.GetMissionControlConfigResponse{Config: &routerrpc.MissionControlConfig{MaximumPaymentResults: 16384, MinimumFailureRelaxInterval: 60,
@@ -573,7 +578,7 @@ func TestConversations(t *testing.T) {
 // TestEveryCommandIsTried keeps the list above complete.
 func TestEveryCommandIsTried(t *testing.T) {
 	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true,
-		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true, "importmc": true, "setmccfg": true,
+		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true, "setmccfg": true,
 		"lndconnect": true, "profile": true, "man": true, "report": true, "watch": true}
 	tried := map[string]bool{}
 	for _, c := range conversations {

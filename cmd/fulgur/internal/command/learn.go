@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,16 +22,16 @@ var learnCommands = []spec{{
 }, {
 	name: "resetmc", group: groupForward, usage: "forget what payments have taught", example: "resetmc", do: resetMC,
 }, {
-	name: "importmc", group: groupForward, usage: "teach what one node can send to another", args: "FROM TO MSAT", max: 3,
+	name: "importmc", group: groupForward, usage: "teach what one node can send to another", args: "FROM TO TIME MSAT", max: 4,
 	flags: []cli.Flag{
-		flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("amt", "the amount in msat"),
+		flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("time", "when it did, in unix seconds"), flagText("amt", "the amount in msat"),
 		flagBool("failure", "it could not"), flagBool("force", "over what is known and newer"),
 	},
-	example: "importmc 02ab... 03cd... 150000000", do: importMC,
+	example: "importmc 02ab... 03cd... 1795206000 150000000", do: importMC,
 }, {
-	name: "queryprob", group: groupForward, usage: "how likely one node can send an amount to another", args: "FROM TO MSAT", max: 3,
-	flags:   []cli.Flag{flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("amt", "the amount in msat")},
-	example: "queryprob 02ab... 03cd... 150000000", do: queryProb,
+	name: "queryprob", group: groupForward, usage: "how likely one node can send an amount to another", args: "FROM TO AMOUNT", max: 3,
+	flags:   []cli.Flag{flagText("from", "the node that sends"), flagText("to", "the node that it sends to"), flagText("amt", "the amount")},
+	example: "queryprob 02ab... 03cd... 150000", do: queryProb,
 }, {
 	name: "getmccfg", group: groupForward, usage: "by what ways are judged", example: "getmccfg", do: getMCConfig,
 }, {
@@ -109,34 +110,50 @@ func resetMC(ctx context.Context, c *call) error {
 	return c.print(answer, func(w io.Writer) { fmt.Fprintln(w, "forgotten") })
 }
 
-// pairOf takes two nodes and an amount, in msat if it has no unit, as lncli has it here.
-func (c *call) pairOf() (from, to []byte, msat int64, err error) {
+// pair takes two nodes.
+func (c *call) pair() (from, to []byte, err error) {
 	if from, err = c.bytes("from", 33); err != nil {
-		return nil, nil, 0, err
+		return nil, nil, err
 	}
-	if to, err = c.bytes("to", 33); err != nil {
-		return nil, nil, 0, err
-	}
+	to, err = c.bytes("to", 33)
+	return from, to, err
+}
+
+// amount takes an amount, in units of so many msat if it has none of its own.
+func (c *call) amount(unit int64) (int64, error) {
 	text, err := c.need("amt")
 	if err != nil {
-		return nil, nil, 0, err
+		return 0, err
 	}
-	if msat, err = show.ParseMsat(text, 1); err != nil {
-		return nil, nil, 0, Usage("amt: %v", err)
+	msat, err := show.ParseMsat(text, unit)
+	if err != nil {
+		return 0, Usage("amt: %v", err)
 	}
-	return from, to, msat, nil
+	return msat, nil
 }
 
 func importMC(ctx context.Context, c *call) error {
-	from, to, msat, err := c.pairOf()
+	from, to, err := c.pair()
+	if err != nil {
+		return err
+	}
+	text, err := c.need("time")
+	if err != nil {
+		return err
+	}
+	at, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || at <= 0 {
+		return Usage("time: %q: want seconds since 1970", text)
+	}
+	msat, err := c.amount(1) // as lncli has it
 	if err != nil {
 		return err
 	}
 	p := &routerrpc.PairHistory{NodeFrom: from, NodeTo: to, History: &routerrpc.PairData{}}
-	if now := time.Now().Unix(); c.cmd.Bool("failure") {
-		p.History.FailAmtMsat, p.History.FailTime = msat, now
+	if c.cmd.Bool("failure") {
+		p.History.FailAmtMsat, p.History.FailTime = msat, at
 	} else {
-		p.History.SuccessAmtMsat, p.History.SuccessTime = msat, now
+		p.History.SuccessAmtMsat, p.History.SuccessTime = msat, at
 	}
 	router, err := c.router(ctx)
 	if err != nil {
@@ -150,7 +167,11 @@ func importMC(ctx context.Context, c *call) error {
 }
 
 func queryProb(ctx context.Context, c *call) error {
-	from, to, msat, err := c.pairOf()
+	from, to, err := c.pair()
+	if err != nil {
+		return err
+	}
+	msat, err := c.amount(1000)
 	if err != nil {
 		return err
 	}
