@@ -80,17 +80,25 @@ func (n *Node) ImportKey(key lnwire.PubKey, kind keys.AccountKind, born time.Tim
 	return err
 }
 
-// CreateAccount makes another account of the wallet's own seed.
-func (n *Node) CreateAccount(name string, kind keys.AccountKind) (a wallet.Account, err error) {
+// CreateAccount makes another account of the wallet's own seed. For one that is made again
+// old blocks are searched from born on; the zero time: it never was.
+func (n *Node) CreateAccount(name string, kind keys.AccountKind, born time.Time) (a wallet.Account, err error) {
+	from := lnwire.Height(0)
+	if !born.IsZero() {
+		if from, err = n.bornAt(born); err != nil {
+			return a, err
+		}
+	}
 	err = n.purse.do(func(w *wallet.Wallet) (fx wallet.Effects, err error) {
 		number := w.NextNumber()
 		id, err := n.ring.NumberedAccount(kind, number)
 		if err != nil {
 			return fx, err
 		}
-		a, fx, err = w.NewAccount(name, number, id)
+		a, fx, err = w.NewAccount(name, number, id, from)
 		return fx, err
 	})
+	n.searchImports()
 	return a, err
 }
 

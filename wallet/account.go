@@ -169,15 +169,16 @@ func (w *Wallet) addAccount(row AccountRow) (Account, Effects, error) {
 }
 
 // NewAccount makes an account of our own seed, from its public half and its number,
-// which NextNumber told.
-func (w *Wallet) NewAccount(name string, number uint32, a keys.Account) (Account, Effects, error) {
+// which NextNumber told. From a height on old blocks are searched, as for an import: 0 for
+// an account that never was.
+func (w *Wallet) NewAccount(name string, number uint32, a keys.Account, from lnwire.Height) (Account, Effects, error) {
 	if err := w.freeName(name); err != nil {
 		return Account{}, Effects{}, err
 	}
 	if number == 0 || number >= keys.Foreign || w.accounts[number] != nil {
 		return Account{}, Effects{}, fmt.Errorf("account %q: the number %d is not free", name, number)
 	}
-	return w.addAccount(AccountRow{Number: number, Name: name, Kind: a.Kind, ID: a.ID})
+	return w.addAccount(AccountRow{Number: number, Name: name, Kind: a.Kind, ID: a.ID, Scan: w.scanFrom(from)})
 }
 
 // NextNumber is the number for the next account of our own seed.

@@ -207,12 +207,12 @@ func TestNumberedAccount(t *testing.T) {
 	b := newBench(t)
 	pub, err := testRing.NumberedAccount(keys.P2TR, b.w.NextNumber())
 	require.NoError(t, err)
-	a, fx, err := b.w.NewAccount("shop", b.w.NextNumber(), pub)
+	a, fx, err := b.w.NewAccount("shop", b.w.NextNumber(), pub, 0)
 	require.NoError(t, err)
 	b.apply(fx)
 	require.False(t, a.WatchOnly)
 	require.EqualValues(t, 2, b.w.NextNumber())
-	_, _, err = b.w.NewAccount("shop", 2, pub)
+	_, _, err = b.w.NewAccount("shop", 2, pub, 0)
 	require.ErrorContains(t, err, "already exists")
 	at, fx, err := b.w.NextAddress(a.AccountID, keys.External)
 	require.NoError(t, err)
@@ -224,6 +224,21 @@ func TestNumberedAccount(t *testing.T) {
 	b.apply(fx)
 	requireValid(t, f.Tx, outsOf(f.Coins))
 	require.Equal(t, "m/86'/0'/1'/1/0", f.Change.Key.String())
+	b.mine(f.Tx)
+
+	// Restored from the seed: made again, it finds its coin.
+	left := b.w.Balance(a.Number, 1, testNow).Confirmed
+	b.store = newStore()
+	b.restart()
+	for _, block := range b.blocks {
+		b.apply(b.w.Connect(block))
+	}
+	_, fx, err = b.w.NewAccount("shop", b.w.NextNumber(), pub, 1)
+	require.NoError(t, err)
+	b.apply(fx)
+	b.apply(b.w.Scan(b.blocks...))
+	require.Equal(t, left, b.w.Balance(a.Number, 1, testNow).Confirmed)
+	require.Positive(t, left)
 }
 
 func TestNextKey(t *testing.T) {

@@ -1232,8 +1232,11 @@ type XCreateAccountRequest struct {
 	AddressType AddressType `protobuf:"varint,2,opt,name=address_type,json=addressType,proto3,enum=walletrpc.AddressType" json:"address_type,omitempty"`
 	// Must be set: a restore from the seed alone does not find the coins of the account.
 	IKnowWhatIAmDoing bool `protobuf:"varint,3,opt,name=i_know_what_i_am_doing,json=iKnowWhatIAmDoing,proto3" json:"i_know_what_i_am_doing,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Ours, not lnd's: for an account that is made again after a restore, the time from which on its coins are looked
+	// for, in unix seconds. 0: it never was.
+	Birthday      int64 `protobuf:"varint,1000,opt,name=birthday,proto3" json:"birthday,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *XCreateAccountRequest) Reset() {
@@ -1285,6 +1288,13 @@ func (x *XCreateAccountRequest) GetIKnowWhatIAmDoing() bool {
 		return x.IKnowWhatIAmDoing
 	}
 	return false
+}
+
+func (x *XCreateAccountRequest) GetBirthday() int64 {
+	if x != nil {
+		return x.Birthday
+	}
+	return 0
 }
 
 // XCreateAccountResponse is the account.
@@ -4108,11 +4118,12 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
 	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\"F\n" +
 	"\x14ListAccountsResponse\x12.\n" +
-	"\baccounts\x18\x01 \x03(\v2\x12.walletrpc.AccountR\baccounts\"\x99\x01\n" +
+	"\baccounts\x18\x01 \x03(\v2\x12.walletrpc.AccountR\baccounts\"\xb6\x01\n" +
 	"\x15XCreateAccountRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
 	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\x121\n" +
-	"\x16i_know_what_i_am_doing\x18\x03 \x01(\bR\x11iKnowWhatIAmDoing\"F\n" +
+	"\x16i_know_what_i_am_doing\x18\x03 \x01(\bR\x11iKnowWhatIAmDoing\x12\x1b\n" +
+	"\bbirthday\x18\xe8\a \x01(\x03R\bbirthday\"F\n" +
 	"\x16XCreateAccountResponse\x12,\n" +
 	"\aaccount\x18\x01 \x01(\v2\x12.walletrpc.AccountR\aaccount\"V\n" +
 	"\x16RequiredReserveRequest\x12<\n" +

@@ -83,7 +83,7 @@ type WalletKitClient interface {
 	// type is asked for the families of the node's keys (m/1017').
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	// XCreateAccount makes another account of the wallet's own seed. A restore from the seed alone does not find its
-	// coins: it has to be made again first, in the same order.
+	// coins: it has to be made again, in the same order, with its birthday.
 	XCreateAccount(ctx context.Context, in *XCreateAccountRequest, opts ...grpc.CallOption) (*XCreateAccountResponse, error)
 	// RequiredReserve tells how much has to stay in the wallet to raise the fees of anchor channels.
 	RequiredReserve(ctx context.Context, in *RequiredReserveRequest, opts ...grpc.CallOption) (*RequiredReserveResponse, error)
@@ -455,7 +455,7 @@ type WalletKitServer interface {
 	// type is asked for the families of the node's keys (m/1017').
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	// XCreateAccount makes another account of the wallet's own seed. A restore from the seed alone does not find its
-	// coins: it has to be made again first, in the same order.
+	// coins: it has to be made again, in the same order, with its birthday.
 	XCreateAccount(context.Context, *XCreateAccountRequest) (*XCreateAccountResponse, error)
 	// RequiredReserve tells how much has to stay in the wallet to raise the fees of anchor channels.
 	RequiredReserve(context.Context, *RequiredReserveRequest) (*RequiredReserveResponse, error)

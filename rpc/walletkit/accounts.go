@@ -343,7 +343,11 @@ func (s *Service) XCreateAccount(_ context.Context, req *walletrpc.XCreateAccoun
 		return nil, fmt.Errorf("address type %v cannot be created; use %v, which is what a wallet-derived account of this key scope provides",
 			req.AddressType, walletrpc.AddressType_HYBRID_NESTED_WITNESS_PUBKEY_HASH)
 	}
-	a, err := s.node.CreateAccount(req.Name, kind)
+	born, err := birthday(req.Birthday)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.node.CreateAccount(req.Name, kind, born)
 	if err != nil {
 		return nil, err
 	}

@@ -37,9 +37,10 @@ var accountCommands = []spec{{
 	example: "wallet accounts import-pubkey 02ab... p2wkh", do: importPublicKey,
 }, {
 	name: "create", usage: "another account of the wallet's own seed", args: "NAME", max: 1,
-	more: "A restore from the seed alone does not find its coins: make it again first, in the same order.",
+	more: "A restore from the seed alone does not find its coins: make it again, in the same order, with --birthday.",
 	flags: []cli.Flag{
 		flagText("name", "a name for it"), flagAddressType, flagBool("i_know_what_i_am_doing", "said to have understood the above"),
+		flagText("birthday", "of one that is made again: search blocks from this `DAY` on"),
 	},
 	example: "wallet accounts create --i_know_what_i_am_doing shop", do: createAccount,
 }}
@@ -194,6 +195,9 @@ func createAccount(ctx context.Context, c *call) error {
 		return err
 	}
 	if req.AddressType, err = addressType(c.cmd.String("address_type")); err != nil {
+		return err
+	}
+	if req.Birthday, err = c.birthday(); err != nil {
 		return err
 	}
 	kit, err := c.wallet(ctx)
