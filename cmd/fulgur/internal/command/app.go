@@ -102,7 +102,7 @@ func (a *App) root() *cli.Command {
 		},
 	}
 	for _, group := range [][]spec{
-		nodeCommands, debugCommands, unlockCommands, macaroonCommands, coinCommands, peerCommands, messageCommands, connectCommands, openCommands, channelCommands, closeCommands, rescueCommands,
+		nodeCommands, debugCommands, unlockCommands, macaroonCommands, coinCommands, peerCommands, messageCommands, connectCommands, openCommands, fundCommands, channelCommands, closeCommands, rescueCommands,
 		backupCommands, invoiceCommands, payCommands, paymentCommands, routeCommands, learnCommands, forwardCommands, reportCommands, graphCommands, liveCommands, watchCommands,
 	} {
 		for _, s := range group {

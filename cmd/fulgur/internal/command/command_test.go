@@ -358,6 +358,28 @@ var conversations = []struct {
 	[]proto.Message{&lnrpc.ListPeersResponse{Peers: []*lnrpc.Peer{{PubKey: key1, Address: "h:1", BytesSent: 1234, PingTime: 1500, Errors: []*lnrpc.TimestampedError{{Timestamp: 1_700_000_000, Error: "no"}}}, {PubKey: key2, Inbound: true}}}},
 	&lnrpc.ListPeersRequest{LatestError: true},
 }, {
+	"batchopenchannel", []string{"batchopenchannel", "--sat_per_vbyte=2", `[{"node_pubkey":"` + key1 + `","local_funding_amount":500000,"private":true},{"local_funding_amount":"7"}]`}, lnrpc.Lightning_BatchOpenChannel_FullMethodName,
+	[]proto.Message{&lnrpc.BatchOpenChannelResponse{PendingChannels: []*lnrpc.PendingUpdate{{Txid: make([]byte, 32), OutputIndex: 1}}}},
+	&lnrpc.BatchOpenChannelRequest{SatPerVbyte: 2, Channels: []*lnrpc.BatchOpenChannel{
+		{NodePubkey: unhex(key1), LocalFundingAmount: 500_000, Private: true}, {LocalFundingAmount: 7},
+	}},
+}, {
+	"abandonchannel", []string{"abandonchannel", hash + ":1"}, lnrpc.Lightning_AbandonChannel_FullMethodName,
+	[]proto.Message{&lnrpc.AbandonChannelResponse{Status: "channel abandoned"}},
+	&lnrpc.AbandonChannelRequest{ChannelPoint: channelPoint(hash, 1), PendingFundingShimOnly: true},
+}, {
+	"chain-getblock", []string{"chain", "getblock", strings.Repeat("00", 31) + "07"}, chainrpc.ChainKit_GetBlock_FullMethodName,
+	[]proto.Message{&chainrpc.GetBlockResponse{RawBlock: []byte{1, 2}}}, &chainrpc.GetBlockRequest{BlockHash: append([]byte{7}, make([]byte, 31)...)},
+}, {
+	"chain-getblockheader", []string{"chain", "getblockheader", strings.Repeat("00", 31) + "07"}, chainrpc.ChainKit_GetBlockHeader_FullMethodName,
+	[]proto.Message{&chainrpc.GetBlockHeaderResponse{RawBlockHeader: []byte{1, 2}}}, &chainrpc.GetBlockHeaderRequest{BlockHash: append([]byte{7}, make([]byte, 31)...)},
+}, {
+	"chain-getbestblock", []string{"chain", "getbestblock"}, chainrpc.ChainKit_GetBestBlock_FullMethodName,
+	[]proto.Message{&chainrpc.GetBestBlockResponse{BlockHash: make([]byte, 32), BlockHeight: 5}}, &chainrpc.GetBestBlockRequest{},
+}, {
+	"chain-getblockhash", []string{"chain", "getblockhash", "5"}, chainrpc.ChainKit_GetBlockHash_FullMethodName,
+	[]proto.Message{&chainrpc.GetBlockHashResponse{BlockHash: make([]byte, 32)}}, &chainrpc.GetBlockHashRequest{BlockHeight: 5},
+}, {
 	"openchannel", []string{"openchannel", "--block", "--base_fee_msat=0", key1, "0.01btc", "5000"}, lnrpc.Lightning_OpenChannel_FullMethodName,
 	[]proto.Message{
 		&lnrpc.OpenStatusUpdate{Update: &lnrpc.OpenStatusUpdate_ChanPending{ChanPending: &lnrpc.PendingUpdate{Txid: wireHash(), OutputIndex: 1}}},
@@ -579,7 +601,7 @@ func TestConversations(t *testing.T) {
 func TestEveryCommandIsTried(t *testing.T) {
 	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true,
 		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true, "setmccfg": true,
-		"lndconnect": true, "profile": true, "man": true, "report": true, "watch": true}
+		"lndconnect": true, "profile": true, "chain": true, "man": true, "report": true, "watch": true}
 	tried := map[string]bool{}
 	for _, c := range conversations {
 		tried[c.name] = true

@@ -29,7 +29,8 @@ var openCommands = []spec{{
 		flagBool("zero_conf", "use it before it confirms"), flagBool("scid_alias", "hide its id in invoices"),
 		flagUint("base_fee_msat", "our fee for carrying a payment"), flagUint("fee_rate_ppm", "our fee in millionths of the amount"),
 		flagText("memo", "a private note"), flagTexts("utxo", "fund it from this output, TXID:INDEX; may be repeated"),
-	}, feeFlags...),
+		flagUint("remote_max_htlcs", "how many payments the peer may have under way to us"),
+	}, append(elsewhereFlags, feeFlags...)...),
 	example: "openchannel --connect=203.0.113.7:9735 --block 02ab... 0.01btc", do: openChannel,
 }}
 
@@ -73,12 +74,15 @@ func openRequest(c *call) (*lnrpc.OpenChannelRequest, error) {
 		SatPerVbyte: f.Uint64("sat_per_vbyte"), TargetConf: int32(f.Int64("conf_target")), Private: f.Bool("private"), CloseAddress: f.String("close_address"),
 		MinHtlcMsat: f.Int64("min_htlc_msat"), RemoteCsvDelay: uint32(f.Uint64("remote_csv_delay")), MaxLocalCsv: uint32(f.Uint64("max_local_csv")),
 		RemoteMaxValueInFlightMsat: f.Uint64("remote_max_value_in_flight_msat"), RemoteChanReserveSat: f.Uint64("remote_reserve_sats"),
+		RemoteMaxHtlcs: uint32(f.Uint64("remote_max_htlcs")),
 		CommitmentType: kind, ZeroConf: f.Bool("zero_conf"), ScidAlias: f.Bool("scid_alias"), Memo: f.String("memo"),
 		BaseFee: f.Uint64("base_fee_msat"), UseBaseFee: f.IsSet("base_fee_msat"), FeeRate: f.Uint64("fee_rate_ppm"), UseFeeRate: f.IsSet("fee_rate_ppm"),
 	}
 	req.MinConfs, req.SpendUnconfirmed = c.minConfs()
-	req.Outpoints, err = outpoints(f.StringSlice("utxo"))
-	return req, err
+	if req.Outpoints, err = outpoints(f.StringSlice("utxo")); err != nil {
+		return nil, err
+	}
+	return req, c.psbtShim(req)
 }
 
 func openChannel(ctx context.Context, c *call) error {
@@ -137,7 +141,10 @@ func openStep(ctx context.Context, c *call, ln lnrpc.LightningClient, update *ln
 		point := pointText(u.ChanOpen.ChannelPoint)
 		return true, c.result(map[string]string{"channel_point": point}, func(w io.Writer) { fmt.Fprintln(w, "the channel is open: "+point) })
 	case *lnrpc.OpenStatusUpdate_PsbtFund:
-		return true, errors.New("the daemon wants a funding transaction from elsewhere, which was not asked for")
+		if err := c.fundElsewhere(ctx, ln, update.PendingChanId, u.PsbtFund); err != nil {
+			return true, err
+		}
+		c.step("the peer is told of the funding")
 	}
 	return false, nil
 }

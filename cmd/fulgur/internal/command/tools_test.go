@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/pem"
 	"net/url"
@@ -136,4 +137,31 @@ func TestWatch(t *testing.T) {
 	for _, want := range []string{"alice  block 800,000", "channels\nnone", "failed: no attempt got through in time", "forwards\nnone"} {
 		require.Contains(t, screen.String(), want)
 	}
+}
+
+// TestOpenFromElsewhere: a channel is funded in a conversation; what goes wrong cancels it.
+func TestOpenFromElsewhere(t *testing.T) {
+	d := startDaemon(t)
+	id := bytes.Repeat([]byte{7}, 32)
+	fund := &lnrpc.OpenStatusUpdate{PendingChanId: id, Update: &lnrpc.OpenStatusUpdate_PsbtFund{PsbtFund: &lnrpc.ReadyForPsbtFunding{
+		FundingAddress: "bcrt1qaddress", FundingAmount: 50_000, Psbt: []byte("psbt"),
+	}}}
+	pending := &lnrpc.OpenStatusUpdate{Update: &lnrpc.OpenStatusUpdate_ChanPending{ChanPending: &lnrpc.PendingUpdate{Txid: make([]byte, 32)}}}
+	d.answer(lnrpc.Lightning_OpenChannel_FullMethodName, fund, pending)
+	d.answer(lnrpc.Lightning_FundingStateStep_FullMethodName, &lnrpc.FundingStateStepResp{})
+	out := typist{d: d, in: "ZnVuZGVk\n0200\n"}.types("openchannel", "--psbt", "--no_publish", key1, "50000")
+	require.Equal(t, exitOK, out.code, out.err)
+	require.Contains(t, out.err, "bcrt1qaddress")
+	asked := d.request(lnrpc.Lightning_OpenChannel_FullMethodName).(*lnrpc.OpenChannelRequest)
+	require.Len(t, asked.GetFundingShim().GetPsbtShim().GetPendingChanId(), 32)
+	require.True(t, asked.GetFundingShim().GetPsbtShim().NoPublish)
+	step := d.request(lnrpc.Lightning_FundingStateStep_FullMethodName).(*lnrpc.FundingTransitionMsg)
+	require.Equal(t, []byte{2, 0}, step.GetPsbtFinalize().GetFinalRawTx())
+	require.Equal(t, id, step.GetPsbtFinalize().GetPendingChanId())
+
+	out = typist{d: d, in: "no base64!\n"}.types("openchannel", "--psbt", key1, "50000")
+	require.Equal(t, exitUsage, out.code)
+	step = d.request(lnrpc.Lightning_FundingStateStep_FullMethodName).(*lnrpc.FundingTransitionMsg)
+	require.Equal(t, id, step.GetShimCancel().GetPendingChanId())
+	require.Equal(t, exitUsage, typist{d: d}.types("openchannel", "--no_publish", key1, "50000").code)
 }
