@@ -1,6 +1,9 @@
 package gossip
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -100,3 +103,14 @@ func (ChannelRevived) isChange() {}
 func (ChannelGone) isChange()    {}
 func (NodeChanged) isChange()    {}
 func (NodeGone) isChange()       {}
+
+// Sources are the peers that were asked to pass new gossip on to us, in the order of their keys.
+func (m *Machine) Sources() (ids []lnwire.PubKey) {
+	for id, p := range m.peers {
+		if p.active && !p.dropped {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b lnwire.PubKey) int { return bytes.Compare(a[:], b[:]) })
+	return ids
+}

@@ -88,3 +88,9 @@ func (n *Node) GraphInfo(ctx context.Context) (i gossip.Info, err error) {
 	err = n.lookGraph(ctx, func(m *gossip.Machine) { i = m.Info() })
 	return i, err
 }
+
+// GossipSources are the peers that were asked to pass new gossip on to us.
+func (n *Node) GossipSources(ctx context.Context) (ids []lnwire.PubKey, err error) {
+	err = n.lookGraph(ctx, func(m *gossip.Machine) { ids = m.Sources() })
+	return ids, err
+}

@@ -139,7 +139,7 @@ func (s *stage) end(r request) any {
 // play runs a program to its end, doing what it asks for.
 func (s *stage) play(file string) (output string, err error) {
 	out := new(rig.Output)
-	cmd := exec.Command("node", file)
+	cmd := exec.Command("node", "--test-force-exit", file)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = program, out, out
 	cmd.Env = append(os.Environ(), "FULGUR_STAGE="+s.http.URL)
 	p, err := rig.Spawn(cmd)

@@ -3,6 +3,7 @@ package lightning
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -60,12 +61,20 @@ func (s *Service) ListPeers(ctx context.Context, _ *lnrpc.ListPeersRequest) (*ln
 		sent[list[i].Terms.Peer] += list[i].Core.Sent
 		got[list[i].Terms.Peer] += list[i].Core.Got
 	}
+	sources, err := s.node.GossipSources(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := &lnrpc.ListPeersResponse{}
 	for _, p := range s.node.ListPeers() {
+		sync := lnrpc.Peer_PASSIVE_SYNC
+		if slices.Contains(sources, p.ID) {
+			sync = lnrpc.Peer_ACTIVE_SYNC
+		}
 		out.Peers = append(out.Peers, &lnrpc.Peer{
 			PubKey: p.ID.String(), Address: p.Addr, BytesSent: p.Stats.BytesSent, BytesRecv: p.Stats.BytesRead,
 			SatSent: int64(sent[p.ID].Sat()), SatRecv: int64(got[p.ID].Sat()), Inbound: p.Inbound,
-			PingTime: p.Stats.PingTime.Microseconds(), Features: translate.Features(p.Features),
+			PingTime: p.Stats.PingTime.Microseconds(), Features: translate.Features(p.Features), SyncType: sync,
 		})
 	}
 	return out, nil

@@ -69,6 +69,7 @@ type Coins interface {
 // Peers are the connections.
 type Peers interface {
 	ListPeers() []node.PeerInfo
+	GossipSources(context.Context) ([]lnwire.PubKey, error)
 	ConnectPeer(ctx context.Context, id lnwire.PubKey, addr string, keep bool, timeout time.Duration) error
 	DisconnectPeer(id lnwire.PubKey) error
 	PeerEvents() *node.Subscription[node.PeerEvent]
