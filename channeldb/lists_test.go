@@ -1,6 +1,7 @@
 package channeldb
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -229,7 +230,7 @@ func TestListsOfOldFiles(t *testing.T) {
 		opts, commits, cut := testOptions(t), 0, parts < 3
 		opts.Commit = func(tx *bolt.Tx) error {
 			if commits++; commits > 1 && cut { // one part each time
-				return bolt.ErrTimeout
+				return errors.New("out of power")
 			}
 			return tx.Commit()
 		}

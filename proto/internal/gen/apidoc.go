@@ -244,6 +244,10 @@ looked at, and fields of the answer that are left at zero (those of messages ins
 answers as gRPC does for an unknown method or service: UNIMPLEMENTED. "later" comes in a piece of work of its own. Fields that are
 deprecated are not counted, nor those of AMP and of channels that carry other assets.
 
+The REST server describes itself in OpenAPI at ` + "`GET /openapi.json`" + `, without a macaroon. A macaroon, with all that are narrowed from it, may have
+4,096 calls and streams under way and begin 5,000 a second; a request has at most 16 MiB. What is above is refused with RESOURCE_EXHAUSTED, and so
+ends a stream whose reader is 4,096 events behind.
+
 `
 
 func (a *api) document() string {
