@@ -1,0 +1,114 @@
+package itest
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fulgur-ln/fulgur/itest/rig"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/walletrpc"
+)
+
+// TestFundingFromElsewhere: carol's wallet funds alice's channels, two by one transaction;
+// an acceptor refuses one and takes the next; and carol opens two by one transaction of
+// her own.
+func TestFundingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	w := rig.NewWorld(t)
+	alice, bob, carol := w.Node("alice"), w.Node("bob"), w.Node("carol")
+	carol.Fund(1_000_000)
+	carol.Fund(1_000_000)
+	alice.Connect(bob)
+	alice.Connect(carol)
+	carol.Connect(bob)
+	alice.Synced()
+	bob.Synced()
+
+	acceptor, err := bob.LN.ChannelAcceptor(rig.Soon(t))
+	require.NoError(t, err)
+	_, err = acceptor.Header()
+	require.NoError(t, err)
+	verdicts := make(chan *lnrpc.ChannelAcceptResponse, 2)
+	verdicts <- &lnrpc.ChannelAcceptResponse{Error: "not today"}
+	verdicts <- &lnrpc.ChannelAcceptResponse{Accept: true, ReserveSat: 3000}
+	go func() {
+		for v := range verdicts {
+			q, err := acceptor.Recv()
+			if err != nil {
+				return
+			}
+			v.PendingChanId = q.PendingChanId
+			_ = acceptor.Send(v)
+		}
+	}()
+	ask := func(to *rig.Node, id byte, noPublish bool) (lnrpc.Lightning_OpenChannelClient, *lnrpc.ReadyForPsbtFunding, error) {
+		req := alice.OpenRequest(to, 200_000)
+		req.SatPerVbyte, req.Private = 0, true
+		req.FundingShim = &lnrpc.FundingShim{Shim: &lnrpc.FundingShim_PsbtShim{PsbtShim: &lnrpc.PsbtShim{
+			PendingChanId: bytes.Repeat([]byte{id}, 32), NoPublish: noPublish,
+		}}}
+		stream, err := alice.LN.OpenChannel(rig.Soon(t), req)
+		require.NoError(t, err)
+		u, err := stream.Recv()
+		return stream, u.GetPsbtFund(), err
+	}
+	_, _, err = ask(bob, 1, true)
+	require.ErrorContains(t, err, "not today")
+	first, toBob, err := ask(bob, 2, true)
+	require.NoError(t, err)
+	last, toCarol, err := ask(carol, 3, false)
+	require.NoError(t, err)
+
+	funded := fundPsbt(carol, "", map[string]uint64{
+		toBob.FundingAddress: uint64(toBob.FundingAmount), toCarol.FundingAddress: uint64(toCarol.FundingAmount),
+	})
+	final, err := carol.Kit.FinalizePsbt(rig.Soon(t), &walletrpc.FinalizePsbtRequest{FundedPsbt: funded.FundedPsbt})
+	require.NoError(t, err)
+	step := func(m *lnrpc.FundingTransitionMsg) {
+		_, err := alice.LN.FundingStateStep(rig.Soon(t), m)
+		require.NoError(t, err)
+	}
+	for _, id := range []byte{3, 2} { // the one that publishes first: it waits for the other
+		pending := bytes.Repeat([]byte{id}, 32)
+		step(&lnrpc.FundingTransitionMsg{Trigger: &lnrpc.FundingTransitionMsg_PsbtVerify{
+			PsbtVerify: &lnrpc.FundingPsbtVerify{PendingChanId: pending, FundedPsbt: funded.FundedPsbt},
+		}})
+		w.Mempool(0)
+		step(&lnrpc.FundingTransitionMsg{Trigger: &lnrpc.FundingTransitionMsg_PsbtFinalize{
+			PsbtFinalize: &lnrpc.FundingPsbtFinalize{PendingChanId: pending, FinalRawTx: final.RawFinalTx},
+		}})
+	}
+	for _, stream := range []lnrpc.Lightning_OpenChannelClient{first, last} {
+		u, err := stream.Recv()
+		require.NoError(t, err)
+		require.NotNil(t, u.GetChanPending())
+	}
+	w.Mempool(1)
+	w.Mine(6)
+	for _, stream := range []lnrpc.Lightning_OpenChannelClient{first, last} {
+		u, err := stream.Recv()
+		require.NoError(t, err)
+		require.NotNil(t, u.GetChanOpen())
+	}
+	for _, ch := range alice.Channels() {
+		if ch.RemotePubkey == bob.ID {
+			require.EqualValues(t, 3000, ch.LocalConstraints.ChanReserveSat)
+		}
+	}
+
+	close(verdicts)
+	require.NoError(t, acceptor.CloseSend())
+	batch := &lnrpc.BatchOpenChannelRequest{SatPerVbyte: 2, Label: "both"}
+	for _, to := range []*rig.Node{alice, bob} {
+		batch.Channels = append(batch.Channels, &lnrpc.BatchOpenChannel{NodePubkey: rig.Unhex(t, to.ID), LocalFundingAmount: 100_000})
+	}
+	rig.Eventually(t, "the acceptor is gone and the batch opens", func() bool {
+		out, err := carol.LN.BatchOpenChannel(rig.Soon(t), batch)
+		return err == nil && len(out.PendingChannels) == 2 && bytes.Equal(out.PendingChannels[0].Txid, out.PendingChannels[1].Txid)
+	})
+	w.Mempool(1)
+	w.Mine(6)
+	rig.Eventually(t, "all channels are open", func() bool { return len(carol.Channels()) == 3 && len(bob.Channels()) == 2 })
+}
