@@ -33,6 +33,7 @@ type town struct {
 	start   map[*rig.Node]int64 // what each owned in its channels at first
 
 	made atomic.Int64 // payments that succeeded
+	over atomic.Int64 // when the traffic was stopped, in unix nanoseconds; 0: not yet
 	// wrong is told what should not be: it fails the test, or, of another program, counts.
 	wrong  func(format string, args ...any)
 	count  tally

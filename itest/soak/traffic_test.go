@@ -40,7 +40,11 @@ func (s *town) traffic(payers int) (stop func()) {
 		})
 	}
 	s.t.Cleanup(cancel)
-	return func() { cancel(); all.Wait() }
+	return func() {
+		s.over.Store(time.Now().UnixNano())
+		cancel()
+		all.Wait()
+	}
 }
 
 // one makes a payment of one kind or another between any two nodes.
@@ -149,13 +153,20 @@ func (p *payer) follow(from *rig.Node, hash []byte, request string, msat int64, 
 	}
 }
 
+// late: the traffic was stopped, and there was time enough for all that had begun. lnd has
+// payments that never end.
+func (s *town) late() bool {
+	over := s.over.Load()
+	return over != 0 && time.Since(time.Unix(0, over)) > rig.Patience
+}
+
 // passing are refusals that mean: not now.
 var passing = []string{"catching up with the chain", "chain backend is away", "the chain looks stale", "in the process of starting", "wallet", "server is still"}
 
 // insist repeats a call while the node that it is for is down or takes no new risk. The
 // payment goes on when the town's does not: its end is asked for.
 func (p *payer) insist(call func(context.Context) error) {
-	for end := time.Now().Add(20 * rig.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * rig.Patience); time.Now().Before(end) && !p.s.late(); time.Sleep(20 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 		err := call(ctx)
 		cancel()
