@@ -85,7 +85,7 @@ func TestInterceptors(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, lnrpc.Payment_SUCCEEDED, end.Status)
-	inv, err := carol.LN.LookupInvoice(rig.Soon(t), &lnrpc.PaymentHash{RHashStr: end.PaymentHash})
+	inv, err := carol.LN.LookupInvoice(rig.Soon(t), &lnrpc.PaymentHash{RHash: rig.Unhex(t, end.PaymentHash)})
 	require.NoError(t, err)
 	require.Equal(t, int64(6_000_000), inv.AmtPaidMsat)
 }

@@ -33,8 +33,6 @@ const (
 	groupWatch    = "Watch"
 	groupAdmin    = "Admin"
 	groupLocal    = "On this machine" // of commands from other packages
-
-	groupNode, groupKeys, groupInvoices, groupPayments = groupAdmin, groupAdmin, groupPay, groupPay
 )
 
 // spec describes a command.
