@@ -95,7 +95,7 @@ await active(alice);
 step('coins');
 const blocks = listen(ln.subscribeToBlocks({lnd: alice.lnd}), 'block');
 const transactions = listen(ln.subscribeToTransactions({lnd: alice.lnd}), 'chain_transaction');
-const {address} = await ln.createChainAddress({lnd: alice.lnd, format: 'p2wpkh'});
+const {address} = await ln.createChainAddress({lnd: alice.lnd, format: 'p2tr'});
 await mine(1, address);
 await mine(100);
 const {chain_balance: coins} = await until('coins', async () => {
