@@ -62,8 +62,9 @@ const holdLimit = time.Minute
 
 // held is an HTLC that waits for the chain to come into sight.
 type held struct {
-	in    htlc.Locked
-	until time.Time // when it is failed; zero: it may have been promised something before, and waits
+	in      htlc.Locked
+	until   time.Time // when it is failed; zero: it may have been promised something before, and waits
+	verdict *Verdict  // of the interceptor, who let it go; nil: none
 }
 
 // hold keeps an HTLC until the chain is in sight: what is left of its time cannot be
@@ -114,13 +115,18 @@ func (s *Switch) sight(current bool, fx *Effects) {
 	waiting := s.waiting
 	s.waiting = nil
 	for _, h := range waiting {
+		if p, bad, _ := h.in.Onwards(); h.verdict != nil && h.in.Unfit == htlc.Fit && bad == nil {
+			s.carry(h.in, p, *h.verdict, fx)
+			continue
+		}
 		s.decide(h.in, h.until.IsZero(), fx)
 	}
 }
 
 // linkGone drops a channel. An HTLC that came in by it and was not decided yet would
 // have to be claimed in the chain, where it may be nothing: it is not carried on. One
-// for us waits: the invoices may know it.
+// for us waits: the invoices may know it. So does one of an earlier run, when there are
+// interceptors: they may know its preimage.
 func (s *Switch) linkGone(ev LinkGone, fx *Effects) {
 	num := ev.ChanNum
 	s.links.drop(num)
@@ -130,6 +136,11 @@ func (s *Switch) linkGone(ev LinkGone, fx *Effects) {
 	kept := s.waiting[:0]
 	for _, h := range s.waiting {
 		if h.in.HTLC.Ref.ChanNum != num || h.in.Opened.Final {
+			kept = append(kept, h)
+			continue
+		}
+		if ev.OnChain && h.until.IsZero() && (s.intercepting || s.cfg.RequireInterceptor) {
+			h.in.Unfit = htlc.UnfitClosed
 			kept = append(kept, h)
 			continue
 		}

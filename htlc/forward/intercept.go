@@ -123,8 +123,22 @@ func (s *Switch) setInterceptor(present bool, fx *Effects) {
 			s.offer(h, fx)
 		case !s.cfg.RequireInterceptor && !h.OnChain:
 			delete(s.held, h.In.HTLC.Ref)
-			s.carry(h.In, h.Out, Verdict{Kind: Resume}, fx)
+			s.release(h, nil, fx)
 		}
+	}
+}
+
+// release lets what was held go on, as a verdict says. While the chain is out of sight it
+// waits, as anything that comes then (V-27); without a verdict an interceptor who comes
+// meanwhile is asked.
+func (s *Switch) release(h *Intercepted, v *Verdict, fx *Effects) {
+	switch {
+	case s.blind:
+		s.waiting = append(s.waiting, held{in: h.In, until: s.now.Add(holdLimit), verdict: v})
+	case v == nil:
+		s.carry(h.In, h.Out, Verdict{Kind: Resume}, fx)
+	default:
+		s.carry(h.In, h.Out, *v, fx)
 	}
 }
 
@@ -178,7 +192,7 @@ func (s *Switch) ruled(ev Ruled, fx *Effects) {
 	in, v := h.In, ev.Verdict
 	switch v.Kind {
 	case Resume:
-		s.carry(in, h.Out, v, fx)
+		s.release(h, &v, fx)
 	case Settle:
 		s.resolve(Resolve{Ref: ev.Ref, Resolution: in.Fault().Fulfil(v.Preimage, nil, s.now)}, fx)
 		fx.Tell = append(fx.Tell, Notice{

@@ -156,6 +156,74 @@ func TestInterceptorSurvivesBlindness(t *testing.T) {
 	require.Len(t, s.Step(t0, Intercepting{Present: true}).Offer, 1)
 }
 
+// TestReleasedBlindly: V-27: what an interceptor lets go while the chain is out of sight waits
+// for it, as anything that comes then.
+func TestReleasedBlindly(t *testing.T) {
+	resume := func(s *Switch, l htlc.Locked, out lnwire.MilliSat) Effects {
+		return s.Step(t0, Ruled{Ref: l.HTLC.Ref, Verdict: Verdict{Kind: Resume, Out: out}})
+	}
+	s := watched()
+	first, second, third := offered(t, s, 1), offered(t, s, 2), offered(t, s, 3)
+	s.Step(t0, Chain{})
+	requireIdle(t, resume(s, first, 900_000))
+	require.ErrorIs(t, resume(s, first, 0).Refused, ErrNotHeld)
+	requireIdle(t, s.Step(t0, LockedIn{HTLC: first}))
+	require.Len(t, s.Step(t0, Ruled{Ref: third.HTLC.Ref, Verdict: Verdict{Kind: Settle, Preimage: lnwire.Preimage{9}}}).Resolve, 1,
+		"a preimage needs no sight")
+	requireIdle(t, s.Step(t0, Intercepting{}))
+	fx := s.Step(t0, Chain{Current: true})
+	require.Len(t, fx.Add, 2)
+	require.Equal(t, lnwire.MilliSat(900_000), fx.Add[0].Amount, "as the interceptor said")
+	require.Equal(t, second.HTLC.Ref, fx.Add[1].Origin.Ref)
+
+	// The blocks that were not seen count.
+	s = watched()
+	l := offered(t, s, 1)
+	s.Step(t0, Chain{})
+	resume(s, l, 0)
+	s.Step(t0, Block{Height: height + 57})
+	require.Equal(t, onion.ExpiryTooSoon, failureOf(t, s.Step(t0, Chain{Current: true}), l).Code)
+
+	// Another interceptor is asked about what the one before has not decided.
+	s = watched()
+	first, second = offered(t, s, 1), offered(t, s, 2)
+	s.Step(t0, Chain{})
+	resume(s, first, 0)
+	s.Step(t0, Intercepting{})
+	s.Step(t0, Intercepting{Present: true})
+	fx = s.Step(t0, Chain{Current: true})
+	require.Equal(t, first.HTLC.Ref, fx.Add[0].Origin.Ref)
+	require.Equal(t, second.HTLC.Ref, fx.Offer[0].In.HTLC.Ref)
+
+	// A chain that stays away does not keep others' money.
+	s = watched()
+	l = offered(t, s, 1)
+	s.Step(t0, Chain{})
+	require.Equal(t, t0.Add(holdLimit), resume(s, l, 0).Wake)
+	require.Equal(t, onion.TemporaryNodeFailure, failureOf(t, s.Step(t0.Add(holdLimit), Tick{}), l).Code)
+}
+
+// TestBlindOnChain: what an earlier run may have offered, and whose channel goes to the chain
+// before that is in sight, can be claimed there as what is held.
+func TestBlindOnChain(t *testing.T) {
+	s := watched()
+	s.Step(t0, Chain{})
+	l := good(1)
+	l.HTLC.Hash = lnwire.Preimage{9}.Hash()
+	s.Step(t0, LockedIn{HTLC: l, Again: true})
+	require.Empty(t, s.Step(t0, LinkGone{ChanNum: 1, OnChain: true}).Resolve)
+	fx := s.Step(t0, Chain{Current: true})
+	require.Empty(t, fx.Resolve)
+	require.True(t, fx.Offer[0].OnChain)
+	fx = s.Step(t0, Ruled{Ref: l.HTLC.Ref, Verdict: Verdict{Kind: Settle, Preimage: lnwire.Preimage{9}}})
+	require.Equal(t, htlc.Fulfilled, fx.Resolve[0].Resolution.Kind)
+
+	s = world() // nobody asks
+	s.Step(t0, Chain{})
+	s.Step(t0, LockedIn{HTLC: good(1), Again: true})
+	require.Len(t, s.Step(t0, LinkGone{ChanNum: 1, OnChain: true}).Resolve, 1)
+}
+
 // TestHeldIsFailedInTime: at expiry - 20 nobody is waited for any more.
 func TestHeldIsFailedInTime(t *testing.T) {
 	s := watched()
