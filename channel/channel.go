@@ -260,7 +260,7 @@ func (c *Channel) sealHTLC(e *entry) {
 func (c *Channel) finished(e *entry) {
 	if e.Ref.Dir == htlc.Incoming {
 		settled := e.Removal != nil && e.Removal.Kind == htlc.Fulfilled
-		c.fx.Finished = append(c.fx.Finished, Finish{Ref: e.Ref, Settled: settled})
+		c.fx.Delta.Finished = append(c.fx.Delta.Finished, Finish{Ref: e.Ref, Settled: settled})
 	}
 }
 

@@ -33,6 +33,9 @@ type Delta struct {
 
 	Attempts []AttemptRow
 	Riders   []Rider
+	// Finished are incoming HTLCs that came to their end, for subscribers, and for the
+	// rows of whoever keeps them.
+	Finished []Finish
 	// Events go into the append-only log that subscribers resume from.
 	Events []NoticeKind
 	Closed *ClosedRow // the summary, put
@@ -55,6 +58,7 @@ func (d *Delta) Empty() bool {
 // Append merges a later delta of the same turn: of each row the last state
 // remains. Lazy is left to Effects.Append.
 func (d *Delta) Append(more Delta) {
+	d.Finished = append(d.Finished, more.Finished...)
 	if more.Empty() {
 		return
 	}

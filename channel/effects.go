@@ -71,9 +71,6 @@ type Effects struct {
 	Announce *lnwire.ChannelAnnouncement
 	// Tell is for subscribers and the log (leaves).
 	Tell []Notice
-	// Finished are incoming HTLCs that came to their end, for subscribers. They are told
-	// with whatever else leaves, or is written.
-	Finished []Finish
 	// Disconnect asks to drop the connection after Send was written (leaves).
 	Disconnect bool
 }
@@ -140,7 +137,6 @@ func (fx *Effects) Append(more Effects) {
 		fx.Announce = more.Announce
 	}
 	fx.Tell = append(fx.Tell, more.Tell...)
-	fx.Finished = append(fx.Finished, more.Finished...)
 	fx.Disconnect = fx.Disconnect || more.Disconnect
 	fx.Delta.Lazy = lazy && !fx.leaves()
 }

@@ -262,7 +262,7 @@ func (c *Channel) finishedOnChain() {
 		}
 		c.end.finished[o.Ref] = true
 		ours := o.Taken == onchain.ByUs || o.Taken == onchain.ToSecondStage
-		c.fx.Finished = append(c.fx.Finished, Finish{Ref: o.Ref, Settled: ours, OnChain: true})
+		c.fx.Delta.Finished = append(c.fx.Delta.Finished, Finish{Ref: o.Ref, Settled: ours, OnChain: true})
 	}
 }
 

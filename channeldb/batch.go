@@ -16,8 +16,10 @@ type Batch struct {
 	Wallet   []*wallet.Delta
 	Switch   []forward.Delta
 	Forwards []forward.Record
-	Invoices []*invoice.Delta
-	Payments []*routing.Delta
+	// Resolutions are put by channel and number.
+	Resolutions []Resolution
+	Invoices    []*invoice.Delta
+	Payments    []*routing.Delta
 	// PaymentsGone are payments that are deleted, with their attempts.
 	PaymentsGone []lnwire.Hash
 	Budgets      []budget.Change       // added to the rows of the budgets; those of payments are in their deltas
@@ -69,6 +71,9 @@ func (o *ops) others(b *Batch) {
 	for i := range b.Forwards {
 		o.forward(&b.Forwards[i])
 	}
+	for i := range b.Resolutions {
+		o.finalResolution(&b.Resolutions[i])
+	}
 	for _, d := range b.Invoices {
 		o.invoices(d)
 	}
@@ -106,7 +111,7 @@ func (b *Batch) lazy() bool {
 			return false
 		}
 	}
-	return len(b.Channels)+len(b.Payments) > 0 && len(b.Wallet) == 0 && len(b.Switch) == 0 && len(b.Forwards) == 0 &&
+	return len(b.Channels)+len(b.Payments) > 0 && len(b.Wallet) == 0 && len(b.Switch) == 0 && len(b.Forwards) == 0 && len(b.Resolutions) == 0 &&
 		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.Budgets) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
 		len(b.PeersGone) == 0 && len(b.Notes) == 0 && len(b.Blobs) == 0 && len(b.BlobsGone) == 0 && b.Seal == nil && b.identity == nil
 }

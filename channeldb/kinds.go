@@ -51,6 +51,7 @@ const (
 	inWatchedKeys
 	inFamilies
 	inBudgets
+	inResolutions
 	numBuckets
 )
 
@@ -65,7 +66,7 @@ var bucketNames = [numBuckets]string{
 	inBlobs: "blobs", inInvoiceSecrets: "invoice-secrets", inWishes: "sweep-wishes",
 	inZones: "zones", inForwardCounts: "forward-counts", inForwardChannels: "forward-channels",
 	inAccounts: "accounts", inWatchedKeys: "watched-keys", inFamilies: "key-families",
-	inBudgets: "budgets",
+	inBudgets: "budgets", inResolutions: "htlc-resolutions",
 }
 
 // String is the bucket's name in the file.

@@ -181,6 +181,7 @@ var rowCases = []rowCase{
 		o.end()
 	}, decodeSpent),
 	rowOf("budget-change", nil, func(o *ops, v *budget.Change) { o.budgets([]budget.Change{*v}) }, decodeChange),
+	rowOf("htlc-resolution", nil, (*ops).finalResolution, decodeFinalResolution),
 	rowOf("attempt", asRead, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
 	rowOf("attempt-update", func(a *routing.Attempt) {
 		asRead(a)

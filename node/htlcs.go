@@ -1,7 +1,10 @@
 package node
 
 import (
+	"errors"
+
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
@@ -51,6 +54,43 @@ func (n *Node) finished(list []channel.Finish) {
 			Kind: forward.Finished, In: f.Ref, InSCID: n.scidOf(f.Ref.ChanNum), Settled: f.Settled, OnChain: f.OnChain,
 		})
 	}
+}
+
+// keepResolutions has the ends of incoming HTLCs written with what ended them, if the
+// operator wants to be able to look them up.
+func (n *Node) keepResolutions(d *channel.Delta) {
+	if !n.cfg.StoreResolutions || len(d.Finished) == 0 {
+		return
+	}
+	var b channeldb.Batch
+	for _, f := range d.Finished {
+		b.Resolutions = append(b.Resolutions, channeldb.Resolution{
+			SCID: n.scidOf(f.Ref.ChanNum), ID: f.Ref.ID, Settled: f.Settled, OnChain: f.OnChain,
+		})
+	}
+	d.Riders = append(d.Riders, channeldb.Riders(b)...)
+}
+
+// Errors of Resolution.
+var (
+	ErrNotStored   = errors.New("cannot lookup with flag --store-final-htlc-resolutions=false")
+	ErrUnknownHTLC = errors.New("htlc unknown")
+)
+
+// StoresResolutions reports that ends of incoming HTLCs are kept.
+func (n *Node) StoresResolutions() bool { return n.cfg.StoreResolutions }
+
+// Resolution is how an incoming HTLC ended: ErrUnknownHTLC if it has not, or if ends were
+// not kept then.
+func (n *Node) Resolution(scid lnwire.ShortChannelID, id uint64) (settled, onChain bool, err error) {
+	if !n.cfg.StoreResolutions {
+		return false, false, ErrNotStored
+	}
+	r, ok, err := n.db.Resolution(scid, id)
+	if err == nil && !ok {
+		err = ErrUnknownHTLC
+	}
+	return r.Settled, r.OnChain, err
 }
 
 // scidOf is the id of a channel as the operator knows it; 0 when it has none.

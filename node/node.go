@@ -75,6 +75,7 @@ type Config struct {
 	// RequireInterceptor forwards nothing without an interceptor.
 	RequireInterceptor bool
 	AcceptKeysend      bool // take payments that nobody made an invoice for
+	StoreResolutions   bool // keep how every incoming HTLC ended
 
 	Hodl Hodl // what is kept back, in test benches
 

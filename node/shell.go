@@ -28,6 +28,7 @@ type shell struct {
 
 // Commit is turn.Shell's.
 func (s shell) Commit(d *channel.Delta, release func()) {
+	s.n.keepResolutions(d)
 	switch {
 	case d.Terms != nil:
 		s.n.purse.commitFirst(d, release)
@@ -146,7 +147,7 @@ func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 	for _, t := range fx.Tell {
 		n.tell(t)
 	}
-	n.finished(fx.Finished)
+	n.finished(fx.Delta.Finished)
 	if fx.Disconnect && c != nil {
 		c.Close(errors.New("a channel asked for it"))
 	}

@@ -64,6 +64,8 @@ var permissions = map[string][]macaroons.Op{
 	"/lnrpc.Lightning/DecodePayReq":            rights("offchain:read"),
 	"/lnrpc.Lightning/DeleteCanceledInvoice":   rights("invoices:write"),
 	"/lnrpc.Lightning/ListAliases":             rights("offchain:read"),
+	"/lnrpc.Lightning/LookupHtlcResolution":    rights("offchain:read"),
+	"/lnrpc.Lightning/GetNodeMetrics":          rights("info:read"),
 	"/lnrpc.Lightning/ListPayments":            rights("offchain:read"),
 	"/lnrpc.Lightning/DeletePayment":           rights("offchain:write"),
 	"/lnrpc.Lightning/DeleteAllPayments":       rights("offchain:write"),

@@ -78,6 +78,7 @@ type options struct {
 	MaxLogFiles        *int          `long:"maxlogfiles" description:"the same as --logging.file.max-files"`
 	MaxLogFileSize     *int          `long:"maxlogfilesize" description:"the same as --logging.file.max-file-size"`
 	AcceptKeysend      bool          `long:"accept-keysend" description:"accept payments that nobody made an invoice for"`
+	StoreResolutions   bool          `long:"store-final-htlc-resolutions" description:"keep for good how every incoming HTLC ended: fulgur lookuphtlcresolution"`
 	KeepFailed         bool          `long:"keep-failed-payment-attempts" description:"always on; accepted for lnd's files: fulgur deletepayments removes them"`
 	TrickleDelay       int           `long:"trickledelay" default:"90000" description:"milliseconds between batches of relayed gossip"`
 	AcceptorTimeout    time.Duration `long:"acceptortimeout" default:"15s" description:"how long a channel acceptor may think before its silence refuses a channel"`

@@ -378,7 +378,7 @@ func (d *daemon) nodeConfig(ctx context.Context, ring *keys.Ring, u unsealed) (n
 		PlainGossip:        c.Protocol.NoQueriesEx, NoStorage: c.Protocol.NoStorage, NoAttribution: c.Protocol.NoAttribution,
 		NoBlinding: c.Protocol.NoBlinding, NoMessages: c.Protocol.NoMessages,
 		NoAccountable: c.Protocol.NoAccountable, AssumeValid: c.Routing.AssumeValid,
-		AcceptKeysend: c.AcceptKeysend, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
+		AcceptKeysend: c.AcceptKeysend, StoreResolutions: c.StoreResolutions, DisableAfter: c.ChanDisableTimeout, EnableAfter: c.ChanEnableTimeout,
 		AcceptorPatience: c.AcceptorTimeout,
 		Policy:           c.policies(), Dial: c.dialer(), Seeds: c.seeds(),
 	}

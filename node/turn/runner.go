@@ -158,7 +158,7 @@ func (r *Runner) finish(fx *channel.Effects) {
 
 func leaves(fx *channel.Effects) bool {
 	return len(fx.Send) > 0 || len(fx.Publish) > 0 || fx.Unfund != nil || fx.Announce != nil ||
-		len(fx.Tell) > 0 || fx.Disconnect
+		len(fx.Tell) > 0 || len(fx.Delta.Finished) > 0 || fx.Disconnect
 }
 
 // step steps the machine. A panic there is a broken invariant of one channel, not

@@ -1309,6 +1309,116 @@ func (x *AliasMap) GetAliases() []uint64 {
 	return nil
 }
 
+// LookupHtlcResolutionRequest names an incoming HTLC.
+type LookupHtlcResolutionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Short channel id of the channel that it came in by, as events of HTLCs tell it.
+	ChanId uint64 `protobuf:"varint,1,opt,name=chan_id,json=chanId,proto3" json:"chan_id,omitempty"`
+	// Its number there.
+	HtlcIndex     uint64 `protobuf:"varint,2,opt,name=htlc_index,json=htlcIndex,proto3" json:"htlc_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupHtlcResolutionRequest) Reset() {
+	*x = LookupHtlcResolutionRequest{}
+	mi := &file_lnrpc_channels_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupHtlcResolutionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupHtlcResolutionRequest) ProtoMessage() {}
+
+func (x *LookupHtlcResolutionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_channels_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupHtlcResolutionRequest.ProtoReflect.Descriptor instead.
+func (*LookupHtlcResolutionRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_channels_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *LookupHtlcResolutionRequest) GetChanId() uint64 {
+	if x != nil {
+		return x.ChanId
+	}
+	return 0
+}
+
+func (x *LookupHtlcResolutionRequest) GetHtlcIndex() uint64 {
+	if x != nil {
+		return x.HtlcIndex
+	}
+	return 0
+}
+
+// LookupHtlcResolutionResponse is how it ended.
+type LookupHtlcResolutionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// We have got its amount; else it failed.
+	Settled bool `protobuf:"varint,1,opt,name=settled,proto3" json:"settled,omitempty"`
+	// Not by a transaction on the chain.
+	Offchain      bool `protobuf:"varint,2,opt,name=offchain,proto3" json:"offchain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupHtlcResolutionResponse) Reset() {
+	*x = LookupHtlcResolutionResponse{}
+	mi := &file_lnrpc_channels_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupHtlcResolutionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupHtlcResolutionResponse) ProtoMessage() {}
+
+func (x *LookupHtlcResolutionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_channels_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupHtlcResolutionResponse.ProtoReflect.Descriptor instead.
+func (*LookupHtlcResolutionResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_channels_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *LookupHtlcResolutionResponse) GetSettled() bool {
+	if x != nil {
+		return x.Settled
+	}
+	return false
+}
+
+func (x *LookupHtlcResolutionResponse) GetOffchain() bool {
+	if x != nil {
+		return x.Offchain
+	}
+	return false
+}
+
 var File_lnrpc_channels_proto protoreflect.FileDescriptor
 
 const file_lnrpc_channels_proto_rawDesc = "" +
@@ -1412,7 +1522,14 @@ const file_lnrpc_channels_proto_rawDesc = "" +
 	"alias_maps\x18\x01 \x03(\v2\x0f.lnrpc.AliasMapR\taliasMaps\"A\n" +
 	"\bAliasMap\x12\x1b\n" +
 	"\tbase_scid\x18\x01 \x01(\x04R\bbaseScid\x12\x18\n" +
-	"\aaliases\x18\x02 \x03(\x04R\aaliases*\xd3\x01\n" +
+	"\aaliases\x18\x02 \x03(\x04R\aaliases\"U\n" +
+	"\x1bLookupHtlcResolutionRequest\x12\x17\n" +
+	"\achan_id\x18\x01 \x01(\x04R\x06chanId\x12\x1d\n" +
+	"\n" +
+	"htlc_index\x18\x02 \x01(\x04R\thtlcIndex\"T\n" +
+	"\x1cLookupHtlcResolutionResponse\x12\x18\n" +
+	"\asettled\x18\x01 \x01(\bR\asettled\x12\x1a\n" +
+	"\boffchain\x18\x02 \x01(\bR\boffchain*\xd3\x01\n" +
 	"\x0eCommitmentType\x12\x1b\n" +
 	"\x17UNKNOWN_COMMITMENT_TYPE\x10\x00\x12\n" +
 	"\n" +
@@ -1443,22 +1560,24 @@ func file_lnrpc_channels_proto_rawDescGZIP() []byte {
 }
 
 var file_lnrpc_channels_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_lnrpc_channels_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_lnrpc_channels_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_lnrpc_channels_proto_goTypes = []any{
-	(CommitmentType)(0),            // 0: lnrpc.CommitmentType
-	(Initiator)(0),                 // 1: lnrpc.Initiator
-	(*ChannelPoint)(nil),           // 2: lnrpc.ChannelPoint
-	(*ListChannelsRequest)(nil),    // 3: lnrpc.ListChannelsRequest
-	(*ListChannelsResponse)(nil),   // 4: lnrpc.ListChannelsResponse
-	(*Channel)(nil),                // 5: lnrpc.Channel
-	(*HTLC)(nil),                   // 6: lnrpc.HTLC
-	(*ChannelConstraints)(nil),     // 7: lnrpc.ChannelConstraints
-	(*ChannelBalanceRequest)(nil),  // 8: lnrpc.ChannelBalanceRequest
-	(*ChannelBalanceResponse)(nil), // 9: lnrpc.ChannelBalanceResponse
-	(*Amount)(nil),                 // 10: lnrpc.Amount
-	(*ListAliasesRequest)(nil),     // 11: lnrpc.ListAliasesRequest
-	(*ListAliasesResponse)(nil),    // 12: lnrpc.ListAliasesResponse
-	(*AliasMap)(nil),               // 13: lnrpc.AliasMap
+	(CommitmentType)(0),                  // 0: lnrpc.CommitmentType
+	(Initiator)(0),                       // 1: lnrpc.Initiator
+	(*ChannelPoint)(nil),                 // 2: lnrpc.ChannelPoint
+	(*ListChannelsRequest)(nil),          // 3: lnrpc.ListChannelsRequest
+	(*ListChannelsResponse)(nil),         // 4: lnrpc.ListChannelsResponse
+	(*Channel)(nil),                      // 5: lnrpc.Channel
+	(*HTLC)(nil),                         // 6: lnrpc.HTLC
+	(*ChannelConstraints)(nil),           // 7: lnrpc.ChannelConstraints
+	(*ChannelBalanceRequest)(nil),        // 8: lnrpc.ChannelBalanceRequest
+	(*ChannelBalanceResponse)(nil),       // 9: lnrpc.ChannelBalanceResponse
+	(*Amount)(nil),                       // 10: lnrpc.Amount
+	(*ListAliasesRequest)(nil),           // 11: lnrpc.ListAliasesRequest
+	(*ListAliasesResponse)(nil),          // 12: lnrpc.ListAliasesResponse
+	(*AliasMap)(nil),                     // 13: lnrpc.AliasMap
+	(*LookupHtlcResolutionRequest)(nil),  // 14: lnrpc.LookupHtlcResolutionRequest
+	(*LookupHtlcResolutionResponse)(nil), // 15: lnrpc.LookupHtlcResolutionResponse
 }
 var file_lnrpc_channels_proto_depIdxs = []int32{
 	5,  // 0: lnrpc.ListChannelsResponse.channels:type_name -> lnrpc.Channel
@@ -1495,7 +1614,7 @@ func file_lnrpc_channels_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_channels_proto_rawDesc), len(file_lnrpc_channels_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -23,6 +23,53 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// NodeMetricType is what to work out.
+type NodeMetricType int32
+
+const (
+	NodeMetricType_UNKNOWN                NodeMetricType = 0
+	NodeMetricType_BETWEENNESS_CENTRALITY NodeMetricType = 1
+)
+
+// Enum value maps for NodeMetricType.
+var (
+	NodeMetricType_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "BETWEENNESS_CENTRALITY",
+	}
+	NodeMetricType_value = map[string]int32{
+		"UNKNOWN":                0,
+		"BETWEENNESS_CENTRALITY": 1,
+	}
+)
+
+func (x NodeMetricType) Enum() *NodeMetricType {
+	p := new(NodeMetricType)
+	*p = x
+	return p
+}
+
+func (x NodeMetricType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NodeMetricType) Descriptor() protoreflect.EnumDescriptor {
+	return file_lnrpc_graph_proto_enumTypes[0].Descriptor()
+}
+
+func (NodeMetricType) Type() protoreflect.EnumType {
+	return &file_lnrpc_graph_proto_enumTypes[0]
+}
+
+func (x NodeMetricType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NodeMetricType.Descriptor instead.
+func (NodeMetricType) EnumDescriptor() ([]byte, []int) {
+	return file_lnrpc_graph_proto_rawDescGZIP(), []int{0}
+}
+
 // ChannelGraphRequest asks for the graph.
 type ChannelGraphRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1323,6 +1370,152 @@ func (x *ClosedChannelUpdate) GetChanPoint() *ChannelPoint {
 	return nil
 }
 
+// NodeMetricsRequest asks for figures of all nodes.
+type NodeMetricsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without BETWEENNESS_CENTRALITY the answer is empty.
+	Types         []NodeMetricType `protobuf:"varint,1,rep,packed,name=types,proto3,enum=lnrpc.NodeMetricType" json:"types,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeMetricsRequest) Reset() {
+	*x = NodeMetricsRequest{}
+	mi := &file_lnrpc_graph_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeMetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeMetricsRequest) ProtoMessage() {}
+
+func (x *NodeMetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_graph_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeMetricsRequest.ProtoReflect.Descriptor instead.
+func (*NodeMetricsRequest) Descriptor() ([]byte, []int) {
+	return file_lnrpc_graph_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *NodeMetricsRequest) GetTypes() []NodeMetricType {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+// NodeMetricsResponse holds them by node id, 66 hex digits.
+type NodeMetricsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For each pair of other nodes the share of their shortest paths that pass through the node, added up.
+	BetweennessCentrality map[string]*FloatMetric `protobuf:"bytes,1,rep,name=betweenness_centrality,json=betweennessCentrality,proto3" json:"betweenness_centrality,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *NodeMetricsResponse) Reset() {
+	*x = NodeMetricsResponse{}
+	mi := &file_lnrpc_graph_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeMetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeMetricsResponse) ProtoMessage() {}
+
+func (x *NodeMetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_graph_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeMetricsResponse.ProtoReflect.Descriptor instead.
+func (*NodeMetricsResponse) Descriptor() ([]byte, []int) {
+	return file_lnrpc_graph_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *NodeMetricsResponse) GetBetweennessCentrality() map[string]*FloatMetric {
+	if x != nil {
+		return x.BetweennessCentrality
+	}
+	return nil
+}
+
+// FloatMetric is a figure.
+type FloatMetric struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Value float64                `protobuf:"fixed64,1,opt,name=value,proto3" json:"value,omitempty"`
+	// From 0 to 1: 1 is the highest of any node.
+	NormalizedValue float64 `protobuf:"fixed64,2,opt,name=normalized_value,json=normalizedValue,proto3" json:"normalized_value,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *FloatMetric) Reset() {
+	*x = FloatMetric{}
+	mi := &file_lnrpc_graph_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FloatMetric) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FloatMetric) ProtoMessage() {}
+
+func (x *FloatMetric) ProtoReflect() protoreflect.Message {
+	mi := &file_lnrpc_graph_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FloatMetric.ProtoReflect.Descriptor instead.
+func (*FloatMetric) Descriptor() ([]byte, []int) {
+	return file_lnrpc_graph_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *FloatMetric) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *FloatMetric) GetNormalizedValue() float64 {
+	if x != nil {
+		return x.NormalizedValue
+	}
+	return 0
+}
+
 var File_lnrpc_graph_proto protoreflect.FileDescriptor
 
 const file_lnrpc_graph_proto_rawDesc = "" +
@@ -1450,7 +1643,20 @@ const file_lnrpc_graph_proto_rawDesc = "" +
 	"\bcapacity\x18\x02 \x01(\x03R\bcapacity\x12#\n" +
 	"\rclosed_height\x18\x03 \x01(\rR\fclosedHeight\x122\n" +
 	"\n" +
-	"chan_point\x18\x04 \x01(\v2\x13.lnrpc.ChannelPointR\tchanPointB)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
+	"chan_point\x18\x04 \x01(\v2\x13.lnrpc.ChannelPointR\tchanPoint\"A\n" +
+	"\x12NodeMetricsRequest\x12+\n" +
+	"\x05types\x18\x01 \x03(\x0e2\x15.lnrpc.NodeMetricTypeR\x05types\"\xe1\x01\n" +
+	"\x13NodeMetricsResponse\x12l\n" +
+	"\x16betweenness_centrality\x18\x01 \x03(\v25.lnrpc.NodeMetricsResponse.BetweennessCentralityEntryR\x15betweennessCentrality\x1a\\\n" +
+	"\x1aBetweennessCentralityEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
+	"\x05value\x18\x02 \x01(\v2\x12.lnrpc.FloatMetricR\x05value:\x028\x01\"N\n" +
+	"\vFloatMetric\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\x01R\x05value\x12)\n" +
+	"\x10normalized_value\x18\x02 \x01(\x01R\x0fnormalizedValue*9\n" +
+	"\x0eNodeMetricType\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\x1a\n" +
+	"\x16BETWEENNESS_CENTRALITY\x10\x01B)Z'github.com/fulgur-ln/fulgur/proto/lnrpcb\x06proto3"
 
 var (
 	file_lnrpc_graph_proto_rawDescOnce sync.Once
@@ -1464,61 +1670,70 @@ func file_lnrpc_graph_proto_rawDescGZIP() []byte {
 	return file_lnrpc_graph_proto_rawDescData
 }
 
-var file_lnrpc_graph_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_lnrpc_graph_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_lnrpc_graph_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_lnrpc_graph_proto_goTypes = []any{
-	(*ChannelGraphRequest)(nil),       // 0: lnrpc.ChannelGraphRequest
-	(*ChannelGraph)(nil),              // 1: lnrpc.ChannelGraph
-	(*LightningNode)(nil),             // 2: lnrpc.LightningNode
-	(*NodeAddress)(nil),               // 3: lnrpc.NodeAddress
-	(*ChannelEdge)(nil),               // 4: lnrpc.ChannelEdge
-	(*RoutingPolicy)(nil),             // 5: lnrpc.RoutingPolicy
-	(*ChannelAuthProof)(nil),          // 6: lnrpc.ChannelAuthProof
-	(*ChanInfoRequest)(nil),           // 7: lnrpc.ChanInfoRequest
-	(*NodeInfoRequest)(nil),           // 8: lnrpc.NodeInfoRequest
-	(*NodeInfo)(nil),                  // 9: lnrpc.NodeInfo
-	(*NetworkInfoRequest)(nil),        // 10: lnrpc.NetworkInfoRequest
-	(*NetworkInfo)(nil),               // 11: lnrpc.NetworkInfo
-	(*GraphTopologySubscription)(nil), // 12: lnrpc.GraphTopologySubscription
-	(*GraphTopologyUpdate)(nil),       // 13: lnrpc.GraphTopologyUpdate
-	(*NodeUpdate)(nil),                // 14: lnrpc.NodeUpdate
-	(*ChannelEdgeUpdate)(nil),         // 15: lnrpc.ChannelEdgeUpdate
-	(*ClosedChannelUpdate)(nil),       // 16: lnrpc.ClosedChannelUpdate
-	nil,                               // 17: lnrpc.LightningNode.FeaturesEntry
-	nil,                               // 18: lnrpc.LightningNode.CustomRecordsEntry
-	nil,                               // 19: lnrpc.ChannelEdge.CustomRecordsEntry
-	nil,                               // 20: lnrpc.RoutingPolicy.CustomRecordsEntry
-	nil,                               // 21: lnrpc.NodeUpdate.FeaturesEntry
-	(*ChannelPoint)(nil),              // 22: lnrpc.ChannelPoint
-	(*Feature)(nil),                   // 23: lnrpc.Feature
+	(NodeMetricType)(0),               // 0: lnrpc.NodeMetricType
+	(*ChannelGraphRequest)(nil),       // 1: lnrpc.ChannelGraphRequest
+	(*ChannelGraph)(nil),              // 2: lnrpc.ChannelGraph
+	(*LightningNode)(nil),             // 3: lnrpc.LightningNode
+	(*NodeAddress)(nil),               // 4: lnrpc.NodeAddress
+	(*ChannelEdge)(nil),               // 5: lnrpc.ChannelEdge
+	(*RoutingPolicy)(nil),             // 6: lnrpc.RoutingPolicy
+	(*ChannelAuthProof)(nil),          // 7: lnrpc.ChannelAuthProof
+	(*ChanInfoRequest)(nil),           // 8: lnrpc.ChanInfoRequest
+	(*NodeInfoRequest)(nil),           // 9: lnrpc.NodeInfoRequest
+	(*NodeInfo)(nil),                  // 10: lnrpc.NodeInfo
+	(*NetworkInfoRequest)(nil),        // 11: lnrpc.NetworkInfoRequest
+	(*NetworkInfo)(nil),               // 12: lnrpc.NetworkInfo
+	(*GraphTopologySubscription)(nil), // 13: lnrpc.GraphTopologySubscription
+	(*GraphTopologyUpdate)(nil),       // 14: lnrpc.GraphTopologyUpdate
+	(*NodeUpdate)(nil),                // 15: lnrpc.NodeUpdate
+	(*ChannelEdgeUpdate)(nil),         // 16: lnrpc.ChannelEdgeUpdate
+	(*ClosedChannelUpdate)(nil),       // 17: lnrpc.ClosedChannelUpdate
+	(*NodeMetricsRequest)(nil),        // 18: lnrpc.NodeMetricsRequest
+	(*NodeMetricsResponse)(nil),       // 19: lnrpc.NodeMetricsResponse
+	(*FloatMetric)(nil),               // 20: lnrpc.FloatMetric
+	nil,                               // 21: lnrpc.LightningNode.FeaturesEntry
+	nil,                               // 22: lnrpc.LightningNode.CustomRecordsEntry
+	nil,                               // 23: lnrpc.ChannelEdge.CustomRecordsEntry
+	nil,                               // 24: lnrpc.RoutingPolicy.CustomRecordsEntry
+	nil,                               // 25: lnrpc.NodeUpdate.FeaturesEntry
+	nil,                               // 26: lnrpc.NodeMetricsResponse.BetweennessCentralityEntry
+	(*ChannelPoint)(nil),              // 27: lnrpc.ChannelPoint
+	(*Feature)(nil),                   // 28: lnrpc.Feature
 }
 var file_lnrpc_graph_proto_depIdxs = []int32{
-	2,  // 0: lnrpc.ChannelGraph.nodes:type_name -> lnrpc.LightningNode
-	4,  // 1: lnrpc.ChannelGraph.edges:type_name -> lnrpc.ChannelEdge
-	3,  // 2: lnrpc.LightningNode.addresses:type_name -> lnrpc.NodeAddress
-	17, // 3: lnrpc.LightningNode.features:type_name -> lnrpc.LightningNode.FeaturesEntry
-	18, // 4: lnrpc.LightningNode.custom_records:type_name -> lnrpc.LightningNode.CustomRecordsEntry
-	5,  // 5: lnrpc.ChannelEdge.node1_policy:type_name -> lnrpc.RoutingPolicy
-	5,  // 6: lnrpc.ChannelEdge.node2_policy:type_name -> lnrpc.RoutingPolicy
-	19, // 7: lnrpc.ChannelEdge.custom_records:type_name -> lnrpc.ChannelEdge.CustomRecordsEntry
-	6,  // 8: lnrpc.ChannelEdge.auth_proof:type_name -> lnrpc.ChannelAuthProof
-	20, // 9: lnrpc.RoutingPolicy.custom_records:type_name -> lnrpc.RoutingPolicy.CustomRecordsEntry
-	2,  // 10: lnrpc.NodeInfo.node:type_name -> lnrpc.LightningNode
-	4,  // 11: lnrpc.NodeInfo.channels:type_name -> lnrpc.ChannelEdge
-	14, // 12: lnrpc.GraphTopologyUpdate.node_updates:type_name -> lnrpc.NodeUpdate
-	15, // 13: lnrpc.GraphTopologyUpdate.channel_updates:type_name -> lnrpc.ChannelEdgeUpdate
-	16, // 14: lnrpc.GraphTopologyUpdate.closed_chans:type_name -> lnrpc.ClosedChannelUpdate
-	3,  // 15: lnrpc.NodeUpdate.node_addresses:type_name -> lnrpc.NodeAddress
-	21, // 16: lnrpc.NodeUpdate.features:type_name -> lnrpc.NodeUpdate.FeaturesEntry
-	22, // 17: lnrpc.ChannelEdgeUpdate.chan_point:type_name -> lnrpc.ChannelPoint
-	5,  // 18: lnrpc.ChannelEdgeUpdate.routing_policy:type_name -> lnrpc.RoutingPolicy
-	22, // 19: lnrpc.ClosedChannelUpdate.chan_point:type_name -> lnrpc.ChannelPoint
-	23, // 20: lnrpc.LightningNode.FeaturesEntry.value:type_name -> lnrpc.Feature
-	23, // 21: lnrpc.NodeUpdate.FeaturesEntry.value:type_name -> lnrpc.Feature
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	3,  // 0: lnrpc.ChannelGraph.nodes:type_name -> lnrpc.LightningNode
+	5,  // 1: lnrpc.ChannelGraph.edges:type_name -> lnrpc.ChannelEdge
+	4,  // 2: lnrpc.LightningNode.addresses:type_name -> lnrpc.NodeAddress
+	21, // 3: lnrpc.LightningNode.features:type_name -> lnrpc.LightningNode.FeaturesEntry
+	22, // 4: lnrpc.LightningNode.custom_records:type_name -> lnrpc.LightningNode.CustomRecordsEntry
+	6,  // 5: lnrpc.ChannelEdge.node1_policy:type_name -> lnrpc.RoutingPolicy
+	6,  // 6: lnrpc.ChannelEdge.node2_policy:type_name -> lnrpc.RoutingPolicy
+	23, // 7: lnrpc.ChannelEdge.custom_records:type_name -> lnrpc.ChannelEdge.CustomRecordsEntry
+	7,  // 8: lnrpc.ChannelEdge.auth_proof:type_name -> lnrpc.ChannelAuthProof
+	24, // 9: lnrpc.RoutingPolicy.custom_records:type_name -> lnrpc.RoutingPolicy.CustomRecordsEntry
+	3,  // 10: lnrpc.NodeInfo.node:type_name -> lnrpc.LightningNode
+	5,  // 11: lnrpc.NodeInfo.channels:type_name -> lnrpc.ChannelEdge
+	15, // 12: lnrpc.GraphTopologyUpdate.node_updates:type_name -> lnrpc.NodeUpdate
+	16, // 13: lnrpc.GraphTopologyUpdate.channel_updates:type_name -> lnrpc.ChannelEdgeUpdate
+	17, // 14: lnrpc.GraphTopologyUpdate.closed_chans:type_name -> lnrpc.ClosedChannelUpdate
+	4,  // 15: lnrpc.NodeUpdate.node_addresses:type_name -> lnrpc.NodeAddress
+	25, // 16: lnrpc.NodeUpdate.features:type_name -> lnrpc.NodeUpdate.FeaturesEntry
+	27, // 17: lnrpc.ChannelEdgeUpdate.chan_point:type_name -> lnrpc.ChannelPoint
+	6,  // 18: lnrpc.ChannelEdgeUpdate.routing_policy:type_name -> lnrpc.RoutingPolicy
+	27, // 19: lnrpc.ClosedChannelUpdate.chan_point:type_name -> lnrpc.ChannelPoint
+	0,  // 20: lnrpc.NodeMetricsRequest.types:type_name -> lnrpc.NodeMetricType
+	26, // 21: lnrpc.NodeMetricsResponse.betweenness_centrality:type_name -> lnrpc.NodeMetricsResponse.BetweennessCentralityEntry
+	28, // 22: lnrpc.LightningNode.FeaturesEntry.value:type_name -> lnrpc.Feature
+	28, // 23: lnrpc.NodeUpdate.FeaturesEntry.value:type_name -> lnrpc.Feature
+	20, // 24: lnrpc.NodeMetricsResponse.BetweennessCentralityEntry.value:type_name -> lnrpc.FloatMetric
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_lnrpc_graph_proto_init() }
@@ -1533,13 +1748,14 @@ func file_lnrpc_graph_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lnrpc_graph_proto_rawDesc), len(file_lnrpc_graph_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   22,
+			NumEnums:      1,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_lnrpc_graph_proto_goTypes,
 		DependencyIndexes: file_lnrpc_graph_proto_depIdxs,
+		EnumInfos:         file_lnrpc_graph_proto_enumTypes,
 		MessageInfos:      file_lnrpc_graph_proto_msgTypes,
 	}.Build()
 	File_lnrpc_graph_proto = out.File

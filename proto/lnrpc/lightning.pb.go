@@ -36,7 +36,7 @@ var File_lnrpc_lightning_proto protoreflect.FileDescriptor
 
 const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\n" +
-	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x16lnrpc/middleware.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\x8f&\n" +
+	"\x15lnrpc/lightning.proto\x12\x05lnrpc\x1a\x13lnrpc/backups.proto\x1a\x19lnrpc/channelevents.proto\x1a\x14lnrpc/channels.proto\x1a\x13lnrpc/closing.proto\x1a\x11lnrpc/coins.proto\x1a\x16lnrpc/forwarding.proto\x1a\x11lnrpc/graph.proto\x1a\x14lnrpc/invoices.proto\x1a\x14lnrpc/macaroon.proto\x1a\x14lnrpc/messages.proto\x1a\x16lnrpc/middleware.proto\x1a\x10lnrpc/node.proto\x1a\x13lnrpc/opening.proto\x1a\x14lnrpc/payments.proto\x1a\x11lnrpc/peers.proto\x1a\x13lnrpc/pending.proto\x1a\x12lnrpc/routes.proto2\xb9'\n" +
 	"\tLightning\x128\n" +
 	"\aGetInfo\x12\x15.lnrpc.GetInfoRequest\x1a\x16.lnrpc.GetInfoResponse\x125\n" +
 	"\n" +
@@ -86,7 +86,8 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\fListInvoices\x12\x19.lnrpc.ListInvoiceRequest\x1a\x1a.lnrpc.ListInvoiceResponse\x12A\n" +
 	"\x11SubscribeInvoices\x12\x1a.lnrpc.InvoiceSubscription\x1a\x0e.lnrpc.Invoice0\x01\x12T\n" +
 	"\x15DeleteCanceledInvoice\x12\x1c.lnrpc.DelCanceledInvoiceReq\x1a\x1d.lnrpc.DelCanceledInvoiceResp\x12D\n" +
-	"\vListAliases\x12\x19.lnrpc.ListAliasesRequest\x1a\x1a.lnrpc.ListAliasesResponse\x122\n" +
+	"\vListAliases\x12\x19.lnrpc.ListAliasesRequest\x1a\x1a.lnrpc.ListAliasesResponse\x12_\n" +
+	"\x14LookupHtlcResolution\x12\".lnrpc.LookupHtlcResolutionRequest\x1a#.lnrpc.LookupHtlcResolutionResponse\x122\n" +
 	"\fDecodePayReq\x12\x13.lnrpc.PayReqString\x1a\r.lnrpc.PayReq\x12G\n" +
 	"\fListPayments\x12\x1a.lnrpc.ListPaymentsRequest\x1a\x1b.lnrpc.ListPaymentsResponse\x12J\n" +
 	"\rDeletePayment\x12\x1b.lnrpc.DeletePaymentRequest\x1a\x1c.lnrpc.DeletePaymentResponse\x12V\n" +
@@ -98,7 +99,8 @@ const file_lnrpc_lightning_proto_rawDesc = "" +
 	"\rDescribeGraph\x12\x1a.lnrpc.ChannelGraphRequest\x1a\x13.lnrpc.ChannelGraph\x129\n" +
 	"\vGetChanInfo\x12\x16.lnrpc.ChanInfoRequest\x1a\x12.lnrpc.ChannelEdge\x126\n" +
 	"\vGetNodeInfo\x12\x16.lnrpc.NodeInfoRequest\x1a\x0f.lnrpc.NodeInfo\x12?\n" +
-	"\x0eGetNetworkInfo\x12\x19.lnrpc.NetworkInfoRequest\x1a\x12.lnrpc.NetworkInfo\x12W\n" +
+	"\x0eGetNetworkInfo\x12\x19.lnrpc.NetworkInfoRequest\x1a\x12.lnrpc.NetworkInfo\x12G\n" +
+	"\x0eGetNodeMetrics\x12\x19.lnrpc.NodeMetricsRequest\x1a\x1a.lnrpc.NodeMetricsResponse\x12W\n" +
 	"\x15SubscribeChannelGraph\x12 .lnrpc.GraphTopologySubscription\x1a\x1a.lnrpc.GraphTopologyUpdate0\x01\x12P\n" +
 	"\x0fGetRecoveryInfo\x12\x1d.lnrpc.GetRecoveryInfoRequest\x1a\x1e.lnrpc.GetRecoveryInfoResponse\x12G\n" +
 	"\fBakeMacaroon\x12\x1a.lnrpc.BakeMacaroonRequest\x1a\x1b.lnrpc.BakeMacaroonResponse\x12P\n" +
@@ -152,87 +154,91 @@ var file_lnrpc_lightning_proto_goTypes = []any{
 	(*InvoiceSubscription)(nil),            // 40: lnrpc.InvoiceSubscription
 	(*DelCanceledInvoiceReq)(nil),          // 41: lnrpc.DelCanceledInvoiceReq
 	(*ListAliasesRequest)(nil),             // 42: lnrpc.ListAliasesRequest
-	(*PayReqString)(nil),                   // 43: lnrpc.PayReqString
-	(*ListPaymentsRequest)(nil),            // 44: lnrpc.ListPaymentsRequest
-	(*DeletePaymentRequest)(nil),           // 45: lnrpc.DeletePaymentRequest
-	(*DeleteAllPaymentsRequest)(nil),       // 46: lnrpc.DeleteAllPaymentsRequest
-	(*QueryRoutesRequest)(nil),             // 47: lnrpc.QueryRoutesRequest
-	(*FeeReportRequest)(nil),               // 48: lnrpc.FeeReportRequest
-	(*PolicyUpdateRequest)(nil),            // 49: lnrpc.PolicyUpdateRequest
-	(*ForwardingHistoryRequest)(nil),       // 50: lnrpc.ForwardingHistoryRequest
-	(*ChannelGraphRequest)(nil),            // 51: lnrpc.ChannelGraphRequest
-	(*ChanInfoRequest)(nil),                // 52: lnrpc.ChanInfoRequest
-	(*NodeInfoRequest)(nil),                // 53: lnrpc.NodeInfoRequest
-	(*NetworkInfoRequest)(nil),             // 54: lnrpc.NetworkInfoRequest
-	(*GraphTopologySubscription)(nil),      // 55: lnrpc.GraphTopologySubscription
-	(*GetRecoveryInfoRequest)(nil),         // 56: lnrpc.GetRecoveryInfoRequest
-	(*BakeMacaroonRequest)(nil),            // 57: lnrpc.BakeMacaroonRequest
-	(*ListMacaroonIDsRequest)(nil),         // 58: lnrpc.ListMacaroonIDsRequest
-	(*DeleteMacaroonIDRequest)(nil),        // 59: lnrpc.DeleteMacaroonIDRequest
-	(*ListPermissionsRequest)(nil),         // 60: lnrpc.ListPermissionsRequest
-	(*CheckMacPermRequest)(nil),            // 61: lnrpc.CheckMacPermRequest
-	(*RPCMiddlewareResponse)(nil),          // 62: lnrpc.RPCMiddlewareResponse
-	(*GetInfoResponse)(nil),                // 63: lnrpc.GetInfoResponse
-	(*StopResponse)(nil),                   // 64: lnrpc.StopResponse
-	(*DebugLevelResponse)(nil),             // 65: lnrpc.DebugLevelResponse
-	(*GetDebugInfoResponse)(nil),           // 66: lnrpc.GetDebugInfoResponse
-	(*SignMessageResponse)(nil),            // 67: lnrpc.SignMessageResponse
-	(*VerifyMessageResponse)(nil),          // 68: lnrpc.VerifyMessageResponse
-	(*NewAddressResponse)(nil),             // 69: lnrpc.NewAddressResponse
-	(*WalletBalanceResponse)(nil),          // 70: lnrpc.WalletBalanceResponse
-	(*ListUnspentResponse)(nil),            // 71: lnrpc.ListUnspentResponse
-	(*EstimateFeeResponse)(nil),            // 72: lnrpc.EstimateFeeResponse
-	(*SendCoinsResponse)(nil),              // 73: lnrpc.SendCoinsResponse
-	(*SendManyResponse)(nil),               // 74: lnrpc.SendManyResponse
-	(*TransactionDetails)(nil),             // 75: lnrpc.TransactionDetails
-	(*Transaction)(nil),                    // 76: lnrpc.Transaction
-	(*ConnectPeerResponse)(nil),            // 77: lnrpc.ConnectPeerResponse
-	(*DisconnectPeerResponse)(nil),         // 78: lnrpc.DisconnectPeerResponse
-	(*ListPeersResponse)(nil),              // 79: lnrpc.ListPeersResponse
-	(*PeerEvent)(nil),                      // 80: lnrpc.PeerEvent
-	(*SendCustomMessageResponse)(nil),      // 81: lnrpc.SendCustomMessageResponse
-	(*CustomMessage)(nil),                  // 82: lnrpc.CustomMessage
-	(*SendOnionMessageResponse)(nil),       // 83: lnrpc.SendOnionMessageResponse
-	(*OnionMessageUpdate)(nil),             // 84: lnrpc.OnionMessageUpdate
-	(*ChannelBackup)(nil),                  // 85: lnrpc.ChannelBackup
-	(*VerifyChanBackupResponse)(nil),       // 86: lnrpc.VerifyChanBackupResponse
-	(*RestoreBackupResponse)(nil),          // 87: lnrpc.RestoreBackupResponse
-	(*OpenStatusUpdate)(nil),               // 88: lnrpc.OpenStatusUpdate
-	(*ChannelPoint)(nil),                   // 89: lnrpc.ChannelPoint
-	(*BatchOpenChannelResponse)(nil),       // 90: lnrpc.BatchOpenChannelResponse
-	(*FundingStateStepResp)(nil),           // 91: lnrpc.FundingStateStepResp
-	(*ChannelAcceptRequest)(nil),           // 92: lnrpc.ChannelAcceptRequest
-	(*AbandonChannelResponse)(nil),         // 93: lnrpc.AbandonChannelResponse
-	(*ListChannelsResponse)(nil),           // 94: lnrpc.ListChannelsResponse
-	(*PendingChannelsResponse)(nil),        // 95: lnrpc.PendingChannelsResponse
-	(*ClosedChannelsResponse)(nil),         // 96: lnrpc.ClosedChannelsResponse
-	(*CloseStatusUpdate)(nil),              // 97: lnrpc.CloseStatusUpdate
-	(*ChannelBalanceResponse)(nil),         // 98: lnrpc.ChannelBalanceResponse
-	(*ChannelEventUpdate)(nil),             // 99: lnrpc.ChannelEventUpdate
-	(*AddInvoiceResponse)(nil),             // 100: lnrpc.AddInvoiceResponse
-	(*ListInvoiceResponse)(nil),            // 101: lnrpc.ListInvoiceResponse
-	(*DelCanceledInvoiceResp)(nil),         // 102: lnrpc.DelCanceledInvoiceResp
-	(*ListAliasesResponse)(nil),            // 103: lnrpc.ListAliasesResponse
-	(*PayReq)(nil),                         // 104: lnrpc.PayReq
-	(*ListPaymentsResponse)(nil),           // 105: lnrpc.ListPaymentsResponse
-	(*DeletePaymentResponse)(nil),          // 106: lnrpc.DeletePaymentResponse
-	(*DeleteAllPaymentsResponse)(nil),      // 107: lnrpc.DeleteAllPaymentsResponse
-	(*QueryRoutesResponse)(nil),            // 108: lnrpc.QueryRoutesResponse
-	(*FeeReportResponse)(nil),              // 109: lnrpc.FeeReportResponse
-	(*PolicyUpdateResponse)(nil),           // 110: lnrpc.PolicyUpdateResponse
-	(*ForwardingHistoryResponse)(nil),      // 111: lnrpc.ForwardingHistoryResponse
-	(*ChannelGraph)(nil),                   // 112: lnrpc.ChannelGraph
-	(*ChannelEdge)(nil),                    // 113: lnrpc.ChannelEdge
-	(*NodeInfo)(nil),                       // 114: lnrpc.NodeInfo
-	(*NetworkInfo)(nil),                    // 115: lnrpc.NetworkInfo
-	(*GraphTopologyUpdate)(nil),            // 116: lnrpc.GraphTopologyUpdate
-	(*GetRecoveryInfoResponse)(nil),        // 117: lnrpc.GetRecoveryInfoResponse
-	(*BakeMacaroonResponse)(nil),           // 118: lnrpc.BakeMacaroonResponse
-	(*ListMacaroonIDsResponse)(nil),        // 119: lnrpc.ListMacaroonIDsResponse
-	(*DeleteMacaroonIDResponse)(nil),       // 120: lnrpc.DeleteMacaroonIDResponse
-	(*ListPermissionsResponse)(nil),        // 121: lnrpc.ListPermissionsResponse
-	(*CheckMacPermResponse)(nil),           // 122: lnrpc.CheckMacPermResponse
-	(*RPCMiddlewareRequest)(nil),           // 123: lnrpc.RPCMiddlewareRequest
+	(*LookupHtlcResolutionRequest)(nil),    // 43: lnrpc.LookupHtlcResolutionRequest
+	(*PayReqString)(nil),                   // 44: lnrpc.PayReqString
+	(*ListPaymentsRequest)(nil),            // 45: lnrpc.ListPaymentsRequest
+	(*DeletePaymentRequest)(nil),           // 46: lnrpc.DeletePaymentRequest
+	(*DeleteAllPaymentsRequest)(nil),       // 47: lnrpc.DeleteAllPaymentsRequest
+	(*QueryRoutesRequest)(nil),             // 48: lnrpc.QueryRoutesRequest
+	(*FeeReportRequest)(nil),               // 49: lnrpc.FeeReportRequest
+	(*PolicyUpdateRequest)(nil),            // 50: lnrpc.PolicyUpdateRequest
+	(*ForwardingHistoryRequest)(nil),       // 51: lnrpc.ForwardingHistoryRequest
+	(*ChannelGraphRequest)(nil),            // 52: lnrpc.ChannelGraphRequest
+	(*ChanInfoRequest)(nil),                // 53: lnrpc.ChanInfoRequest
+	(*NodeInfoRequest)(nil),                // 54: lnrpc.NodeInfoRequest
+	(*NetworkInfoRequest)(nil),             // 55: lnrpc.NetworkInfoRequest
+	(*NodeMetricsRequest)(nil),             // 56: lnrpc.NodeMetricsRequest
+	(*GraphTopologySubscription)(nil),      // 57: lnrpc.GraphTopologySubscription
+	(*GetRecoveryInfoRequest)(nil),         // 58: lnrpc.GetRecoveryInfoRequest
+	(*BakeMacaroonRequest)(nil),            // 59: lnrpc.BakeMacaroonRequest
+	(*ListMacaroonIDsRequest)(nil),         // 60: lnrpc.ListMacaroonIDsRequest
+	(*DeleteMacaroonIDRequest)(nil),        // 61: lnrpc.DeleteMacaroonIDRequest
+	(*ListPermissionsRequest)(nil),         // 62: lnrpc.ListPermissionsRequest
+	(*CheckMacPermRequest)(nil),            // 63: lnrpc.CheckMacPermRequest
+	(*RPCMiddlewareResponse)(nil),          // 64: lnrpc.RPCMiddlewareResponse
+	(*GetInfoResponse)(nil),                // 65: lnrpc.GetInfoResponse
+	(*StopResponse)(nil),                   // 66: lnrpc.StopResponse
+	(*DebugLevelResponse)(nil),             // 67: lnrpc.DebugLevelResponse
+	(*GetDebugInfoResponse)(nil),           // 68: lnrpc.GetDebugInfoResponse
+	(*SignMessageResponse)(nil),            // 69: lnrpc.SignMessageResponse
+	(*VerifyMessageResponse)(nil),          // 70: lnrpc.VerifyMessageResponse
+	(*NewAddressResponse)(nil),             // 71: lnrpc.NewAddressResponse
+	(*WalletBalanceResponse)(nil),          // 72: lnrpc.WalletBalanceResponse
+	(*ListUnspentResponse)(nil),            // 73: lnrpc.ListUnspentResponse
+	(*EstimateFeeResponse)(nil),            // 74: lnrpc.EstimateFeeResponse
+	(*SendCoinsResponse)(nil),              // 75: lnrpc.SendCoinsResponse
+	(*SendManyResponse)(nil),               // 76: lnrpc.SendManyResponse
+	(*TransactionDetails)(nil),             // 77: lnrpc.TransactionDetails
+	(*Transaction)(nil),                    // 78: lnrpc.Transaction
+	(*ConnectPeerResponse)(nil),            // 79: lnrpc.ConnectPeerResponse
+	(*DisconnectPeerResponse)(nil),         // 80: lnrpc.DisconnectPeerResponse
+	(*ListPeersResponse)(nil),              // 81: lnrpc.ListPeersResponse
+	(*PeerEvent)(nil),                      // 82: lnrpc.PeerEvent
+	(*SendCustomMessageResponse)(nil),      // 83: lnrpc.SendCustomMessageResponse
+	(*CustomMessage)(nil),                  // 84: lnrpc.CustomMessage
+	(*SendOnionMessageResponse)(nil),       // 85: lnrpc.SendOnionMessageResponse
+	(*OnionMessageUpdate)(nil),             // 86: lnrpc.OnionMessageUpdate
+	(*ChannelBackup)(nil),                  // 87: lnrpc.ChannelBackup
+	(*VerifyChanBackupResponse)(nil),       // 88: lnrpc.VerifyChanBackupResponse
+	(*RestoreBackupResponse)(nil),          // 89: lnrpc.RestoreBackupResponse
+	(*OpenStatusUpdate)(nil),               // 90: lnrpc.OpenStatusUpdate
+	(*ChannelPoint)(nil),                   // 91: lnrpc.ChannelPoint
+	(*BatchOpenChannelResponse)(nil),       // 92: lnrpc.BatchOpenChannelResponse
+	(*FundingStateStepResp)(nil),           // 93: lnrpc.FundingStateStepResp
+	(*ChannelAcceptRequest)(nil),           // 94: lnrpc.ChannelAcceptRequest
+	(*AbandonChannelResponse)(nil),         // 95: lnrpc.AbandonChannelResponse
+	(*ListChannelsResponse)(nil),           // 96: lnrpc.ListChannelsResponse
+	(*PendingChannelsResponse)(nil),        // 97: lnrpc.PendingChannelsResponse
+	(*ClosedChannelsResponse)(nil),         // 98: lnrpc.ClosedChannelsResponse
+	(*CloseStatusUpdate)(nil),              // 99: lnrpc.CloseStatusUpdate
+	(*ChannelBalanceResponse)(nil),         // 100: lnrpc.ChannelBalanceResponse
+	(*ChannelEventUpdate)(nil),             // 101: lnrpc.ChannelEventUpdate
+	(*AddInvoiceResponse)(nil),             // 102: lnrpc.AddInvoiceResponse
+	(*ListInvoiceResponse)(nil),            // 103: lnrpc.ListInvoiceResponse
+	(*DelCanceledInvoiceResp)(nil),         // 104: lnrpc.DelCanceledInvoiceResp
+	(*ListAliasesResponse)(nil),            // 105: lnrpc.ListAliasesResponse
+	(*LookupHtlcResolutionResponse)(nil),   // 106: lnrpc.LookupHtlcResolutionResponse
+	(*PayReq)(nil),                         // 107: lnrpc.PayReq
+	(*ListPaymentsResponse)(nil),           // 108: lnrpc.ListPaymentsResponse
+	(*DeletePaymentResponse)(nil),          // 109: lnrpc.DeletePaymentResponse
+	(*DeleteAllPaymentsResponse)(nil),      // 110: lnrpc.DeleteAllPaymentsResponse
+	(*QueryRoutesResponse)(nil),            // 111: lnrpc.QueryRoutesResponse
+	(*FeeReportResponse)(nil),              // 112: lnrpc.FeeReportResponse
+	(*PolicyUpdateResponse)(nil),           // 113: lnrpc.PolicyUpdateResponse
+	(*ForwardingHistoryResponse)(nil),      // 114: lnrpc.ForwardingHistoryResponse
+	(*ChannelGraph)(nil),                   // 115: lnrpc.ChannelGraph
+	(*ChannelEdge)(nil),                    // 116: lnrpc.ChannelEdge
+	(*NodeInfo)(nil),                       // 117: lnrpc.NodeInfo
+	(*NetworkInfo)(nil),                    // 118: lnrpc.NetworkInfo
+	(*NodeMetricsResponse)(nil),            // 119: lnrpc.NodeMetricsResponse
+	(*GraphTopologyUpdate)(nil),            // 120: lnrpc.GraphTopologyUpdate
+	(*GetRecoveryInfoResponse)(nil),        // 121: lnrpc.GetRecoveryInfoResponse
+	(*BakeMacaroonResponse)(nil),           // 122: lnrpc.BakeMacaroonResponse
+	(*ListMacaroonIDsResponse)(nil),        // 123: lnrpc.ListMacaroonIDsResponse
+	(*DeleteMacaroonIDResponse)(nil),       // 124: lnrpc.DeleteMacaroonIDResponse
+	(*ListPermissionsResponse)(nil),        // 125: lnrpc.ListPermissionsResponse
+	(*CheckMacPermResponse)(nil),           // 126: lnrpc.CheckMacPermResponse
+	(*RPCMiddlewareRequest)(nil),           // 127: lnrpc.RPCMiddlewareRequest
 }
 var file_lnrpc_lightning_proto_depIdxs = []int32{
 	0,   // 0: lnrpc.Lightning.GetInfo:input_type -> lnrpc.GetInfoRequest
@@ -280,93 +286,97 @@ var file_lnrpc_lightning_proto_depIdxs = []int32{
 	40,  // 42: lnrpc.Lightning.SubscribeInvoices:input_type -> lnrpc.InvoiceSubscription
 	41,  // 43: lnrpc.Lightning.DeleteCanceledInvoice:input_type -> lnrpc.DelCanceledInvoiceReq
 	42,  // 44: lnrpc.Lightning.ListAliases:input_type -> lnrpc.ListAliasesRequest
-	43,  // 45: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
-	44,  // 46: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
-	45,  // 47: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
-	46,  // 48: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
-	47,  // 49: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
-	48,  // 50: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
-	49,  // 51: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
-	50,  // 52: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
-	51,  // 53: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
-	52,  // 54: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
-	53,  // 55: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
-	54,  // 56: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
-	55,  // 57: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
-	56,  // 58: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
-	57,  // 59: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
-	58,  // 60: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
-	59,  // 61: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
-	60,  // 62: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
-	61,  // 63: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
-	62,  // 64: lnrpc.Lightning.RegisterRPCMiddleware:input_type -> lnrpc.RPCMiddlewareResponse
-	63,  // 65: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
-	64,  // 66: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
-	65,  // 67: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
-	66,  // 68: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
-	67,  // 69: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
-	68,  // 70: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
-	69,  // 71: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
-	70,  // 72: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
-	71,  // 73: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
-	72,  // 74: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
-	73,  // 75: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
-	74,  // 76: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
-	75,  // 77: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
-	76,  // 78: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
-	77,  // 79: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
-	78,  // 80: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
-	79,  // 81: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
-	80,  // 82: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
-	81,  // 83: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
-	82,  // 84: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
-	83,  // 85: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
-	84,  // 86: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
-	85,  // 87: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
-	23,  // 88: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	86,  // 89: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
-	87,  // 90: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
-	23,  // 91: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
-	88,  // 92: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
-	89,  // 93: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
-	90,  // 94: lnrpc.Lightning.BatchOpenChannel:output_type -> lnrpc.BatchOpenChannelResponse
-	91,  // 95: lnrpc.Lightning.FundingStateStep:output_type -> lnrpc.FundingStateStepResp
-	92,  // 96: lnrpc.Lightning.ChannelAcceptor:output_type -> lnrpc.ChannelAcceptRequest
-	93,  // 97: lnrpc.Lightning.AbandonChannel:output_type -> lnrpc.AbandonChannelResponse
-	94,  // 98: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
-	95,  // 99: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
-	96,  // 100: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
-	97,  // 101: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
-	98,  // 102: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
-	99,  // 103: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
-	100, // 104: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
-	37,  // 105: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
-	101, // 106: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
-	37,  // 107: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
-	102, // 108: lnrpc.Lightning.DeleteCanceledInvoice:output_type -> lnrpc.DelCanceledInvoiceResp
-	103, // 109: lnrpc.Lightning.ListAliases:output_type -> lnrpc.ListAliasesResponse
-	104, // 110: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
-	105, // 111: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
-	106, // 112: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
-	107, // 113: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
-	108, // 114: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
-	109, // 115: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
-	110, // 116: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
-	111, // 117: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
-	112, // 118: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
-	113, // 119: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
-	114, // 120: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
-	115, // 121: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
-	116, // 122: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
-	117, // 123: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
-	118, // 124: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
-	119, // 125: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
-	120, // 126: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
-	121, // 127: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
-	122, // 128: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
-	123, // 129: lnrpc.Lightning.RegisterRPCMiddleware:output_type -> lnrpc.RPCMiddlewareRequest
-	65,  // [65:130] is the sub-list for method output_type
-	0,   // [0:65] is the sub-list for method input_type
+	43,  // 45: lnrpc.Lightning.LookupHtlcResolution:input_type -> lnrpc.LookupHtlcResolutionRequest
+	44,  // 46: lnrpc.Lightning.DecodePayReq:input_type -> lnrpc.PayReqString
+	45,  // 47: lnrpc.Lightning.ListPayments:input_type -> lnrpc.ListPaymentsRequest
+	46,  // 48: lnrpc.Lightning.DeletePayment:input_type -> lnrpc.DeletePaymentRequest
+	47,  // 49: lnrpc.Lightning.DeleteAllPayments:input_type -> lnrpc.DeleteAllPaymentsRequest
+	48,  // 50: lnrpc.Lightning.QueryRoutes:input_type -> lnrpc.QueryRoutesRequest
+	49,  // 51: lnrpc.Lightning.FeeReport:input_type -> lnrpc.FeeReportRequest
+	50,  // 52: lnrpc.Lightning.UpdateChannelPolicy:input_type -> lnrpc.PolicyUpdateRequest
+	51,  // 53: lnrpc.Lightning.ForwardingHistory:input_type -> lnrpc.ForwardingHistoryRequest
+	52,  // 54: lnrpc.Lightning.DescribeGraph:input_type -> lnrpc.ChannelGraphRequest
+	53,  // 55: lnrpc.Lightning.GetChanInfo:input_type -> lnrpc.ChanInfoRequest
+	54,  // 56: lnrpc.Lightning.GetNodeInfo:input_type -> lnrpc.NodeInfoRequest
+	55,  // 57: lnrpc.Lightning.GetNetworkInfo:input_type -> lnrpc.NetworkInfoRequest
+	56,  // 58: lnrpc.Lightning.GetNodeMetrics:input_type -> lnrpc.NodeMetricsRequest
+	57,  // 59: lnrpc.Lightning.SubscribeChannelGraph:input_type -> lnrpc.GraphTopologySubscription
+	58,  // 60: lnrpc.Lightning.GetRecoveryInfo:input_type -> lnrpc.GetRecoveryInfoRequest
+	59,  // 61: lnrpc.Lightning.BakeMacaroon:input_type -> lnrpc.BakeMacaroonRequest
+	60,  // 62: lnrpc.Lightning.ListMacaroonIDs:input_type -> lnrpc.ListMacaroonIDsRequest
+	61,  // 63: lnrpc.Lightning.DeleteMacaroonID:input_type -> lnrpc.DeleteMacaroonIDRequest
+	62,  // 64: lnrpc.Lightning.ListPermissions:input_type -> lnrpc.ListPermissionsRequest
+	63,  // 65: lnrpc.Lightning.CheckMacaroonPermissions:input_type -> lnrpc.CheckMacPermRequest
+	64,  // 66: lnrpc.Lightning.RegisterRPCMiddleware:input_type -> lnrpc.RPCMiddlewareResponse
+	65,  // 67: lnrpc.Lightning.GetInfo:output_type -> lnrpc.GetInfoResponse
+	66,  // 68: lnrpc.Lightning.StopDaemon:output_type -> lnrpc.StopResponse
+	67,  // 69: lnrpc.Lightning.DebugLevel:output_type -> lnrpc.DebugLevelResponse
+	68,  // 70: lnrpc.Lightning.GetDebugInfo:output_type -> lnrpc.GetDebugInfoResponse
+	69,  // 71: lnrpc.Lightning.SignMessage:output_type -> lnrpc.SignMessageResponse
+	70,  // 72: lnrpc.Lightning.VerifyMessage:output_type -> lnrpc.VerifyMessageResponse
+	71,  // 73: lnrpc.Lightning.NewAddress:output_type -> lnrpc.NewAddressResponse
+	72,  // 74: lnrpc.Lightning.WalletBalance:output_type -> lnrpc.WalletBalanceResponse
+	73,  // 75: lnrpc.Lightning.ListUnspent:output_type -> lnrpc.ListUnspentResponse
+	74,  // 76: lnrpc.Lightning.EstimateFee:output_type -> lnrpc.EstimateFeeResponse
+	75,  // 77: lnrpc.Lightning.SendCoins:output_type -> lnrpc.SendCoinsResponse
+	76,  // 78: lnrpc.Lightning.SendMany:output_type -> lnrpc.SendManyResponse
+	77,  // 79: lnrpc.Lightning.GetTransactions:output_type -> lnrpc.TransactionDetails
+	78,  // 80: lnrpc.Lightning.SubscribeTransactions:output_type -> lnrpc.Transaction
+	79,  // 81: lnrpc.Lightning.ConnectPeer:output_type -> lnrpc.ConnectPeerResponse
+	80,  // 82: lnrpc.Lightning.DisconnectPeer:output_type -> lnrpc.DisconnectPeerResponse
+	81,  // 83: lnrpc.Lightning.ListPeers:output_type -> lnrpc.ListPeersResponse
+	82,  // 84: lnrpc.Lightning.SubscribePeerEvents:output_type -> lnrpc.PeerEvent
+	83,  // 85: lnrpc.Lightning.SendCustomMessage:output_type -> lnrpc.SendCustomMessageResponse
+	84,  // 86: lnrpc.Lightning.SubscribeCustomMessages:output_type -> lnrpc.CustomMessage
+	85,  // 87: lnrpc.Lightning.SendOnionMessage:output_type -> lnrpc.SendOnionMessageResponse
+	86,  // 88: lnrpc.Lightning.SubscribeOnionMessages:output_type -> lnrpc.OnionMessageUpdate
+	87,  // 89: lnrpc.Lightning.ExportChannelBackup:output_type -> lnrpc.ChannelBackup
+	23,  // 90: lnrpc.Lightning.ExportAllChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	88,  // 91: lnrpc.Lightning.VerifyChanBackup:output_type -> lnrpc.VerifyChanBackupResponse
+	89,  // 92: lnrpc.Lightning.RestoreChannelBackups:output_type -> lnrpc.RestoreBackupResponse
+	23,  // 93: lnrpc.Lightning.SubscribeChannelBackups:output_type -> lnrpc.ChanBackupSnapshot
+	90,  // 94: lnrpc.Lightning.OpenChannel:output_type -> lnrpc.OpenStatusUpdate
+	91,  // 95: lnrpc.Lightning.OpenChannelSync:output_type -> lnrpc.ChannelPoint
+	92,  // 96: lnrpc.Lightning.BatchOpenChannel:output_type -> lnrpc.BatchOpenChannelResponse
+	93,  // 97: lnrpc.Lightning.FundingStateStep:output_type -> lnrpc.FundingStateStepResp
+	94,  // 98: lnrpc.Lightning.ChannelAcceptor:output_type -> lnrpc.ChannelAcceptRequest
+	95,  // 99: lnrpc.Lightning.AbandonChannel:output_type -> lnrpc.AbandonChannelResponse
+	96,  // 100: lnrpc.Lightning.ListChannels:output_type -> lnrpc.ListChannelsResponse
+	97,  // 101: lnrpc.Lightning.PendingChannels:output_type -> lnrpc.PendingChannelsResponse
+	98,  // 102: lnrpc.Lightning.ClosedChannels:output_type -> lnrpc.ClosedChannelsResponse
+	99,  // 103: lnrpc.Lightning.CloseChannel:output_type -> lnrpc.CloseStatusUpdate
+	100, // 104: lnrpc.Lightning.ChannelBalance:output_type -> lnrpc.ChannelBalanceResponse
+	101, // 105: lnrpc.Lightning.SubscribeChannelEvents:output_type -> lnrpc.ChannelEventUpdate
+	102, // 106: lnrpc.Lightning.AddInvoice:output_type -> lnrpc.AddInvoiceResponse
+	37,  // 107: lnrpc.Lightning.LookupInvoice:output_type -> lnrpc.Invoice
+	103, // 108: lnrpc.Lightning.ListInvoices:output_type -> lnrpc.ListInvoiceResponse
+	37,  // 109: lnrpc.Lightning.SubscribeInvoices:output_type -> lnrpc.Invoice
+	104, // 110: lnrpc.Lightning.DeleteCanceledInvoice:output_type -> lnrpc.DelCanceledInvoiceResp
+	105, // 111: lnrpc.Lightning.ListAliases:output_type -> lnrpc.ListAliasesResponse
+	106, // 112: lnrpc.Lightning.LookupHtlcResolution:output_type -> lnrpc.LookupHtlcResolutionResponse
+	107, // 113: lnrpc.Lightning.DecodePayReq:output_type -> lnrpc.PayReq
+	108, // 114: lnrpc.Lightning.ListPayments:output_type -> lnrpc.ListPaymentsResponse
+	109, // 115: lnrpc.Lightning.DeletePayment:output_type -> lnrpc.DeletePaymentResponse
+	110, // 116: lnrpc.Lightning.DeleteAllPayments:output_type -> lnrpc.DeleteAllPaymentsResponse
+	111, // 117: lnrpc.Lightning.QueryRoutes:output_type -> lnrpc.QueryRoutesResponse
+	112, // 118: lnrpc.Lightning.FeeReport:output_type -> lnrpc.FeeReportResponse
+	113, // 119: lnrpc.Lightning.UpdateChannelPolicy:output_type -> lnrpc.PolicyUpdateResponse
+	114, // 120: lnrpc.Lightning.ForwardingHistory:output_type -> lnrpc.ForwardingHistoryResponse
+	115, // 121: lnrpc.Lightning.DescribeGraph:output_type -> lnrpc.ChannelGraph
+	116, // 122: lnrpc.Lightning.GetChanInfo:output_type -> lnrpc.ChannelEdge
+	117, // 123: lnrpc.Lightning.GetNodeInfo:output_type -> lnrpc.NodeInfo
+	118, // 124: lnrpc.Lightning.GetNetworkInfo:output_type -> lnrpc.NetworkInfo
+	119, // 125: lnrpc.Lightning.GetNodeMetrics:output_type -> lnrpc.NodeMetricsResponse
+	120, // 126: lnrpc.Lightning.SubscribeChannelGraph:output_type -> lnrpc.GraphTopologyUpdate
+	121, // 127: lnrpc.Lightning.GetRecoveryInfo:output_type -> lnrpc.GetRecoveryInfoResponse
+	122, // 128: lnrpc.Lightning.BakeMacaroon:output_type -> lnrpc.BakeMacaroonResponse
+	123, // 129: lnrpc.Lightning.ListMacaroonIDs:output_type -> lnrpc.ListMacaroonIDsResponse
+	124, // 130: lnrpc.Lightning.DeleteMacaroonID:output_type -> lnrpc.DeleteMacaroonIDResponse
+	125, // 131: lnrpc.Lightning.ListPermissions:output_type -> lnrpc.ListPermissionsResponse
+	126, // 132: lnrpc.Lightning.CheckMacaroonPermissions:output_type -> lnrpc.CheckMacPermResponse
+	127, // 133: lnrpc.Lightning.RegisterRPCMiddleware:output_type -> lnrpc.RPCMiddlewareRequest
+	67,  // [67:134] is the sub-list for method output_type
+	0,   // [0:67] is the sub-list for method input_type
 	0,   // [0:0] is the sub-list for extension type_name
 	0,   // [0:0] is the sub-list for extension extendee
 	0,   // [0:0] is the sub-list for field type_name

@@ -76,6 +76,7 @@ const (
 	Lightning_SubscribeInvoices_FullMethodName        = "/lnrpc.Lightning/SubscribeInvoices"
 	Lightning_DeleteCanceledInvoice_FullMethodName    = "/lnrpc.Lightning/DeleteCanceledInvoice"
 	Lightning_ListAliases_FullMethodName              = "/lnrpc.Lightning/ListAliases"
+	Lightning_LookupHtlcResolution_FullMethodName     = "/lnrpc.Lightning/LookupHtlcResolution"
 	Lightning_DecodePayReq_FullMethodName             = "/lnrpc.Lightning/DecodePayReq"
 	Lightning_ListPayments_FullMethodName             = "/lnrpc.Lightning/ListPayments"
 	Lightning_DeletePayment_FullMethodName            = "/lnrpc.Lightning/DeletePayment"
@@ -88,6 +89,7 @@ const (
 	Lightning_GetChanInfo_FullMethodName              = "/lnrpc.Lightning/GetChanInfo"
 	Lightning_GetNodeInfo_FullMethodName              = "/lnrpc.Lightning/GetNodeInfo"
 	Lightning_GetNetworkInfo_FullMethodName           = "/lnrpc.Lightning/GetNetworkInfo"
+	Lightning_GetNodeMetrics_FullMethodName           = "/lnrpc.Lightning/GetNodeMetrics"
 	Lightning_SubscribeChannelGraph_FullMethodName    = "/lnrpc.Lightning/SubscribeChannelGraph"
 	Lightning_GetRecoveryInfo_FullMethodName          = "/lnrpc.Lightning/GetRecoveryInfo"
 	Lightning_BakeMacaroon_FullMethodName             = "/lnrpc.Lightning/BakeMacaroon"
@@ -223,6 +225,10 @@ type LightningClient interface {
 	DeleteCanceledInvoice(ctx context.Context, in *DelCanceledInvoiceReq, opts ...grpc.CallOption) (*DelCanceledInvoiceResp, error)
 	// ListAliases tells the aliases of our channels.
 	ListAliases(ctx context.Context, in *ListAliasesRequest, opts ...grpc.CallOption) (*ListAliasesResponse, error)
+	// LookupHtlcResolution tells how an incoming HTLC ended, also when its channel is gone. Only with
+	// --store-final-htlc-resolutions. Errors: "cannot lookup with flag --store-final-htlc-resolutions=false" (UNAVAILABLE),
+	// "htlc unknown" (NOT_FOUND).
+	LookupHtlcResolution(ctx context.Context, in *LookupHtlcResolutionRequest, opts ...grpc.CallOption) (*LookupHtlcResolutionResponse, error)
 	// DecodePayReq reads an invoice (BOLT 11) without paying it. The signature is checked.
 	DecodePayReq(ctx context.Context, in *PayReqString, opts ...grpc.CallOption) (*PayReq, error)
 	// ListPayments lists payments in the order in which they were begun, page by page.
@@ -251,6 +257,9 @@ type LightningClient interface {
 	GetNodeInfo(ctx context.Context, in *NodeInfoRequest, opts ...grpc.CallOption) (*NodeInfo, error)
 	// GetNetworkInfo sums up the graph in figures.
 	GetNetworkInfo(ctx context.Context, in *NetworkInfoRequest, opts ...grpc.CallOption) (*NetworkInfo, error)
+	// GetNodeMetrics tells how much of the network's traffic would pass through each node, if all of it went the fewest
+	// hops. On the main network it takes many seconds; it ends when the caller goes.
+	GetNodeMetrics(ctx context.Context, in *NodeMetricsRequest, opts ...grpc.CallOption) (*NodeMetricsResponse, error)
 	// SubscribeChannelGraph delivers changes of the graph from now on.
 	SubscribeChannelGraph(ctx context.Context, in *GraphTopologySubscription, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GraphTopologyUpdate], error)
 	// GetRecoveryInfo tells how far the search for a restored wallet's coins has come.
@@ -817,6 +826,16 @@ func (c *lightningClient) ListAliases(ctx context.Context, in *ListAliasesReques
 	return out, nil
 }
 
+func (c *lightningClient) LookupHtlcResolution(ctx context.Context, in *LookupHtlcResolutionRequest, opts ...grpc.CallOption) (*LookupHtlcResolutionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LookupHtlcResolutionResponse)
+	err := c.cc.Invoke(ctx, Lightning_LookupHtlcResolution_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *lightningClient) DecodePayReq(ctx context.Context, in *PayReqString, opts ...grpc.CallOption) (*PayReq, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PayReq)
@@ -931,6 +950,16 @@ func (c *lightningClient) GetNetworkInfo(ctx context.Context, in *NetworkInfoReq
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(NetworkInfo)
 	err := c.cc.Invoke(ctx, Lightning_GetNetworkInfo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lightningClient) GetNodeMetrics(ctx context.Context, in *NodeMetricsRequest, opts ...grpc.CallOption) (*NodeMetricsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(NodeMetricsResponse)
+	err := c.cc.Invoke(ctx, Lightning_GetNodeMetrics_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1154,6 +1183,10 @@ type LightningServer interface {
 	DeleteCanceledInvoice(context.Context, *DelCanceledInvoiceReq) (*DelCanceledInvoiceResp, error)
 	// ListAliases tells the aliases of our channels.
 	ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error)
+	// LookupHtlcResolution tells how an incoming HTLC ended, also when its channel is gone. Only with
+	// --store-final-htlc-resolutions. Errors: "cannot lookup with flag --store-final-htlc-resolutions=false" (UNAVAILABLE),
+	// "htlc unknown" (NOT_FOUND).
+	LookupHtlcResolution(context.Context, *LookupHtlcResolutionRequest) (*LookupHtlcResolutionResponse, error)
 	// DecodePayReq reads an invoice (BOLT 11) without paying it. The signature is checked.
 	DecodePayReq(context.Context, *PayReqString) (*PayReq, error)
 	// ListPayments lists payments in the order in which they were begun, page by page.
@@ -1182,6 +1215,9 @@ type LightningServer interface {
 	GetNodeInfo(context.Context, *NodeInfoRequest) (*NodeInfo, error)
 	// GetNetworkInfo sums up the graph in figures.
 	GetNetworkInfo(context.Context, *NetworkInfoRequest) (*NetworkInfo, error)
+	// GetNodeMetrics tells how much of the network's traffic would pass through each node, if all of it went the fewest
+	// hops. On the main network it takes many seconds; it ends when the caller goes.
+	GetNodeMetrics(context.Context, *NodeMetricsRequest) (*NodeMetricsResponse, error)
 	// SubscribeChannelGraph delivers changes of the graph from now on.
 	SubscribeChannelGraph(*GraphTopologySubscription, grpc.ServerStreamingServer[GraphTopologyUpdate]) error
 	// GetRecoveryInfo tells how far the search for a restored wallet's coins has come.
@@ -1349,6 +1385,9 @@ func (UnimplementedLightningServer) DeleteCanceledInvoice(context.Context, *DelC
 func (UnimplementedLightningServer) ListAliases(context.Context, *ListAliasesRequest) (*ListAliasesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAliases not implemented")
 }
+func (UnimplementedLightningServer) LookupHtlcResolution(context.Context, *LookupHtlcResolutionRequest) (*LookupHtlcResolutionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LookupHtlcResolution not implemented")
+}
 func (UnimplementedLightningServer) DecodePayReq(context.Context, *PayReqString) (*PayReq, error) {
 	return nil, status.Error(codes.Unimplemented, "method DecodePayReq not implemented")
 }
@@ -1384,6 +1423,9 @@ func (UnimplementedLightningServer) GetNodeInfo(context.Context, *NodeInfoReques
 }
 func (UnimplementedLightningServer) GetNetworkInfo(context.Context, *NetworkInfoRequest) (*NetworkInfo, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetNetworkInfo not implemented")
+}
+func (UnimplementedLightningServer) GetNodeMetrics(context.Context, *NodeMetricsRequest) (*NodeMetricsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetNodeMetrics not implemented")
 }
 func (UnimplementedLightningServer) SubscribeChannelGraph(*GraphTopologySubscription, grpc.ServerStreamingServer[GraphTopologyUpdate]) error {
 	return status.Error(codes.Unimplemented, "method SubscribeChannelGraph not implemented")
@@ -2166,6 +2208,24 @@ func _Lightning_ListAliases_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Lightning_LookupHtlcResolution_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LookupHtlcResolutionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).LookupHtlcResolution(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_LookupHtlcResolution_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).LookupHtlcResolution(ctx, req.(*LookupHtlcResolutionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Lightning_DecodePayReq_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PayReqString)
 	if err := dec(in); err != nil {
@@ -2378,6 +2438,24 @@ func _Lightning_GetNetworkInfo_Handler(srv interface{}, ctx context.Context, dec
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LightningServer).GetNetworkInfo(ctx, req.(*NetworkInfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lightning_GetNodeMetrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(NodeMetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LightningServer).GetNodeMetrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lightning_GetNodeMetrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LightningServer).GetNodeMetrics(ctx, req.(*NodeMetricsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -2656,6 +2734,10 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Lightning_ListAliases_Handler,
 		},
 		{
+			MethodName: "LookupHtlcResolution",
+			Handler:    _Lightning_LookupHtlcResolution_Handler,
+		},
+		{
 			MethodName: "DecodePayReq",
 			Handler:    _Lightning_DecodePayReq_Handler,
 		},
@@ -2702,6 +2784,10 @@ var Lightning_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetNetworkInfo",
 			Handler:    _Lightning_GetNetworkInfo_Handler,
+		},
+		{
+			MethodName: "GetNodeMetrics",
+			Handler:    _Lightning_GetNodeMetrics_Handler,
 		},
 		{
 			MethodName: "GetRecoveryInfo",

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
@@ -96,6 +98,20 @@ func TestForwardAndForce(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ev.GetFinalHtlcEvent().GetSettled() && ev.GetFinalHtlcEvent().GetOffchain())
 	require.Equal(t, []uint64{sent.OutgoingChannelId, in}, []uint64{ev.IncomingChannelId, ev.IncomingHtlcId})
+
+	end, err := bob.LookupHtlcResolution(ctx, &lnrpc.LookupHtlcResolutionRequest{ChanId: ev.IncomingChannelId, HtlcIndex: in})
+	require.NoError(t, err, "it is there when the event comes")
+	require.True(t, end.Settled && end.Offchain)
+	_, err = bob.LookupHtlcResolution(ctx, &lnrpc.LookupHtlcResolutionRequest{ChanId: ev.IncomingChannelId, HtlcIndex: in + 1})
+	require.Equal(t, codes.NotFound, status.Code(err))
+	_, err = alice.LookupHtlcResolution(ctx, &lnrpc.LookupHtlcResolutionRequest{ChanId: ev.IncomingChannelId, HtlcIndex: in})
+	require.Equal(t, codes.Unavailable, status.Code(err))
+	require.ErrorContains(t, err, "--store-final-htlc-resolutions")
+	metrics, err := alice.GetNodeMetrics(ctx, &lnrpc.NodeMetricsRequest{Types: []lnrpc.NodeMetricType{lnrpc.NodeMetricType_BETWEENNESS_CENTRALITY}})
+	require.NoError(t, err)
+	central := metrics.BetweennessCentrality
+	require.Len(t, central, 3)
+	require.Equal(t, []float64{0, 1, 0}, []float64{central[alice.id].Value, central[bob.id].Value, central[carol.id].NormalizedValue})
 
 	var history *lnrpc.ForwardingHistoryResponse
 	bob.until("history", func() bool {

@@ -91,6 +91,8 @@ type Channels interface {
 	SetPolicy(context.Context, *wire.OutPoint, func(channel.LinkState) (channel.Policy, error)) ([]wire.OutPoint, error)
 	Forwards(node.ForwardQuery) ([]node.Forward, error)
 	ForwardFees(since time.Time) (lnwire.MilliSat, error)
+	StoresResolutions() bool
+	Resolution(scid lnwire.ShortChannelID, id uint64) (settled, onChain bool, err error)
 }
 
 // Invoices are what others shall pay.

@@ -83,6 +83,7 @@ func clientOf(t *testing.T, b *btcdtest.Node, name string) *client {
 	n, err := node.New(node.Config{
 		Net: &chaincfg.RegressionNetParams, Ring: ring, DB: db, GraphDB: graph, Backend: back, Log: slog.New(slog.DiscardHandler),
 		Listeners: []net.Listener{l}, TrickleDelay: 50 * time.Millisecond, Alias: alias,
+		StoreResolutions: name != "alice",
 		Policy: node.Policies{
 			Forward:     channel.Policy{FeeBase: 1000, FeePPM: 1, CLTVDelta: 80, HTLCMinimum: 1000},
 			MinCapacity: 20_000, MaxCapacity: node.MaxSmallChannel, MaxPending: 3, MinHTLC: 1,

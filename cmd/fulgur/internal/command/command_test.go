@@ -151,6 +151,13 @@ var conversations = []struct {
 	"listaliases", []string{"listaliases"}, lnrpc.Lightning_ListAliases_FullMethodName,
 	[]proto.Message{&lnrpc.ListAliasesResponse{AliasMaps: []*lnrpc.AliasMap{{BaseScid: scid, Aliases: []uint64{scid + 7}}}}}, &lnrpc.ListAliasesRequest{},
 }, {
+	"lookuphtlcresolution", []string{"lookuphtlcresolution", "110x2x1", "7"}, lnrpc.Lightning_LookupHtlcResolution_FullMethodName,
+	[]proto.Message{&lnrpc.LookupHtlcResolutionResponse{Settled: true}}, &lnrpc.LookupHtlcResolutionRequest{ChanId: scid, HtlcIndex: 7},
+}, {
+	"getnodemetrics", []string{"getnodemetrics"}, lnrpc.Lightning_GetNodeMetrics_FullMethodName,
+	[]proto.Message{&lnrpc.NodeMetricsResponse{BetweennessCentrality: map[string]*lnrpc.FloatMetric{key1: {Value: 2, NormalizedValue: 0.5}, key2: {Value: 4, NormalizedValue: 1}}}},
+	&lnrpc.NodeMetricsRequest{Types: []lnrpc.NodeMetricType{lnrpc.NodeMetricType_BETWEENNESS_CENTRALITY}},
+}, {
 	"deletecanceledinvoice", []string{"deletecanceledinvoice", hash}, lnrpc.Lightning_DeleteCanceledInvoice_FullMethodName,
 	[]proto.Message{&lnrpc.DelCanceledInvoiceResp{Status: "gone"}}, &lnrpc.DelCanceledInvoiceReq{InvoiceHash: hash},
 }, {

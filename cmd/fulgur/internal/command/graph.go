@@ -1,9 +1,12 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -25,6 +28,8 @@ var graphCommands = []spec{{
 	example: "getnodeinfo --include_channels 02ab...", do: getNodeInfo,
 }, {
 	name: "getnetworkinfo", group: groupGraph, usage: "the graph in figures", example: "getnetworkinfo", do: getNetworkInfo,
+}, {
+	name: "getnodemetrics", group: groupGraph, usage: "how much of the network's traffic each node is in the middle of", example: "getnodemetrics", do: getNodeMetrics,
 }}
 
 func describeGraph(ctx context.Context, c *call) error {
@@ -171,5 +176,27 @@ func getNetworkInfo(ctx context.Context, c *call) error {
 		p.Add("channel size", fmt.Sprintf("%s on average, %s in the middle", show.Sat(int64(n.AvgChannelSize)), show.Sat(n.MedianChannelSizeSat)))
 		p.Add("forgotten channels", show.Number(n.NumZombieChans))
 		p.Print(w)
+	})
+}
+
+func getNodeMetrics(ctx context.Context, c *call) error {
+	ln, err := c.lightning(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := ln.GetNodeMetrics(ctx, &lnrpc.NodeMetricsRequest{Types: []lnrpc.NodeMetricType{lnrpc.NodeMetricType_BETWEENNESS_CENTRALITY}})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		all := answer.BetweennessCentrality
+		ids := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
+			return cmp.Or(cmp.Compare(all[b].Value, all[a].Value), cmp.Compare(a, b))
+		})
+		t := show.NewTable("node", "centrality>", "of the highest>")
+		for _, id := range ids {
+			t.Row(id, fmt.Sprintf("%.2f", all[id].Value), fmt.Sprintf("%.4f", all[id].NormalizedValue))
+		}
+		t.Print(w)
 	})
 }

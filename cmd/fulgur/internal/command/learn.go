@@ -74,6 +74,10 @@ var learnCommands = []spec{{
 }, {
 	name: "listaliases", group: groupChannels, usage: "the aliases of our channels", example: "listaliases", do: listAliases,
 }, {
+	name: "lookuphtlcresolution", group: groupChannels, usage: "how an HTLC that came in has ended", args: "CHANNEL HTLC", max: 2,
+	flags:   []cli.Flag{flagText("chan_id", "the channel, as a number or such as 110x1x0"), flagText("htlc_index", "the HTLC's number in it")},
+	example: "lookuphtlcresolution 110x1x0 7", do: lookupHTLCResolution,
+}, {
 	name: "deletecanceledinvoice", group: groupPay, usage: "forget an invoice that was canceled", args: "HASH", max: 1,
 	flags: []cli.Flag{flagText("invoice_hash", "payment hash")}, example: "deletecanceledinvoice 5c3b...", do: deleteCanceledInvoice,
 }}
@@ -386,4 +390,40 @@ func deleteCanceledInvoice(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.print(answer, func(w io.Writer) { fmt.Fprintln(w, answer.Status) })
+}
+
+func lookupHTLCResolution(ctx context.Context, c *call) error {
+	text, err := c.need("chan_id")
+	if err != nil {
+		return err
+	}
+	id, err := show.ParseShortChannelID(text)
+	if err != nil {
+		return Usage("lookuphtlcresolution: %v", err)
+	}
+	if text, err = c.need("htlc_index"); err != nil {
+		return err
+	}
+	index, err := number("htlc_index", text)
+	if err != nil {
+		return err
+	}
+	ln, err := c.lightning(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := ln.LookupHtlcResolution(ctx, &lnrpc.LookupHtlcResolutionRequest{ChanId: id, HtlcIndex: index})
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		what, where := "failed", "on the chain"
+		if answer.Settled {
+			what = "settled"
+		}
+		if answer.Offchain {
+			where = "in the channel"
+		}
+		fmt.Fprintln(w, what, where)
+	})
 }
