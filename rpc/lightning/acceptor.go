@@ -65,9 +65,9 @@ func (s *Service) ChannelAcceptor(out lnrpc.Lightning_ChannelAcceptorServer) err
 func (a *acceptor) decide(ctx context.Context, q *channel.AskAccept) node.Verdict {
 	ask := accepting{q: q, answer: make(chan node.Verdict, 1)}
 	id := q.Open.TemporaryChannelID
-	a.mu.Lock()
-	a.waits[id] = ask
-	a.mu.Unlock()
+	if !a.wait(id, ask) {
+		return node.Verdict{}
+	}
 	defer func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -89,6 +89,18 @@ func (a *acceptor) decide(ctx context.Context, q *channel.AskAccept) node.Verdic
 	case <-a.done.Done():
 	}
 	return node.Verdict{}
+}
+
+// wait enters a question. It is false while another with the same id waits: ids are the
+// choice of peers, and an answer names nothing else.
+func (a *acceptor) wait(id lnwire.ChannelID, ask accepting) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, taken := a.waits[id]; taken {
+		return false
+	}
+	a.waits[id] = ask
+	return true
 }
 
 // receive takes in the answers until the caller ends the stream.

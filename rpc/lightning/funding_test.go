@@ -254,6 +254,10 @@ func TestChannelAcceptor(t *testing.T) {
 	got := make(chan node.Verdict, 1)
 	go func() { got <- decide(ctx, q) }()
 	<-s.asked
+	// The id is the peer's choice: what is said of one channel must not count for another.
+	other := *q
+	other.Peer = lnwire.PubKey{3}
+	require.Equal(t, node.Verdict{}, decide(ctx, &other), "another channel with this id is being asked about")
 	cancel()
 	require.Equal(t, node.Verdict{}, <-got, "who does not answer refuses")
 	close(s.answers)
