@@ -83,7 +83,13 @@ func (n *Node) fundRequest(req *SendRequest) (f wallet.FundRequest, err error) {
 }
 
 // SignPsbt signs the inputs of a packet whose paths lead to our keys, and tells which.
-func (n *Node) SignPsbt(p *psbt.Packet) ([]uint32, error) { return wallet.SignPsbt(n.ring, p) }
+func (n *Node) SignPsbt(p *psbt.Packet) (signed []uint32, err error) {
+	n.purse.look(func(w *wallet.Wallet) { err = w.CheckPsbt(p) })
+	if err != nil {
+		return nil, err
+	}
+	return wallet.SignPsbt(n.ring, p)
+}
 
 // FinalizePsbt signs for our coins and gives the transaction.
 func (n *Node) FinalizePsbt(p *psbt.Packet) (tx *wire.MsgTx, err error) {

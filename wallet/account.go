@@ -94,8 +94,7 @@ func (w *Wallet) openKey(r KeyRow) error {
 		return err
 	}
 	w.loose[r.Index] = &r
-	w.scripts[string(script)] = at
-	w.fx.Watch = append(w.fx.Watch, script)
+	w.claim(script, at)
 	return nil
 }
 

@@ -202,6 +202,72 @@ func TestLooseKey(t *testing.T) {
 	require.Zero(t, f.Change.Key.Number, "keys that stand alone have no change")
 }
 
+// A key that was imported before the wallet came to it itself is the wallet's own from
+// then on, with what it holds, and after a start.
+func TestImportedKeyIsOurOwn(t *testing.T) {
+	b := newBench(t)
+	account := testRing.Account(keys.P2WKH)
+	key, err := account.PubKey(keys.External, 5)
+	require.NoError(t, err)
+	fx, err := b.w.ImportKey(key, keys.P2WKH, 0)
+	require.NoError(t, err)
+	b.apply(fx)
+	script, err := pkScript(formP2WKH, key)
+	require.NoError(t, err)
+	b.mine(b.pay(script, 9_000))
+	require.EqualValues(t, 9_000, b.w.Balance(keys.Loose, 1, testNow).Confirmed)
+	var at Address
+	for range 6 {
+		at = b.address(keys.P2WKH)
+	}
+	require.Equal(t, script, at.PkScript)
+	b.restart()
+	require.EqualValues(t, 9_000, b.w.Balance(0, 1, testNow).Confirmed)
+	b.mine(b.pay(script, 1_000))
+	require.EqualValues(t, 10_000, b.w.Balance(0, 1, testNow).Confirmed)
+	require.Zero(t, b.w.Balance(keys.Loose, 1, testNow))
+}
+
+// A window that is longer than that of the last start finds keys of our own among those
+// that were imported.
+func TestImportedKeyInALongerWindow(t *testing.T) {
+	b := newBench(t)
+	account := testRing.Account(keys.P2WKH)
+	key, err := account.PubKey(keys.External, 5)
+	require.NoError(t, err)
+	fx, err := b.w.ImportKey(key, keys.P2WKH, 0)
+	require.NoError(t, err)
+	b.apply(fx)
+	script, err := pkScript(formP2WKH, key)
+	require.NoError(t, err)
+	b.mine(b.pay(script, 9_000))
+	long := testConfig
+	long.Window = 50
+	w, err := Load(long, b.store.rows())
+	require.NoError(t, err)
+	require.EqualValues(t, 9_000, w.Balance(0, 1, testNow).Confirmed)
+}
+
+// Of one extended key as two kinds of accounts the change has the same scripts.
+func TestOneKeyTwoAccounts(t *testing.T) {
+	b := newBench(t)
+	one := b.watch("one", keys.NestedP2WKH, 0)
+	two, fx, err := b.w.ImportAccount(Import{Name: "two", Kind: keys.P2WKH, ID: cold.Account(keys.NestedP2WKH).ID})
+	require.NoError(t, err)
+	b.apply(fx)
+	for range 5 {
+		for _, a := range []Account{two, one} {
+			at, fx, err := b.w.NextAddress(a.AccountID, keys.Internal)
+			require.NoError(t, err)
+			b.apply(fx)
+			b.mine(b.pay(at.PkScript, 9_000))
+		}
+	}
+	b.restart()
+	require.EqualValues(t, 90_000, b.w.Balance(one.Number, 1, testNow).Confirmed)
+	require.Zero(t, b.w.Balance(two.Number, 1, testNow))
+}
+
 // An account of our own seed beside the default: its coins are apart, and we can sign.
 func TestNumberedAccount(t *testing.T) {
 	b := newBench(t)

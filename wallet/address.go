@@ -126,9 +126,37 @@ func (w *Wallet) derive(id branchID) {
 		if err != nil {
 			continue // no key here: one index in 2^127
 		}
-		w.scripts[string(script)] = at
-		w.fx.Watch = append(w.fx.Watch, script)
+		w.claim(script, at)
 	}
+}
+
+// claim makes a script that of a key. Two can have the same one, where a key is imported
+// that an account comes to later, or an extended key for two kinds of accounts. Then it
+// is the account's that every wallet has, of imported ones the older one's, and a single
+// key's last: in whatever order they come, also at a start. Its coins go along.
+func (w *Wallet) claim(script []byte, at keys.CoinLoc) {
+	old, known := w.scripts[string(script)]
+	if !known {
+		w.fx.Watch = append(w.fx.Watch, script)
+	} else if before(old, at) {
+		return
+	}
+	w.scripts[string(script)] = at
+	if !known || old == at {
+		return
+	}
+	for _, c := range w.coins {
+		if string(c.PkScript) == string(script) {
+			moved := *c
+			moved.Key = at
+			w.putCoin(moved)
+		}
+	}
+}
+
+// before reports which of two keys has a script that both have.
+func before(a, b keys.CoinLoc) bool {
+	return cmp.Or(branchOf(a).compare(branchOf(b)), cmp.Compare(a.Index, b.Index)) < 0
 }
 
 func (w *Wallet) pubKey(at keys.CoinLoc) (lnwire.PubKey, error) {

@@ -305,6 +305,17 @@ func (f *Funded) insertChange(value lnwire.Sat, change Address) {
 	f.Change = &change
 }
 
+// changeOutput is the output that was not asked for. Its script does not tell: a caller
+// may pay to the very address that is next for change.
+func (f *Funded) changeOutput() *wire.TxOut {
+	for i, out := range f.Tx.TxOut {
+		if !slices.Contains(f.Outputs, uint32(i)) {
+			return out
+		}
+	}
+	return nil
+}
+
 func valueOf(outs []*wire.TxOut) (sum lnwire.Sat) {
 	for _, o := range outs {
 		sum += lnwire.Sat(o.Value)

@@ -22,8 +22,8 @@ var (
 )
 
 // Lease keeps a coin out of coin selection until it is released, spent, or the
-// lease expires; the same id may renew its lease. The errors are ErrUnknownOutput
-// and ErrLeased.
+// lease expires; the same id may renew its lease, but nobody that of a channel: its id
+// is no secret. The errors are ErrUnknownOutput and ErrLeased.
 func (w *Wallet) Lease(row LeaseRow, now time.Time) (Effects, error) {
 	if err := w.lease(row, now); err != nil {
 		return Effects{}, err
@@ -36,7 +36,7 @@ func (w *Wallet) lease(row LeaseRow, now time.Time) error {
 	if c == nil || c.spent() {
 		return ErrUnknownOutput
 	}
-	if old := w.leases[row.OutPoint]; old != nil && old.holds(now) && old.ID != row.ID {
+	if old := w.leases[row.OutPoint]; old != nil && old.holds(now) && (old.ID != row.ID || old.Owner != row.Owner) {
 		return ErrLeased
 	}
 	w.leases[row.OutPoint] = &row

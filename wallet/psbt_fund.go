@@ -75,8 +75,7 @@ func (w *Wallet) FundPsbt(req PsbtFunding) (PsbtFunded, Effects, error) {
 	}
 	var change *wire.TxOut
 	if f.Change != nil {
-		at := slices.IndexFunc(f.Tx.TxOut, func(o *wire.TxOut) bool { return string(o.PkScript) == string(f.Change.PkScript) })
-		change = f.Tx.TxOut[at]
+		change = f.changeOutput()
 		if err := w.addOutput(p, change, f.Change.Key); err != nil {
 			return PsbtFunded{}, Effects{}, err
 		}

@@ -59,8 +59,26 @@ func psbtPrevouts(p *psbt.Packet) (*txscript.MultiPrevOutFetcher, error) {
 	return txscript.NewMultiPrevOutFetcher(outs), nil
 }
 
+// CheckPsbt compares what a packet says of our coins with what they are. An amount that is
+// wrong in one packet and right in the next would, with the signatures of both, be paid as
+// a fee (CVE-2020-14199).
+func (w *Wallet) CheckPsbt(p *psbt.Packet) error {
+	if err := psbt.VerifyInputOutputLen(p, true, true); err != nil {
+		return err
+	}
+	for i, in := range p.UnsignedTx.TxIn {
+		out, c := p.Inputs[i].WitnessUtxo, w.coins[in.PreviousOutPoint]
+		if out != nil && c != nil && !psbt.TxOutsEqual(out, wire.NewTxOut(int64(c.Value), c.PkScript)) {
+			return fmt.Errorf("input %d: %w", i, errOtherOutput)
+		}
+	}
+	return nil
+}
+
+var errOtherOutput = errors.New("what it says of the output is not what the wallet knows")
+
 // SignPsbt signs the inputs whose BIP 32 paths lead to keys of ours, and tells which.
-// It neither chooses coins nor looks at what is paid. The error names an input that cannot
+// It neither chooses coins nor looks at what is paid; see CheckPsbt. The error names an input that cannot
 // be signed as it asks.
 func SignPsbt(s PathSigner, p *psbt.Packet) (signed []uint32, err error) {
 	fetch, err := psbtPrevouts(p)
@@ -267,7 +285,7 @@ func (w *Wallet) finish(s Signer, p *psbt.Packet, i int, hashes *txscript.TxSigH
 		return nil
 	}
 	if out := fetch.FetchPrevOutput(op); out.Value != int64(c.Value) || !bytes.Equal(out.PkScript, c.PkScript) {
-		return errors.New("what it says of the output is not what the wallet knows")
+		return errOtherOutput
 	}
 	hashType, err := sigHash(in.SighashType, usualHash(c.Key))
 	if err != nil {

@@ -166,6 +166,43 @@ func TestFundPsbtRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "no signature of type 0x77")
 }
 
+// Who pays to the address that is next for change gets change beside it, wherever it
+// stands: nothing goes to the miners.
+func TestFundPsbtToTheNextChangeAddress(t *testing.T) {
+	for i := range 6 {
+		b := newBench(t)
+		for range i { // another place for the change
+			b.address(keys.P2WKH)
+		}
+		b.deposit(keys.P2WKH, 200_000)
+		next, err := b.w.peek(AccountID{Kind: keys.P2TR}, keys.Internal)
+		require.NoError(t, err)
+		p := packetOf(t, nil, wire.NewTxOut(1_000, next.PkScript))
+		_, fx, err := b.w.FundPsbt(funding(p, 0))
+		require.NoError(t, err)
+		b.apply(fx)
+		require.Greater(t, valueOf(p.UnsignedTx.TxOut), lnwire.Sat(199_000))
+	}
+}
+
+// What a packet says of our coins is compared with them before it is signed by paths, too.
+func TestCheckPsbt(t *testing.T) {
+	b := newBench(t)
+	b.deposit(keys.P2WKH, 50_000)
+	p := packetOf(t, nil, payTo(20_000)...)
+	_, fx, err := b.w.FundPsbt(funding(p, 0))
+	require.NoError(t, err)
+	b.apply(fx)
+	p = wired(t, p)
+	require.NoError(t, b.w.CheckPsbt(p))
+	p.Inputs[0].NonWitnessUtxo = nil
+	require.NoError(t, b.w.CheckPsbt(p))
+	p.Inputs[0].WitnessUtxo = wire.NewTxOut(30_000, p.Inputs[0].WitnessUtxo.PkScript)
+	require.ErrorContains(t, b.w.CheckPsbt(p), "input 0: what it says of the output is not what the wallet knows")
+	stranger := b.foreign()
+	require.NoError(t, b.w.CheckPsbt(packetOf(t, []*wire.OutPoint{&stranger}, payTo(1000)...)))
+}
+
 // Inputs of others stay, coins are added until the outputs are paid, and the fee is what
 // was asked, whatever is drawn.
 func TestSelectPsbt(t *testing.T) {

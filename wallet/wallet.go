@@ -119,7 +119,11 @@ func Load(cfg Config, rows Rows) (*Wallet, error) {
 	}
 	for _, r := range rows.Coins {
 		if loc, ok := w.scripts[string(r.PkScript)]; !ok || loc != r.Key {
-			return nil, fmt.Errorf("load wallet: coin %v does not pay to its key %v", r.OutPoint, r.Key)
+			script, err := w.scriptOf(r.Key)
+			if !ok || err != nil || string(script) != string(r.PkScript) {
+				return nil, fmt.Errorf("load wallet: coin %v does not pay to its key %v", r.OutPoint, r.Key)
+			}
+			r.Key = loc // a longer window has found who the script belongs to, see claim
 		}
 		w.coins[r.OutPoint] = &r
 	}

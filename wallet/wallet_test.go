@@ -213,6 +213,8 @@ func TestLeases(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotLeased)
 	_, err = b.w.Release(wire.OutPoint{}, row.ID)
 	require.ErrorIs(t, err, ErrUnknownOutput)
+	_, err = b.w.Lease(LeaseRow{OutPoint: op, ID: row.ID, Owner: LeasedByChannel, Number: 7}, testNow)
+	require.ErrorIs(t, err, ErrLeased, "the same id, but somebody else")
 	b.apply(b.w.Expire(testNow))
 	require.Len(t, b.w.Leases(), 1)
 	b.apply(b.w.Expire(until))
@@ -225,6 +227,18 @@ func TestLeases(t *testing.T) {
 	require.Empty(t, b.w.Leases(), "a spent coin needs none")
 	_, err = b.w.Lease(row, testNow)
 	require.ErrorIs(t, err, ErrUnknownOutput)
+}
+
+// A channel's lease is no user's to make shorter, though its id is listed.
+func TestLeaseOfAChannel(t *testing.T) {
+	b := newBench(t)
+	row := LeaseRow{OutPoint: b.deposit(keys.P2WKH, 5000), ID: [32]byte{7}, Owner: LeasedByChannel, Number: 7}
+	fx, err := b.w.Lease(row, testNow)
+	require.NoError(t, err)
+	b.apply(fx)
+	_, err = b.w.Lease(LeaseRow{OutPoint: row.OutPoint, ID: row.ID, Expiry: testNow.Add(time.Second).UnixNano()}, testNow)
+	require.ErrorIs(t, err, ErrLeased)
+	require.Equal(t, []LeaseRow{row}, b.w.Leases())
 }
 
 func TestLabels(t *testing.T) {
