@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -45,12 +46,19 @@ var (
 type shims struct {
 	mu   sync.Mutex
 	byID map[lnwire.ChannelID]*shim
-	// failed are the funding scripts of openings that came to nothing, oldest first.
-	failed []string
+	// ended are the openings that are over, oldest first.
+	ended []endedShim
 }
 
-// maxFailedShims is how many of those are remembered.
-const maxFailedShims = 1000
+// maxEndedShims is how many of those are remembered.
+const maxEndedShims = 1000
+
+// endedShim is an opening that is over: what is paid to its script is lost, but by the
+// transaction that it was signed for.
+type endedShim struct {
+	script string
+	txid   chainhash.Hash // zero: it came to nothing
+}
 
 // shim is one of them.
 type shim struct {
@@ -92,9 +100,13 @@ func (s *shims) over(x *shim, failed bool) {
 		return
 	}
 	delete(s.byID, x.id)
-	if failed && x.out != nil {
-		if s.failed = append(s.failed, string(x.out.PkScript)); len(s.failed) > maxFailedShims {
-			s.failed = s.failed[1:]
+	if x.out != nil {
+		end := endedShim{script: string(x.out.PkScript)}
+		if !failed && x.final != nil {
+			end.txid = x.final.TxHash()
+		}
+		if s.ended = append(s.ended, end); len(s.ended) > maxEndedShims {
+			s.ended = s.ended[1:]
 		}
 	}
 	s.settle()
@@ -113,15 +125,20 @@ func (s *shims) find(id lnwire.ChannelID) (*shim, error) {
 }
 
 // others are the openings besides x that tx pays, and an error when one of them, or one
-// that failed, must not be paid. The caller holds the lock.
+// that is over, must not be paid. The caller holds the lock.
 func (s *shims) others(x *shim, tx *wire.MsgTx) (list []*shim, err error) {
 	pays := map[string]bool{}
 	for _, out := range tx.TxOut {
 		pays[string(out.PkScript)] = true
 	}
-	for _, script := range s.failed {
-		if pays[script] {
-			return nil, fmt.Errorf("it pays to the funding script %x of a channel that could not be opened: that money would be lost", script)
+	txid := tx.TxHash()
+	for _, end := range s.ended {
+		switch {
+		case !pays[end.script] || end.txid == txid:
+		case end.txid == chainhash.Hash{}:
+			return nil, fmt.Errorf("it pays to the funding script %x of a channel that could not be opened: that money would be lost", end.script)
+		default:
+			return nil, fmt.Errorf("it pays to the funding script %x of a channel that is signed for transaction %v: that money would be lost", end.script, end.txid)
 		}
 	}
 	for _, o := range s.byID {

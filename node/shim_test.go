@@ -128,6 +128,24 @@ func TestFundingFromElsewhere(t *testing.T) {
 	mempool, err = chain.Mempool(t.Context())
 	require.NoError(t, err)
 	require.NotContains(t, mempool, tx.TxHash())
+
+	// What is signed for one transaction must not be paid by another.
+	paying := func(coin byte, outs ...*wire.TxOut) *psbt.Packet {
+		tx := wire.NewMsgTx(2)
+		tx.AddTxIn(wire.NewTxIn(&wire.OutPoint{Hash: [32]byte{coin}}, nil, nil))
+		tx.TxOut = outs
+		p, err := psbt.NewFromUnsignedTx(tx)
+		require.NoError(t, err)
+		p.Inputs[0].WitnessUtxo = wire.NewTxOut(1_000_000, append([]byte{txscript.OP_0, 20}, make([]byte, 20)...))
+		return p
+	}
+	kept, keptUpdates, keptOut := alice.asked(bob, 6, true)
+	p = paying(1, keptOut, out)
+	require.NoError(t, alice.VerifyFunding(kept, p, true))
+	require.True(t, alice.next(keptUpdates).Pending)
+	require.NoError(t, alice.VerifyFunding(id, p, false), "the same transaction")
+	require.ErrorContains(t, alice.VerifyFunding(id, paying(2, keptOut, out), false), "that money would be lost")
+	require.NoError(t, alice.VerifyFunding(id, paying(2, out), false))
 }
 
 // TestBatchOpen: one transaction for all, or none.
