@@ -128,6 +128,12 @@ func TestURLFeesSayWhyThereAreNone(t *testing.T) {
 		require.Error(t, (&URLFees{URL: bad}).Start())
 	}
 	new(URLFees).Stop()
+	u := &URLFees{URL: "http://127.0.0.1:1/fees?key=secret"}
+	require.NoError(t, u.Start())
+	defer u.Stop()
+	_, err := u.FeeEstimate(bg, 6)
+	require.ErrorContains(t, err, "refused")
+	require.NotContains(t, err.Error(), "secret", "whoever may ask for a fee is not told the key")
 }
 
 func FuzzParseFees(f *testing.F) {

@@ -165,6 +165,10 @@ func poll(ctx context.Context, client *http.Client, address string) (*feeTable, 
 		return nil, fmt.Errorf("fee.url: %w", err)
 	}
 	resp, err := client.Do(req)
+	var named *url.Error
+	if errors.As(err, &named) { // callers of the API read it, and the URL may hold a key
+		err = named.Err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fee.url: %w", err)
 	}

@@ -14,12 +14,15 @@ const (
 	maxCalls  = 4096 // under way at once, streams included
 	callRate  = 5_000
 	callBurst = 20_000
+
+	minLook = 1000 // callers that are worth a look at who is gone
 )
 
 // limits count the calls of each caller.
 type limits struct {
 	mu      sync.Mutex
 	callers map[string]*calls
+	look    int // how many there may be before the next look for those who are gone
 	now     func() time.Time
 }
 
@@ -36,6 +39,7 @@ func (l *limits) enter(caller string) (leave func(), err error) {
 	now := l.now()
 	c := l.callers[caller]
 	if c == nil {
+		l.forget(now)
 		c = &calls{left: callBurst, since: now}
 		l.callers[caller] = c
 	}
@@ -56,12 +60,28 @@ func (c *calls) refill(now time.Time) {
 	c.since = now
 }
 
-// leave forgets who has nothing under way and used little: nothing is kept of those who are gone.
+// forget looks for callers who are gone, each time that there are twice as many as it left.
+func (l *limits) forget(now time.Time) {
+	if len(l.callers) < max(l.look, minLook) {
+		return
+	}
+	for name, c := range l.callers {
+		if c.refill(now); c.gone() {
+			delete(l.callers, name)
+		}
+	}
+	l.look = 2 * len(l.callers)
+}
+
+// gone: nothing is under way, and there is as much left as for somebody new.
+func (c *calls) gone() bool { return c.open == 0 && c.left >= callBurst-1 }
+
+// leave forgets who has nothing under way and used little. Who used more is forgotten later.
 func (l *limits) leave(caller string, c *calls) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.open--
-	if c.refill(l.now()); c.open == 0 && c.left >= callBurst-1 {
+	if c.refill(l.now()); c.gone() {
 		delete(l.callers, caller)
 	}
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -49,6 +50,29 @@ func TestLimits(t *testing.T) {
 		f()
 	}
 	require.Empty(t, l.callers)
+}
+
+// TestLimitsForgetCallers: who came for a moment with more than one call is forgotten, too, however many there are.
+func TestLimitsForgetCallers(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := &limits{callers: map[string]*calls{}, now: func() time.Time { return now }}
+	_, err := l.enter("who stays")
+	require.NoError(t, err)
+	for i := range 10 * minLook {
+		now = now.Add(time.Millisecond)
+		name := strconv.Itoa(i)
+		var leave []func()
+		for range 10 {
+			f, err := l.enter(name)
+			require.NoError(t, err)
+			leave = append(leave, f)
+		}
+		for _, f := range leave {
+			f()
+		}
+		require.LessOrEqual(t, len(l.callers), minLook)
+	}
+	require.Contains(t, l.callers, "who stays")
 }
 
 // TestTenThousandStreams: many clients that read nothing are served, a caller with too many streams is told, and when

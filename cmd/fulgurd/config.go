@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -338,12 +339,31 @@ func (c *config) finish(parser *flags.Parser) error {
 	if _, err := c.externalHosts(); err != nil {
 		return err
 	}
-	if err := cmp.Or(c.checkLogging(), c.Health.validate()); err != nil {
+	if err := cmp.Or(c.checkRanges(), c.checkLogging(), c.Health.validate()); err != nil {
 		return err
 	}
 	c.paths()
 	c.warn(parser)
 	return c.checkTor()
+}
+
+// checkRanges refuses what would become another number where it is used.
+func (c *config) checkRanges() error {
+	const mostBlocks, mostRate = 2016, 100_000 // peers ask for no more than two weeks
+	for _, r := range []struct {
+		name  string
+		value int64
+		most  int64
+	}{
+		{"bitcoin.defaultremotedelay", int64(c.Bitcoin.RemoteDelay), mostBlocks},
+		{"bitcoin.defaultchanconfs", int64(c.Bitcoin.Confs), mostBlocks},
+		{"max-commit-fee-rate-anchors", int64(min(c.MaxCommitFeeRate, math.MaxInt64)), mostRate},
+	} {
+		if r.value < 0 || r.value > r.most {
+			return fmt.Errorf("--%s=%d: want 0 to %d", r.name, r.value, r.most)
+		}
+	}
+	return nil
 }
 
 func (c *config) pickNetwork() error {

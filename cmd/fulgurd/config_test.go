@@ -47,6 +47,11 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--bitcoin.regtest", "--alias=" + strings.Repeat("x", 33)}, "--alias: 33 bytes"},
 		{[]string{"--bitcoin.regtest", "--color=red"}, "--color=red: want #rrggbb"},
 		{[]string{"--bitcoin.regtest", "--bitcoin.timelockdelta=33"}, "timelockdelta"},
+		// 65537 blocks would have become one, in which an old state cannot be punished
+		{[]string{"--bitcoin.regtest", "--bitcoin.defaultremotedelay=65537"}, "--bitcoin.defaultremotedelay=65537: want 0 to 2016"},
+		{[]string{"--bitcoin.regtest", "--bitcoin.defaultremotedelay=-1"}, "--bitcoin.defaultremotedelay=-1: want"},
+		{[]string{"--bitcoin.regtest", "--bitcoin.defaultchanconfs=-1"}, "--bitcoin.defaultchanconfs=-1: want 0 to 2016"},
+		{[]string{"--bitcoin.regtest", "--max-commit-fee-rate-anchors=17179870"}, "--max-commit-fee-rate-anchors=17179870: want 0 to"},
 		{[]string{"--bitcoin.regtest", "--minbackoff=2h"}, "--minbackoff is above --maxbackoff"},
 		{[]string{"--bitcoin.regtest", "--dev.channeldir=x"}, "tag dev"},
 		{[]string{"--bitcoin.regtest", "--hodl.exit-settle"}, "--hodl.exit-settle: only in builds with the tag dev"},

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -44,4 +46,35 @@ func TestMetricsAreForLoopback(t *testing.T) {
 	c, err = load(t, "--bitcoin.regtest")
 	require.NoError(t, err)
 	require.NoError(t, (&daemon{cfg: c}).openMetrics(t.Context()), "off by itself")
+}
+
+// TestMetricsAreNotForPages: a web page that the operator reads gets none of them, by no
+// name that it gives this machine.
+func TestMetricsAreNotForPages(t *testing.T) {
+	served := noPages(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for _, c := range []struct {
+		host, key, value string
+		want             int
+	}{
+		{"127.0.0.1:8989", "", "", 200},
+		{"[::1]:8989", "", "", 200},
+		{"localhost:8989", "", "", 200},
+		{"node", "", "", 200},
+		{"me.LocalHost:8989", "", "", 200},
+		{"127.0.0.1:8989", "Sec-Fetch-Site", "none", 200},
+		{"evil.example:8989", "", "", 403},
+		{"127.0.0.1.evil.example", "", "", 403},
+		{"127.0.0.1:8989", "Origin", "https://evil.example", 403},
+		{"127.0.0.1:8989", "Sec-Fetch-Site", "cross-site", 403},
+		{"127.0.0.1:8989", "Sec-Fetch-Site", "same-site", 403},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+		r.Host = c.host
+		if c.key != "" {
+			r.Header.Set(c.key, c.value)
+		}
+		w := httptest.NewRecorder()
+		served.ServeHTTP(w, r)
+		require.Equal(t, c.want, w.Code, "%+v", c)
+	}
 }

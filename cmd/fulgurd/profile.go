@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"os"
 	"runtime"
 	rpprof "runtime/pprof"
+	"strings"
 	"time"
 )
 
@@ -67,7 +69,7 @@ func (d *daemon) serveLocally(option, addr string, handler http.Handler) error {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		return errors.Join(fmt.Errorf("%s=%s: only loopback addresses are served", option, addr), l.Close())
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 5 * time.Minute}
+	server := &http.Server{Handler: noPages(handler), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 5 * time.Minute}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			d.log.Error("a local server ends", "option", option, "err", err)
@@ -75,6 +77,27 @@ func (d *daemon) serveLocally(option, addr string, handler http.Handler) error {
 	}()
 	d.later(func() { _ = server.Close() })
 	return nil
+}
+
+// noPages refuses web pages: a browser on this machine opens them, too, and a page can let
+// its own name point to 127.0.0.1 to read what is served there.
+func noPages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		from := r.Header.Get("Sec-Fetch-Site")
+		switch {
+		case err != nil && strings.Contains(host, ".") && !strings.HasSuffix(strings.ToLower(host), ".localhost"):
+			http.Error(w, "call it by its address, or as localhost", http.StatusForbidden)
+		case r.Header.Get("Origin") != "", from != "" && from != "none" && from != "same-origin":
+			http.Error(w, "not for other web pages", http.StatusForbidden)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // counts is what /debug/vars tells, counted since the node was opened: docs/benchmarks.md
