@@ -19,15 +19,18 @@ const (
 	// raised any more once it is published.
 	commitTarget = 3
 	feeTimeout   = 10 * time.Second
+	// onePerVByte is the relay's minimum as people write it, 250 sat/kw, which FeeFloor
+	// rounds up.
+	onePerVByte lnwire.SatPerKW = 250
 )
 
 // feeRate is the rate that was asked for, or the estimate for the target.
 func (n *Node) feeRate(rate lnwire.SatPerKW, target uint32) (lnwire.SatPerKW, error) {
 	if rate != 0 {
-		if rate < lnwire.FeeFloor {
+		if rate < onePerVByte {
 			return 0, fmt.Errorf("fee rate of %d sat/kw is below the relay minimum of %d sat/kw", rate, lnwire.FeeFloor)
 		}
-		return rate, nil
+		return max(rate, lnwire.FeeFloor), nil
 	}
 	if target == 0 {
 		target = defaultTarget

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
@@ -72,7 +73,7 @@ func (s *Service) TrackPayments(req *routerrpc.TrackPaymentsRequest, out routerr
 
 // follow sends every progress of one payment until it has ended.
 func (s *Service) follow(ctx context.Context, w Watch, onlyEnd bool, send func(*lnrpc.Payment) error) error {
-	index := uint64(0)
+	index, told := uint64(0), 0
 	for {
 		p, err := w.Next(ctx)
 		if err != nil {
@@ -86,11 +87,36 @@ func (s *Service) follow(ctx context.Context, w Watch, onlyEnd bool, send func(*
 		if err != nil {
 			return err
 		}
+		if n := failures(m); end && !onlyEnd && n > told {
+			// Clients look for failed attempts in payments that are under way, not in their end.
+			if err := send(underWay(m)); err != nil {
+				return err
+			}
+		} else {
+			told = n
+		}
 		index = m.PaymentIndex
 		if err := send(m); err != nil || end {
 			return err
 		}
 	}
+}
+
+func failures(m *lnrpc.Payment) (n int) {
+	for _, a := range m.Htlcs {
+		if a.Status == lnrpc.HTLCAttempt_FAILED {
+			n++
+		}
+	}
+	return n
+}
+
+// underWay is a payment as it was just before it ended.
+func underWay(m *lnrpc.Payment) *lnrpc.Payment {
+	before := proto.Clone(m).(*lnrpc.Payment)
+	before.Status, before.FailureReason = lnrpc.Payment_IN_FLIGHT, lnrpc.PaymentFailureReason_FAILURE_REASON_NONE
+	before.PaymentPreimage = translate.NoPreimage
+	return before
 }
 
 // ended: nothing more will come of the payment. One of which the preimage is known may

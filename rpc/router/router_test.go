@@ -151,6 +151,30 @@ func TestSendPaymentOnlyTheEnd(t *testing.T) {
 	require.Equal(t, lnrpc.PaymentFailureReason_FAILURE_REASON_NO_ROUTE, out.sent[0].FailureReason)
 }
 
+// TestFailuresAreToldBeforeTheEnd: ln-service looks for failed attempts in payments that
+// are under way.
+func TestFailuresAreToldBeforeTheEnd(t *testing.T) {
+	failed := routing.Attempt{Status: routing.Failed, Failure: &routing.AttemptFailure{}}
+	end := routing.Progress{Payment: routing.Payment{Status: routing.Failed, Reason: routing.ReasonNoRoute}, Attempts: []routing.Attempt{failed}}
+	f := &fake{progress: []routing.Progress{{Payment: routing.Payment{Status: routing.InFlight}}, end}}
+	out := &stream[lnrpc.Payment]{ctx: t.Context()}
+	require.NoError(t, service(f).SendPaymentV2(&routerrpc.SendPaymentRequest{PaymentRequest: text(t)}, out))
+	require.Len(t, out.sent, 3)
+	before, last := out.sent[1], out.sent[2]
+	require.Equal(t, lnrpc.Payment_IN_FLIGHT, before.Status)
+	require.Equal(t, lnrpc.PaymentFailureReason_FAILURE_REASON_NONE, before.FailureReason)
+	require.Equal(t, lnrpc.HTLCAttempt_FAILED, before.Htlcs[0].Status)
+	require.Equal(t, lnrpc.Payment_FAILED, last.Status)
+
+	// What was told already is not told again.
+	underway := end
+	underway.Payment.Status = routing.InFlight
+	f.progress = []routing.Progress{underway, end}
+	out.sent = nil
+	require.NoError(t, service(f).SendPaymentV2(&routerrpc.SendPaymentRequest{PaymentRequest: text(t)}, out))
+	require.Len(t, out.sent, 2)
+}
+
 func TestSendPaymentMistakes(t *testing.T) {
 	any := func(r *invoice.Request) { r.Amount = 0 }
 	id := lnwire.NewPubKey(func() *btcec.PublicKey { _, k := btcec.PrivKeyFromBytes([]byte{1}); return k }())

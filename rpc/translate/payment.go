@@ -11,6 +11,9 @@ import (
 	"github.com/fulgur-ln/fulgur/routing"
 )
 
+// NoPreimage is the text of a preimage that is not known.
+var NoPreimage = hexOf(make([]byte, 32))
+
 // Payment is a payment with its attempts. index is its number, 0 if unknown.
 func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64) *lnrpc.Payment {
 	out := &lnrpc.Payment{
