@@ -52,7 +52,7 @@ func decodePolicy(row []byte) (*channel.Policy, error) {
 func encodeFunding(e *enc, f *channel.FundingTx) {
 	e.tx(0, f.Tx)
 	e.flag(2, f.Ours)
-	e.num(3, uint64(f.Batch))
+	e.num(4, uint64(f.Batch)) // even: who does not know it would publish too early
 }
 
 func decodeFunding(op wire.OutPoint, row []byte) (channel.FundingTx, error) {
@@ -64,7 +64,7 @@ func decodeFunding(op wire.OutPoint, row []byte) (channel.FundingTx, error) {
 			f.Tx = d.tx()
 		case 2:
 			f.Ours = d.flag()
-		case 3:
+		case 4:
 			f.Batch = d.u32()
 		default:
 			d.unknown()

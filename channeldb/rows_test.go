@@ -254,6 +254,24 @@ var rowCases = []rowCase{
 	}, func(key, row []byte) (channel.FundingTx, error) { return decodeFunding(outPointOf(key[9:]), row) }),
 }
 
+// TestFundingThatWaitsIsNotRead: a program that does not know of batches must not publish one
+// that is not signed by all.
+func TestFundingThatWaitsIsNotRead(t *testing.T) {
+	older := func(f *channel.FundingTx) error {
+		e := enc{b: []byte{1}}
+		encodeFunding(&e, f)
+		d := read(e.b, 1)
+		for d.next() {
+			if d.t != 0 && d.t != 2 {
+				d.unknown()
+			}
+		}
+		return d.end("funding")
+	}
+	require.ErrorIs(t, older(&channel.FundingTx{Ours: true, Batch: 2}), ErrNewer)
+	require.NoError(t, older(&channel.FundingTx{Ours: true}))
+}
+
 // asRead gives an attempt the form in which it is read.
 func asRead(a *routing.Attempt) {
 	noNilData(a.Route.Tail)
