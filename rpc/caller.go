@@ -38,10 +38,10 @@ func (s *Server) admit(ctx context.Context, service, method string) (context.Con
 	if err := refuse(s.phase.state(), service, method); err != nil {
 		return nil, err
 	}
-	if unguarded[service] || s.cfg.NoMacaroons {
-		return ctx, nil
-	}
 	md, _ := metadata.FromIncomingContext(ctx)
+	if unguarded[service] || s.cfg.NoMacaroons {
+		return macaroons.WithClient(ctx, clientOf(ctx, md)), nil
+	}
 	token, err := s.verify(md[mdMacaroon], clientOf(ctx, md))
 	if err != nil {
 		return nil, err
@@ -80,8 +80,7 @@ func (s *Server) enter(ctx context.Context) (leave func(), err error) {
 	if token, ok := macaroons.FromContext(ctx); ok {
 		return s.limits.enter(token.Name)
 	}
-	md, _ := metadata.FromIncomingContext(ctx)
-	return s.limits.enter(clientOf(ctx, md).String())
+	return s.limits.enter(macaroons.ClientFrom(ctx).String())
 }
 
 // verify checks the one macaroon that a call must carry.

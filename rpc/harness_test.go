@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -90,7 +91,10 @@ func (unlocker) GenSeed(_ context.Context, in *lnrpc.GenSeedRequest) (*lnrpc.Gen
 	return &lnrpc.GenSeedResponse{CipherSeedMnemonic: []string{string(in.AezeedPassphrase)}}, nil
 }
 
-func (unlocker) UnlockWallet(_ context.Context, in *lnrpc.UnlockWalletRequest) (*lnrpc.UnlockWalletResponse, error) {
+func (unlocker) UnlockWallet(ctx context.Context, in *lnrpc.UnlockWalletRequest) (*lnrpc.UnlockWalletResponse, error) {
+	if string(in.WalletPassword) == "where from?" {
+		return nil, errors.New(macaroons.ClientFrom(ctx).String())
+	}
 	return &lnrpc.UnlockWalletResponse{}, nil
 }
 

@@ -67,6 +67,19 @@ func FromContext(ctx context.Context) (Token, bool) {
 	return t, ok
 }
 
+type clientKey struct{}
+
+// WithClient returns a context that knows the address of a caller who needs no token.
+func WithClient(ctx context.Context, client netip.Addr) context.Context {
+	return context.WithValue(ctx, clientKey{}, client)
+}
+
+// ClientFrom returns the address of a caller who needs no token; invalid if unknown.
+func ClientFrom(ctx context.Context) netip.Addr {
+	client, _ := ctx.Value(clientKey{}).(netip.Addr)
+	return client
+}
+
 // BudgetsFrom returns the limits of what the caller may spend; none: no limit.
 func BudgetsFrom(ctx context.Context) []budget.Limit {
 	t, _ := FromContext(ctx)

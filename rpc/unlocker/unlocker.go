@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 )
 
 // Vault keeps the seed.
@@ -58,16 +59,24 @@ type Service struct {
 	lnrpc.UnimplementedWalletUnlockerServer
 	vault Vault
 
+	// Who guesses from elsewhere does not keep the owner out who sits at the machine.
+	here, elsewhere *brake
+}
+
+// brake makes those wait who try passwords.
+type brake struct {
 	guess  chan struct{} // holds one element while a password is tried
 	waits  chan struct{} // holds one element for each that waits for it
 	failed int           // guarded by guess, as is again
 	again  time.Time
 }
 
-// New makes the service of a vault.
-func New(v Vault) *Service {
-	return &Service{vault: v, guess: make(chan struct{}, 1), waits: make(chan struct{}, maxGuesses)}
+func newBrake() *brake {
+	return &brake{guess: make(chan struct{}, 1), waits: make(chan struct{}, maxGuesses)}
 }
+
+// New makes the service of a vault.
+func New(v Vault) *Service { return &Service{vault: v, here: newBrake(), elsewhere: newBrake()} }
 
 // maxGuesses bounds how many callers may wait to have their password tried: none of them has shown a macaroon.
 const maxGuesses = 8
@@ -141,22 +150,30 @@ func (s *Service) ChangePassword(ctx context.Context, req *lnrpc.ChangePasswordR
 	return &lnrpc.ChangePasswordResponse{AdminMacaroon: admin}, nil
 }
 
+// try tries a password when the caller's brake lets it.
+func (s *Service) try(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {
+	if macaroons.ClientFrom(ctx).IsLoopback() {
+		return s.here.try(ctx, f)
+	}
+	return s.elsewhere.try(ctx, f)
+}
+
 // try tries a password when its turn has come: one at a time, and after each failure a while later, 1, 2, 4 .. 32
 // seconds. A restart forgets the failures.
-func (s *Service) try(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {
+func (b *brake) try(ctx context.Context, f func() ([]byte, error)) ([]byte, error) {
 	select {
-	case s.waits <- struct{}{}:
-		defer func() { <-s.waits }()
+	case b.waits <- struct{}{}:
+		defer func() { <-b.waits }()
 	default:
 		return nil, status.Errorf(codes.ResourceExhausted, "too many passwords are being tried: at most %d", maxGuesses)
 	}
 	select {
-	case s.guess <- struct{}{}:
-		defer func() { <-s.guess }()
+	case b.guess <- struct{}{}:
+		defer func() { <-b.guess }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if wait := time.Until(s.again); wait > 0 {
+	if wait := time.Until(b.again); wait > 0 {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -165,11 +182,11 @@ func (s *Service) try(ctx context.Context, f func() ([]byte, error)) ([]byte, er
 	}
 	admin, err := f()
 	if err != nil {
-		s.again = time.Now().Add(time.Second << min(s.failed, 5))
-		s.failed++
+		b.again = time.Now().Add(time.Second << min(b.failed, 5))
+		b.failed++
 		return nil, err
 	}
-	s.failed = 0
+	b.failed = 0
 	return admin, nil
 }
 

@@ -3,6 +3,7 @@ package unlocker
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 )
 
 type vault struct {
@@ -135,6 +137,31 @@ func TestGuessesWaitForEachOther(t *testing.T) {
 		wg.Wait()
 		require.EqualValues(t, 3, full.Load())
 		require.Equal(t, (1+2+4+8+16+32+32+32)*time.Second, time.Since(start))
+	})
+}
+
+// TestStrangersDoNotKeepTheOwnerOut: however many guess from elsewhere, who sits at the machine is let in at once.
+func TestStrangersDoNotKeepTheOwnerOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(&vault{password: "right"})
+		far, stop := context.WithCancel(macaroons.WithClient(t.Context(), netip.MustParseAddr("192.0.2.1")))
+		var wg sync.WaitGroup
+		for range maxGuesses + 3 {
+			wg.Go(func() {
+				_, err := s.UnlockWallet(far, &lnrpc.UnlockWalletRequest{WalletPassword: []byte("wrong")})
+				require.Error(t, err)
+			})
+		}
+		synctest.Wait()
+		right := &lnrpc.UnlockWalletRequest{WalletPassword: []byte("right")}
+		_, err := s.UnlockWallet(far, right)
+		require.Equal(t, codes.ResourceExhausted, status.Code(err))
+		start := time.Now()
+		_, err = s.UnlockWallet(macaroons.WithClient(t.Context(), netip.MustParseAddr("127.0.0.1")), right)
+		require.NoError(t, err)
+		require.Zero(t, time.Since(start))
+		stop()
+		wg.Wait()
 	})
 }
 
