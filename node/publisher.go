@@ -166,10 +166,15 @@ func (p *publisher) refusal(txid chainhash.Hash) string {
 	return p.refused[txid]
 }
 
-// first is the first in the queue; nil when there is none.
+// first is the first in the queue; nil when there is none. None is on its way now: one that
+// was forgotten when the backend did not take it goes.
 func (p *publisher) first() *wire.MsgTx {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.late {
+		delete(p.queued, p.waiting[0].TxHash())
+		p.waiting, p.late = p.waiting[1:], false
+	}
 	if len(p.waiting) == 0 {
 		return nil
 	}

@@ -57,6 +57,30 @@ func TestPublisherTriesAgain(t *testing.T) {
 	<-ended
 }
 
+// TestForgottenWhileTheBackendIsAway: what was given up before the backend answered does not
+// leave when it does: its coins may be spent otherwise by then.
+func TestForgottenWhileTheBackendIsAway(t *testing.T) {
+	f := &fickle{published: make(chan error, 3), got: make(chan chainhash.Hash, 3)}
+	p := newPublisher(f, slog.New(slog.DiscardHandler))
+	none := verdicts{func(chainhash.Hash) {}, func(chainhash.Hash, chainntnfs.RejectReason) {}}
+	given, kept := wire.NewMsgTx(2), wire.NewMsgTx(3)
+	p.publish(given)
+	p.publish(kept)
+	f.published <- fmt.Errorf("no answer: %w", chainntnfs.ErrUnavailable)
+	require.False(t, p.all(t.Context(), none))
+	require.Equal(t, given.TxHash(), <-f.got)
+	p.forget(given.TxHash())
+	f.published <- nil
+	f.published <- nil
+	require.True(t, p.all(t.Context(), none))
+	require.Equal(t, kept.TxHash(), <-f.got)
+	require.Empty(t, f.got)
+	require.Empty(t, p.queued)
+	p.publish(given) // wanted again
+	require.True(t, p.all(t.Context(), none))
+	require.Equal(t, given.TxHash(), <-f.got)
+}
+
 // TestRefusalsAreBounded: what is remembered of refusals does not grow for ever (V-40).
 func TestRefusalsAreBounded(t *testing.T) {
 	p := newPublisher(nil, slog.New(slog.DiscardHandler))
