@@ -23,14 +23,21 @@ func (n *Node) SetAddresses(list []lnwire.Address) error {
 	if err := checkAddresses(list); err != nil {
 		return err
 	}
-	n.gossip.announce(n.gossip.ourselves().Features, slices.Clone(list))
+	n.gossip.changing.Lock()
+	defer n.gossip.changing.Unlock()
+	n.gossip.configured.Addresses = slices.Clone(list)
+	n.gossip.announce()
 	return nil
 }
 
-// announce tells the machine what to say of ourselves.
-func (g *gossiper) announce(f lnwire.Features, addrs []lnwire.Address) {
-	c := &g.n.cfg
-	self := gossip.OwnNode{Alias: c.Alias, Color: c.Color, Features: f, Addresses: addrs}
+// announce tells the machine what to say of ourselves: what is configured, with what the
+// operator has changed since. The caller holds changing.
+func (g *gossiper) announce() {
+	self := g.changes.on(g.configured)
+	if err := checkAddresses(self.Addresses); err != nil { // what was added does not go with what is configured now
+		g.n.logs.gossip.Warn("addresses that were added are not announced", "err", err)
+		self.Addresses = g.configured.Addresses
+	}
 	g.mu.Lock()
 	g.self = self
 	g.mu.Unlock()

@@ -43,6 +43,11 @@ type gossiper struct {
 	own    map[uint64]*lnwire.ChannelUpdate
 	theirs map[uint64]gossip.Policy
 	self   gossip.OwnNode // what is announced of us
+	// changing is held by who changes what is announced of us: what is configured, and how
+	// the operator wants it otherwise.
+	changing   sync.Mutex
+	configured gossip.OwnNode
+	changes    selfChanges
 }
 
 // startGossip loads what is known of the network.
@@ -78,7 +83,11 @@ func (n *Node) startGossip() error {
 	if !n.cfg.NoAccountable {
 		announced = announced.With(lnwire.AccountableOptional)
 	}
-	g.announce(announced, n.cfg.Addresses)
+	g.configured = gossip.OwnNode{Alias: n.cfg.Alias, Color: n.cfg.Color, Features: announced, Addresses: n.cfg.Addresses}
+	if g.changes, err = n.storedChanges(); err != nil {
+		return err
+	}
+	g.announce()
 	return nil
 }
 

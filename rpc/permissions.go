@@ -166,6 +166,8 @@ var permissions = map[string][]macaroons.Op{
 	"/fulgurrpc.Budgets/GetBudget":                rights("self:read"),
 	"/fulgurrpc.Budgets/ListBudgets":              rights("macaroon:read"),
 
+	"/peersrpc.Peers/UpdateNodeAnnouncement": rights("peers:write"),
+
 	"/verrpc.Versioner/GetVersion": rights("info:read"),
 }
 

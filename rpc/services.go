@@ -10,6 +10,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/peersrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/proto/signrpc"
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
@@ -35,6 +36,7 @@ var services = []service{
 	{desc: &chainrpc.ChainNotifier_ServiceDesc, rest: chainrpc.RegisterChainNotifierHandler},
 	{desc: &chainrpc.ChainKit_ServiceDesc, rest: chainrpc.RegisterChainKitHandler},
 	{desc: &signrpc.Signer_ServiceDesc, rest: signrpc.RegisterSignerHandler},
+	{desc: &peersrpc.Peers_ServiceDesc, rest: peersrpc.RegisterPeersHandler},
 	{desc: &verrpc.Versioner_ServiceDesc, rest: verrpc.RegisterVersionerHandler},
 	{desc: &fulgurrpc.Closing_ServiceDesc, rest: fulgurrpc.RegisterClosingHandler},
 	{desc: &fulgurrpc.Budgets_ServiceDesc, rest: fulgurrpc.RegisterBudgetsHandler},

@@ -10,6 +10,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/peersrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/proto/signrpc"
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
@@ -20,6 +21,7 @@ import (
 	"github.com/fulgur-ln/fulgur/rpc/closing"
 	"github.com/fulgur-ln/fulgur/rpc/invoices"
 	"github.com/fulgur-ln/fulgur/rpc/lightning"
+	"github.com/fulgur-ln/fulgur/rpc/peers"
 	"github.com/fulgur-ln/fulgur/rpc/router"
 	"github.com/fulgur-ln/fulgur/rpc/signer"
 	"github.com/fulgur-ln/fulgur/rpc/unlocker"
@@ -56,6 +58,7 @@ func (d *daemon) provideServices() error {
 		{&chainrpc.ChainNotifier_ServiceDesc, chain.New(d.node)},
 		{&chainrpc.ChainKit_ServiceDesc, chain.NewKit(d.node)},
 		{&signrpc.Signer_ServiceDesc, signer.New(d.node.Signer())},
+		{&peersrpc.Peers_ServiceDesc, peers.New(d.node)},
 		{&fulgurrpc.Closing_ServiceDesc, closing.New(d.node)},
 		{&fulgurrpc.Budgets_ServiceDesc, budgets.New(d.node)},
 	}

@@ -75,7 +75,8 @@ type Version struct {
 	AppPatch uint32 `protobuf:"varint,6,opt,name=app_patch,json=appPatch,proto3" json:"app_patch,omitempty"`
 	// Such as "beta", without the hyphen.
 	AppPreRelease string `protobuf:"bytes,7,opt,name=app_pre_release,json=appPreRelease,proto3" json:"app_pre_release,omitempty"`
-	// The sub-services that are there: "signrpc", "walletrpc", "chainrpc", "invoicesrpc", "routerrpc".
+	// The sub-services that are there: "signrpc", "walletrpc", "chainrpc", "invoicesrpc", "routerrpc",
+	// "peersrpc".
 	BuildTags []string `protobuf:"bytes,8,rep,name=build_tags,json=buildTags,proto3" json:"build_tags,omitempty"`
 	// Compiler and platform.
 	GoVersion     string `protobuf:"bytes,9,opt,name=go_version,json=goVersion,proto3" json:"go_version,omitempty"`

@@ -22,6 +22,7 @@ import (
 	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/peersrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/proto/verrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
@@ -150,6 +151,11 @@ var conversations = []struct {
 }, {
 	"listaliases", []string{"listaliases"}, lnrpc.Lightning_ListAliases_FullMethodName,
 	[]proto.Message{&lnrpc.ListAliasesResponse{AliasMaps: []*lnrpc.AliasMap{{BaseScid: scid, Aliases: []uint64{scid + 7}}}}}, &lnrpc.ListAliasesRequest{},
+}, {
+	"updatenodeannouncement", []string{"peers", "updatenodeannouncement", "--alias=bob", "--address_add=203.0.113.7", "--feature_bit_remove=17"}, peersrpc.Peers_UpdateNodeAnnouncement_FullMethodName,
+	[]proto.Message{&peersrpc.NodeAnnouncementUpdateResponse{Ops: []*lnrpc.Op{{Entity: "alias", Actions: []string{"changed to bob"}}}}},
+	&peersrpc.NodeAnnouncementUpdateRequest{Alias: "bob", AddressUpdates: []*peersrpc.UpdateAddressAction{{Address: "203.0.113.7"}},
+		FeatureUpdates: []*peersrpc.UpdateFeatureAction{{Action: peersrpc.UpdateAction_REMOVE, FeatureBit: lnrpc.FeatureBit_MPP_OPT}}},
 }, {
 	"lookuphtlcresolution", []string{"lookuphtlcresolution", "110x2x1", "7"}, lnrpc.Lightning_LookupHtlcResolution_FullMethodName,
 	[]proto.Message{&lnrpc.LookupHtlcResolutionResponse{Settled: true}}, &lnrpc.LookupHtlcResolutionRequest{ChanId: scid, HtlcIndex: 7},
@@ -608,7 +614,7 @@ func TestConversations(t *testing.T) {
 func TestEveryCommandIsTried(t *testing.T) {
 	elsewhere := map[string]bool{"create": true, "unlock": true, "payinvoice": true, "closeallchannels": true, "completion": true, "wallet": true,
 		"changepassword": true, "constrainmacaroon": true, "printmacaroon": true, "setmccfg": true,
-		"lndconnect": true, "profile": true, "chain": true, "man": true, "report": true, "watch": true}
+		"lndconnect": true, "profile": true, "chain": true, "peers": true, "man": true, "report": true, "watch": true}
 	tried := map[string]bool{}
 	for _, c := range conversations {
 		tried[c.name] = true

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/peersrpc"
 )
 
 var peerCommands = []spec{{
@@ -26,7 +29,53 @@ var peerCommands = []spec{{
 }, {
 	name: "listpeers", group: groupPeers, usage: "the connected nodes", example: "listpeers", do: listPeers,
 	flags: []cli.Flag{flagBool("list_errors", "all errors that peers sent, not only the last")},
+}, {
+	name: "peers", group: groupPeers, usage: "further commands on what peers are told",
+	subs: []spec{{
+		name: "updatenodeannouncement", usage: "change what the node tells others of itself",
+		flags: []cli.Flag{
+			flagTexts("address_add", "announce this `HOST[:PORT]`, too"), flagTexts("address_remove", "announce this `HOST[:PORT]` no more"),
+			flagText("alias", "the node's name"), flagText("color", "its colour, as #rrggbb"),
+			&cli.Int64SliceFlag{Name: "feature_bit_add", Usage: "announce this feature again"},
+			&cli.Int64SliceFlag{Name: "feature_bit_remove", Usage: "announce this feature no more"},
+		},
+		example: "peers updatenodeannouncement --alias=bob", do: updateNodeAnnouncement,
+	}},
 }}
+
+func updateNodeAnnouncement(ctx context.Context, c *call) error {
+	req := &peersrpc.NodeAnnouncementUpdateRequest{Alias: c.cmd.String("alias"), Color: c.cmd.String("color")}
+	for action, flag := range []string{"add", "remove"} {
+		action := peersrpc.UpdateAction(action)
+		for _, text := range c.cmd.StringSlice("address_" + flag) {
+			req.AddressUpdates = append(req.AddressUpdates, &peersrpc.UpdateAddressAction{Action: action, Address: text})
+		}
+		for _, bit := range c.cmd.Int64Slice("feature_bit_" + flag) {
+			if bit < 0 || bit > math.MaxUint16 {
+				return Usage("feature_bit_%s: %d is no feature bit", flag, bit)
+			}
+			req.FeatureUpdates = append(req.FeatureUpdates, &peersrpc.UpdateFeatureAction{Action: action, FeatureBit: lnrpc.FeatureBit(bit)})
+		}
+	}
+	if proto.Size(req) == 0 {
+		return Usage("updatenodeannouncement: say what to change")
+	}
+	conn, err := c.dial(ctx, false)
+	if err != nil {
+		return err
+	}
+	answer, err := peersrpc.NewPeersClient(conn).UpdateNodeAnnouncement(ctx, req)
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		var p show.Pairs
+		for _, op := range answer.Ops {
+			p.Add(op.Entity, strings.Join(op.Actions, ", "))
+		}
+		p.Print(w)
+	})
+}
 
 // splitPeer reads PUBKEY@HOST.
 func splitPeer(text string) (*lnrpc.LightningAddress, error) {
