@@ -74,6 +74,13 @@ func TestHodl(t *testing.T) {
 		}
 		c.who.hodl = Hodl{}
 		c.who.restart()
-		require.Equal(t, routing.Succeeded, (<-end).Payment.Status, "%+v", c.hodl)
+		p := <-end
+		if p.Payment.Status == routing.Failed && !c.settled {
+			// Bob was quicker than carol to be there again, and gave it back.
+			require.Equal(t, routing.ReasonNoRoute, p.Payment.Reason, p.Payment.Text)
+			alice.until("all are there", up)
+			p = alice.payInvoice(ctx, inv.Request)
+		}
+		require.Equal(t, routing.Succeeded, p.Payment.Status, "%+v: %s", c.hodl, p.Payment.Text)
 	}
 }
