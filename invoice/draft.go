@@ -7,6 +7,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // Limits and defaults of invoices that we write: lnd's, where it has some that make
@@ -51,12 +52,12 @@ type Terms struct {
 // ourFeatures are those of every invoice that we write.
 var ourFeatures = lnwire.NewFeatures(lnwire.VarOnionRequired, lnwire.PaymentSecretRequired, lnwire.BasicMPPOptional)
 
-// Draft makes a new invoice with its text, for Add. An error is a Mistake and says which
+// Draft makes a new invoice with its text, for Add. An error is a mistake and says which
 // field is wrong, in lnd's words where it has some.
 func Draft(n Network, t Terms, now time.Time, sign Signer) (Invoice, error) {
 	inv, err := draft(n, t, now, sign)
 	if err != nil {
-		return Invoice{}, Mistake{err}
+		return Invoice{}, mistake.Argument("%w", err)
 	}
 	return inv, nil
 }

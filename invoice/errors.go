@@ -13,12 +13,3 @@ var (
 	ErrPreimageMismatch = errors.New("preimage does not match")
 	ErrZeroPreimage     = errors.New("cannot use hash of all-zeroes preimage")
 )
-
-// Mistake is what is wrong with what a caller asks for. The text is the error's.
-type Mistake struct{ Err error }
-
-// Error implements error.
-func (m Mistake) Error() string { return m.Err.Error() }
-
-// Unwrap gives the error.
-func (m Mistake) Unwrap() error { return m.Err }

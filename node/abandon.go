@@ -7,6 +7,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/node/turn"
 )
 
@@ -23,7 +24,7 @@ func (n *Node) AbandonChannel(ctx context.Context, funding wire.OutPoint, extern
 		return err
 	}
 	if externOnly && (!info.Extern || info.Core.Confirmed != nil || info.Core.Phase > channel.AwaitReady) {
-		return fmt.Errorf("channel %v is not externally funded or not pending", funding)
+		return mistake.State("channel %v is not externally funded or not pending", funding)
 	}
 	e.runner.Inbox.Put(turn.Item{Event: channel.Abandoned{}})
 	_, err = n.look(ctx, e) // durable when it is answered

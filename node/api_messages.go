@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // OnionMessages tells of the onion messages that end with us and are no answer that
@@ -22,13 +22,13 @@ func (n *Node) SendOnionMessage(to lnwire.PubKey, m *lnwire.OnionMessage) error 
 	c := n.host.Conn(to)
 	switch {
 	case n.cfg.NoMessages:
-		return errors.New("onion messages are switched off")
+		return mistake.State("onion messages are switched off")
 	case c == nil:
 		return fmt.Errorf("peer %s %w", to, ErrNotConnected)
 	case !c.Features().HasEither(lnwire.OnionMessagesOptional):
-		return fmt.Errorf("peer %s does not take onion messages", to)
+		return mistake.State("peer %s does not take onion messages", to)
 	case !n.messages.pass(to, m):
-		return fmt.Errorf("peer %s takes no more messages now", to)
+		return mistake.TooMuch("peer %s takes no more messages now", to)
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func (n *Node) Ask(ctx context.Context, to onion.BlindedPath, contents []lnwire.
 	answer, ok := s.replies.put(id, n.now().Add(replyTime), n.now())
 	s.mu.Unlock()
 	if !ok {
-		return onion.Message{}, errors.New("too many answers are waited for")
+		return onion.Message{}, mistake.TooMuch("too many answers are waited for")
 	}
 	defer func() {
 		s.mu.Lock()

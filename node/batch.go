@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/wallet"
 )
@@ -53,7 +53,7 @@ type batchAsk struct {
 // and no transaction.
 func (n *Node) OpenBatch(ctx context.Context, req BatchRequest) ([]wire.OutPoint, error) {
 	if len(req.Channels) == 0 {
-		return nil, errors.New("specify at least one channel")
+		return nil, mistake.Argument("specify at least one channel")
 	}
 	rate, err := n.feeRate(req.FeeRate, req.Target)
 	if err != nil {

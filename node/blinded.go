@@ -17,6 +17,7 @@ import (
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/routing"
 )
 
@@ -63,7 +64,7 @@ func (b *BlindedConfig) check() error {
 // does not learn who we are.
 func (n *Node) AddBlindedInvoice(ctx context.Context, t invoice.Terms, b BlindedConfig) (invoice.Invoice, error) {
 	if err := b.check(); err != nil {
-		return invoice.Invoice{}, invoice.Mistake{Err: err}
+		return invoice.Invoice{}, mistake.Argument("%w", err)
 	}
 	rand.Read(t.Secret[:])
 	t.FinalDelta = n.finalDelta(t.FinalDelta)
@@ -108,7 +109,7 @@ func (n *Node) blindedPaths(t *invoice.Terms, b *BlindedConfig) ([]onion.Payment
 		return []onion.PaymentPath{p}, err
 	}
 	if len(paths) == 0 {
-		return nil, errors.New("could not find any routes to self to use for blinded route construction")
+		return nil, mistake.State("could not find any routes to self to use for blinded route construction")
 	}
 	return paths, nil
 }

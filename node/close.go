@@ -10,6 +10,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/node/turn"
 )
 
@@ -71,7 +72,7 @@ func (n *Node) CloseChannel(ctx context.Context, req CloseRequest) (<-chan Close
 	}
 	link := e.link.Load()
 	if !req.Force && link != nil && !link.Up && !link.Ended {
-		return nil, fmt.Errorf("unable to gracefully close channel while peer is offline (try force closing it instead): %s", link.Why)
+		return nil, mistake.State("unable to gracefully close channel while peer is offline (try force closing it instead): %s", link.Why)
 	}
 	rate := req.FeeRate
 	if !req.Force {
@@ -103,9 +104,9 @@ func (n *Node) closeNotice(t channel.Notice) {
 	case channel.NoticeClosed:
 		u.Closed = true
 	case channel.NoticeCloseRefused, channel.NoticeDataLost:
-		u.Err = errors.New(t.Text)
+		u.Err = mistake.State("%s", t.Text)
 	case channel.NoticeForgotten:
-		u.Err = errors.New("the channel is gone")
+		u.Err = mistake.State("the channel is gone")
 	default:
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/peer"
 )
 
@@ -81,17 +82,17 @@ func (n *Node) CustomMessages() *Subscription[CustomMessage] { return n.customs.
 // error says what is wrong with it, or that the peer does not take more now.
 func (n *Node) SendCustomMessage(to lnwire.PubKey, m *lnwire.Unknown) error {
 	if m.MsgType < FirstCustom {
-		return fmt.Errorf("type %d belongs to the protocol: those of applications begin at %d", m.MsgType, FirstCustom)
+		return mistake.Argument("type %d belongs to the protocol: those of applications begin at %d", m.MsgType, FirstCustom)
 	}
 	if most := lnwire.MaxMessage - 2; len(m.Payload) > most {
-		return fmt.Errorf("data of %d bytes: at most %d fit into a message", len(m.Payload), most)
+		return mistake.Argument("data of %d bytes: at most %d fit into a message", len(m.Payload), most)
 	}
 	c := n.host.Conn(to)
 	if c == nil {
 		return fmt.Errorf("peer %s %w", to, ErrNotConnected)
 	}
 	if !c.Send(peer.Gossip, m) {
-		return fmt.Errorf("peer %s takes no more messages now", to)
+		return mistake.TooMuch("peer %s takes no more messages now", to)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet"
 )
 
@@ -28,7 +29,7 @@ const (
 func (n *Node) feeRate(rate lnwire.SatPerKW, target uint32) (lnwire.SatPerKW, error) {
 	if rate != 0 {
 		if rate < onePerVByte {
-			return 0, fmt.Errorf("fee rate of %d sat/kw is below the relay minimum of %d sat/kw", rate, lnwire.FeeFloor)
+			return 0, mistake.Argument("fee rate of %d sat/kw is below the relay minimum of %d sat/kw", rate, lnwire.FeeFloor)
 		}
 		return max(rate, lnwire.FeeFloor), nil
 	}

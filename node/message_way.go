@@ -1,13 +1,11 @@
 package node
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/routing"
 )
 
@@ -65,7 +63,7 @@ func named(graph *routing.Snapshot, p onion.BlindedPath) (onion.BlindedPath, err
 	}
 	c, ok := graph.Channel(end.SCID)
 	if !ok {
-		return p, fmt.Errorf("the path begins at channel %s, which is not known", end.SCID)
+		return p, mistake.Missing("the path begins at channel %s, which is not known", end.SCID)
 	}
 	p.FirstChannel, p.FirstNode = nil, c.Node1
 	if end.Second {
@@ -93,7 +91,7 @@ func (n *Node) enter(p onion.BlindedPath) (onion.BlindedPath, lnwire.PubKey, err
 		}
 		p = rest
 	}
-	return p, lnwire.PubKey{}, errors.New("the path goes in circles")
+	return p, lnwire.PubKey{}, mistake.Argument("the path goes in circles")
 }
 
 // takesMessages: we are connected with a peer that takes onion messages.
@@ -132,7 +130,7 @@ func (n *Node) messageWay(graph *routing.Snapshot, to lnwire.PubKey) ([]lnwire.P
 		}
 		ring = outer
 	}
-	return nil, fmt.Errorf("no way to node %s for onion messages: connect to it first", to)
+	return nil, mistake.State("no way to node %s for onion messages: connect to it first", to)
 }
 
 func wayFrom(before map[lnwire.PubKey]lnwire.PubKey, id lnwire.PubKey) (way []lnwire.PubKey) {

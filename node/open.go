@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
@@ -78,11 +78,11 @@ type opening struct {
 // the channel is made whether or not somebody still listens.
 func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpdate, error) {
 	if req.Peer == n.id {
-		return nil, errors.New("cannot open channel to self")
+		return nil, mistake.Argument("cannot open channel to self")
 	}
 	conn := n.host.Conn(req.Peer)
 	if conn == nil {
-		return nil, fmt.Errorf("peer %s is not online", req.Peer)
+		return nil, mistake.State("peer %s is not online", req.Peer)
 	}
 	if err := n.readyForMoney(); err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 		return nil, err
 	}
 	if n.channels.key(req.Peer, ev.TempID) != nil {
-		return nil, fmt.Errorf("pending channel ID %x is in use", ev.TempID[:])
+		return nil, mistake.Twice("pending channel ID %x is in use", ev.TempID[:])
 	}
 	e, err := n.newChannel(req.Peer)
 	if err != nil {
@@ -143,19 +143,19 @@ func (n *Node) checkOpen(req *OpenRequest, features lnwire.Features) error {
 	p := n.cfg.Policy
 	switch {
 	case req.Capacity < p.MinCapacity:
-		return fmt.Errorf("channel is too small, the minimum channel size is: %d SAT", p.MinCapacity)
+		return mistake.Argument("channel is too small, the minimum channel size is: %d SAT", p.MinCapacity)
 	case req.Capacity > p.MaxCapacity:
-		return fmt.Errorf("channel is too large, the maximum channel size is: %d SAT", p.MaxCapacity)
+		return mistake.Argument("channel is too large, the maximum channel size is: %d SAT", p.MaxCapacity)
 	case req.Push >= req.Capacity.MilliSat():
-		return errors.New("amount pushed to remote peer for initial state must be below the local funding amount")
+		return mistake.Argument("amount pushed to remote peer for initial state must be below the local funding amount")
 	case req.Format != 0 && req.Format != commitment.StaticRemoteKey && req.Format != commitment.Anchors:
-		return errors.New("commitment type not supported")
+		return mistake.Argument("commitment type not supported")
 	case req.ScidAlias && !req.Private:
-		return errors.New("only a private channel can have an alias alone")
+		return mistake.Argument("only a private channel can have an alias alone")
 	case req.ScidAlias && !features.HasEither(lnwire.ScidAliasOptional):
-		return errors.New("the peer does not know aliases")
+		return mistake.State("the peer does not know aliases")
 	case req.ZeroConf && !features.HasEither(lnwire.ZeroConfOptional):
-		return errors.New("channels without confirmations have to be switched on, here and at the peer (protocol.zero-conf)")
+		return mistake.State("channels without confirmations have to be switched on, here and at the peer (protocol.zero-conf)")
 	}
 	return nil
 }
@@ -308,9 +308,9 @@ func (n *Node) admitOpening(id lnwire.PubKey) error {
 	}
 	switch {
 	case pending >= n.cfg.Policy.MaxPending:
-		return errors.New("number of pending channels exceed maximum")
+		return mistake.TooMuch("number of pending channels exceed maximum")
 	case strangers >= maxStrangers && len(n.channels.of(id)) == 0:
-		return errors.New("too many openings are pending, try again later")
+		return mistake.TooMuch("too many openings are pending, try again later")
 	}
 	return nil
 }
@@ -406,9 +406,9 @@ func (n *Node) openNotice(t channel.Notice) {
 	case channel.NoticeOpen:
 		u.Open = true
 	case channel.NoticeOpenFailed:
-		u.Err = errors.New(t.Text)
+		u.Err = mistake.State("%s", t.Text)
 	case channel.NoticeClosed, channel.NoticeForgotten:
-		u.Err = errors.New("the channel was closed before it was open")
+		u.Err = mistake.State("the channel was closed before it was open")
 	default:
 		return
 	}

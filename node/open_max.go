@@ -1,17 +1,16 @@
 package node
 
 import (
-	"errors"
-
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet"
 )
 
 // errMaxWithAmount: the two contradict each other.
-var errMaxWithAmount = errors.New("local funding amount must not be set while fund max is active")
+var errMaxWithAmount = mistake.Argument("local funding amount must not be set while fund max is active")
 
 // fundMax sets the capacity of a channel that is to get all that the wallet can spend:
 // what is left of the coins behind the fee, and behind the reserve for anchors, which

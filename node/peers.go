@@ -9,6 +9,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/peer"
 )
 
@@ -41,13 +42,13 @@ func (n *Node) ListPeers() []PeerInfo {
 // after a restart, and a first failure is not the end.
 func (n *Node) ConnectPeer(ctx context.Context, id lnwire.PubKey, addr string, keep bool, timeout time.Duration) error {
 	if id == n.id {
-		return errors.New("cannot make connection to self")
+		return mistake.Argument("cannot make connection to self")
 	}
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		addr = net.JoinHostPort(addr, "9735")
 	}
 	if c := n.host.Conn(id); c != nil {
-		return fmt.Errorf("already connected to peer: %s@%s", id, c.Addr())
+		return mistake.Twice("already connected to peer: %s@%s", id, c.Addr())
 	}
 	if keep {
 		if _, err := n.db.Write(channeldb.Batch{Peers: []channeldb.Peer{{Key: id, Addresses: []string{addr}}}}); err != nil {
@@ -61,8 +62,10 @@ func (n *Node) ConnectPeer(ctx context.Context, id lnwire.PubKey, addr string, k
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	_, err := n.host.Connect(ctx, id, addr)
-	return err
+	if _, err := n.host.Connect(ctx, id, addr); err != nil {
+		return mistake.State("%w", err) // there is nobody, or not who was expected
+	}
+	return nil
 }
 
 // DisconnectPeer hangs up. A peer with which there are channels is dialled again.

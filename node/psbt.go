@@ -3,13 +3,13 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
@@ -115,17 +115,17 @@ func (n *Node) PublishTx(ctx context.Context, tx *wire.MsgTx, label string) erro
 func (n *Node) RemoveTx(txid chainhash.Hash) error {
 	row, ok := n.Tx(txid)
 	if ok && row.Sweep {
-		return fmt.Errorf("transaction with txid=%v is a sweep: raise its fee instead", txid)
+		return mistake.State("transaction with txid=%v is a sweep: raise its fee instead", txid)
 	}
 	if ok {
 		for i := range row.Tx.TxOut {
 			if n.channels.funding(wire.OutPoint{Hash: txid, Index: uint32(i)}) != nil {
-				return fmt.Errorf("transaction with txid=%v funds a channel: abandon that instead", txid)
+				return mistake.State("transaction with txid=%v funds a channel: abandon that instead", txid)
 			}
 		}
 		for _, in := range row.Tx.TxIn {
 			if n.channels.funding(in.PreviousOutPoint) != nil {
-				return fmt.Errorf("transaction with txid=%v closes a channel: it cannot be removed", txid)
+				return mistake.State("transaction with txid=%v closes a channel: it cannot be removed", txid)
 			}
 		}
 	}

@@ -1,8 +1,9 @@
 package node
 
 import (
-	"errors"
 	"fmt"
+
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // tooFarToPay is how many blocks the node may be behind and still begin something of its
@@ -21,7 +22,7 @@ func (n *Node) inSight() error {
 	case state.Stale != "":
 		return fmt.Errorf("the chain looks stale: %s", state.Stale)
 	case n.synced.Load() == nil || state.Tip.Height > n.height()+tooFarToPay:
-		return fmt.Errorf("the node is still catching up with the chain: it is at block %d of %d", n.height(), state.Tip.Height)
+		return mistake.State("the node is still catching up with the chain: it is at block %d of %d", n.height(), state.Tip.Height)
 	case n.lowDisk():
 		return errLowDisk
 	}
@@ -35,13 +36,13 @@ func (n *Node) readyForMoney() error {
 		return err
 	}
 	if !n.SyncedToChain() {
-		return errors.New("channels cannot be created before the wallet is fully synced")
+		return mistake.State("channels cannot be created before the wallet is fully synced")
 	}
 	return nil
 }
 
 // errLowDisk says that no new work is taken.
-var errLowDisk = errors.New("the disk is nearly full: free some room first")
+var errLowDisk = mistake.TooMuch("the disk is nearly full: free some room first")
 
 // lowDisk measures again before it says no: without new work nothing may have been
 // written since somebody made room.

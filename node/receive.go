@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"fmt"
 	"slices"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // AddInvoice makes an invoice. A zero Hash with no Preimage asks for a random one. With
@@ -36,7 +36,7 @@ func (n *Node) addInvoice(ctx context.Context, t invoice.Terms, sign invoice.Sig
 	}
 	network, ok := invoice.NetworkOf(n.net)
 	if !ok {
-		return invoice.Invoice{}, fmt.Errorf("network %s has no invoices", n.net.Name)
+		return invoice.Invoice{}, mistake.State("network %s has no invoices", n.net.Name)
 	}
 	if t.Preimage == nil && t.Hash == (lnwire.Hash{}) {
 		t.Preimage = new(lnwire.Preimage)

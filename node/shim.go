@@ -11,6 +11,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/node/turn"
 	"github.com/fulgur-ln/fulgur/wallet"
 )
@@ -34,7 +35,7 @@ var (
 	// ErrNoIntent says that no opening of that id waits for its transaction.
 	ErrNoIntent      = errors.New("no funding intent found")
 	errUserCanceled  = errors.New("user canceled funding")
-	errNotNegotiated = errors.New("the peer has not accepted the channel yet")
+	errNotNegotiated = mistake.State("the peer has not accepted the channel yet")
 )
 
 // shims are the openings that wait for their funding from elsewhere.
@@ -136,9 +137,9 @@ func (s *shims) others(x *shim, tx *wire.MsgTx) (list []*shim, err error) {
 		switch {
 		case !pays[end.script] || end.txid == txid:
 		case end.txid == chainhash.Hash{}:
-			return nil, fmt.Errorf("it pays to the funding script %x of a channel that could not be opened: that money would be lost", end.script)
+			return nil, mistake.Argument("it pays to the funding script %x of a channel that could not be opened: that money would be lost", end.script)
 		default:
-			return nil, fmt.Errorf("it pays to the funding script %x of a channel that is signed for transaction %v: that money would be lost", end.script, end.txid)
+			return nil, mistake.Argument("it pays to the funding script %x of a channel that is signed for transaction %v: that money would be lost", end.script, end.txid)
 		}
 	}
 	for _, o := range s.byID {
@@ -146,7 +147,7 @@ func (s *shims) others(x *shim, tx *wire.MsgTx) (list []*shim, err error) {
 			continue
 		}
 		if !o.noPublish && !x.noPublish {
-			return nil, fmt.Errorf("pending channel %x is funded by it too, and would publish it as well: "+
+			return nil, mistake.Argument("pending channel %x is funded by it too, and would publish it as well: "+
 				"no_publish has to be set for all channels of a transaction but one", o.id[:])
 		}
 		list = append(list, o)
@@ -199,10 +200,10 @@ func (n *Node) VerifyFunding(id lnwire.ChannelID, p *psbt.Packet, skipFinalize b
 		return err
 	}
 	if skipFinalize && !x.noPublish {
-		return errors.New("cannot set skip_finalize for channel that did not set no_publish")
+		return mistake.Argument("cannot set skip_finalize for channel that did not set no_publish")
 	}
 	if x.final != nil {
-		return errors.New("error verifying PSBT: the funding is final")
+		return mistake.State("error verifying PSBT: the funding is final")
 	}
 	v, err := verifyPacket(p, x.out)
 	if err == nil {
@@ -232,7 +233,7 @@ func (n *Node) leaveReserve(x *shim, tx *wire.MsgTx) (err error) {
 		}
 		for _, in := range tx.TxIn {
 			if taken[in.PreviousOutPoint] {
-				err = fmt.Errorf("error verifying PSBT: input %v is for the funding of another channel", in.PreviousOutPoint)
+				err = mistake.Argument("error verifying PSBT: input %v is for the funding of another channel", in.PreviousOutPoint)
 				return
 			}
 		}
@@ -262,9 +263,9 @@ func (n *Node) FinalizeFunding(id lnwire.ChannelID, p *psbt.Packet, raw *wire.Ms
 	}
 	switch {
 	case x.verified == nil:
-		return fmt.Errorf("error finalizing %s: PSBT was not verified first", what)
+		return mistake.State("error finalizing %s: PSBT was not verified first", what)
 	case x.final != nil:
-		return fmt.Errorf("error finalizing %s: the funding is final", what)
+		return mistake.State("error finalizing %s: the funding is final", what)
 	}
 	err = x.verified.check(raw)
 	if err == nil {
@@ -299,7 +300,7 @@ func (n *Node) CancelFunding(id lnwire.ChannelID) error {
 func (n *Node) newShim(req *OpenRequest, e *entry) (*shim, error) {
 	x := &shim{n: n, id: req.TempID, noPublish: req.Shim.NoPublish, private: req.Private, e: e}
 	if !n.opens.shims.add(x) {
-		return nil, fmt.Errorf("pending channel ID %x is in use", req.TempID[:])
+		return nil, mistake.Twice("pending channel ID %x is in use", req.TempID[:])
 	}
 	return x, nil
 }

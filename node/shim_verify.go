@@ -2,14 +2,14 @@ package node
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 
 	"github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // verifiedTx is a funding that is not signed yet, with what its inputs spend. Its txid
@@ -27,42 +27,42 @@ func verifyPacket(p *psbt.Packet, out *wire.TxOut) (*verifiedTx, error) {
 	found := 0
 	for _, o := range v.tx.TxOut {
 		if o.Value < 0 || o.Value > btcutil.MaxSatoshi || paid > btcutil.MaxSatoshi {
-			return nil, fmt.Errorf("output amount %d is out of range", o.Value)
+			return nil, mistake.Argument("output amount %d is out of range", o.Value)
 		}
 		paid += o.Value
 		if psbt.TxOutsEqual(o, out) {
 			found++
 		} else if bytes.Equal(o.PkScript, out.PkScript) {
-			return nil, fmt.Errorf("it pays %d sat to the funding script, want %d sat", o.Value, out.Value)
+			return nil, mistake.Argument("it pays %d sat to the funding script, want %d sat", o.Value, out.Value)
 		}
 	}
 	switch {
 	case found == 0:
-		return nil, errors.New("funding output not found in PSBT")
+		return nil, mistake.Argument("funding output not found in PSBT")
 	case found > 1:
-		return nil, errors.New("it pays to the funding script more than once")
+		return nil, mistake.Argument("it pays to the funding script more than once")
 	case len(v.tx.TxIn) == 0:
-		return nil, errors.New("PSBT has no inputs")
+		return nil, mistake.Argument("PSBT has no inputs")
 	case len(v.tx.TxIn) != len(p.Inputs):
-		return nil, errors.New("PSBT has not as many inputs as its transaction")
+		return nil, mistake.Argument("PSBT has not as many inputs as its transaction")
 	}
 	spent := int64(0)
 	seen := map[wire.OutPoint]bool{}
 	for i, in := range v.tx.TxIn {
 		o, err := spentBy(in, &p.Inputs[i])
 		if err != nil {
-			return nil, fmt.Errorf("cannot use TX for channel funding, not all inputs are SegWit spends, "+
+			return nil, mistake.Argument("cannot use TX for channel funding, not all inputs are SegWit spends, "+
 				"risk of malleability: input %d %w", i, err)
 		}
 		if o.Value < 0 || o.Value > btcutil.MaxSatoshi || seen[in.PreviousOutPoint] {
-			return nil, fmt.Errorf("input %d has no sound amount, or comes twice", i)
+			return nil, mistake.Argument("input %d has no sound amount, or comes twice", i)
 		}
 		seen[in.PreviousOutPoint] = true
 		spent += o.Value
 		v.spends = append(v.spends, o)
 	}
 	if spent <= paid {
-		return nil, errors.New("input amount sum must be larger than output amount sum")
+		return nil, mistake.Argument("input amount sum must be larger than output amount sum")
 	}
 	return v, nil
 }
@@ -74,16 +74,16 @@ func spentBy(in *wire.TxIn, from *psbt.PInput) (*wire.TxOut, error) {
 	out := from.WitnessUtxo
 	if prev := from.NonWitnessUtxo; prev != nil {
 		if prev.TxHash() != op.Hash || op.Index >= uint32(len(prev.TxOut)) {
-			return nil, errors.New("has another transaction than the one that it spends")
+			return nil, mistake.Argument("has another transaction than the one that it spends")
 		}
 		if out != nil && !psbt.TxOutsEqual(out, prev.TxOut[op.Index]) {
-			return nil, errors.New("has two different outputs to spend")
+			return nil, mistake.Argument("has two different outputs to spend")
 		}
 		out = prev.TxOut[op.Index]
 	}
 	switch {
 	case out == nil:
-		return nil, errors.New("has no UTXO information")
+		return nil, mistake.Argument("has no UTXO information")
 	case txscript.IsWitnessProgram(out.PkScript):
 		return out, nil
 	case txscript.IsPayToScriptHash(out.PkScript) && txscript.IsWitnessProgram(from.RedeemScript) &&
@@ -92,19 +92,19 @@ func spentBy(in *wire.TxIn, from *psbt.PInput) (*wire.TxOut, error) {
 		in.SignatureScript, err = txscript.NewScriptBuilder().AddData(from.RedeemScript).Script()
 		return out, err
 	}
-	return nil, errors.New("is non-SegWit spend or missing redeem script")
+	return nil, mistake.Argument("is non-SegWit spend or missing redeem script")
 }
 
 // check: tx is the verified transaction, and every input is signed.
 func (v *verifiedTx) check(tx *wire.MsgTx) error {
 	if err := psbt.VerifyOutputsEqual(tx.TxOut, v.tx.TxOut); err != nil {
-		return fmt.Errorf("outputs differ from verified PSBT: %w", err)
+		return mistake.Argument("outputs differ from verified PSBT: %w", err)
 	}
 	if err := psbt.VerifyInputPrevOutpointsEqual(tx.TxIn, v.tx.TxIn); err != nil {
-		return fmt.Errorf("inputs differ from verified PSBT: %w", err)
+		return mistake.Argument("inputs differ from verified PSBT: %w", err)
 	}
 	if have, want := tx.TxHash(), v.tx.TxHash(); have != want {
-		return fmt.Errorf("the txid is %v, that of the verified PSBT is %v", have, want)
+		return mistake.Argument("the txid is %v, that of the verified PSBT is %v", have, want)
 	}
 	prev := txscript.NewMultiPrevOutFetcher(nil)
 	for i, in := range tx.TxIn {
@@ -113,7 +113,7 @@ func (v *verifiedTx) check(tx *wire.MsgTx) error {
 	hashes := txscript.NewTxSigHashes(tx, prev)
 	for i, in := range tx.TxIn {
 		if len(in.Witness) == 0 {
-			return fmt.Errorf("inputs not signed: input %d has no signature data attached", i)
+			return mistake.Argument("inputs not signed: input %d has no signature data attached", i)
 		}
 		o := v.spends[i]
 		vm, err := txscript.NewEngine(o.PkScript, tx, i, txscript.StandardVerifyFlags, nil, hashes, o.Value, prev)
@@ -121,7 +121,7 @@ func (v *verifiedTx) check(tx *wire.MsgTx) error {
 			err = vm.Execute()
 		}
 		if err != nil {
-			return fmt.Errorf("inputs not signed: input %d: %w", i, err)
+			return mistake.Argument("inputs not signed: input %d: %w", i, err)
 		}
 	}
 	return nil
@@ -134,7 +134,7 @@ func signedTx(p *psbt.Packet) (*wire.MsgTx, error) {
 	}
 	tx, err := psbt.Extract(p)
 	if err != nil {
-		return nil, fmt.Errorf("unable to extract funding TX: %w", err)
+		return nil, mistake.Argument("unable to extract funding TX: %w", err)
 	}
 	return tx, nil
 }

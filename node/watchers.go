@@ -10,6 +10,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // watchers are callers of the API that watch the chain. Their numbers as clients begin
@@ -30,7 +31,7 @@ const (
 )
 
 // ErrManyWatchers says that too many watch the chain already.
-var ErrManyWatchers = errors.New("too many callers watch the chain")
+var ErrManyWatchers = mistake.TooMuch("too many callers watch the chain")
 
 // errSlowWatcher ends a watch whose events nobody takes.
 var errSlowWatcher = errors.New("the events are not taken fast enough")

@@ -1,10 +1,10 @@
 package routing
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // Build asks for a route over given nodes.
@@ -19,7 +19,7 @@ type Build struct {
 }
 
 // ErrNoHops says that a route was to be built over no nodes.
-var ErrNoHops = errors.New("no hops specified")
+var ErrNoHops = mistake.Argument("no hops specified")
 
 // NoHop says that no channel leads on from a node of the list. Its text is lnd's.
 type NoHop struct{ Position int }
@@ -36,7 +36,7 @@ func (b *Build) Route(s *Snapshot) (Route, error) {
 		return Route{}, ErrNoHops
 	}
 	if len(b.Hops) > MaxHops {
-		return Route{}, fmt.Errorf("%d hops, at most %d fit into an onion", len(b.Hops), MaxHops)
+		return Route{}, mistake.Argument("%d hops, at most %d fit into an onion", len(b.Hops), MaxHops)
 	}
 	amount := b.Amount
 	if amount == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // DefaultTimeout is how long attempts are made unless the caller says otherwise.
@@ -72,12 +73,12 @@ func New(b Begin) (*Payer, error) {
 	t := &b.Terms
 	switch {
 	case t.Amount == 0 || t.Amount > maxAmount:
-		return nil, fmt.Errorf("amount: %s, want more than nothing and at most %s", t.Amount, maxAmount)
+		return nil, mistake.Argument("amount: %s, want more than nothing and at most %s", t.Amount, maxAmount)
 	case t.Payee.IsZero() == (len(t.Blinded) == 0):
-		return nil, errors.New("payee: want either a node or blinded paths")
+		return nil, mistake.Argument("payee: want either a node or blinded paths")
 	}
 	if bits := t.Features.UnknownRequired(lnwire.InInvoice); len(bits) > 0 {
-		return nil, fmt.Errorf("features: the recipient requires %v, which this node does not know", bits)
+		return nil, mistake.Argument("features: the recipient requires %v, which this node does not know", bits)
 	}
 	if b.Route != nil {
 		if err := checkGiven(b.Route, t); err != nil {
@@ -94,7 +95,7 @@ func checkGiven(r *Route, t *Terms) error {
 		return err
 	}
 	if last := r.Hops[len(r.Hops)-1]; r.Tail == nil && last.Node != t.Payee || last.Forward > t.Amount {
-		return fmt.Errorf("route: brings %s to %s, want at most %s to %s", last.Forward, last.Node, t.Amount, t.Payee)
+		return mistake.Argument("route: brings %s to %s, want at most %s to %s", last.Forward, last.Node, t.Amount, t.Payee)
 	}
 	return nil
 }
@@ -330,17 +331,17 @@ func (s *turn) shard(ev Shard) error {
 	case p.giveUp != ReasonNone:
 		return fmt.Errorf("%w, and has failed: %s", ErrPaymentInFlight, p.why)
 	case secret != nil && *secret != *t.Secret:
-		return errors.New("payment address mismatch")
+		return mistake.Argument("payment address mismatch")
 	case ev.Terms.Amount != t.Amount:
-		return errors.New("mp payment total amount mismatch")
+		return mistake.Argument("mp payment total amount mismatch")
 	case ev.Route.Received() > rest:
-		return errors.New("attempted value exceeds payment amount")
+		return mistake.Argument("attempted value exceeds payment amount")
 	}
 	if err := checkGiven(&ev.Route, t); err != nil {
 		return err
 	}
 	if !slices.EqualFunc(ev.Reserve, p.row.Charges, func(c budget.Change, had budget.Charge) bool { return c.Limit.ID == had.ID }) {
-		return errors.New("the payment was begun with another spending budget")
+		return mistake.State("the payment was begun with another spending budget")
 	}
 	final := s.final()
 	final.Metadata, final.Custom = ev.Terms.Metadata, ev.Terms.Custom

@@ -1,12 +1,12 @@
 package routing
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // MaxHops is the most hops that a route of ours has.
@@ -81,21 +81,21 @@ func (r *Route) Received() lnwire.MilliSat {
 // and fees that add up. What the channels ask for is not looked at.
 func (r *Route) Check() error {
 	if len(r.Hops) == 0 || len(r.Hops) > MaxHops {
-		return fmt.Errorf("route: %d hops, want 1 to %d", len(r.Hops), MaxHops)
+		return mistake.Argument("route: %d hops, want 1 to %d", len(r.Hops), MaxHops)
 	}
 	if r.Tail != nil && (len(r.Hops) < 2 || len(r.Tail.Hops) == 0) {
-		return errors.New("route: its blinded part has no nodes")
+		return mistake.Argument("route: its blinded part has no nodes")
 	}
 	amount, expiry := r.Amount, r.Expiry
 	for i, h := range r.Hops {
 		if h.Forward == 0 || h.Forward > amount {
-			return fmt.Errorf("route: hop %d is to pass on %s of %s", i, h.Forward, amount)
+			return mistake.Argument("route: hop %d is to pass on %s of %s", i, h.Forward, amount)
 		}
 		if h.Expiry > expiry {
-			return fmt.Errorf("route: hop %d is to pass on an expiry of %d, above its own of %d", i, h.Expiry, expiry)
+			return mistake.Argument("route: hop %d is to pass on an expiry of %d, above its own of %d", i, h.Expiry, expiry)
 		}
 		if i == len(r.Hops)-1 && h.Forward != amount {
-			return fmt.Errorf("route: the last hop gets %s and is told of %s", amount, h.Forward)
+			return mistake.Argument("route: the last hop gets %s and is told of %s", amount, h.Forward)
 		}
 		amount, expiry = h.Forward, h.Expiry
 	}

@@ -1,13 +1,13 @@
 package wallet
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -117,19 +117,19 @@ func (w *Wallet) ImportAccount(im Import) (Account, Effects, error) {
 	}
 	for _, a := range w.cfg.Accounts {
 		if a.ID.Key == im.ID.Key {
-			return Account{}, Effects{}, errors.New("import account: it is the wallet's own")
+			return Account{}, Effects{}, mistake.Twice("import account: it is the wallet's own")
 		}
 	}
 	for _, n := range w.numbers() {
 		if a := w.accounts[n]; a.row.ID.Key == im.ID.Key && a.row.Kind.Purpose() == im.Kind.Purpose() {
-			return Account{}, Effects{}, fmt.Errorf("import account: it was imported as %q", a.row.Name)
+			return Account{}, Effects{}, mistake.Twice("import account: it was imported as %q", a.row.Name)
 		}
 	}
 	row := AccountRow{
 		Number: w.nextNumber(keys.Foreign), Name: im.Name, Kind: im.Kind, ID: im.ID, Master: im.Master, Scan: w.scanFrom(im.From),
 	}
 	if row.Number == keys.Loose {
-		return Account{}, Effects{}, errors.New("import account: there are too many")
+		return Account{}, Effects{}, mistake.TooMuch("import account: there are too many")
 	}
 	return w.addAccount(row)
 }
@@ -138,12 +138,12 @@ func (w *Wallet) ImportAccount(im Import) (Account, Effects, error) {
 func (w *Wallet) freeName(name string) error {
 	switch name {
 	case "":
-		return errors.New("account name is required")
+		return mistake.Argument("account name is required")
 	case DefaultName, ImportedName:
-		return fmt.Errorf("account name %v is reserved by the wallet", name)
+		return mistake.Argument("account name %v is reserved by the wallet", name)
 	}
 	if w.number(name) != nil {
-		return fmt.Errorf("account '%s' already exists", name)
+		return mistake.Twice("account '%s' already exists", name)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (w *Wallet) NewAccount(name string, number uint32, a keys.Account, from lnw
 		return Account{}, Effects{}, err
 	}
 	if number == 0 || number >= keys.Foreign || w.accounts[number] != nil {
-		return Account{}, Effects{}, fmt.Errorf("account %q: the number %d is not free", name, number)
+		return Account{}, Effects{}, mistake.Argument("account %q: the number %d is not free", name, number)
 	}
 	return w.addAccount(AccountRow{Number: number, Name: name, Kind: a.Kind, ID: a.ID, Scan: w.scanFrom(from)})
 }
@@ -192,7 +192,7 @@ func (w *Wallet) ImportKey(key lnwire.PubKey, kind keys.AccountKind, from lnwire
 		return Effects{}, fmt.Errorf("import key: %w", err)
 	}
 	if _, known := w.scripts[string(script)]; known {
-		return Effects{}, errors.New("import key: address for it is already known to the wallet")
+		return Effects{}, mistake.Twice("import key: address for it is already known to the wallet")
 	}
 	if err := w.openKey(row); err != nil {
 		return Effects{}, fmt.Errorf("import key: %w", err)
@@ -361,7 +361,7 @@ func (w *Wallet) NextKey(family, from uint32) (index uint32, fx Effects, err err
 	}
 	index = max(row.Next, from)
 	if family >= keys.Foreign || index >= math.MaxInt32 {
-		return 0, Effects{}, fmt.Errorf("key family %d: there is no next key", family)
+		return 0, Effects{}, mistake.TooMuch("key family %d: there is no next key", family)
 	}
 	row.Next = index + 1
 	w.families[family] = &row
@@ -378,10 +378,10 @@ func (w *Wallet) Find(name string, kind keys.AccountKind) (AccountID, error) {
 	}
 	a := w.accounts[number]
 	if a == nil {
-		return AccountID{}, fmt.Errorf("account %s has no addresses but those of the keys that were imported", name)
+		return AccountID{}, mistake.Argument("account %s has no addresses but those of the keys that were imported", name)
 	}
 	if a.row.Kind.Purpose() != kind.Purpose() {
-		return AccountID{}, fmt.Errorf("account %v exists under key scope m/%d'/0', not m/%d'/0'; request the address type belonging to that scope instead",
+		return AccountID{}, mistake.Argument("account %v exists under key scope m/%d'/0', not m/%d'/0'; request the address type belonging to that scope instead",
 			name, a.row.Kind.Purpose(), kind.Purpose())
 	}
 	return AccountID{a.row.Kind, number}, nil

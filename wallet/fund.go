@@ -12,6 +12,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -112,14 +113,14 @@ func (w *Wallet) changeOf(req *FundRequest) (Address, error) {
 
 func checkRequest(req *FundRequest) error {
 	if len(req.Outputs) == 0 && len(req.Coins) == 0 {
-		return errors.New("fund: no outputs")
+		return mistake.Argument("fund: no outputs")
 	}
 	if req.FeeRate < lnwire.FeeFloor {
-		return fmt.Errorf("fund: fee rate %d sat/kw is below the relay minimum of %d", req.FeeRate, lnwire.FeeFloor)
+		return mistake.Argument("fund: fee rate %d sat/kw is below the relay minimum of %d", req.FeeRate, lnwire.FeeFloor)
 	}
 	if req.All {
 		if len(req.Outputs) != 1 {
-			return fmt.Errorf("fund: all coins to %d outputs, want one", len(req.Outputs))
+			return mistake.Argument("fund: all coins to %d outputs, want one", len(req.Outputs))
 		}
 		if req.Outputs[0].Value != 0 {
 			return ErrAmountWithAll
@@ -134,13 +135,13 @@ func checkOutputs(outs []*wire.TxOut, change int32) error {
 	total := lnwire.Sat(0)
 	for i, out := range outs {
 		if out.Value < 0 || lnwire.Sat(out.Value) > lnwire.MaxSat {
-			return fmt.Errorf("fund: output %d: amount %d is out of range", i, out.Value)
+			return mistake.Argument("fund: output %d: amount %d is out of range", i, out.Value)
 		}
 		if v, dust := lnwire.Sat(out.Value), DustLimit(out.PkScript); v < dust && int32(i) != change {
-			return fmt.Errorf("fund: output %d: %v is below its dust limit of %v", i, v, dust)
+			return mistake.Argument("fund: output %d: %v is below its dust limit of %v", i, v, dust)
 		}
 		if total += lnwire.Sat(out.Value); total > lnwire.MaxSat {
-			return errors.New("fund: outputs are more than all the money there is")
+			return mistake.Argument("fund: outputs are more than all the money there is")
 		}
 	}
 	return nil
@@ -174,9 +175,9 @@ func (w *Wallet) chosen(req *FundRequest) ([]*CoinRow, error) {
 		case w.leased(op, req.Now):
 			return nil, fmt.Errorf("fund: %v: %w", op, ErrLeased)
 		case !w.free(c, req):
-			return nil, fmt.Errorf("fund: %v: not yet mature, or of another account", op)
+			return nil, mistake.State("fund: %v: not yet mature, or of another account", op)
 		case w.confirmations(c.At) < req.MinConfs:
-			return nil, fmt.Errorf("fund: %v: has %d confirmations, want %d", op, w.confirmations(c.At), req.MinConfs)
+			return nil, mistake.State("fund: %v: has %d confirmations, want %d", op, w.confirmations(c.At), req.MinConfs)
 		}
 		coins = append(coins, c)
 	}

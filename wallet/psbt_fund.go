@@ -2,7 +2,6 @@ package wallet
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -45,17 +45,17 @@ type PsbtFunded struct {
 func (w *Wallet) FundPsbt(req PsbtFunding) (PsbtFunded, Effects, error) {
 	p, fund := req.Packet, req.Fund
 	if err := psbt.VerifyInputOutputLen(p, false, false); err != nil {
-		return PsbtFunded{}, Effects{}, err
+		return PsbtFunded{}, Effects{}, mistake.Argument("%w", err)
 	}
 	if len(p.UnsignedTx.TxIn) == 0 && len(p.UnsignedTx.TxOut) == 0 {
-		return PsbtFunded{}, Effects{}, errors.New("PSBT packet must contain at least one input or output")
+		return PsbtFunded{}, Effects{}, mistake.Argument("PSBT packet must contain at least one input or output")
 	}
 	fund.Outputs, fund.Coins, fund.Stable = p.UnsignedTx.TxOut, nil, true
 	sequence := map[wire.OutPoint]uint32{}
 	for i, in := range p.UnsignedTx.TxIn {
 		c := w.coins[in.PreviousOutPoint]
 		if c == nil || !w.free(c, &fund) || w.confirmations(c.At) < fund.MinConfs {
-			return PsbtFunded{}, Effects{}, fmt.Errorf("input %d not found in list of non-locked UTXO", i)
+			return PsbtFunded{}, Effects{}, mistake.State("input %d not found in list of non-locked UTXO", i)
 		}
 		fund.Coins = append(fund.Coins, in.PreviousOutPoint)
 		sequence[in.PreviousOutPoint] = in.Sequence
@@ -175,13 +175,13 @@ type selection struct {
 // begin adds up what the template has.
 func (s *selection) begin() error {
 	if err := psbt.VerifyInputOutputLen(s.p, false, true); err != nil {
-		return err
+		return mistake.Argument("%w", err)
 	}
 	if s.how.FeeRatio <= 0 || s.how.FeeRatio > 1 {
-		return fmt.Errorf("maxFeeRatio must be between 0.00 and 1.00 got %.2f", s.how.FeeRatio)
+		return mistake.Argument("maxFeeRatio must be between 0.00 and 1.00 got %.2f", s.how.FeeRatio)
 	}
 	if s.fund.FeeRate < lnwire.FeeFloor {
-		return fmt.Errorf("fund: fee rate %d sat/kw is below the relay minimum of %d", s.fund.FeeRate, lnwire.FeeFloor)
+		return mistake.Argument("fund: fee rate %d sat/kw is below the relay minimum of %d", s.fund.FeeRate, lnwire.FeeFloor)
 	}
 	if err := s.w.searchedAll(s.fund.Number); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (s *selection) begin() error {
 	for i, txIn := range s.p.UnsignedTx.TxIn {
 		if c := s.w.coins[txIn.PreviousOutPoint]; c != nil && !c.spent() {
 			if s.w.free(c, &s.fund) {
-				return fmt.Errorf("input %v is not locked", txIn.PreviousOutPoint)
+				return mistake.State("input %v is not locked", txIn.PreviousOutPoint)
 			}
 			if err := s.w.decorate(&s.p.Inputs[i], c); err != nil {
 				return err
@@ -197,14 +197,14 @@ func (s *selection) begin() error {
 		}
 		utxo := s.p.Inputs[i].WitnessUtxo
 		if utxo == nil {
-			return fmt.Errorf("error estimating input weight: input %d: input doesn't specify any UTXO info", i)
+			return mistake.Argument("error estimating input weight: input %d: input doesn't specify any UTXO info", i)
 		}
 		weight, err := strangeWeight(&s.p.Inputs[i])
 		if err != nil {
 			return fmt.Errorf("error estimating input weight: input %d: %w", i, err)
 		}
 		if utxo.Value < 0 || lnwire.Sat(utxo.Value) > lnwire.MaxSat {
-			return fmt.Errorf("input %d: amount %d is out of range", i, utxo.Value)
+			return mistake.Argument("input %d: amount %d is out of range", i, utxo.Value)
 		}
 		s.in, s.weight = s.in+lnwire.Sat(utxo.Value), s.weight+weight
 	}
@@ -230,14 +230,14 @@ func strangeWeight(in *psbt.PInput) (int64, error) {
 		return inputWeight(formP2WKH), nil
 	case txscript.IsPayToTaproot(script):
 		if len(in.TaprootLeafScript) > 0 {
-			return 0, errors.New("cannot estimate fee for script spend inputs")
+			return 0, mistake.Argument("cannot estimate fee for script spend inputs")
 		}
 		return inputWeight(formP2TR) + 1, nil // a byte for a sighash that is not the default
 	case txscript.IsPayToWitnessScriptHash(script):
-		return 0, errors.New("P2WSH inputs are not supported, cannot estimate witness size for script spend: " +
+		return 0, mistake.Argument("P2WSH inputs are not supported, cannot estimate witness size for script spend: " +
 			"cannot estimate fee for script spend inputs")
 	default:
-		return 0, fmt.Errorf("unknown input type for script %x: unsupported or unknown pk script", script)
+		return 0, mistake.Argument("unknown input type for script %x: unsupported or unknown pk script", script)
 	}
 }
 
@@ -289,7 +289,7 @@ func (s *selection) left() (left lnwire.Sat, err error) {
 	}
 	fee = total - s.out - left
 	if most := lnwire.Sat(float64(s.out+left) * s.how.FeeRatio); fee > most {
-		return 0, fmt.Errorf("fee %v exceeds max fee (%v) on total output value %v with max fee ratio of %.2f",
+		return 0, mistake.Argument("fee %v exceeds max fee (%v) on total output value %v with max fee ratio of %.2f",
 			fee, most, s.out+left, s.how.FeeRatio)
 	}
 	return left, nil

@@ -3,7 +3,6 @@ package wallet
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/psbt/v2"
@@ -11,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -31,18 +31,18 @@ var (
 // wrong amount would be paid as a fee.
 func psbtPrevouts(p *psbt.Packet) (*txscript.MultiPrevOutFetcher, error) {
 	if err := psbt.VerifyInputOutputLen(p, true, true); err != nil {
-		return nil, err
+		return nil, mistake.Argument("%w", err)
 	}
 	outs := map[wire.OutPoint]*wire.TxOut{}
 	for i := range p.Inputs {
 		in, op := &p.Inputs[i], p.UnsignedTx.TxIn[i].PreviousOutPoint
 		if t := in.NonWitnessUtxo; t != nil {
 			if t.TxHash() != op.Hash || op.Index >= uint32(len(t.TxOut)) {
-				return nil, fmt.Errorf("input %d: its transaction is not the one that is spent", i)
+				return nil, mistake.Argument("input %d: its transaction is not the one that is spent", i)
 			}
 			out := t.TxOut[op.Index]
 			if in.WitnessUtxo != nil && !psbt.TxOutsEqual(in.WitnessUtxo, out) {
-				return nil, fmt.Errorf("input %d: the output is not that of its transaction", i)
+				return nil, mistake.Argument("input %d: the output is not that of its transaction", i)
 			}
 			outs[op] = out
 			if in.WitnessUtxo == nil && (txscript.IsWitnessProgram(out.PkScript) || txscript.IsWitnessProgram(in.RedeemScript)) {
@@ -53,7 +53,7 @@ func psbtPrevouts(p *psbt.Packet) (*txscript.MultiPrevOutFetcher, error) {
 			outs[op] = in.WitnessUtxo
 		}
 		if outs[op] == nil {
-			return nil, fmt.Errorf("input (index=%v) doesn't specify any UTXO info", i)
+			return nil, mistake.Argument("input (index=%v) doesn't specify any UTXO info", i)
 		}
 	}
 	return txscript.NewMultiPrevOutFetcher(outs), nil
@@ -75,7 +75,7 @@ func (w *Wallet) CheckPsbt(p *psbt.Packet) error {
 	return nil
 }
 
-var errOtherOutput = errors.New("what it says of the output is not what the wallet knows")
+var errOtherOutput = mistake.Argument("what it says of the output is not what the wallet knows")
 
 // SignPsbt signs the inputs whose BIP 32 paths lead to keys of ours, and tells which.
 // It neither chooses coins nor looks at what is paid; see CheckPsbt. The error names an input that cannot
@@ -149,11 +149,11 @@ func psbtJob(p *psbt.Packet, i int, hashes *txscript.TxSigHashes, fetch txscript
 	case len(in.RedeemScript) > 0:
 		script = in.RedeemScript
 	case !txscript.IsPayToWitnessPubKeyHash(script):
-		return job, nil, errors.New("unsupported script class for signing PSBT")
+		return job, nil, mistake.Argument("unsupported script class for signing PSBT")
 	}
 	h, err := txscript.CalcWitnessSigHash(script, hashes, hashType, p.UnsignedTx, i, in.WitnessUtxo.Value)
 	if err != nil {
-		return job, nil, err
+		return job, nil, mistake.Argument("%w", err)
 	}
 	job.Digest = [32]byte(h)
 	pub := job.Key
@@ -173,9 +173,9 @@ func taprootJob(p *psbt.Packet, i int, job keys.PathJob, hashes *txscript.TxSigH
 	in := &p.Inputs[i]
 	switch n := len(in.TaprootBip32Derivation); {
 	case n == 0:
-		return job, nil, errors.New("cannot sign for taproot input without taproot BIP0032 derivation info")
+		return job, nil, mistake.Argument("cannot sign for taproot input without taproot BIP0032 derivation info")
 	case n > 1:
-		return job, nil, errors.New("unsupported multiple taproot BIP0032 derivation info found, can only sign for one at a time")
+		return job, nil, mistake.Argument("unsupported multiple taproot BIP0032 derivation info found, can only sign for one at a time")
 	}
 	hashType, err := sigHash(in.SighashType, txscript.SigHashDefault)
 	if err != nil {
@@ -187,29 +187,29 @@ func taprootJob(p *psbt.Packet, i int, job keys.PathJob, hashes *txscript.TxSigH
 	switch len(d.LeafHashes) {
 	case 0:
 		if n := len(in.TaprootMerkleRoot); n != 0 && n != sha256.Size {
-			return job, nil, fmt.Errorf("invalid taproot merkle root length, got %d expected %d", n, sha256.Size)
+			return job, nil, mistake.Argument("invalid taproot merkle root length, got %d expected %d", n, sha256.Size)
 		}
 		job.Output, job.Root = true, in.TaprootMerkleRoot
 		h, err = txscript.CalcTaprootSignatureHash(hashes, hashType, p.UnsignedTx, i, fetch)
 		if err != nil {
-			return job, nil, err
+			return job, nil, mistake.Argument("%w", err)
 		}
 		job.Digest = [32]byte(h)
 		return job, func(sig *lnwire.Sig) { in.TaprootKeySpendSig = taprootSig(sig, hashType) }, nil
 	case 1:
 	default:
-		return job, nil, errors.New("unsupported number of leaf hashes in taproot BIP0032 derivation info, can only sign for one at a time")
+		return job, nil, mistake.Argument("unsupported number of leaf hashes in taproot BIP0032 derivation info, can only sign for one at a time")
 	}
 	if len(in.TaprootLeafScript) != 1 {
-		return job, nil, errors.New("specified leaf hash in taproot BIP0032 derivation but missing taproot leaf script")
+		return job, nil, mistake.Argument("specified leaf hash in taproot BIP0032 derivation but missing taproot leaf script")
 	}
 	leaf := txscript.TapLeaf{LeafVersion: in.TaprootLeafScript[0].LeafVersion, Script: in.TaprootLeafScript[0].Script}
 	leafHash := leaf.TapHash()
 	if !bytes.Equal(leafHash[:], d.LeafHashes[0]) {
-		return job, nil, errors.New("specified leaf hash in taproot BIP0032 derivation but corresponding taproot leaf script was not found")
+		return job, nil, mistake.Argument("specified leaf hash in taproot BIP0032 derivation but corresponding taproot leaf script was not found")
 	}
 	if h, err = txscript.CalcTapscriptSignaturehash(hashes, hashType, p.UnsignedTx, i, fetch, leaf); err != nil {
-		return job, nil, err
+		return job, nil, mistake.Argument("%w", err)
 	}
 	job.Digest = [32]byte(h)
 	return job, func(sig *lnwire.Sig) {
@@ -229,7 +229,7 @@ func sigHash(asked, usual txscript.SigHashType) (txscript.SigHashType, error) {
 	case txscript.SigHashAll, txscript.SigHashNone, txscript.SigHashSingle:
 		return asked, nil
 	}
-	return 0, fmt.Errorf("no signature of type %#x", uint32(asked))
+	return 0, mistake.Argument("no signature of type %#x", uint32(asked))
 }
 
 // taprootSig is a signature as a witness holds it: that of the default kind has no byte of its own.
@@ -245,7 +245,7 @@ func taprootSig(sig *lnwire.Sig, hashType txscript.SigHashType) []byte {
 // is signed already, or names an input that lacks a signature.
 func (w *Wallet) FinalizePsbt(s Signer, p *psbt.Packet) (*wire.MsgTx, error) {
 	if p.IsComplete() {
-		return nil, errors.New("PSBT is already fully signed")
+		return nil, mistake.State("PSBT is already fully signed")
 	}
 	fetch, err := psbtPrevouts(p)
 	if err != nil {
@@ -258,7 +258,7 @@ func (w *Wallet) FinalizePsbt(s Signer, p *psbt.Packet) (*wire.MsgTx, error) {
 		}
 	}
 	if err := psbt.MaybeFinalizeAll(p); err != nil {
-		return nil, fmt.Errorf("error finalizing PSBT: %w", err)
+		return nil, mistake.Argument("error finalizing PSBT: %w", err)
 	}
 	tx, err := psbt.Extract(p)
 	if err != nil {
@@ -271,7 +271,7 @@ func (w *Wallet) FinalizePsbt(s Signer, p *psbt.Packet) (*wire.MsgTx, error) {
 			err = vm.Execute()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("input %d does not hold: %w", i, err)
+			return nil, mistake.Argument("input %d does not hold: %w", i, err)
 		}
 	}
 	return tx, nil

@@ -1,9 +1,8 @@
 package wallet
 
 import (
-	"fmt"
-
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -52,7 +51,7 @@ func (w *Wallet) searchedAll(number uint32) error {
 		return nil
 	}
 	_, next, last, _ := w.Scanning()
-	return fmt.Errorf("account %q is still being searched for coins: block %d of %d", w.NameOf(number), next, last)
+	return mistake.State("account %q is still being searched for coins: block %d of %d", w.NameOf(number), next, last)
 }
 
 // scanOf is how far the search for a key's account is.

@@ -10,11 +10,12 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 // errBudget says that what may be spent does not buy what is needed.
-var errBudget = errors.New("its budget does not pay the fee")
+var errBudget = mistake.Argument("its budget does not pay the fee")
 
 // draft is a sweep in the making.
 type draft struct {

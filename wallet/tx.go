@@ -3,7 +3,6 @@ package wallet
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // ErrUnknownTx says that a transaction is none of the wallet's. Clients of lnd
@@ -178,7 +178,7 @@ func (w *Wallet) publish(p Publication) error {
 	}
 	rivals, final := w.rivals(p.Tx, txid)
 	if final {
-		return fmt.Errorf("publish %v: an input is already spent by a mined transaction", txid)
+		return mistake.State("publish %v: an input is already spent by a mined transaction", txid)
 	}
 	for _, id := range rivals {
 		w.remove(id, txid)
@@ -195,10 +195,10 @@ func (w *Wallet) publish(p Publication) error {
 func (w *Wallet) Abandon(txid chainhash.Hash) (Effects, error) {
 	row := w.txs[txid]
 	if row == nil {
-		return Effects{}, fmt.Errorf("abandon %v: not a transaction of this wallet", txid)
+		return Effects{}, mistake.Missing("abandon %v: not a transaction of this wallet", txid)
 	}
 	if row.mined() {
-		return Effects{}, fmt.Errorf("abandon %v: it is in block %d", txid, row.At.Height)
+		return Effects{}, mistake.State("abandon %v: it is in block %d", txid, row.At.Height)
 	}
 	w.remove(txid, chainhash.Hash{})
 	return w.flush(), nil
@@ -212,7 +212,7 @@ func (w *Wallet) Label(txid chainhash.Hash, label string, overwrite bool) (Effec
 		return Effects{}, ErrUnknownTx
 	}
 	if old.Label != "" && !overwrite {
-		return Effects{}, errors.New("transaction already labelled")
+		return Effects{}, mistake.Twice("transaction already labelled")
 	}
 	row := *old
 	row.Label = label

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
@@ -26,8 +27,8 @@ func NewKit(b Blocks) *Kit { return &Kit{blocks: b} }
 
 // Clients of lnd compare these texts.
 var (
-	errNoBlock  = errors.New("-5: Block not found")
-	errNoHeight = errors.New("-1: Block number out of range")
+	errNoBlock  = mistake.Missing("-5: Block not found")
+	errNoHeight = mistake.Missing("-1: Block number out of range")
 )
 
 // missing says in lnd's words that something is not there.

@@ -2,7 +2,6 @@ package lightning
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 
@@ -218,7 +217,7 @@ func (s *Service) DecodePayReq(_ context.Context, req *lnrpc.PayReqString) (*lnr
 // DeleteCanceledInvoice forgets an invoice that was canceled.
 func (s *Service) DeleteCanceledInvoice(ctx context.Context, req *lnrpc.DelCanceledInvoiceReq) (*lnrpc.DelCanceledInvoiceResp, error) {
 	if req.InvoiceHash == "" {
-		return nil, errors.New("invoice hash must be provided")
+		return nil, translate.Mistake("invoice hash must be provided")
 	}
 	hash, err := translate.HashHex("invoice_hash", req.InvoiceHash)
 	if err != nil {

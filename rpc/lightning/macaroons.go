@@ -3,7 +3,6 @@ package lightning
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
@@ -35,7 +35,7 @@ var (
 // entityURI grants a single method.
 const entityURI = "uri"
 
-var errNoTokens = errors.New("macaroon authentication disabled, remove --no-macaroons flag to enable")
+var errNoTokens = mistake.State("macaroon authentication disabled, remove --no-macaroons flag to enable")
 
 // BakeMacaroon makes a macaroon.
 func (s *Service) BakeMacaroon(_ context.Context, req *lnrpc.BakeMacaroonRequest) (*lnrpc.BakeMacaroonResponse, error) {

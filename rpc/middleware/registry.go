@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
@@ -25,10 +26,10 @@ const DefaultTimeout = 2 * time.Second
 
 // Refusals. Clients of lnd know the texts.
 var (
-	errDisabled = errors.New("RPC middleware not enabled in config")
+	errDisabled = mistake.State("RPC middleware not enabled in config")
 	errTimeout  = errors.New("intercept timeout reached")
 	errGone     = errors.New("interceptor RPC client quit")
-	errNoName   = errors.New("invalid initial middleware registration message")
+	errNoName   = mistake.Argument("invalid initial middleware registration message")
 )
 
 // Config of a Registry.
@@ -137,11 +138,11 @@ func (r *Registry) greet(stream grpc.ServerStream, answers <-chan *lnrpc.RPCMidd
 	case reg == nil:
 		return nil, errNoName
 	case len(reg.MiddlewareName) < minName:
-		return nil, fmt.Errorf("invalid middleware name, use descriptive name of at least %d characters", minName)
+		return nil, mistake.Argument("invalid middleware name, use descriptive name of at least %d characters", minName)
 	case reg.ReadOnlyMode && reg.CustomMacaroonCaveatName != "":
-		return nil, errors.New("cannot set read-only and custom caveat name at the same time")
+		return nil, mistake.Argument("cannot set read-only and custom caveat name at the same time")
 	case !reg.ReadOnlyMode && len(reg.CustomMacaroonCaveatName) < minName:
-		return nil, fmt.Errorf("need to set either custom caveat name of at least %d characters or read-only mode", minName)
+		return nil, mistake.Argument("need to set either custom caveat name of at least %d characters or read-only mode", minName)
 	}
 	return newLink(reg.MiddlewareName, reg.CustomMacaroonCaveatName, reg.ReadOnlyMode, r.cfg.Timeout), nil
 }
@@ -150,14 +151,14 @@ func (r *Registry) add(l *link) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.links) >= maxMiddlewares {
-		return fmt.Errorf("there are %d middlewares already", maxMiddlewares)
+		return mistake.TooMuch("there are %d middlewares already", maxMiddlewares)
 	}
 	for _, other := range r.links {
 		switch {
 		case other.name == l.name:
-			return fmt.Errorf("a middleware with the name '%s' is already registered", l.name)
+			return mistake.Twice("a middleware with the name '%s' is already registered", l.name)
 		case !l.readOnly && !other.readOnly && other.caveat == l.caveat:
-			return fmt.Errorf("a middleware is already registered for the custom caveat name '%s': %v", l.caveat, other.name)
+			return mistake.Twice("a middleware is already registered for the custom caveat name '%s': %v", l.caveat, other.name)
 		}
 	}
 	r.links = append(slices.Clone(r.links), l)

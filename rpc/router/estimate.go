@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/routing"
@@ -92,7 +93,7 @@ func (s *Service) probeInvoice(ctx context.Context, req *routerrpc.RouteFeeReque
 		}
 	}
 	if worst == nil {
-		return nil, errors.New("all LSP probe payments failed")
+		return nil, mistake.State("all LSP probe payments failed")
 	}
 	return worst, nil
 }

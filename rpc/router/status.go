@@ -2,16 +2,15 @@ package router
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // errInactive is lnd's text.
-var errInactive = errors.New("unable to enable channel which is not currently active")
+var errInactive = mistake.State("unable to enable channel which is not currently active")
 
 // UpdateChanStatus announces a channel as disabled or not.
 func (s *Service) UpdateChanStatus(ctx context.Context, req *routerrpc.UpdateChanStatusRequest) (*routerrpc.UpdateChanStatusResponse, error) {
@@ -22,7 +21,7 @@ func (s *Service) UpdateChanStatus(ctx context.Context, req *routerrpc.UpdateCha
 	switch req.Action {
 	case routerrpc.ChanStatusAction_ENABLE, routerrpc.ChanStatusAction_DISABLE, routerrpc.ChanStatusAction_AUTO:
 	default:
-		return nil, fmt.Errorf("unrecognized ChannelStatusAction %v", req.Action)
+		return nil, translate.Mistake("unrecognized ChannelStatusAction %v", req.Action)
 	}
 	_, err = s.node.SetPolicy(ctx, &funding, func(l channel.LinkState) (channel.Policy, error) {
 		if req.Action == routerrpc.ChanStatusAction_ENABLE && !l.Up {

@@ -10,6 +10,7 @@ import (
 	"github.com/fulgur-ln/fulgur/channel/backup"
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/routing"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
@@ -37,6 +38,13 @@ var coded = []code{
 	{node.ErrClosing, codes.FailedPrecondition}, {node.ErrInterceptorExists, codes.AlreadyExists}, {node.ErrModifierExists, codes.AlreadyExists},
 	{forward.ErrWrongPreimage, codes.InvalidArgument}, {forward.ErrResumeOnChain, codes.FailedPrecondition}, {forward.ErrFailOnChain, codes.FailedPrecondition},
 	{macaroons.ErrDeletionForbidden, codes.InvalidArgument}, {backup.ErrKey, codes.InvalidArgument}, {backup.ErrShort, codes.InvalidArgument},
+	{chainntnfs.ErrNoFeeEstimate, codes.FailedPrecondition},
+}
+
+// kinds are the codes of what is marked as a mistake.
+var kinds = map[mistake.Kind]codes.Code{
+	mistake.BadArgument: codes.InvalidArgument, mistake.BadState: codes.FailedPrecondition, mistake.NotFound: codes.NotFound,
+	mistake.Exists: codes.AlreadyExists, mistake.Exhausted: codes.ResourceExhausted,
 }
 
 // Coded gives an error of the node that clients can do something about its code; the words stay. What has a code keeps
@@ -56,8 +64,20 @@ func Coded(err error) error {
 	if _, ok := errors.AsType[wallet.ErrNoAccount](err); ok {
 		return status.Error(codes.NotFound, err.Error())
 	}
-	if _, ok := errors.AsType[invoice.Mistake](err); ok {
-		return status.Error(codes.InvalidArgument, err.Error())
+	if _, ok := errors.AsType[*routing.NoRoute](err); ok {
+		return status.Error(codes.NotFound, err.Error())
+	}
+	if _, ok := errors.AsType[routing.NoHop](err); ok {
+		return status.Error(codes.NotFound, err.Error())
+	}
+	if _, ok := errors.AsType[*wallet.InsufficientFunds](err); ok {
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	if _, ok := errors.AsType[*chainntnfs.RejectError](err); ok {
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	if m, ok := errors.AsType[*mistake.Error](err); ok {
+		return status.Error(kinds[m.Kind], err.Error())
 	}
 	return err
 }

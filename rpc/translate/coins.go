@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/txscript/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/wallet"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
@@ -144,7 +145,7 @@ func Label(label string) error {
 // text.
 func Unpaid(err error) error {
 	if poor := (*wallet.InsufficientFunds)(nil); errors.As(err, &poor) {
-		return errors.New("insufficient funds available to construct transaction")
+		return mistake.State("insufficient funds available to construct transaction")
 	}
 	return err
 }

@@ -27,15 +27,15 @@ func Invalid(field, format string, args ...any) error {
 }
 
 // Mistake is a caller's mistake in words that clients know: no field stands before them.
-func Mistake(format string, args ...any) error { return mistake{fmt.Errorf(format, args...)} }
+func Mistake(format string, args ...any) error { return invalid{fmt.Errorf(format, args...)} }
 
-type mistake struct{ error }
+type invalid struct{ error }
 
 // Unwrap gives what the words were made of.
-func (m mistake) Unwrap() error { return errors.Unwrap(m.error) }
+func (m invalid) Unwrap() error { return errors.Unwrap(m.error) }
 
 // GRPCStatus is how gRPC tells it.
-func (m mistake) GRPCStatus() *status.Status { return status.New(codes.InvalidArgument, m.Error()) }
+func (m invalid) GRPCStatus() *status.Status { return status.New(codes.InvalidArgument, m.Error()) }
 
 // Array reads a field of exactly as many bytes as the type has.
 func Array[A ~[32]byte](field string, b []byte) (a A, err error) {

@@ -8,12 +8,12 @@ package unlocker
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 )
@@ -190,7 +190,7 @@ func (b *brake) try(ctx context.Context, f func() ([]byte, error)) ([]byte, erro
 	return admin, nil
 }
 
-var errWindow = errors.New("recovery_window must be between 0 and 100000")
+var errWindow = mistake.Argument("recovery_window must be between 0 and 100000")
 
 // options reads what both requests have.
 func options(req interface {
@@ -200,7 +200,7 @@ func options(req interface {
 }) (o Options, err error) {
 	w := req.GetRecoveryWindow()
 	if w < 0 || w > maxWindow {
-		return o, status.Error(codes.InvalidArgument, errWindow.Error())
+		return o, errWindow
 	}
 	o.Window, o.Stateless = uint32(w), req.GetStatelessInit()
 	set := req.GetChannelBackups()

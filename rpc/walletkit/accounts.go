@@ -3,7 +3,6 @@ package walletkit
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -307,7 +306,7 @@ func (s *Service) ImportPublicKey(_ context.Context, req *walletrpc.ImportPublic
 		parsed, err = btcec.ParsePubKey(req.PublicKey)
 	}
 	if err != nil {
-		return nil, err
+		return nil, translate.Mistake("%w", err)
 	}
 	switch req.AddressType {
 	case walletrpc.AddressType_NESTED_WITNESS_PUBKEY_HASH:
@@ -329,7 +328,7 @@ func (s *Service) ImportPublicKey(_ context.Context, req *walletrpc.ImportPublic
 // XCreateAccount makes another account of the seed.
 func (s *Service) XCreateAccount(_ context.Context, req *walletrpc.XCreateAccountRequest) (*walletrpc.XCreateAccountResponse, error) {
 	if !req.IKnowWhatIAmDoing {
-		return nil, errors.New("XCreateAccount is experimental: funds in a created account are NOT rediscovered by a seed-only " +
+		return nil, translate.Mistake("XCreateAccount is experimental: funds in a created account are NOT rediscovered by a seed-only " +
 			"restore. Set i_know_what_i_am_doing to proceed, having recorded the account's key scope and index")
 	}
 	kind, err := kindOf(req.AddressType)
@@ -340,7 +339,7 @@ func (s *Service) XCreateAccount(_ context.Context, req *walletrpc.XCreateAccoun
 	case req.AddressType == walletrpc.AddressType_UNKNOWN:
 		kind = keys.P2TR
 	case kind == keys.Nested49:
-		return nil, fmt.Errorf("address type %v cannot be created; use %v, which is what a wallet-derived account of this key scope provides",
+		return nil, translate.Mistake("address type %v cannot be created; use %v, which is what a wallet-derived account of this key scope provides",
 			req.AddressType, walletrpc.AddressType_HYBRID_NESTED_WITNESS_PUBKEY_HASH)
 	}
 	born, err := birthday(req.Birthday)

@@ -11,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
@@ -136,7 +137,7 @@ func (s *Service) RemoveTransaction(_ context.Context, req *walletrpc.GetTransac
 		return nil, translate.Mistake("transaction with txid=%v not found in the internal wallet store", id)
 	}
 	if row.At != (lnwire.BlockRef{}) {
-		return nil, fmt.Errorf("transaction with txid=%v is already confirmed (numConfs=%d) cannot be removed",
+		return nil, mistake.State("transaction with txid=%v is already confirmed (numConfs=%d) cannot be removed",
 			id, int64(s.node.Tip().Height)-int64(row.At.Height)+1)
 	}
 	if err := s.node.RemoveTx(id); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"fmt"
 
 	"github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
@@ -13,6 +12,7 @@ import (
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/walletrpc"
 
 	"github.com/fulgur-ln/fulgur/rpc/translate"
@@ -48,7 +48,7 @@ func (s *Service) SignMessageWithAddr(_ context.Context, req *walletrpc.SignMess
 	}
 	script, err := txscript.PayToAddrScript(a)
 	if err != nil {
-		return nil, err
+		return nil, translate.Mistake("%w", err)
 	}
 	at, ok := s.node.OwnerOf(script)
 	if !ok {
@@ -56,7 +56,7 @@ func (s *Service) SignMessageWithAddr(_ context.Context, req *walletrpc.SignMess
 	}
 	key, err := s.node.AddressKey(at)
 	if err != nil {
-		return nil, fmt.Errorf("no private key could be fetched from wallet database: %w", err)
+		return nil, mistake.State("no private key could be fetched from wallet database: %w", err)
 	}
 	sig := key.SignCompact(messageDigest(req.Msg))
 	return &walletrpc.SignMessageWithAddrResponse{Signature: base64.StdEncoding.EncodeToString(sig[:])}, nil
@@ -71,7 +71,7 @@ func (s *Service) VerifyMessageWithAddr(_ context.Context, req *walletrpc.Verify
 	digest := messageDigest(req.Msg)
 	key, compressed, err := ecdsa.RecoverCompact(sig, digest[:])
 	if err != nil {
-		return nil, fmt.Errorf("unable to recover public key from compact signature: %w", err)
+		return nil, translate.Mistake("unable to recover public key from compact signature: %w", err)
 	}
 	raw := key.SerializeUncompressed()
 	if compressed {

@@ -131,7 +131,7 @@ func (s *Service) rawTemplate(t *walletrpc.TxTemplate) (*psbt.Packet, error) {
 	}
 	p, err := psbt.New(ins, outs, 2, 0, sequences)
 	if err != nil {
-		return nil, fmt.Errorf("could not create PSBT: %w", err)
+		return nil, translate.Mistake("could not create PSBT: %w", err)
 	}
 	return p, nil
 }

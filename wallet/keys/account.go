@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/txscript/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // AccountKind is what scripts an account has. The numbers are stored.
@@ -164,7 +165,7 @@ func NewAccount(kind AccountKind, id XPub) (Account, error) {
 // is to be passed over.
 func (a *Account) PubKey(b Branch, index uint32) (lnwire.PubKey, error) {
 	if index >= hardened {
-		return lnwire.PubKey{}, fmt.Errorf("key %v/%d/%d: index must be below 2^31", a.Kind, b, index)
+		return lnwire.PubKey{}, mistake.Argument("key %v/%d/%d: index must be below 2^31", a.Kind, b, index)
 	}
 	child, err := a.branches[b&1].child(index)
 	if err != nil {

@@ -1,14 +1,13 @@
 package keys
 
 import (
-	"fmt"
-
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr/musig2"
 	"github.com/btcsuite/btcd/txscript/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // Changed is the key as a job wants it: tweaked, or blended with a revoked
@@ -16,7 +15,7 @@ import (
 func (k *Key) Changed(tweak *[32]byte, revocation *lnwire.Secret) (*Key, error) {
 	priv, ok := changedKey(k.priv, &SignJob{Tweak: tweak, Revocation: revocation})
 	if !ok {
-		return nil, fmt.Errorf("key %x: cannot be changed by both a tweak and a secret, nor to nothing", k.pub.SerializeCompressed())
+		return nil, mistake.Argument("key %x: cannot be changed by both a tweak and a secret, nor to nothing", k.pub.SerializeCompressed())
 	}
 	return &Key{priv: priv, pub: priv.PubKey()}, nil
 }

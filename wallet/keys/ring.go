@@ -9,6 +9,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // KeyLoc names a key of the node: family and index in m/1017'/coin'/family'/0/index.
@@ -125,7 +126,7 @@ func (r *Ring) family(f uint32) (branch, error) {
 // derive gives the private key at loc. Families above 9 work too, only slower.
 func (r *Ring) derive(loc KeyLoc) (k btcec.ModNScalar, err error) {
 	if loc.Family >= hardened || loc.Index >= hardened {
-		return k, fmt.Errorf("key %d/%d: family and index must be below 2^31", loc.Family, loc.Index)
+		return k, mistake.Argument("key %d/%d: family and index must be below 2^31", loc.Family, loc.Index)
 	}
 	var parent branch
 	if loc.Family < numFamilies {

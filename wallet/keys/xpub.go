@@ -2,7 +2,6 @@ package keys
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/address/v2"
@@ -10,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 )
 
 // XPub is an extended public key as BIP 32 passes it from hand to hand.
@@ -29,19 +29,19 @@ const xpubLen = 78
 func ParseXPub(text string) (x XPub, version uint32, err error) {
 	b := base58.Decode(text)
 	if len(b) != xpubLen+4 {
-		return x, 0, errors.New("the provided serialized extended key length is invalid")
+		return x, 0, mistake.Argument("the provided serialized extended key length is invalid")
 	}
 	sum := chainhash.DoubleHashB(b[:xpubLen])
 	if [4]byte(sum) != [4]byte(b[xpubLen:]) {
-		return x, 0, errors.New("bad extended key checksum")
+		return x, 0, mistake.Argument("bad extended key checksum")
 	}
 	x = XPub{Depth: b[4], Parent: [4]byte(b[5:]), Child: binary.BigEndian.Uint32(b[9:]), Chain: [32]byte(b[13:])}
 	if b[45] == 0 {
-		return x, 0, errors.New("private keys cannot be imported")
+		return x, 0, mistake.Argument("private keys cannot be imported")
 	}
 	x.Key = lnwire.PubKey(b[45:xpubLen])
 	if _, err := x.Key.Parse(); err != nil {
-		return x, 0, fmt.Errorf("extended key: %w", err)
+		return x, 0, mistake.Argument("extended key: %w", err)
 	}
 	return x, binary.BigEndian.Uint32(b), nil
 }

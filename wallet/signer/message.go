@@ -2,13 +2,13 @@ package signer
 
 import (
 	"bytes"
-	"errors"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -27,17 +27,17 @@ type Message struct {
 func (m *Message) check() error {
 	switch {
 	case m.Schnorr && m.Compact:
-		return errors.New("compact format can not be used for Schnorr signatures")
+		return mistake.Argument("compact format can not be used for Schnorr signatures")
 	case !m.Schnorr && len(m.Tag) > 0:
-		return errors.New("tag can only be used when the Schnorr signature option is set")
+		return mistake.Argument("tag can only be used when the Schnorr signature option is set")
 	case !m.Schnorr && len(m.Root) > 0:
-		return errors.New("a tap tweak can only be used when the Schnorr signature option is set")
+		return mistake.Argument("a tap tweak can only be used when the Schnorr signature option is set")
 	case bytes.HasPrefix(m.Tag, []byte("BIP0340")):
-		return errors.New("tag cannot have BIP0340 prefix")
+		return mistake.Argument("tag cannot have BIP0340 prefix")
 	case bytes.HasPrefix(m.Tag, chainhash.TagTapSighash):
-		return errors.New("tag cannot be TapSighash")
+		return mistake.Argument("tag cannot be TapSighash")
 	case m.Double && len(m.Tag) > 0:
-		return errors.New("double hash and tag can't be set at the same time")
+		return mistake.Argument("double hash and tag can't be set at the same time")
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (s *Signer) SignMessage(loc keys.KeyLoc, m *Message) ([]byte, error) {
 // The error says what is not a key or a signature at all.
 func VerifyMessage(m *Message, sig, pub []byte) (bool, error) {
 	if !m.Schnorr && len(m.Tag) > 0 {
-		return false, errors.New("tag can only be used when the Schnorr signature option is set")
+		return false, mistake.Argument("tag can only be used when the Schnorr signature option is set")
 	}
 	digest := (&Message{Text: m.Text, Tag: m.Tag}).digest()
 	if m.Schnorr {
@@ -90,24 +90,24 @@ func VerifyMessage(m *Message, sig, pub []byte) (bool, error) {
 		}
 		key, err := schnorr.ParsePubKey(pub)
 		if err != nil {
-			return false, err
+			return false, mistake.Argument("%w", err)
 		}
 		parsed, err := schnorr.ParseSignature(sig)
 		if err != nil {
-			return false, err
+			return false, mistake.Argument("%w", err)
 		}
 		return parsed.Verify(digest[:], key), nil
 	}
 	key, err := btcec.ParsePubKey(pub)
 	if err != nil {
-		return false, err
+		return false, mistake.Argument("%w", err)
 	}
 	if len(sig) != len(lnwire.Sig{}) {
-		return false, errors.New("the signature is not 64 bytes long")
+		return false, mistake.Argument("the signature is not 64 bytes long")
 	}
 	parsed, err := lnwire.Sig(sig).ECDSA()
 	if err != nil {
-		return false, err
+		return false, mistake.Argument("%w", err)
 	}
 	return parsed.Verify(digest[:], key), nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr/musig2"
 
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -27,7 +27,7 @@ const (
 )
 
 // ErrManySessions says that no session can begin now.
-var ErrManySessions = errors.New("too many MuSig2 sessions are open: end some")
+var ErrManySessions = mistake.TooMuch("too many MuSig2 sessions are open: end some")
 
 // SessionID names a session.
 type SessionID [32]byte
@@ -45,11 +45,11 @@ type Tweaks struct {
 func (t *Tweaks) check() error {
 	switch {
 	case t.Taproot && len(t.List) > 0:
-		return errors.New("tweaks and a taproot tweak cannot be set at the same time")
+		return mistake.Argument("tweaks and a taproot tweak cannot be set at the same time")
 	case t.Taproot && len(t.Root) != 0 && len(t.Root) != 32:
-		return fmt.Errorf("the script root has %d bytes, want 32", len(t.Root))
+		return mistake.Argument("the script root has %d bytes, want 32", len(t.Root))
 	case len(t.List) > maxTweaks:
-		return fmt.Errorf("%d tweaks, at most %d", len(t.List), maxTweaks)
+		return mistake.Argument("%d tweaks, at most %d", len(t.List), maxTweaks)
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ type Combined struct {
 // checkSigners: there are not too many, nor too few.
 func checkSigners(list []*btcec.PublicKey) error {
 	if len(list) < 2 || len(list) > maxSigners {
-		return fmt.Errorf("need between 2 and %d signing public keys, got %d", maxSigners, len(list))
+		return mistake.Argument("need between 2 and %d signing public keys, got %d", maxSigners, len(list))
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func CombineKeys(all []*btcec.PublicKey, t *Tweaks) (c Combined, err error) {
 	}
 	k, _, _, err := musig2.AggregateKeys(slices.Clone(all), true, opts...) // it sorts them
 	if err != nil {
-		return c, err
+		return c, mistake.Argument("%w", err)
 	}
 	copy(c.Key[:], schnorr.SerializePubKey(k.FinalKey))
 	if t.Taproot {
@@ -128,7 +128,7 @@ func (s *Signer) CreateSession(req *SessionRequest) (*Session, error) {
 		return nil, err
 	}
 	if n := len(req.Others); n > len(req.All)-1 {
-		return nil, fmt.Errorf("too many other signer public nonces, got %d but expected a maximum of %d", n, len(req.All)-1)
+		return nil, mistake.Argument("too many other signer public nonces, got %d but expected a maximum of %d", n, len(req.All)-1)
 	}
 	combined, err := CombineKeys(req.All, &req.Tweaks)
 	if err != nil {
@@ -140,7 +140,7 @@ func (s *Signer) CreateSession(req *SessionRequest) (*Session, error) {
 	}
 	ctx, err := key.MuSig(append(req.Tweaks.options(), musig2.WithKnownSigners(slices.Clone(req.All)))...)
 	if err != nil {
-		return nil, err
+		return nil, mistake.Argument("%w", err)
 	}
 	var opts []musig2.SessionOption
 	if req.Drawn != nil {
@@ -152,7 +152,7 @@ func (s *Signer) CreateSession(req *SessionRequest) (*Session, error) {
 	}
 	run, err := ctx.NewSession(opts...)
 	if err != nil {
-		return nil, err
+		return nil, mistake.Argument("%w", err)
 	}
 	x := &session{ctx: ctx, run: run, until: s.now().Add(sessionLife), want: len(req.All)}
 	if err := x.register(req.Others); err != nil {
@@ -199,23 +199,23 @@ func (s *Signer) drawnNonces(secret *[musig2.SecNonceSize]byte, key *keys.Key) (
 	for i := range 2 {
 		var k btcec.ModNScalar
 		if k.SetByteSlice(secret[32*i:32*i+32]) || k.IsZero() {
-			return nil, errors.New("the pregenerated nonce is no scalar of the curve")
+			return nil, mistake.Argument("the pregenerated nonce is no scalar of the curve")
 		}
 		copy(n.PubNonce[33*i:], btcec.PrivKeyFromScalar(&k).PubKey().SerializeCompressed())
 	}
 	pub := key.ID()
 	if !bytes.Equal(secret[64:], pub[:]) {
-		return nil, errors.New("the pregenerated nonce is for another key")
+		return nil, mistake.Argument("the pregenerated nonce is for another key")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range 2 {
 		if h := sha256.Sum256(secret[32*i : 32*i+32]); s.drawn[h] {
-			return nil, errors.New("the pregenerated nonce was used before: signing with it twice would give the key away")
+			return nil, mistake.Argument("the pregenerated nonce was used before: signing with it twice would give the key away")
 		}
 	}
 	if len(s.drawn) >= maxDrawn {
-		return nil, errors.New("too many pregenerated nonces were used: let the node draw them")
+		return nil, mistake.TooMuch("too many pregenerated nonces were used: let the node draw them")
 	}
 	for i := range 2 {
 		s.drawn[sha256.Sum256(secret[32*i:32*i+32])] = true
@@ -228,7 +228,7 @@ func checkNonces(list []Nonce) error {
 	for i, n := range list {
 		for half := range 2 {
 			if _, err := btcec.ParsePubKey(n[33*half : 33*half+33]); err != nil {
-				return fmt.Errorf("invalid public nonce at index %d: %w", i, err)
+				return mistake.Argument("invalid public nonce at index %d: %w", i, err)
 			}
 		}
 	}
@@ -238,7 +238,7 @@ func checkNonces(list []Nonce) error {
 func (x *session) register(list []Nonce) (err error) {
 	for _, n := range list {
 		if x.whole, err = x.run.RegisterPubNonce(n); err != nil {
-			return fmt.Errorf("error registering other signer public nonce: %w", err)
+			return mistake.Argument("error registering other signer public nonce: %w", err)
 		}
 	}
 	return nil
@@ -254,7 +254,7 @@ func (s *Signer) with(id SessionID, do func(*session) error) error {
 		x = nil
 	}
 	if x == nil {
-		return fmt.Errorf("session with ID %x not found", id[:])
+		return mistake.Missing("session with ID %x not found", id[:])
 	}
 	return do(x)
 }
@@ -266,10 +266,10 @@ func (s *Signer) RegisterNonces(id SessionID, list []Nonce) (whole bool, err err
 	}
 	err = s.with(id, func(x *session) error {
 		if x.whole {
-			return errors.New("already have all nonces")
+			return mistake.State("already have all nonces")
 		}
 		if left := x.want - x.run.NumRegisteredNonces(); len(list) > left {
-			return fmt.Errorf("only %d other nonces remaining but trying to register %d more", left, len(list))
+			return mistake.Argument("only %d other nonces remaining but trying to register %d more", left, len(list))
 		}
 		err := x.register(list)
 		whole = x.whole
@@ -282,19 +282,23 @@ func (s *Signer) RegisterNonces(id SessionID, list []Nonce) (whole bool, err err
 func (s *Signer) RegisterCombinedNonce(id SessionID, sum Nonce) error {
 	return s.with(id, func(x *session) error {
 		if x.whole {
-			return errors.New("already have all nonces")
+			return mistake.State("already have all nonces")
 		}
-		err := x.run.RegisterCombinedNonce(sum)
-		x.whole = err == nil
-		return err
+		if err := x.run.RegisterCombinedNonce(sum); err != nil {
+			return mistake.Argument("%w", err)
+		}
+		x.whole = true
+		return nil
 	})
 }
 
 // CombinedNonce is the sum of all nonces.
 func (s *Signer) CombinedNonce(id SessionID) (sum Nonce, err error) {
 	err = s.with(id, func(x *session) (err error) {
-		sum, err = x.run.CombinedNonce()
-		return err
+		if sum, err = x.run.CombinedNonce(); err != nil {
+			return mistake.State("%w", err)
+		}
+		return nil
 	})
 	return sum, err
 }
@@ -303,11 +307,11 @@ func (s *Signer) CombinedNonce(id SessionID) (sum Nonce, err error) {
 func (s *Signer) MuSign(id SessionID, digest [digestSize]byte, last bool) (part [32]byte, err error) {
 	err = s.with(id, func(x *session) error {
 		if !x.whole {
-			return fmt.Errorf("only have %d of %d required nonces", x.run.NumRegisteredNonces(), x.want)
+			return mistake.State("only have %d of %d required nonces", x.run.NumRegisteredNonces(), x.want)
 		}
 		sig, err := x.run.Sign(digest, musig2.WithSortedKeys())
 		if err != nil {
-			return err
+			return mistake.State("%w", err)
 		}
 		x.signed = true
 		part = sig.S.Bytes()
@@ -324,17 +328,17 @@ func (s *Signer) MuSign(id SessionID, digest [digestSize]byte, last bool) (part 
 func (s *Signer) CombineSig(id SessionID, parts [][32]byte) (sig []byte, err error) {
 	err = s.with(id, func(x *session) error {
 		if !x.signed {
-			return errors.New("the session has not signed yet")
+			return mistake.State("the session has not signed yet")
 		}
 		for i := range parts {
 			p := musig2.PartialSignature{S: new(btcec.ModNScalar)}
 			if p.S.SetBytes(&parts[i]) == 1 {
-				return fmt.Errorf("invalid partial signature at index %d: %w", i, musig2.ErrPartialSigInvalid)
+				return mistake.Argument("invalid partial signature at index %d: %w", i, musig2.ErrPartialSigInvalid)
 			}
 			whole, err := x.run.CombineSig(&p)
 			if err != nil {
 				delete(s.sessions, id)
-				return fmt.Errorf("error combining partial signature: %w", err)
+				return mistake.Argument("error combining partial signature: %w", err)
 			}
 			if whole {
 				sig = x.run.FinalSig().Serialize()

@@ -1,7 +1,6 @@
 package signer
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/address/v2"
@@ -9,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -54,20 +54,20 @@ type digests struct {
 func (t *Tx) begin(inputs []Input) (*digests, error) {
 	d := &digests{Tx: t, prev: txscript.NewMultiPrevOutFetcher(nil)}
 	if n := len(t.Spends); n > 0 && n != len(t.Tx.TxIn) {
-		return nil, errors.New("provided previous outputs doesn't match number of transaction inputs")
+		return nil, mistake.Argument("provided previous outputs doesn't match number of transaction inputs")
 	}
 	for i, out := range t.Spends {
 		d.prev.AddPrevOut(t.Tx.TxIn[i].PreviousOutPoint, out)
 	}
 	for _, in := range inputs {
 		if in.Index < 0 || in.Index >= len(t.Tx.TxIn) {
-			return nil, fmt.Errorf("input %d: the transaction has %d", in.Index, len(t.Tx.TxIn))
+			return nil, mistake.Argument("input %d: the transaction has %d", in.Index, len(t.Tx.TxIn))
 		}
 		if in.Output == nil {
-			return nil, fmt.Errorf("input %d: the output that it spends is missing", in.Index)
+			return nil, mistake.Argument("input %d: the output that it spends is missing", in.Index)
 		}
 		if txscript.IsPayToTaproot(in.Output.PkScript) && len(t.Spends) == 0 {
-			return nil, errors.New("error signing taproot output, transaction input 0 is missing its previous outpoint information")
+			return nil, mistake.Argument("error signing taproot output, transaction input 0 is missing its previous outpoint information")
 		}
 		if len(t.Spends) == 0 { // the digests of version 0 ask for no other than their own
 			d.prev.AddPrevOut(t.Tx.TxIn[in.Index].PreviousOutPoint, in.Output)
@@ -115,24 +115,24 @@ func (s *Signer) SignOutputs(t *Tx, inputs []Input) (sigs [][]byte, err error) {
 func (in *Input) check() error {
 	taproot := txscript.IsPayToTaproot(in.Output.PkScript)
 	if taproot != (in.Method != WitnessV0) {
-		return fmt.Errorf("selected sign method is not compatible with given pk script %x", in.Output.PkScript)
+		return mistake.Argument("selected sign method is not compatible with given pk script %x", in.Output.PkScript)
 	}
 	switch in.Method {
 	case WitnessV0:
 		if len(in.Script) == 0 {
-			return errors.New("witness script MUST be specified for segwit v0 sign method")
+			return mistake.Argument("witness script MUST be specified for segwit v0 sign method")
 		}
 	case TaprootBIP86:
 		if len(in.Root) > 0 {
-			return errors.New("tap tweak must be empty for BIP0086 key spend")
+			return mistake.Argument("tap tweak must be empty for BIP0086 key spend")
 		}
 	case TaprootKey:
 		if len(in.Root) != 32 {
-			return errors.New("tap tweak must be specified for key spend with root hash")
+			return mistake.Argument("tap tweak must be specified for key spend with root hash")
 		}
 	case TaprootScript:
 		if len(in.Script) == 0 {
-			return errors.New("witness script MUST be specified for taproot script spend method")
+			return mistake.Argument("witness script MUST be specified for taproot script spend method")
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (d *digests) sign(in *Input, key *keys.Key) ([]byte, error) {
 	switch in.Method {
 	case WitnessV0:
 		if h, err = txscript.CalcWitnessSigHash(in.Script, d.hashes, in.SigHash, d.Tx.Tx, in.Index, in.Output.Value); err != nil {
-			return nil, err
+			return nil, mistake.Argument("%w", err)
 		}
 		sig := key.Sign([32]byte(h))
 		return sig.DER(), nil
@@ -156,7 +156,7 @@ func (d *digests) sign(in *Input, key *keys.Key) ([]byte, error) {
 		h, err = txscript.CalcTapscriptSignaturehash(d.hashes, in.SigHash, d.Tx.Tx, in.Index, d.prev, txscript.NewBaseTapLeaf(in.Script))
 	}
 	if err != nil {
-		return nil, err
+		return nil, mistake.Argument("%w", err)
 	}
 	sig, err := key.SignSchnorr([32]byte(h))
 	return sig[:], err
@@ -178,7 +178,7 @@ func (s *Signer) ComputeInputs(t *Tx, inputs []Input) (list []InputScript, err e
 	for _, in := range inputs {
 		loc, ok := s.coins.Owner(in.Output.PkScript)
 		if !ok {
-			return nil, fmt.Errorf("input %d: the output does not pay to this wallet", in.Index)
+			return nil, mistake.Argument("input %d: the output does not pay to this wallet", in.Index)
 		}
 		key, err := s.ring.CoinKey(loc)
 		if err != nil {

@@ -1,8 +1,6 @@
 package signer
 
 import (
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/txscript/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
@@ -48,13 +47,13 @@ const (
 )
 
 // errUnknownKey says that a public key is none of ours, as far as we have looked.
-var errUnknownKey = errors.New("the public key is none of this wallet, as far as the first 1000 keys of each family tell")
+var errUnknownKey = mistake.Missing("the public key is none of this wallet, as far as the first 1000 keys of each family tell")
 
 // Key finds a key.
 func (s *Signer) Key(name Name) (*keys.Key, error) {
 	switch {
 	case name.Pub == nil && name.Loc == nil:
-		return nil, errors.New("no key is named")
+		return nil, mistake.Argument("no key is named")
 	case name.Pub == nil:
 		return s.ring.Key(*name.Loc)
 	case name.Loc == nil:
@@ -68,7 +67,7 @@ func (s *Signer) Key(name Name) (*keys.Key, error) {
 		return k, err
 	}
 	if name.Loc.Index != 0 {
-		return nil, fmt.Errorf("the key at %d/%d has another public half", name.Loc.Family, name.Loc.Index)
+		return nil, mistake.Argument("the key at %d/%d has another public half", name.Loc.Family, name.Loc.Index)
 	}
 	if *name.Loc == (keys.KeyLoc{}) {
 		if k, ok := s.coinKey(*name.Pub); ok {
