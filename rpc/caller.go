@@ -46,7 +46,7 @@ func (s *Server) admit(ctx context.Context, service, method string) (context.Con
 	if err != nil {
 		return nil, err
 	}
-	needs, ok := permissions[method]
+	needs, ok := needs(method)
 	if !ok {
 		return nil, fmt.Errorf("%s: unknown permissions required for method", method)
 	}

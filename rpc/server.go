@@ -52,6 +52,9 @@ type Config struct {
 	// Middleware knows the programs that calls are shown to; nil: there are none.
 	Middleware *middleware.Registry
 
+	// Reflection serves the description of all services that gRPC has a service of its own for.
+	Reflection bool
+
 	// CORS lists the origins (scheme://host:port) of web pages that may use the REST interface; "*" is any.
 	CORS []string
 
@@ -115,9 +118,12 @@ func New(cfg Config) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	)
 	for _, svc := range services {
-		l := &late{name: svc.desc.ServiceName, gate: s.admit, enter: s.enter, watch: s.watch, log: cfg.Log, life: s.life, calls: &s.calls}
-		s.late[l.name] = l
-		s.grpc.RegisterService(l.describe(svc.desc), nil)
+		s.register(svc.desc)
+	}
+	if cfg.Reflection {
+		if err := s.describeItself(); err != nil {
+			return nil, err
+		}
 	}
 	return s, s.Provide(&lnrpc.State_ServiceDesc, newStateService(s.phase))
 }

@@ -59,6 +59,7 @@ type options struct {
 	TLSNoAutofill  bool          `long:"tlsdisableautofill" description:"leave this machine's name and addresses out of the certificate"`
 	TLSDuration    time.Duration `long:"tlscertduration" default:"10080h" description:"how long a new certificate is good"`
 
+	Reflection       bool   `long:"rpcreflection" description:"serve gRPC's description of the interface to callers who may read info"`
 	NoMacaroons      bool   `long:"no-macaroons" description:"ask callers for no macaroon; only on loopback"`
 	AdminMacaroon    string `long:"adminmacaroonpath" description:"where the admin macaroon is written"`
 	ReadonlyMacaroon string `long:"readonlymacaroonpath" description:"where the read-only macaroon is written"`

@@ -188,7 +188,7 @@ func (d *daemon) openServer(ctx context.Context) error {
 	cfg := rpc.Config{
 		Middleware: d.middleware,
 		RPCListen:  c.RPCListeners, RESTListen: c.RESTListeners, Certificate: cert, CORS: c.RESTCORS,
-		NoMacaroons: c.NoMacaroons, Macaroons: bakery, Log: d.sub("RPCS"), PingInterval: c.WSPing, PongWait: c.WSPong,
+		Reflection: c.Reflection, NoMacaroons: c.NoMacaroons, Macaroons: bakery, Log: d.sub("RPCS"), PingInterval: c.WSPing, PongWait: c.WSPong,
 	}
 	if cfg.PingInterval == 0 { // there, 0 is the default
 		cfg.PingInterval = -1
