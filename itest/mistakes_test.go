@@ -127,8 +127,8 @@ var spared = map[protoreflect.FullName]string{
 	"walletrpc.WalletKit.SendOutputs": "it pays to whatever script it is given",
 }
 
-// asInLnd are words that come with no code of their own, since lnd gives them none and clients may look at it.
-var asInLnd = []string{"WalletUnlocker service is no longer available"}
+// asInLnd are words that come with lnd's code, or as in lnd with none, since clients may look at it.
+var asInLnd = []string{"WalletUnlocker service is no longer available", "cannot lookup with flag --store-final-htlc-resolutions=false"}
 
 // everyMethod are the methods of all services that are linked in.
 func everyMethod() (list []protoreflect.MethodDescriptor) {
