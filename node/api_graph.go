@@ -5,6 +5,7 @@ import (
 
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/gossip"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -93,4 +94,25 @@ func (n *Node) GraphInfo(ctx context.Context) (i gossip.Info, err error) {
 func (n *Node) GossipSources(ctx context.Context) (ids []lnwire.PubKey, err error) {
 	err = n.lookGraph(ctx, func(m *gossip.Machine) { ids = m.Sources() })
 	return ids, err
+}
+
+// Capacities tells the capacity of a channel of the map, or of ours, by its id or its
+// alias; 0 when it is not known.
+func (n *Node) Capacities() func(lnwire.ShortChannelID) lnwire.Sat {
+	graph := n.gossip.snapshot()
+	var own []channel.LinkState
+	return func(id lnwire.ShortChannelID) lnwire.Sat {
+		if c, ok := graph.Channel(id); ok {
+			return c.Capacity
+		}
+		if own == nil {
+			own = n.Links()
+		}
+		for i := range own {
+			if l := &own[i]; id == l.SCID || id == l.Name() || id == l.Hint() {
+				return l.Capacity
+			}
+		}
+		return 0
+	}
 }

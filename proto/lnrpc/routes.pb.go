@@ -604,7 +604,7 @@ type Hop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Short channel id of the channel into pub_key.
 	ChanId uint64 `protobuf:"varint,1,opt,name=chan_id,json=chanId,proto3" json:"chan_id,omitempty"`
-	// Satoshis; no longer to be relied on.
+	// Capacity of the channel in satoshis as far as it is known when this is told; 0: it is not.
 	//
 	// Deprecated: Marked as deprecated in lnrpc/routes.proto.
 	ChanCapacity int64 `protobuf:"varint,2,opt,name=chan_capacity,json=chanCapacity,proto3" json:"chan_capacity,omitempty"`

@@ -30,8 +30,9 @@ func (s *Service) ListPayments(ctx context.Context, req *lnrpc.ListPaymentsReque
 		return nil, err
 	}
 	out := &lnrpc.ListPaymentsResponse{}
+	capacity := s.node.Capacities()
 	for _, p := range list {
-		m := translate.Payment(&p.Payment, p.Attempts, p.Index)
+		m := translate.Payment(&p.Payment, p.Attempts, p.Index, capacity)
 		for _, a := range m.Htlcs {
 			if req.OmitHops {
 				a.Route.Hops = nil

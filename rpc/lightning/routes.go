@@ -28,7 +28,7 @@ func (s *Service) QueryRoutes(_ context.Context, req *lnrpc.QueryRoutesRequest) 
 	if terms.Custom, err = translate.Records("dest_custom_records", req.DestCustomRecords); err != nil {
 		return nil, err
 	}
-	return &lnrpc.QueryRoutesResponse{Routes: []*lnrpc.Route{translate.Route(&r, &terms)}, SuccessProb: s.node.Probability(r)}, nil
+	return &lnrpc.QueryRoutesResponse{Routes: []*lnrpc.Route{translate.Route(&r, &terms, s.node.Capacities())}, SuccessProb: s.node.Probability(r)}, nil
 }
 
 // query reads what route is wanted.

@@ -114,6 +114,7 @@ type Payments interface {
 	DeletePayments(...lnwire.Hash) error
 	FindRoute(routing.Query) (routing.Route, error)
 	Probability(routing.Route) float64
+	Capacities() func(lnwire.ShortChannelID) lnwire.Sat
 }
 
 // Graph is the map of the network.

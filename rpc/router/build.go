@@ -44,5 +44,5 @@ func (s *Service) BuildRoute(_ context.Context, req *routerrpc.BuildRouteRequest
 		return nil, err
 	}
 	terms.Amount = r.Received()
-	return &routerrpc.BuildRouteResponse{Route: translate.Route(&r, &terms)}, nil
+	return &routerrpc.BuildRouteResponse{Route: translate.Route(&r, &terms, s.node.Capacities())}, nil
 }

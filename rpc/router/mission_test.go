@@ -28,6 +28,9 @@ func (f *fake) SetLearning(m routing.Memory, p routing.Params) { f.memory, f.par
 func (f *fake) PairProbability(from, to lnwire.PubKey, amount lnwire.MilliSat) (float64, routing.PairHistory) {
 	return 0.5, routing.PairHistory{From: from, To: to, Success: amount, SuccessAt: start}
 }
+func (f *fake) Capacities() func(lnwire.ShortChannelID) lnwire.Sat {
+	return func(lnwire.ShortChannelID) lnwire.Sat { return 0 }
+}
 func (f *fake) Graph() *routing.Snapshot { return f.graph.Snapshot() }
 func (f *fake) BuildRoute(b routing.Build) (routing.Route, error) {
 	f.built = b

@@ -138,7 +138,7 @@ func (s *Service) message(p *routing.Progress, index uint64) (*lnrpc.Payment, er
 			index = row.Index
 		}
 	}
-	return translate.Payment(&p.Payment, p.Attempts, index), nil
+	return translate.Payment(&p.Payment, p.Attempts, index, s.node.Capacities()), nil
 }
 
 // payError gives the errors of beginnings their codes.
@@ -183,11 +183,11 @@ func (s *Service) SendToRouteV2(ctx context.Context, req *routerrpc.SendToRouteR
 		return nil, payError(err)
 	}
 	defer w.Close()
-	return attemptOf(ctx, w, id)
+	return s.attemptOf(ctx, w, id)
 }
 
 // attemptOf waits for the end of one attempt.
-func attemptOf(ctx context.Context, w Watch, id uint64) (*lnrpc.HTLCAttempt, error) {
+func (s *Service) attemptOf(ctx context.Context, w Watch, id uint64) (*lnrpc.HTLCAttempt, error) {
 	for {
 		p, err := w.Next(ctx)
 		if err != nil {
@@ -195,7 +195,7 @@ func attemptOf(ctx context.Context, w Watch, id uint64) (*lnrpc.HTLCAttempt, err
 		}
 		for i := range p.Attempts {
 			if a := &p.Attempts[i]; a.ID == id && a.Status != routing.InFlight {
-				return translate.Attempt(a, &p.Payment.Terms), nil
+				return translate.Attempt(a, &p.Payment.Terms, s.node.Capacities()), nil
 			}
 		}
 	}

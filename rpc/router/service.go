@@ -32,6 +32,7 @@ type Node interface {
 	Intercept() (Interception, error)
 	SetPolicy(context.Context, *wire.OutPoint, func(channel.LinkState) (channel.Policy, error)) ([]wire.OutPoint, error)
 	Graph() *routing.Snapshot
+	Capacities() func(lnwire.ShortChannelID) lnwire.Sat
 	FindRoute(routing.Query) (routing.Route, error)
 	BuildRoute(routing.Build) (routing.Route, error)
 	Learned() []routing.PairHistory

@@ -32,7 +32,7 @@ func TestRouteWithABlindedEnd(t *testing.T) {
 			{Node: tail.ID(), Forward: 1000, Expiry: 700},
 		}}
 		require.NoError(t, r.Check())
-		m := Route(&r, &routing.Terms{Amount: 5000})
+		m := Route(&r, &routing.Terms{Amount: 5000}, capacity)
 		require.Len(t, m.Hops, 1+n)
 		intro, last := m.Hops[1], m.Hops[n]
 		require.Equal(t, tail.PathKey[:], intro.BlindingPoint)

@@ -11,11 +11,14 @@ import (
 	"github.com/fulgur-ln/fulgur/routing"
 )
 
+// Capacity is that of a channel, as far as it is known now; 0: it is not.
+type Capacity func(lnwire.ShortChannelID) lnwire.Sat
+
 // NoPreimage is the text of a preimage that is not known.
 var NoPreimage = hexOf(make([]byte, 32))
 
 // Payment is a payment with its attempts. index is its number, 0 if unknown.
-func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64) *lnrpc.Payment {
+func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64, capacity Capacity) *lnrpc.Payment {
 	out := &lnrpc.Payment{
 		PaymentHash: p.Terms.Hash.String(), Value: int64(p.Terms.Amount.Sat()), ValueSat: int64(p.Terms.Amount.Sat()),
 		ValueMsat: int64(p.Terms.Amount), CreationDate: Unix(p.CreatedAt), CreationTimeNs: UnixNano(p.CreatedAt),
@@ -33,7 +36,7 @@ func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64) *lnrp
 		out.FailureReason = failureReason(p.Reason)
 	}
 	for i := range attempts {
-		out.Htlcs = append(out.Htlcs, Attempt(&attempts[i], &p.Terms))
+		out.Htlcs = append(out.Htlcs, Attempt(&attempts[i], &p.Terms, capacity))
 	}
 	return out
 }
@@ -65,9 +68,9 @@ func failureReason(r routing.FailureReason) lnrpc.PaymentFailureReason {
 }
 
 // Attempt is one HTLC of a payment.
-func Attempt(a *routing.Attempt, t *routing.Terms) *lnrpc.HTLCAttempt {
+func Attempt(a *routing.Attempt, t *routing.Terms, capacity Capacity) *lnrpc.HTLCAttempt {
 	out := &lnrpc.HTLCAttempt{
-		AttemptId: a.ID, Route: Route(&a.Route, t), AttemptTimeNs: UnixNano(a.StartedAt), ResolveTimeNs: UnixNano(a.EndedAt),
+		AttemptId: a.ID, Route: Route(&a.Route, t, capacity), AttemptTimeNs: UnixNano(a.StartedAt), ResolveTimeNs: UnixNano(a.EndedAt),
 	}
 	switch a.Status {
 	case routing.InFlight:
@@ -152,7 +155,7 @@ func FailureCode(c onion.Code) lnrpc.Failure_FailureCode {
 }
 
 // Route is a route; t, which may be nil, is what its last hop is told besides.
-func Route(r *routing.Route, t *routing.Terms) *lnrpc.Route {
+func Route(r *routing.Route, t *routing.Terms, capacity Capacity) *lnrpc.Route {
 	out := &lnrpc.Route{
 		TotalTimeLock: uint32(r.Expiry), TotalFees: int64(r.Fee().Sat()), TotalFeesMsat: int64(r.Fee()),
 		TotalAmt: int64(r.Amount.Sat()), TotalAmtMsat: int64(r.Amount), FirstHopAmountMsat: int64(r.Amount),
@@ -165,6 +168,7 @@ func Route(r *routing.Route, t *routing.Terms) *lnrpc.Route {
 		hop := &lnrpc.Hop{
 			ChanId: uint64(h.SCID), AmtToForward: int64(h.Forward.Sat()), AmtToForwardMsat: int64(h.Forward),
 			Fee: int64(h.Fee.Sat()), FeeMsat: int64(h.Fee), Expiry: uint32(h.Expiry), PubKey: h.Node.String(), TlvPayload: true,
+			ChanCapacity: int64(capacity(h.SCID)),
 		}
 		if last := i == len(r.Hops)-1; last && t != nil {
 			if t.Secret != nil {

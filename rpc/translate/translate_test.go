@@ -123,6 +123,8 @@ func TestInvoice(t *testing.T) {
 	}
 }
 
+func capacity(lnwire.ShortChannelID) lnwire.Sat { return 1_000_000 }
+
 func TestPayment(t *testing.T) {
 	id, secret := key(t), lnwire.Secret{1}
 	terms := routing.Terms{Hash: lnwire.Hash{2}, Amount: 10_000, Payee: id, Secret: &secret}
@@ -133,7 +135,8 @@ func TestPayment(t *testing.T) {
 		Hop: 0, Code: onion.TemporaryChannelFailure,
 	}}
 	p := &routing.Payment{Terms: terms, Status: routing.InFlight, CreatedAt: time.Unix(1, 2)}
-	m := Payment(p, []routing.Attempt{failed, {ID: 2, Route: route, Status: routing.InFlight}}, 8)
+	m := Payment(p, []routing.Attempt{failed, {ID: 2, Route: route, Status: routing.InFlight}}, 8, capacity)
+	require.EqualValues(t, 1_000_000, m.Htlcs[0].Route.Hops[0].ChanCapacity)
 	require.Equal(t, lnrpc.Payment_IN_FLIGHT, m.Status)
 	require.EqualValues(t, 700, m.FeeMsat, "only of attempts that may succeed")
 	require.EqualValues(t, 8, m.PaymentIndex)
@@ -144,7 +147,7 @@ func TestPayment(t *testing.T) {
 	require.Nil(t, m.Htlcs[0].Route.Hops[0].MppRecord)
 	require.EqualValues(t, 10_000, m.Htlcs[0].Route.Hops[1].MppRecord.TotalAmtMsat)
 	p.Status, p.Reason = routing.Failed, routing.ReasonInsufficientBalance
-	require.Equal(t, lnrpc.PaymentFailureReason_FAILURE_REASON_INSUFFICIENT_BALANCE, Payment(p, nil, 0).FailureReason)
+	require.Equal(t, lnrpc.PaymentFailureReason_FAILURE_REASON_INSUFFICIENT_BALANCE, Payment(p, nil, 0, capacity).FailureReason)
 
 	// The route comes back as it went.
 	got, back, err := ReadRoute("route", m.Htlcs[0].Route)
@@ -196,7 +199,7 @@ func FuzzRequests(f *testing.F) {
 		if proto.Unmarshal(b, &route) == nil {
 			if r, terms, err := ReadRoute("route", &route); err == nil {
 				_ = r.Check()
-				_, _, err := ReadRoute("route", Route(&r, &terms))
+				_, _, err := ReadRoute("route", Route(&r, &terms, capacity))
 				require.NoError(t, err, "what we say we can read")
 			}
 		}
