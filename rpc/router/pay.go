@@ -74,7 +74,7 @@ func (s *Service) TrackPayments(req *routerrpc.TrackPaymentsRequest, out routerr
 // follow sends every progress of one payment until it has ended.
 func (s *Service) follow(ctx context.Context, w Watch, onlyEnd bool, send func(*lnrpc.Payment) error) error {
 	index, told := uint64(0), 0
-	for {
+	for first := true; ; first = false {
 		p, err := w.Next(ctx)
 		if err != nil {
 			return endError(err)
@@ -87,8 +87,9 @@ func (s *Service) follow(ctx context.Context, w Watch, onlyEnd bool, send func(*
 		if err != nil {
 			return err
 		}
-		if n := failures(m); end && !onlyEnd && n > told {
+		if n := failures(m); end && !onlyEnd && !first && n > told {
 			// Clients look for failed attempts in payments that are under way, not in their end.
+			// Who asks for a payment that has ended is told the end and nothing else.
 			if err := send(underWay(m)); err != nil {
 				return err
 			}

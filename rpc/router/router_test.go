@@ -173,6 +173,12 @@ func TestFailuresAreToldBeforeTheEnd(t *testing.T) {
 	out.sent = nil
 	require.NoError(t, service(f).SendPaymentV2(&routerrpc.SendPaymentRequest{PaymentRequest: text(t)}, out))
 	require.Len(t, out.sent, 2)
+
+	// Nor is anything before the end told of a payment that has ended already.
+	f.progress = []routing.Progress{end}
+	out.sent = nil
+	require.NoError(t, service(f).TrackPaymentV2(&routerrpc.TrackPaymentRequest{PaymentHash: make([]byte, 32)}, out))
+	require.Len(t, out.sent, 1)
 }
 
 func TestSendPaymentMistakes(t *testing.T) {
