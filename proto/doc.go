@@ -9,9 +9,8 @@
 //
 //	make proto
 //
-// The sub-packages are lnrpc (Lightning, State, WalletUnlocker), routerrpc, invoicesrpc, walletrpc, signrpc, chainrpc and
-// verrpc;
-// fulgurrpc is what lnd has no place for. fulgur.swagger.json describes the REST side of all of them.
+// The sub-packages are lnrpc (Lightning, State, WalletUnlocker), routerrpc, invoicesrpc, walletrpc, signrpc, chainrpc,
+// peersrpc and verrpc; fulgurrpc is what lnd has no place for. fulgur.swagger.json describes the REST side of all of them.
 package proto
 
 import _ "embed"
