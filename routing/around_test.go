@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -56,4 +57,58 @@ func TestRoundTrip(t *testing.T) {
 	q.Locals[0].Back, q.Locals[1].Back, q.Locals[2].Back = Back{}, Back{}, Back{}
 	_, err = f.Find(s, &q)
 	require.ErrorContains(t, err, "can bring anything back")
+}
+
+// What is found is the cheapest way of all, however many channels there are: each first
+// and each last one is tried by itself beside it.
+func TestRoundTripIsTheCheapest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		params := DefaultParams
+		params.AttemptBase, params.AttemptPPM = 0, 0 // then costs are sums, and a search is exact
+		peers := rapid.IntRange(1, 6).Draw(t, "peers")
+		fee := rapid.Uint32Range(0, 5000)
+		g := NewGraph()
+		for a := 1; a <= peers; a++ {
+			for b := a + 1; b <= peers; b++ {
+				if rapid.Bool().Draw(t, "linked") {
+					link(t, g, 10*a+b, key(a), key(b), 1_000_000, flat(fee.Draw(t, "there"), 0, 40), flat(fee.Draw(t, "back"), 0, 40))
+				}
+			}
+		}
+		q := Query{Source: key(0), Target: key(0), Amount: 1_000_000, FeeLimit: math.MaxInt64, Height: 100, FinalDelta: 9, Now: t0, Ours: true,
+			Params: &params}
+		for i := range rapid.IntRange(1, 9).Draw(t, "channels") {
+			peer := rapid.IntRange(1, peers).Draw(t, "peer")
+			l := Local{SCID: lnwire.ShortChannelID(1000 + i), Peer: key(peer), Capacity: 1_000_000, Sendable: 500_000_000}
+			if rapid.IntRange(0, 4).Draw(t, "brings") > 0 {
+				l.Back = Back{SCID: l.SCID, Policy: *flat(fee.Draw(t, "of the peer"), 0, 10)}
+			}
+			q.Locals = append(q.Locals, l)
+		}
+		s := g.Snapshot()
+		least := math.Inf(1)
+		for i := range q.Locals { // in pairs: nothing can be mixed up
+			for j := range q.Locals {
+				if i == j || q.Locals[j].Back.SCID == 0 {
+					continue
+				}
+				pair, first := q, q.Locals[i]
+				first.Back = Back{}
+				pair.Locals = []Local{first, q.Locals[j]}
+				pair.Outgoing = []lnwire.ShortChannelID{first.SCID}
+				if _, cost, err := new(Finder).around(s, &pair); err == nil {
+					least = min(least, cost)
+				}
+			}
+		}
+		r, cost, err := new(Finder).around(s, &q)
+		if math.IsInf(least, 1) {
+			require.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		require.NoError(t, r.Check())
+		require.NotEqual(t, r.Hops[0].SCID, r.Hops[len(r.Hops)-1].SCID)
+		require.InEpsilon(t, 1+least, 1+cost, 1e-9)
+	})
 }

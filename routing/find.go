@@ -121,17 +121,18 @@ type Finder struct {
 	here    []special // those of the node that is settled
 	known   toNode    // what was learned of those who send to it
 	ahead   *Potentials
-	last    *Local // over which a payment to ourselves is to come back; nil for others
+	halves  *halves // of our channels, for a payment to ourselves; nil for others
 	// unlikely: a way was left out since it is not likely enough.
 	unlikely bool
 }
 
 // Find looks for the cheapest and likeliest route. The error is a *NoRoute.
 func (f *Finder) Find(s *Snapshot, q *Query) (Route, error) {
+	find := f.find
 	if q.Ours && q.Source == q.Target {
-		return f.around(s, q)
+		find = f.around
 	}
-	r, _, err := f.find(s, q)
+	r, _, err := find(s, q)
 	return r, err
 }
 
@@ -309,8 +310,8 @@ func (f *Finder) mark() {
 	for _, l := range f.q.Busy {
 		f.onChannel(l.Direction, special{load: l.Amount})
 	}
-	if f.last != nil {
-		f.back()
+	if f.halves != nil {
+		f.backs()
 		return
 	}
 	for _, hint := range f.q.Hints {
@@ -375,7 +376,7 @@ func (f *Finder) useLocals() error {
 		return nil
 	}
 	var allowed, usable purse
-	for _, l := range f.q.Locals {
+	for i, l := range f.q.Locals {
 		if len(f.q.Outgoing) > 0 && !slices.Contains(f.q.Outgoing, l.SCID) {
 			continue
 		}
@@ -389,6 +390,9 @@ func (f *Finder) useLocals() error {
 			}
 		}
 		usable.add(&l)
+		if f.halves != nil && f.halves.back(i) {
+			continue
+		}
 		f.locals = append(f.locals, l)
 		n := f.index(l.Peer)
 		f.peers = append(f.peers, n)

@@ -176,9 +176,6 @@ func (f *Finder) overLocal(v uint32, l *label) {
 			continue
 		}
 		own := &f.locals[i]
-		if f.goesBack(own, l) {
-			continue
-		}
 		carried := f.incoming(v, l, own.Inbound)
 		if carried <= own.Sendable && carried >= own.Min && (best < 0 || own.Sendable > f.locals[best].Sendable) {
 			best, c.carried = i, carried
