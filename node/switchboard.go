@@ -17,7 +17,7 @@ import (
 type switchboard struct {
 	mu    sync.Mutex
 	sw    *forward.Switch
-	alarm *alarm // for HTLCs that wait for the chain
+	alarm *alarm // for HTLCs that wait for the chain or for the next node
 }
 
 // toSwitch steps the switch and passes on what it wants. What is written by that is

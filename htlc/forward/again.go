@@ -112,6 +112,9 @@ func (s *Switch) sight(current bool, fx *Effects) {
 	if s.blind {
 		return
 	}
+	if s.gathered.IsZero() {
+		s.gathered = s.now.Add(gatherLimit)
+	}
 	waiting := s.waiting
 	s.waiting = nil
 	for _, h := range waiting {
@@ -147,4 +150,5 @@ func (s *Switch) linkGone(ev LinkGone, fx *Effects) {
 		s.refuse(h.in, nil, onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
 	}
 	s.waiting = kept
+	s.strand(num, fx)
 }

@@ -22,6 +22,9 @@ func (s *Switch) lockedIn(ev LockedIn, fx *Effects) {
 		s.toldAgain(h, in)
 		return
 	}
+	if s.waitsForNext(in) {
+		return
+	}
 	if o, ok := s.orphans[ref]; ok {
 		delete(s.orphans, ref)
 		s.answer(&forward{in: in, amount: in.HTLC.Amount, known: true, out: route{now: o.Ref.ChanNum, amount: o.Amount}}, o, fx)
@@ -119,6 +122,11 @@ func (s *Switch) carry(in htlc.Locked, p onion.Forward, v Verdict, fx *Effects) 
 	}}
 	s.forwards[in.HTLC.Ref] = f
 	if !s.try(&f.out, htlc.Forward(in.HTLC), nil, fx) {
+		if !out.Up && s.now.Before(s.gathered) {
+			delete(s.forwards, in.HTLC.Ref)
+			s.absent = append(s.absent, absent{in: in, verdict: v})
+			return
+		}
 		f.out.last = htlc.Refusal{ChanNum: out.ChanNum, Reason: htlc.NoBalance, Text: "no channel to the next node can carry it now"}
 		if !out.Up {
 			f.out.last.Reason, f.out.last.Text = htlc.LinkDown, "the next node is not connected"

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -12,7 +13,8 @@ import (
 
 // TestOneAnswerEach drives the switch at random, restarts included, and holds the
 // two promises of forwarding: at most one outgoing HTLC lives for an incoming one
-// (I4), and each incoming one is answered as its outgoing one ended (I3).
+// (I4), and each incoming one is answered as its outgoing one ended (I3). None is
+// forgotten while it waits for the chain or for the next node.
 func TestOneAnswerEach(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := world()
@@ -22,6 +24,7 @@ func TestOneAnswerEach(t *testing.T) {
 		outbox := map[uint64]htlc.Outcome{}      // ended, the answer not yet written
 		answered := map[uint64]htlc.Resolution{} // written answers
 		var tags []Tag
+		now := t0
 		apply := func(fx Effects) {
 			tags = append(tags, fx.Delta.Tags...)
 			for _, a := range fx.Add {
@@ -50,7 +53,8 @@ func TestOneAnswerEach(t *testing.T) {
 		next := uint64(1)
 		pick := func(n int) int { return rapid.IntRange(0, n-1).Draw(rt, "pick") }
 		for step := 0; step < 60; step++ {
-			switch pick(7) {
+			now = now.Add(time.Duration(pick(8)) * time.Second)
+			switch pick(8) {
 			case 0:
 				l := good(next)
 				if pick(5) == 0 {
@@ -58,7 +62,7 @@ func TestOneAnswerEach(t *testing.T) {
 				}
 				told[next] = l
 				next++
-				apply(s.Step(t0, LockedIn{HTLC: l}))
+				apply(s.Step(now, LockedIn{HTLC: l}))
 			case 1: // a channel signs
 				for id := uint64(1); id < next; id++ {
 					if a, ok := unsigned[id]; ok {
@@ -71,7 +75,7 @@ func TestOneAnswerEach(t *testing.T) {
 				for id := uint64(1); id < next; id++ {
 					if a, ok := unsigned[id]; ok {
 						delete(unsigned, id)
-						apply(s.Step(t0, Refused{htlc.Refusal{ChanNum: a.ChanNum, Origin: a.Origin, Reason: htlc.LinkDown}}))
+						apply(s.Step(now, Refused{htlc.Refusal{ChanNum: a.ChanNum, Origin: a.Origin, Reason: htlc.LinkDown}}))
 						break
 					}
 				}
@@ -85,14 +89,14 @@ func TestOneAnswerEach(t *testing.T) {
 						}
 						o := htlc.Outcome{Ref: l.Ref, Origin: l.Origin, Amount: l.Amount, Resolution: res}
 						outbox[id] = o
-						apply(s.Step(t0, Ended{o}))
+						apply(s.Step(now, Ended{o}))
 						break
 					}
 				}
 			case 5: // links come and go
 				l := *s.links.byNum[uint64(2+pick(2))]
 				l.Up = !l.Up
-				apply(s.Step(t0, LinkChanged{l}))
+				apply(s.Step(now, LinkChanged{l}))
 			case 6: // crash: what was not signed never was
 				unsigned = map[uint64]Add{}
 				s = world()
@@ -105,14 +109,22 @@ func TestOneAnswerEach(t *testing.T) {
 						r.Outbox = append(r.Outbox, o)
 					}
 				}
-				apply(s.Step(t0, r))
+				apply(s.Step(now, r))
+				s.Step(now, Chain{})
+				for num := uint64(1); num <= 3; num++ { // nobody is there yet
+					apply(s.Step(now, link(num, false)))
+				}
 				for id := uint64(1); id < next; id++ {
 					if l, ok := told[id]; ok {
-						apply(s.Step(t0, LockedIn{HTLC: l}))
+						apply(s.Step(now, LockedIn{HTLC: l, Again: true}))
 					}
 				}
+			case 7: // the chain comes into sight, and goes
+				apply(s.Step(now, Chain{Current: pick(3) > 0}))
 			}
 		}
+		apply(s.Step(now, Chain{Current: true}))
+		apply(s.Step(now.Add(gatherLimit), Tick{}))
 		for id := uint64(1); id < next; id++ {
 			_, waits := told[id]
 			_, out := live[id]

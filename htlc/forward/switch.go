@@ -52,6 +52,10 @@ type Switch struct {
 	answered answers
 	blind    bool
 	waiting  []held
+	// absent are HTLCs whose next node has not come back since our start. Until gathered
+	// that is waited for; it is zero before the chain is seen for the first time.
+	absent   []absent
+	gathered time.Time
 	// held are HTLCs about which an interceptor decides; intercepting says whether there is
 	// one.
 	held         map[htlc.Ref]*Intercepted
@@ -116,6 +120,7 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 		s.restart(ev)
 	case LinkChanged:
 		s.links.set(ev.Link)
+		s.cameBack(ev.Link, &fx)
 	case LinkGone:
 		s.linkGone(ev, &fx)
 	case Block:
@@ -142,6 +147,9 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 	}
 	if len(s.waiting) > 0 {
 		s.tire(&fx)
+	}
+	if len(s.absent) > 0 {
+		s.giveUpAbsent(&fx)
 	}
 	return fx
 }
