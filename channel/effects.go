@@ -64,6 +64,10 @@ type Effects struct {
 	Send [][]lnwire.Message
 	// Publish are complete transactions (leaves).
 	Publish []*wire.MsgTx
+	// Outdone are transactions in the chain that spend what Publish may have named others
+	// for, now or long ago: those can never be mined (leaves, after Publish). They come
+	// again after Resumed.
+	Outdone []Mined
 	// Unfund is a funding transaction that will never be published: its coins are
 	// free again (leaves).
 	Unfund *wire.MsgTx
@@ -130,6 +134,12 @@ func (fx *Effects) Append(more Effects) {
 	}
 	fx.Send = append(fx.Send, more.Send...)
 	fx.Publish = append(fx.Publish, more.Publish...)
+	fx.Outdone = slices.DeleteFunc(fx.Outdone, func(m Mined) bool { // likewise
+		return slices.ContainsFunc(more.Publish, func(tx *wire.MsgTx) bool {
+			return slices.ContainsFunc(tx.TxIn, func(in *wire.TxIn) bool { return spends(m.Tx, in.PreviousOutPoint) })
+		})
+	})
+	fx.Outdone = append(fx.Outdone, more.Outdone...)
 	if more.Unfund != nil {
 		fx.Unfund = more.Unfund
 	}
@@ -143,6 +153,6 @@ func (fx *Effects) Append(more Effects) {
 
 // leaves reports that something waits for the delta to be durable.
 func (fx *Effects) leaves() bool {
-	return len(fx.Send) > 0 || len(fx.Publish) > 0 || fx.Unfund != nil ||
+	return len(fx.Send) > 0 || len(fx.Publish) > 0 || len(fx.Outdone) > 0 || fx.Unfund != nil ||
 		fx.Announce != nil || len(fx.Tell) > 0 || fx.Disconnect
 }

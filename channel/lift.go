@@ -160,12 +160,16 @@ func (c *Channel) urgent(com *commitment.Commitment) (deadline lnwire.Height, va
 	return deadline, value
 }
 
-// sink gives up the anchors of commitments that will not be mined now that another
-// transaction spent the funding, and the coins that their children took. It is done
-// again after a restart, for nobody remembers which there were.
+// sink gives up what will not be mined now that another transaction spent the funding: what
+// was published for that, the anchors of commitments, and the coins that their children
+// took. It is done again after a restart, for nobody remembers which there were.
 func (c *Channel) sink() {
 	given := c.lift.given
 	c.lift = lifting{}
+	if s := c.core.Spend; s != nil {
+		c.fx.Outdone = append(c.fx.Outdone, Mined{Tx: s.Tx, Place: s.Place})
+		c.fx.Outdone = append(c.fx.Outdone, s.Resolving...)
+	}
 	if c.terms == nil || c.terms.Format != commitment.Anchors || c.core.Spend == nil {
 		return
 	}

@@ -71,9 +71,12 @@ func TestLift(t *testing.T) {
 	fx = a.step(Spent{OutPoint: a.ch.core.Funding, Tx: theirs, At: l.ref(l.height() + 1)})
 	require.Contains(t, fx.Unlift, got.OutPoint)
 	require.Empty(t, fx.Anchors)
+	spend := []Mined{{Tx: theirs, Place: a.ch.core.Spend.Place}}
+	require.Equal(t, spend, fx.Outdone, "ours was published")
 	fx = Load(a.cfg, a.crypto, a.rows).Step(Resumed{})
 	require.Contains(t, fx.Unlift, got.OutPoint, "nobody remembers what was given up")
 	require.Empty(t, fx.Anchors)
+	require.Equal(t, spend, fx.Outdone)
 }
 
 // A channel that is still in use lifts the commitment that its peer has published, and
@@ -139,14 +142,17 @@ func TestPreimageInMempool(t *testing.T) {
 // again.
 func TestGivenBackInOneTurn(t *testing.T) {
 	op, other := wire.OutPoint{Index: 1}, wire.OutPoint{Index: 2}
-	fx := Effects{Lifted: []Lifted{{Txid: op.Hash, At: 7}}, Taken: []Mined{{Tx: spendOf(op)}, {Tx: spendOf(other)}}}
+	mined := []Mined{{Tx: spendOf(op)}, {Tx: spendOf(other)}}
+	fx := Effects{Lifted: []Lifted{{Txid: op.Hash, At: 7}}, Taken: slices.Clone(mined), Outdone: slices.Clone(mined)}
 	fx.Append(Effects{
 		Anchors: []Anchor{{Spend: commitment.Spend{OutPoint: op}}},
 		Claims:  []onchain.Claim{{Spend: commitment.Spend{OutPoint: op}}},
+		Publish: []*wire.MsgTx{spendOf(op)},
 	})
 	require.Empty(t, fx.Lifted)
 	require.Len(t, fx.Taken, 1)
 	require.True(t, spends(fx.Taken[0].Tx, other))
+	require.Equal(t, fx.Taken, fx.Outdone)
 }
 
 // What the backend has forgotten counts no more until it is told again: the channel is

@@ -122,6 +122,7 @@ func (c *Channel) resolving(ev Spent) {
 	c.save()
 	c.follow()
 	c.fx.Taken = append(c.fx.Taken, m)
+	c.fx.Outdone = append(c.fx.Outdone, m)
 }
 
 // unresolved: a transaction that spent an output left the chain. Everything is given

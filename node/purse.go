@@ -213,6 +213,20 @@ func (p *purse) publish(tx *wire.MsgTx) {
 	p.queue(fx, nil)
 }
 
+// outdone forgets what the wallet holds against transactions that channels found in blocks.
+func (p *purse) outdone(list []channel.Mined) {
+	if len(list) == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var fx wallet.Effects
+	for _, m := range list {
+		fx.Append(p.wallet.Outdone(m.Tx, m.Place.At))
+	}
+	p.queue(fx, nil)
+}
+
 // address gives out a fresh address, durable first.
 func (p *purse) address(id wallet.AccountID, branch keys.Branch, unused bool) (a wallet.Address, err error) {
 	err = p.do(func(w *wallet.Wallet) (fx wallet.Effects, err error) {

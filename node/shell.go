@@ -138,6 +138,7 @@ func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 	for _, tx := range fx.Publish {
 		n.purse.publish(tx)
 	}
+	n.purse.outdone(fx.Outdone)
 	if fx.Unfund != nil {
 		n.purse.unfund(fx.Unfund)
 	}

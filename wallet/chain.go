@@ -135,6 +135,28 @@ func (w *Wallet) mined(tx *wire.MsgTx, index uint32, b Block) {
 	w.note(&row)
 }
 
+// Outdone tells of a transaction in a block that the wallet has no part in, and may not
+// have looked at when it took that block in, for what we publish against it may have come
+// later. That can never be mined.
+func (w *Wallet) Outdone(tx *wire.MsgTx, at lnwire.BlockRef) Effects {
+	w.outdo(tx, at)
+	return w.flush()
+}
+
+// outdo forgets what we have published against a transaction of a block that the wallet
+// has taken in before: it was not there to be given up then, and would wait for ever.
+func (w *Wallet) outdo(tx *wire.MsgTx, at lnwire.BlockRef) {
+	if w.tip == nil || at.Height > w.tip.Height || at.Height == w.tip.Height && at != *w.tip {
+		return // Connect will see it
+	}
+	id := tx.TxHash()
+	for _, in := range tx.TxIn {
+		if ours, ok := w.spends[in.PreviousOutPoint]; ok && ours != id {
+			w.remove(ours, id)
+		}
+	}
+}
+
 // ours reports that a transaction pays us or spends a coin of ours.
 func (w *Wallet) ours(tx *wire.MsgTx) bool {
 	for _, out := range tx.TxOut {

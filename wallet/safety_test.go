@@ -10,6 +10,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 // V-26: a hundred channels fail together, the blocks are full and their price rises with
@@ -106,4 +107,31 @@ func TestUrgentBatchIsParted(t *testing.T) {
 
 func spendsOne(tx *wire.MsgTx, op wire.OutPoint) bool {
 	return slices.ContainsFunc(tx.TxIn, func(in *wire.TxIn) bool { return in.PreviousOutPoint == op })
+}
+
+// A transaction that is published after the block was taken in which makes it impossible
+// counts no longer than until whoever knows of that block says so; from one that is still
+// to come nothing follows before it is there (V-07, V-09).
+func TestOutdone(t *testing.T) {
+	b := newBench(t)
+	op, home := b.foreign(), b.address(keys.P2WKH).PkScript
+	thief := steal(elsewhere(3), op)
+	at := b.mine(thief)
+	publish := func() {
+		fx, err := b.w.Publish(Publication{Tx: steal(home, op), Now: b.now})
+		require.NoError(t, err)
+		b.apply(fx)
+		require.EqualValues(t, 500, b.w.Balance(0, 1, b.now).Unconfirmed)
+	}
+	publish()
+	b.apply(b.w.Outdone(thief, lnwire.BlockRef{Height: at.Height + 1}))
+	require.EqualValues(t, 500, b.w.Balance(0, 1, b.now).Unconfirmed)
+	b.apply(b.w.Outdone(thief, at))
+	require.Zero(t, b.w.Balance(0, 1, b.now).Unconfirmed)
+	require.Empty(t, b.w.spends)
+
+	ours := steal(home, op)
+	publish()
+	b.apply(b.w.Outdone(ours, b.mine()))
+	require.EqualValues(t, 500, b.w.Balance(0, 1, b.now).Unconfirmed, "it is itself")
 }

@@ -304,21 +304,7 @@ func (s *Sweeper) Taken(tx *wire.MsgTx, at lnwire.BlockRef) {
 		}
 	}
 	s.spentIn(tx, at)
-	s.outdo(tx, at)
-}
-
-// outdo forgets what we have published against a transaction of a block that the wallet
-// has taken in before: it was not there to be given up then, and would wait for ever.
-func (s *Sweeper) outdo(tx *wire.MsgTx, at lnwire.BlockRef) {
-	if tip := s.w.tip; tip == nil || at.Height > tip.Height || at.Height == tip.Height && at != *tip {
-		return
-	}
-	id := tx.TxHash()
-	for _, in := range tx.TxIn {
-		if ours, ok := s.w.spends[in.PreviousOutPoint]; ok && ours != id {
-			s.w.remove(ours, id)
-		}
-	}
+	s.w.outdo(tx, at)
 }
 
 // spentIn looks at every input of a mined transaction, for each may end a request

@@ -157,7 +157,7 @@ func (r *Runner) finish(fx *channel.Effects) {
 }
 
 func leaves(fx *channel.Effects) bool {
-	return len(fx.Send) > 0 || len(fx.Publish) > 0 || fx.Unfund != nil || fx.Announce != nil ||
+	return len(fx.Send) > 0 || len(fx.Publish) > 0 || len(fx.Outdone) > 0 || fx.Unfund != nil || fx.Announce != nil ||
 		len(fx.Tell) > 0 || len(fx.Delta.Finished) > 0 || fx.Disconnect
 }
 
