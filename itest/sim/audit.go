@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -144,14 +145,14 @@ func (a *auditor) deal(d *deal, paid map[lnwire.Hash]bool) {
 		}
 		return
 	}
+	if w.mayBeLost(d) { // a part of it, when the payment has succeeded
+		a.excused[inv.Hash] = true
+	}
 	switch p.Payment.Status {
 	case routing.InFlight:
 		w.fail("I7: payment %v is not over", inv.Hash)
 	case routing.Failed:
 		w.counts.Failed++
-		if w.mayBeLost(d) {
-			a.excused[inv.Hash] = true
-		}
 		if now.State == invoice.Settled && !w.paidByOther(d) && !w.mayBeLost(d) {
 			w.fail("I3: payment %v has failed (%s), and its invoice is settled", inv.Hash, p.Payment.Text)
 		}
@@ -160,17 +161,23 @@ func (a *auditor) deal(d *deal, paid map[lnwire.Hash]bool) {
 			return // the same payer's own second try
 		}
 		w.counts.Paid++
-		if paid[inv.Hash] && d.Parts == 1 { // parts of several payers may be one set
+		sly := w.plan.Hostile == d.To && w.counts.Strikes > 0 // it takes the money behind its own node's back
+		if paid[inv.Hash] && !sly && !w.inParts(d.of()) {
 			w.fail("I4: invoice %v was paid twice", inv.Hash)
 		}
 		paid[inv.Hash] = true
-		sly := w.counts.Strikes > 0 && d.To == w.plan.Hostile // it took the money behind its own node's back
 		if !sly && (now.State != invoice.Settled || now.Paid != d.Amount && now.Paid < inv.Amount) {
 			w.fail("I5: payment %v has succeeded, and its invoice is %v with %v", inv.Hash, now.State, now.Paid)
 		}
 		a.want[d.From] -= p.Payment.Paid
 		a.hops(d, p)
 	}
+}
+
+// inParts: one of those who pay the invoice of a deal may do it in parts. The parts of
+// several payers may be one set.
+func (w *World) inParts(of *deal) bool {
+	return slices.ContainsFunc(w.deals, func(d *deal) bool { return d.of() == of && d.Parts > 1 })
 }
 
 // mayBeLost: a channel that ends takes HTLCs along that are too small for an output; and
