@@ -131,6 +131,14 @@ func (c *Channel) enforceable(e *entry) lnwire.Sat {
 	return e.Amount.Sat() - min(fee, e.Amount.Sat())
 }
 
+// petty: an HTLC that is left in the chain is nothing to wait for: it gives nothing after the
+// fees, or, carried on, less than a close would cost upstream, its commitment included. There
+// it is no reason for a close either, and its sender would wait for ever (B5.absent.4).
+func (c *Channel) petty(e *entry) bool {
+	worth := c.enforceable(e)
+	return worth == 0 || e.Origin.Kind == htlc.FromForward && worth <= c.presentRate().Fee(2*closeWeight)
+}
+
 // closeCost is what closing alone costs us at the present rate.
 func (c *Channel) closeCost() lnwire.Sat {
 	cost := c.presentRate().Fee(closeWeight)

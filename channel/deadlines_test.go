@@ -221,6 +221,31 @@ func TestManySmallOnesMined(t *testing.T) {
 	}
 }
 
+// TestNoReasonUpstream: B5.absent.4: what is worth something after the fees, but is no reason
+// for a close upstream either, is failed there in time, or its sender would wait for ever. A
+// payment of our own waits for cheaper times.
+func TestNoReasonUpstream(t *testing.T) {
+	w := opened(t, func(w *world, o *openOptions) { o.format = commitment.Anchors })
+	rate := w.a.ch.presentRate()
+	worth := rate.Fee(htlcWeight+secondWeight) + rate.Fee(2*closeWeight)
+	w.a.forwarded(worth.MilliSat(), 1, 80)
+	w.a.forwarded((worth + 10).MilliSat(), 2, 80)
+	w.a.add(worth.MilliSat(), 3)
+	w.settle()
+	require.Positive(t, w.a.ch.enforceable(w.a.ch.out[0]))
+	expiry := w.tip.Height + 144
+	tx, _ := w.a.ch.signedCommitment()
+	w.a.step(Spent{OutPoint: w.a.ch.core.Funding, Tx: tx, At: blockRef(w.tip.Height + 1)})
+	require.Equal(t, SpentByUs, w.a.ch.core.Spend.Kind)
+	w.a.step(Block{At: blockRef(expiry + 80 - UpstreamMargin - 1)})
+	require.Empty(t, w.a.outcomes)
+	w.a.step(Block{At: blockRef(expiry + 80 - UpstreamMargin)})
+	want := map[htlc.Ref]htlc.ResolutionKind{{ChanNum: 1, Dir: htlc.Outgoing, ID: 0}: htlc.TimedOut}
+	require.Equal(t, want, outcomesOf(t, w.a))
+	w.a.step(Block{At: blockRef(expiry + 1000)})
+	require.Equal(t, want, outcomesOf(t, w.a))
+}
+
 // TestNoNeedlessClose: neither a peer that stays away, nor one whose idea of the fee is not
 // ours, nor dust ends a channel in which nothing is at stake.
 func TestNoNeedlessClose(t *testing.T) {

@@ -329,7 +329,7 @@ func (c *Channel) unsettled() []onchain.HTLC {
 			if e.Origin.Kind == htlc.FromForward {
 				h.Upstream = e.Origin.ExpiryIn
 			}
-			if h.Petty = c.enforceable(e) == 0; h.Petty {
+			if h.Petty = c.petty(e); h.Petty {
 				petty += e.Amount
 			}
 		}

@@ -82,7 +82,7 @@ type HTLC struct {
 	// Upstream is the expiry of the incoming HTLC that an outgoing one carries on; 0
 	// for a payment of our own.
 	Upstream lnwire.Height
-	// Petty: bringing it home costs more than it is worth, to us and to the peer.
+	// Petty: bringing it home is worth nothing to us, or less than a close is upstream.
 	Petty bool
 }
 
