@@ -158,6 +158,15 @@ func ask(n *rig.Node, m protoreflect.MethodDescriptor, request, answer *dynamicp
 	if !m.IsStreamingServer() && !m.IsStreamingClient() {
 		return n.Conn.Invoke(ctx, path, request, answer)
 	}
+	err := first(ctx, n, m, path, request, answer)
+	if errors.Is(err, io.EOF) || status.Code(err) == codes.DeadlineExceeded {
+		return nil
+	}
+	return err
+}
+
+// first is what a stream says first to the request.
+func first(ctx context.Context, n *rig.Node, m protoreflect.MethodDescriptor, path string, request, answer *dynamicpb.Message) error {
 	stream, err := n.Conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, path)
 	if err != nil {
 		return err
@@ -170,11 +179,7 @@ func ask(n *rig.Node, m protoreflect.MethodDescriptor, request, answer *dynamicp
 			return err
 		}
 	}
-	err = stream.RecvMsg(answer)
-	if errors.Is(err, io.EOF) || status.Code(err) == codes.DeadlineExceeded {
-		return nil
-	}
-	return err
+	return stream.RecvMsg(answer)
 }
 
 // mistakes calls every method of every service with requests that make no sense. Each must be answered with a status that

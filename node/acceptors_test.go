@@ -17,10 +17,10 @@ func TestVerdicts(t *testing.T) {
 		return func(context.Context, *channel.AskAccept) Verdict { return v }
 	}
 	ours := channel.Accepted{Ours: channel.Side{Reserve: 1000, ToSelfDelay: 144, MaxAccepted: 30}, MinDepth: 3, ZeroConf: true}
-	ask := func(zeroConf bool, list ...Acceptor) channel.Answer {
+	ask := func(patience time.Duration, zeroConf bool, list ...Acceptor) channel.Answer {
 		n, _, _ := storeOnly(t)
 		n.ctx = t.Context()
-		n.cfg.AcceptorPatience = time.Millisecond
+		n.cfg.AcceptorPatience = patience
 		for _, a := range list {
 			defer n.AddAcceptor(a)()
 		}
@@ -28,8 +28,8 @@ func TestVerdicts(t *testing.T) {
 			Open: &lnwire.OpenChannel{}, Kind: channel.Kind{ZeroConf: zeroConf}, Features: lnwire.NewFeatures(lnwire.UpfrontShutdownOptional),
 		}, ours)
 	}
-	require.Equal(t, ours, ask(false), "nobody is asked")
-	got := ask(true, says(Verdict{Accept: true, Reserve: 5000}), says(Verdict{Accept: true, ZeroConf: true, ToDelay: 10, Reserve: 5000, Close: []byte{1}}))
+	require.Equal(t, ours, ask(patience, false), "nobody is asked")
+	got := ask(patience, true, says(Verdict{Accept: true, Reserve: 5000}), says(Verdict{Accept: true, ZeroConf: true, ToDelay: 10, Reserve: 5000, Close: []byte{1}}))
 	require.Equal(t, channel.Accepted{
 		Ours: channel.Side{Reserve: 5000, ToSelfDelay: 10, MaxAccepted: 30, Upfront: []byte{1}}, MinDepth: 3, ZeroConf: true,
 	}, got)
@@ -44,12 +44,13 @@ func TestVerdicts(t *testing.T) {
 		}}},
 		{"channel rejected", []Acceptor{says(Verdict{Accept: true, MinDepth: 1}), says(Verdict{Accept: true, MinDepth: 2})}},
 		{"channel rejected", []Acceptor{says(Verdict{Accept: true, MinDepth: 1, ZeroConf: true})}},
-		{"channel rejected", []Acceptor{func(ctx context.Context, _ *channel.AskAccept) Verdict {
-			<-ctx.Done()
-			return Verdict{}
-		}}},
 		{"channel acceptor blocked zero-conf channel negotiation", []Acceptor{says(Verdict{Accept: true})}},
 	} {
-		require.Equal(t, channel.Declined{Text: c.why}, ask(true, c.list...))
+		require.Equal(t, channel.Declined{Text: c.why}, ask(patience, true, c.list...))
 	}
+	late := func(ctx context.Context, _ *channel.AskAccept) Verdict {
+		<-ctx.Done()
+		return Verdict{Accept: true, ZeroConf: true}
+	}
+	require.Equal(t, channel.Declined{Text: "channel rejected"}, ask(time.Millisecond, true, late), "it may have said so too late")
 }

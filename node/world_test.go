@@ -69,7 +69,9 @@ type resident struct {
 func residentOf(t testing.TB, chain *btcdtest.Node, name string) *resident {
 	t.Helper()
 	r := &resident{t: t, name: name, dir: t.TempDir(), chain: chain, file: &backupFile{}}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := btcdtest.FreeAddr()
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
 	r.addr = l.Addr().String()
 	r.start(l)

@@ -176,7 +176,7 @@ func (n *node) stop() {
 	if n.life.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n.Stop(ctx)
 	require.NoError(n.t, ctx.Err(), "Stop had to be forced")

@@ -112,7 +112,7 @@ func TestTenThousandStreams(t *testing.T) {
 			open += c.open
 		}
 		return open == 0
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // TestDocumentOfREST is served to everybody: it tells what the source tells.

@@ -167,10 +167,13 @@ func TestSocketEndsWithItsClient(t *testing.T) {
 
 // TestSocketPings: a client that answers stays, one that does not is cut off.
 func TestSocketPings(t *testing.T) {
-	n := start(t, &lightning{subscribe: func(_ *lnrpc.InvoiceSubscription, out grpc.ServerStreamingServer[lnrpc.Invoice]) error {
-		<-out.Context().Done()
-		return out.Context().Err()
-	}}, func(c *Config) { c.PingInterval, c.PongWait = 5*time.Millisecond, 500*time.Millisecond })
+	patient := func(wait time.Duration) *node {
+		return start(t, &lightning{subscribe: func(_ *lnrpc.InvoiceSubscription, out grpc.ServerStreamingServer[lnrpc.Invoice]) error {
+			<-out.Context().Done()
+			return out.Context().Err()
+		}}, func(c *Config) { c.PingInterval, c.PongWait = 5*time.Millisecond, wait })
+	}
+	n := patient(time.Minute) // it may take a while until a client has its turn
 
 	good, _, err := n.socket("/v1/invoices/subscribe", n.withMacaroon())
 	require.NoError(t, err)
@@ -180,13 +183,14 @@ func TestSocketPings(t *testing.T) {
 		case pings <- text:
 		default:
 		}
-		return good.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(time.Second))
+		return good.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(time.Minute))
 	})
 	go func() { _, _, _ = good.ReadMessage() }()
 	for range 10 {
 		require.Equal(t, "are you there?", <-pings)
 	}
 
+	n = patient(50 * time.Millisecond)
 	silent, _, err := n.socket("/v1/invoices/subscribe", n.withMacaroon())
 	require.NoError(t, err)
 	silent.SetPingHandler(func(string) error { return nil })

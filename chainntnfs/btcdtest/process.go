@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,20 +133,11 @@ func (n *Node) Params() *chaincfg.Params { return n.cfg.Params }
 func (n *Node) Miner() *Miner { return n.miner }
 
 func (n *Node) choosePorts() (err error) {
-	if n.rpcAddr, err = freeAddr(); err != nil {
+	if n.rpcAddr, err = FreeAddr(); err != nil {
 		return err
 	}
-	n.p2pAddr, err = freeAddr()
+	n.p2pAddr, err = FreeAddr()
 	return err
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // writeConfig keeps the password out of the process list.

@@ -24,11 +24,8 @@ func Main(m *testing.M) int {
 	mark := rand.Text()
 	os.Setenv(runMark, mark)
 	code := m.Run()
-	for range 100 { // the last may just be ending
-		if len(Leftovers(runMark, mark)) == 0 {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
+	for end := time.Now().Add(Patience); len(Leftovers(runMark, mark)) > 0 && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond) // the last may just be ending
 	}
 	for _, p := range Leftovers(runMark, mark) {
 		fmt.Fprintln(os.Stderr, "left running:", p)

@@ -3,14 +3,11 @@ package rig
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -108,37 +105,12 @@ func (w *World) NewNodeOf(p Program, name string, options ...string) *Node {
 	return n
 }
 
-// ports gives ports out that no other test of this process has, below those that the
-// kernel gives to connections: a node that is down must find its port free again.
-var ports struct {
-	sync.Mutex
-	given map[int]bool
-}
-
 // FreeAddr is an address of this machine that nobody else of this run is given.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.given == nil {
-		ports.given = map[int]bool{}
-	}
-	for range 1000 {
-		port := 12000 + rand.IntN(20000)
-		if ports.given[port] {
-			continue
-		}
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue
-		}
-		l.Close()
-		ports.given[port] = true
-		return addr
-	}
-	t.Fatal("no free port")
-	return ""
+	addr, err := btcdtest.FreeAddr()
+	require.NoError(t, err)
+	return addr
 }
 
 // Mine mines blocks and waits until every running node has seen them.
