@@ -87,9 +87,13 @@ func (s *Server) ourName(host string) bool {
 	return slices.ContainsFunc(s.cfg.Certificate.Names(), func(name string) bool { return strings.EqualFold(name, host) })
 }
 
-// forbid answers in the form of all other errors.
 func forbid(w http.ResponseWriter, message string) {
+	refuseFor(w, http.StatusForbidden, codes.PermissionDenied, message)
+}
+
+// refuseFor answers in the form of all other errors.
+func refuseFor(w http.ResponseWriter, status int, code codes.Code, message string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusForbidden)
-	json.NewEncoder(w).Encode(map[string]any{"code": codes.PermissionDenied, "message": message, "details": []any{}})
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"code": code, "message": message, "details": []any{}}) // the client may be gone
 }

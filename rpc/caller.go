@@ -50,6 +50,9 @@ func (s *Server) admit(ctx context.Context, service, method string) (context.Con
 	if !ok {
 		return nil, fmt.Errorf("%s: unknown permissions required for method", method)
 	}
+	if p, ok := peer.FromContext(ctx); ok {
+		s.grpcConns.known(p.Addr.String())
+	}
 	if err := token.Allows(method, needs); err != nil {
 		return nil, err
 	}
@@ -81,6 +84,18 @@ func (s *Server) enter(ctx context.Context) (leave func(), err error) {
 		return s.limits.enter(token.Name)
 	}
 	return s.limits.enter(macaroons.ClientFrom(ctx).String())
+}
+
+// enterSocket counts a WebSocket against the bounds of its caller: there may be as many as calls, and the call behind one
+// begins only with its first message.
+func (s *Server) enterSocket(r *http.Request) (leave func(), err error) {
+	caller := addrOf(r.RemoteAddr).String()
+	if !s.cfg.NoMacaroons {
+		if token, err := s.verify(macaroonsOf(r), addrOf(r.RemoteAddr)); err == nil {
+			caller = token.Name
+		}
+	}
+	return s.limits.enter("sockets of " + caller)
 }
 
 // verify checks the one macaroon that a call must carry.

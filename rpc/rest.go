@@ -27,7 +27,7 @@ var restJSON = &runtime.JSONPb{
 	UnmarshalOptions: protojson.UnmarshalOptions{},
 }
 
-// makeREST builds the chain that a REST call passes: CORS, the guard against foreign web pages, WebSockets, the limit of
+// makeREST builds the chain that a REST call passes: the limit of its time, CORS, the guard against foreign web pages, WebSockets, the limit of
 // the body, the gateway.
 func (s *Server) makeREST() error {
 	conn, err := s.inside.dial()
@@ -40,7 +40,7 @@ func (s *Server) makeREST() error {
 		runtime.WithIncomingHeaderMatcher(onlyMacaroon),
 		runtime.WithMetadata(annotate),
 	)
-	s.sockets = newSockets(s.cfg, s.life, s.limitBody(mux))
+	s.sockets = newSockets(s.cfg, s.life, s.enterSocket, s.limitBody(mux))
 	for _, svc := range services {
 		if err := svc.rest(context.Background(), mux, conn); err != nil {
 			conn.Close()
@@ -50,8 +50,8 @@ func (s *Server) makeREST() error {
 	}
 	s.gateway = conn
 	s.rest = &http.Server{
-		Handler:           s.cors(s.guard(document(s.sockets))),
-		ReadHeaderTimeout: 10 * time.Second,
+		Handler:           s.hasty(s.cors(s.guard(document(s.sockets)))),
+		ReadHeaderTimeout: s.cfg.headerTime,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaders,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
@@ -98,20 +98,25 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 			}
 		}
 		switch {
+		case r.ContentLength == 0: // nothing comes
 		case limit == 0:
+			hurry(w, s.cfg.strangerTime)
 			r.Body = http.NoBody
 		case !slices.Contains(s.sockets.clientStreams, r.URL.Path): // those have no end; each message is bounded
-			r.Body = http.MaxBytesReader(w, r.Body, limit)
+			hurry(w, s.cfg.bodyTime)
+			r.Body = hurried{http.MaxBytesReader(w, r.Body, limit), w}
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(paced{w, s.cfg.answerTime}, r)
 	})
 }
 
 // vouched reports whether a good macaroon comes with a REST call, whatever its rights, or none is needed.
 func (s *Server) vouched(r *http.Request) bool {
-	if s.cfg.NoMacaroons {
-		return true
+	if !s.cfg.NoMacaroons {
+		if _, err := s.verify(r.Header.Values(headerMacaroon), addrOf(r.RemoteAddr)); err != nil {
+			return false
+		}
 	}
-	_, err := s.verify(r.Header.Values(headerMacaroon), addrOf(r.RemoteAddr))
-	return err == nil
+	s.restConns.known(r.RemoteAddr)
+	return true
 }

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -62,6 +63,9 @@ type Config struct {
 	// comes back within the wait. Zero: 30 s and 5 s; negative: no pings.
 	PingInterval, PongWait time.Duration
 
+	// for tests: how long parts of REST calls may take
+	headerTime, bodyTime, strangerTime, answerTime time.Duration
+
 	Log *slog.Logger // nil: none
 }
 
@@ -78,7 +82,10 @@ type Server struct {
 	gateway *grpc.ClientConn // REST's way to gRPC
 	rest    *http.Server
 	sockets *sockets
-	calls   Calls
+
+	grpcConns, restConns *conns
+
+	calls Calls
 
 	rpcAddrs, restAddrs []net.Addr
 
@@ -104,7 +111,12 @@ func New(cfg Config) (*Server, error) {
 	if cfg.PongWait == 0 {
 		cfg.PongWait = 5 * time.Second
 	}
+	cfg.headerTime = cmp.Or(cfg.headerTime, headerTime)
+	cfg.bodyTime = cmp.Or(cfg.bodyTime, bodyTime)
+	cfg.strangerTime = cmp.Or(cfg.strangerTime, strangerTime)
+	cfg.answerTime = cmp.Or(cfg.answerTime, writeTimeout)
 	s := &Server{cfg: cfg, phase: newPhase(), late: make(map[string]*late), inside: newInsideListener()}
+	s.grpcConns, s.restConns = newConns(maxConns), newConns(maxConns)
 	s.limits = limits{callers: make(map[string]*calls), now: time.Now}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(
@@ -164,12 +176,12 @@ func (s *Server) Start() error {
 	}
 	for _, l := range rpc {
 		s.rpcAddrs = append(s.rpcAddrs, l.Addr())
-		s.serve(func() error { return s.grpc.Serve(l) })
+		s.serve(func() error { return s.grpc.Serve(s.grpcConns.listen(l)) })
 		s.cfg.Log.Info("RPC server listening", "addr", l.Addr())
 	}
 	for _, l := range rest {
 		s.restAddrs = append(s.restAddrs, l.Addr())
-		l = tls.NewListener(l, s.cfg.Certificate.TLS("http/1.1"))
+		l = tls.NewListener(s.restConns.listen(l), s.cfg.Certificate.TLS("http/1.1"))
 		s.serve(func() error { return s.rest.Serve(l) })
 		s.cfg.Log.Info("REST server listening", "addr", l.Addr())
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"google.golang.org/grpc/status"
 )
 
 // maxMessage bounds what a WebSocket client may send in one message.
@@ -35,13 +36,15 @@ type sockets struct {
 	clientStreams  []string // paths whose calls take every message, not only the first
 	ping, pongWait time.Duration
 	log            *slog.Logger
+	// enter counts a WebSocket of whoever asks for it; leave is called at its end.
+	enter func(*http.Request) (leave func(), err error)
 
 	life context.Context
 	wg   sync.WaitGroup
 }
 
-func newSockets(cfg Config, life context.Context, next http.Handler) *sockets {
-	return &sockets{next: next, ping: cfg.PingInterval, pongWait: cfg.PongWait, log: cfg.Log, life: life}
+func newSockets(cfg Config, life context.Context, enter func(*http.Request) (func(), error), next http.Handler) *sockets {
+	return &sockets{next: next, ping: cfg.PingInterval, pongWait: cfg.PongWait, log: cfg.Log, life: life, enter: enter}
 }
 
 func isUpgrade(r *http.Request) bool { return websocket.IsWebSocketUpgrade(r) }
@@ -60,6 +63,12 @@ func (s *sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.life.Err() != nil {
 		return
 	}
+	leave, err := s.enter(r)
+	if err != nil {
+		refuseFor(w, http.StatusTooManyRequests, status.Code(err), status.Convert(err).Message())
+		return
+	}
+	defer leave()
 	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }} // the guard has looked already
 	conn, err := upgrader.Upgrade(w, r, answerProtocol(r))
 	if err != nil {

@@ -218,6 +218,8 @@ func TestSocketsCloseWithTheServer(t *testing.T) {
 	}
 }
 
+func anybody(*http.Request) (leave func(), err error) { return func() {}, nil }
+
 // TestSocketOfAClientStream passes every message on, for paths that say so.
 func TestSocketOfAClientStream(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -227,7 +229,7 @@ func TestSocketOfAClientStream(t *testing.T) {
 			fmt.Fprintf(w, "%s %s\n", r.Method, lines.Text())
 		}
 	})
-	s := newSockets(Config{Log: slog.New(slog.DiscardHandler)}, ctx, echo)
+	s := newSockets(Config{Log: slog.New(slog.DiscardHandler)}, ctx, anybody, echo)
 	s.clientStreams = []string{"/v1/channels/acceptor"}
 	server := httptest.NewServer(s)
 	defer server.Close()
