@@ -32,13 +32,18 @@ func (w *World) closeChannel(a *accident) {
 	})
 }
 
-// bar keeps two nodes apart while blocks are found.
+// bar keeps two nodes apart while blocks are found. Whoever is away while a cheater's delay
+// runs out has lost: beside one, no block is found before everybody is there.
 func (w *World) bar(e *edge, blocks int) {
 	w.counts.Ends++
 	e.barred = true
 	w.sever(e, [2]int{})
 	for i := range blocks {
-		w.after(time.Duration(i)*time.Second, func() { w.mine() })
+		w.after(time.Duration(i)*time.Second, func() {
+			if w.plan.Hostile < 0 || w.allUp() && w.synced() {
+				w.mine()
+			}
+		})
 	}
 	w.after(time.Duration(blocks)*time.Second, func() {
 		e.barred = false
