@@ -12,7 +12,7 @@ type Client uint64
 
 // Watch is what a client wants to be told. With Outpoint set, its spends; with
 // Txid set, that transaction's confirmation; with neither, every transaction
-// that pays PkScript.
+// that pays PkScript, or with Spends every input that spends such an output.
 //
 // From is exact and inclusive: every block from that height on is looked at, the
 // past ones at once. A client that asks anew after a restart sets it to the last
@@ -22,6 +22,9 @@ type Watch struct {
 	Txid     chainhash.Hash
 	PkScript []byte // beside Outpoint or Txid a hint for backends that filter by script
 	From     lnwire.Height
+	// Spends, with PkScript alone, asks for the inputs that show that they spend it, by the
+	// key or the script that it is the hash of. Those of a taproot output do not.
+	Spends bool
 }
 
 // Event is something a client is told. The set is closed.

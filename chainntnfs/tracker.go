@@ -18,15 +18,17 @@ type Tracker struct {
 	outpoints map[wire.OutPoint][]Client
 	txids     map[chainhash.Hash][]Client
 	scripts   map[string][]Client
+	spends    map[string][]Client // by the script of what is spent
 	clients   map[Client]map[watched]Watch
 	told      map[lnwire.Height][]sighting
 }
 
-// watched is one thing to look for: exactly one field is set.
+// watched is one thing to look for: exactly one of the first three fields is set.
 type watched struct {
 	outpoint wire.OutPoint
 	txid     chainhash.Hash
 	script   string
+	spends   bool // of the script
 }
 
 // sighting is a transaction that a client was told of.
@@ -43,6 +45,7 @@ func NewTracker() *Tracker {
 		outpoints: make(map[wire.OutPoint][]Client),
 		txids:     make(map[chainhash.Hash][]Client),
 		scripts:   make(map[string][]Client),
+		spends:    make(map[string][]Client),
 		clients:   make(map[Client]map[watched]Watch),
 		told:      make(map[lnwire.Height][]sighting),
 	}
@@ -61,7 +64,7 @@ func (w Watch) things() []watched {
 		list = append(list, watched{txid: w.Txid})
 	}
 	if len(list) == 0 && len(w.PkScript) > 0 {
-		list = append(list, watched{script: string(w.PkScript)})
+		list = append(list, watched{script: string(w.PkScript), spends: w.Spends})
 	}
 	return list
 }
@@ -84,6 +87,8 @@ func (t *Tracker) add(c Client, k watched, w Watch) {
 	t.Join(c)
 	t.clients[c][k] = w
 	switch {
+	case k.spends:
+		t.spends[k.script] = with(t.spends[k.script], c)
 	case k.script != "":
 		t.scripts[k.script] = with(t.scripts[k.script], c)
 	case k.txid != (chainhash.Hash{}):
@@ -103,6 +108,8 @@ func (t *Tracker) Unwatch(c Client, w Watch) {
 func (t *Tracker) remove(c Client, k watched) {
 	delete(t.clients[c], k)
 	switch {
+	case k.spends:
+		without(t.spends, k.script, c)
 	case k.script != "":
 		without(t.scripts, k.script, c)
 	case k.txid != (chainhash.Hash{}):
@@ -179,6 +186,12 @@ func (t *Tracker) watches(c Client) []Watch {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, func(a, b watched) int {
+		if a.script == b.script && a.spends != b.spends {
+			if b.spends {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(
 			bytes.Compare(a.outpoint.Hash[:], b.outpoint.Hash[:]),
 			cmp.Compare(a.outpoint.Index, b.outpoint.Index),
@@ -245,7 +258,7 @@ func (t *Tracker) match(at lnwire.BlockRef, block *wire.MsgBlock, found func(sig
 		index := uint32(i)
 		txid := tx.TxHash()
 		for j, in := range tx.TxIn {
-			for _, c := range t.outpoints[in.PreviousOutPoint] {
+			for _, c := range t.spenders(in) {
 				found(sighting{c, txid, at, index}, Spent{
 					Outpoint: in.PreviousOutPoint, Tx: tx, Input: uint32(j), At: at, TxIndex: index,
 				})
@@ -255,6 +268,20 @@ func (t *Tracker) match(at lnwire.BlockRef, block *wire.MsgBlock, found func(sig
 			found(sighting{c, txid, at, index}, Confirmed{Tx: tx, At: at, TxIndex: index})
 		}
 	}
+}
+
+// spenders lists whoever watches what an input spends, each once.
+func (t *Tracker) spenders(in *wire.TxIn) []Client {
+	clients := t.outpoints[in.PreviousOutPoint]
+	if len(t.spends) == 0 {
+		return clients
+	}
+	for _, script := range spentScripts(in) {
+		for _, c := range t.spends[string(script)] {
+			clients = with(clients, c)
+		}
+	}
+	return clients
 }
 
 // confirms lists whoever watches the transaction itself or a script that it

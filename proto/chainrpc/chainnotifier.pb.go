@@ -417,9 +417,10 @@ func (x *Outpoint) GetIndex() uint32 {
 // SpendRequest says what is waited for.
 type SpendRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required: to wait for whatever output has the script is not possible.
+	// Unset: the first spend of any output with the script is waited for. That works where the input
+	// brings what the script is the hash of: P2PKH, P2SH, P2WPKH and P2WSH.
 	Outpoint *Outpoint `protobuf:"bytes,1,opt,name=outpoint,proto3" json:"outpoint,omitempty"`
-	// That of the output; not needed with the present chain backend.
+	// That of the output; not needed beside outpoint with the present chain backend.
 	Script []byte `protobuf:"bytes,2,opt,name=script,proto3" json:"script,omitempty"`
 	// It is not spent below this height: the chain is looked through from there on.
 	HeightHint    uint32 `protobuf:"varint,3,opt,name=height_hint,json=heightHint,proto3" json:"height_hint,omitempty"`

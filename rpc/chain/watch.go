@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -166,47 +167,75 @@ func rawTx(tx *wire.MsgTx) ([]byte, error) {
 
 // RegisterSpendNtfn waits until an output is spent.
 func (s *Service) RegisterSpendNtfn(req *chainrpc.SpendRequest, out chainrpc.ChainNotifier_RegisterSpendNtfnServer) error {
-	w := chainntnfs.Watch{PkScript: req.Script, From: lnwire.Height(req.HeightHint)}
-	switch n := len(req.GetOutpoint().GetHash()); {
-	case req.Outpoint == nil || n == 0:
-		return translate.Invalid("outpoint", "must be set")
-	case n != chainhash.HashSize:
-		return translate.Invalid("outpoint.hash", "want 32 bytes, got %d", n)
-	case req.HeightHint == 0:
-		return translate.Mistake("a height hint greater than 0 must be provided")
-	}
-	w.Outpoint = wire.OutPoint{Hash: chainhash.Hash(req.Outpoint.Hash), Index: req.Outpoint.Index}
-	if w.Outpoint == (wire.OutPoint{}) {
-		return translate.Invalid("outpoint", "must not be zero")
+	w, err := spendWatch(req)
+	if err != nil {
+		return err
 	}
 	translate.Stands(out.Context())
 	sp := &spending{send: out.Send}
 	return ended(s.node.WatchChain(out.Context(), w, sp.event))
 }
 
-// spending is what is known of a wait for a spend.
+// spendWatch reads what is waited for: the spend of an output or, without one, the first
+// of any output with the script.
+func spendWatch(req *chainrpc.SpendRequest) (w chainntnfs.Watch, err error) {
+	n := len(req.GetOutpoint().GetHash())
+	if n != 0 && n != chainhash.HashSize {
+		return w, translate.Invalid("outpoint.hash", "want 32 bytes, got %d", n)
+	}
+	w.PkScript, w.From = req.Script, lnwire.Height(req.HeightHint)
+	if n != 0 {
+		w.Outpoint = wire.OutPoint{Hash: chainhash.Hash(req.Outpoint.Hash), Index: req.Outpoint.Index}
+	}
+	w.Spends = w.Outpoint == (wire.OutPoint{})
+	switch class := txscript.GetScriptClass(req.Script); {
+	case w.Spends && len(req.Script) == 0:
+		return w, translate.Mistake("an output script must be provided")
+	case req.HeightHint == 0:
+		return w, translate.Mistake("a height hint greater than 0 must be provided")
+	case w.Spends && class == txscript.WitnessV1TaprootTy: // its spends do not show it
+		return w, translate.Mistake("cannot register witness v1 spend request without outpoint")
+	case w.Spends && !slices.Contains(hashed, class):
+		return w, translate.Mistake("unsupported script type")
+	}
+	return w, nil
+}
+
+// hashed are the kinds of scripts that an input shows which spends one: they are hashes of
+// what it brings.
+var hashed = []txscript.ScriptClass{
+	txscript.PubKeyHashTy, txscript.ScriptHashTy, txscript.WitnessV0PubKeyHashTy, txscript.WitnessV0ScriptHashTy,
+}
+
+// spending is what is known of a wait for a spend. Of a script there can be many: the
+// first counts, until it leaves the chain.
 type spending struct {
 	send func(*chainrpc.SpendEvent) error
-	told *chainntnfs.Spent
+	in   []chainntnfs.Spent // in the chain, in its order; the first is told
 }
+
+// maxSpends bounds what is kept of a script that is used again and again.
+const maxSpends = 100
 
 func (s *spending) event(ev chainntnfs.Event) error {
 	switch ev := ev.(type) {
 	case chainntnfs.Spent:
-		if s.told == nil || s.told.At != ev.At {
-			s.told = &ev
+		same := func(o chainntnfs.Spent) bool { return o.Outpoint == ev.Outpoint }
+		switch again := slices.IndexFunc(s.in, same); {
+		case again >= 0 && s.in[again].At == ev.At || len(s.in) == maxSpends:
+			return nil
+		case again >= 0: // another block has it now
+			s.in = slices.Delete(s.in, again, again+1)
+		}
+		if s.in = append(s.in, ev); len(s.in) == 1 {
 			return s.tell(ev)
 		}
 	case chainntnfs.Unconfirmed:
-		if s.told != nil && s.told.Tx.TxHash() == ev.Txid && s.told.At == ev.Was {
-			return s.reorg()
-		}
+		return s.drop(func(o chainntnfs.Spent) bool { return o.Tx.TxHash() == ev.Txid && o.At == ev.Was })
 	case chainntnfs.Lost:
-		if s.told != nil && s.told.At.Height > ev.Fork.Height {
-			return s.reorg()
-		}
+		return s.drop(func(o chainntnfs.Spent) bool { return o.At.Height > ev.Fork.Height })
 	case chainntnfs.Tip:
-		if s.told != nil && depthAt(s.told.At, ev.At) >= settled {
+		if len(s.in) > 0 && depthAt(s.in[0].At, ev.At) >= settled {
 			return errSettled
 		}
 	case chainntnfs.Confirmed, chainntnfs.Unmined:
@@ -214,9 +243,21 @@ func (s *spending) event(ev chainntnfs.Event) error {
 	return nil
 }
 
-func (s *spending) reorg() error {
-	s.told = nil
-	return s.send(&chainrpc.SpendEvent{Event: &chainrpc.SpendEvent_Reorg{Reorg: &chainrpc.Reorg{}}})
+// drop takes back what has left the chain. If that was told, the next one takes its place.
+func (s *spending) drop(gone func(chainntnfs.Spent) bool) error {
+	if len(s.in) == 0 {
+		return nil
+	}
+	told := s.in[0]
+	s.in = slices.DeleteFunc(s.in, gone)
+	if !gone(told) {
+		return nil
+	}
+	err := s.send(&chainrpc.SpendEvent{Event: &chainrpc.SpendEvent_Reorg{Reorg: &chainrpc.Reorg{}}})
+	if err == nil && len(s.in) > 0 {
+		err = s.tell(s.in[0])
+	}
+	return err
 }
 
 func (s *spending) tell(ev chainntnfs.Spent) error {

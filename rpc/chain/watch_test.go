@@ -145,13 +145,38 @@ func TestSpends(t *testing.T) {
 	require.Equal(t, []uint32{10, 0, 11, 0, 12}, heights)
 	require.Equal(t, id[:], out.got[0].GetSpend().SpendingTxHash)
 	for want, req := range map[string]*chainrpc.SpendRequest{
-		"outpoint: must be set": {HeightHint: 1, Script: []byte{1}},
-		"outpoint.hash":         {HeightHint: 1, Outpoint: &chainrpc.Outpoint{Hash: []byte{1}}},
-		"must not be zero":      {HeightHint: 1, Outpoint: &chainrpc.Outpoint{Hash: make([]byte, 32)}},
-		"a height hint":         {Outpoint: &chainrpc.Outpoint{Hash: op.Hash[:]}},
+		"unsupported script type":           {HeightHint: 1, Script: []byte{1}},
+		"outpoint.hash":                     {HeightHint: 1, Outpoint: &chainrpc.Outpoint{Hash: []byte{1}}},
+		"an output script must be provided": {HeightHint: 1, Outpoint: &chainrpc.Outpoint{Hash: make([]byte, 32)}},
+		"a height hint":                     {Outpoint: &chainrpc.Outpoint{Hash: op.Hash[:]}},
+		"cannot register witness v1 spend request without outpoint": {HeightHint: 1, Script: append([]byte{0x51, 32}, make([]byte, 32)...)},
 	} {
 		require.ErrorContains(t, New(n).RegisterSpendNtfn(req, out), want)
 	}
+}
+
+// Without an outpoint the first spend of the script is told, and the next one when the first
+// has left the chain.
+func TestSpendsOfScript(t *testing.T) {
+	script := append([]byte{0, 20}, make([]byte, 20)...)
+	spend := func(n uint32, h lnwire.Height) chainntnfs.Spent {
+		tx := wire.NewMsgTx(2)
+		tx.LockTime = n
+		return chainntnfs.Spent{Outpoint: wire.OutPoint{Index: n}, Tx: tx, At: at(h)}
+	}
+	first, second := spend(1, 10), spend(2, 11)
+	n := &events{list: []chainntnfs.Event{
+		first, first, second, chainntnfs.Unconfirmed{Txid: second.Tx.TxHash(), Was: second.At}, second,
+		chainntnfs.Unconfirmed{Txid: first.Tx.TxHash(), Was: first.At}, spend(1, 12), chainntnfs.Tip{At: at(10 + settled)},
+	}}
+	out := &streamOf[chainrpc.SpendEvent]{ctx: t.Context()}
+	require.NoError(t, New(n).RegisterSpendNtfn(&chainrpc.SpendRequest{Script: script, HeightHint: 3}, out))
+	require.Equal(t, chainntnfs.Watch{PkScript: script, From: 3, Spends: true}, n.watch)
+	var told []uint32
+	for _, ev := range out.got {
+		told = append(told, ev.GetSpend().GetSpendingHeight(), ev.GetSpend().GetSpendingOutpoint().GetIndex())
+	}
+	require.Equal(t, []uint32{10, 1, 0, 0, 11, 2}, told)
 }
 
 func TestKit(t *testing.T) {
