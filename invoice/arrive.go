@@ -20,7 +20,7 @@ func (r *Registry) arrived(ev Arrived, l *live, row *Invoice, fx *Effects) {
 		return
 	}
 	if res, ok := r.refused.byRef[in.HTLC.Ref]; ok {
-		r.giveUp(in.HTLC.Ref, res, "refused before", fx)
+		r.giveUp(in.HTLC.Ref, res, htlc.NoDetail, "refused before", fx)
 		return
 	}
 	if row != nil {
@@ -39,9 +39,9 @@ func (r *Registry) arrived(ev Arrived, l *live, row *Invoice, fx *Effects) {
 	case row == nil && r.cfg.AcceptKeysend:
 		r.keysend(ev, final, fx)
 	case row == nil:
-		r.refuse(in, "no such invoice", fx) // B4.final.3
+		r.refuse(in, htlc.UnknownInvoice, "no such invoice", fx) // B4.final.3
 	default:
-		r.refuse(in, fmt.Sprintf("the invoice is %s", row.State), fx) // B4.final.4
+		r.refuse(in, notOpen(row.State), fmt.Sprintf("the invoice is %s", row.State), fx) // B4.final.4
 	}
 }
 
@@ -58,7 +58,7 @@ func (r *Registry) again(in htlc.Locked, p *Part, l *live, row *Invoice, fx *Eff
 	case Claimed:
 		fx.Resolve = append(fx.Resolve, Resolve{Ref: p.Ref, Why: "claimed before", Resolution: in.Fault().Fulfil(*row.Preimage, nil, r.now)})
 	case Returned:
-		r.fail(p.Ref, in.Fault(), r.failure(p.Code, p.Amount), "returned before", fx)
+		r.fail(p.Ref, in.Fault(), r.failure(p.Code, p.Amount), htlc.NoDetail, "returned before", fx)
 	}
 }
 
@@ -70,33 +70,33 @@ func (r *Registry) open(in htlc.Locked, fx *Effects) (onion.Final, bool) {
 	case o.Bad != nil:
 		r.giveUp(ref, htlc.Resolution{
 			Kind: htlc.Malformed, OnionSHA256: o.Bad.SHA256, Code: uint16(o.Bad.Code),
-		}, "unreadable onion", fx)
+		}, htlc.NoDetail, "unreadable onion", fx)
 		return onion.Final{}, false
 	case o.Invalid != nil:
-		r.fail(ref, in.Fault(), *o.Invalid, "invalid payload", fx)
+		r.fail(ref, in.Fault(), *o.Invalid, htlc.NoDetail, "invalid payload", fx)
 		return onion.Final{}, false
 	case o.Payload == nil || !o.Final: // not for us: no preimage of ours is its business (V-03)
-		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryNodeFailure}, "we are not its last hop", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryNodeFailure}, htlc.NoDetail, "we are not its last hop", fx)
 		return onion.Final{}, false
 	}
 	switch in.Unfit {
 	case htlc.Fit:
 	case htlc.UnfitDust:
-		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryChannelFailure}, "too much dust", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryChannelFailure}, htlc.NoDetail, "too much dust", fx)
 		return onion.Final{}, false
 	case htlc.UnfitFar:
-		r.fail(ref, in.Fault(), onion.Failure{Code: onion.ExpiryTooFar}, "expires too far ahead", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.ExpiryTooFar}, htlc.NoDetail, "expires too far ahead", fx)
 		return onion.Final{}, false
 	case htlc.UnfitUnfunded:
-		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryChannelFailure}, "the funding of its channel left the chain", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.TemporaryChannelFailure}, htlc.NoDetail, "the funding of its channel left the chain", fx)
 		return onion.Final{}, false
 	case htlc.UnfitClosed:
-		r.fail(ref, in.Fault(), onion.Failure{Code: onion.PermanentChannelFailure}, "its channel is closed", fx)
+		r.fail(ref, in.Fault(), onion.Failure{Code: onion.PermanentChannelFailure}, htlc.NoDetail, "its channel is closed", fx)
 		return onion.Final{}, false
 	}
 	final, bad, why := in.Ours() // B4.final.1, B4.final.2
 	if bad != nil {
-		r.fail(ref, in.Fault(), *bad, why, fx)
+		r.fail(ref, in.Fault(), *bad, htlc.NoDetail, why, fx)
 		return onion.Final{}, false
 	}
 	return final, true
@@ -108,17 +108,17 @@ func (r *Registry) pay(ev Arrived, final onion.Final, l *live, fx *Effects) {
 	parts, _, _ := l.held()
 	if l.State == Open && parts == 0 && !r.now.Before(l.ExpiresAt()) {
 		r.cancel(l, fx) // B11.payee.1
-		r.refuse(in, "the invoice has expired", fx)
+		r.refuse(in, htlc.InvoiceCanceled, "the invoice has expired", fx)
 		return
 	}
-	if why := r.check(in.HTLC, final, l); why != "" {
-		r.refuse(in, why, fx)
+	if detail, why := r.check(in.HTLC, final, l); why != "" {
+		r.refuse(in, detail, why, fx)
 		return
 	}
 	if p := l.firstHeld(); p != nil && p.Total != final.Total {
 		// The payer contradicts itself: nobody knows what the set is to be. B4.final.13
-		r.refuse(in, fmt.Sprintf("total_msat %s, of other parts %s", final.Total, p.Total), fx)
-		r.giveBack(l, onion.IncorrectOrUnknownPaymentDetails, "parts with different total_msat", fx)
+		r.refuse(in, htlc.SetTotalMismatch, fmt.Sprintf("total_msat %s, of other parts %s", final.Total, p.Total), fx)
+		r.giveBack(l, onion.IncorrectOrUnknownPaymentDetails, htlc.SetTotalMismatch, "parts with different total_msat", fx)
 		r.put(l, fx)
 		return
 	}
@@ -132,33 +132,53 @@ func (r *Registry) pay(ev Arrived, final onion.Final, l *live, fx *Effects) {
 }
 
 // check says why an HTLC does not pay the invoice; empty if it does.
-func (r *Registry) check(in htlc.HTLC, final onion.Final, l *live) string {
+func (r *Registry) check(in htlc.HTLC, final onion.Final, l *live) (htlc.Detail, string) {
 	expiry := uint64(in.Expiry)
 	switch {
 	case final.Blinded != l.Blinded:
-		return "it did not come by the way that the invoice gave" // B4.bfinal.5
+		return htlc.WrongAddress, "it did not come by the way that the invoice gave" // B4.bfinal.5
 	case final.Secret == nil:
-		return "no payment_secret" // B4.final.5
+		return htlc.WrongAddress, "no payment_secret" // B4.final.5
 	case subtle.ConstantTimeCompare(final.Secret[:], l.Secret[:]) != 1:
-		return "wrong payment_secret" // B4.final.6
+		return htlc.WrongAddress, "wrong payment_secret" // B4.final.6
 	case l.State != Open:
-		return fmt.Sprintf("the invoice is %s", l.State)
+		return notOpen(l.State), fmt.Sprintf("the invoice is %s", l.State)
 	case l.Metadata != nil && !bytes.Equal(l.Metadata, final.Metadata):
-		return "payment_metadata is not that of the invoice" // B4.final.7
+		return htlc.NoDetail, "payment_metadata is not that of the invoice" // B4.final.7
 	case final.Total == 0:
-		return "total_msat is 0"
+		return htlc.SetTotalTooLow, "total_msat is 0"
 	case final.Total < l.Amount:
-		return fmt.Sprintf("total_msat %s, the invoice asks for %s", final.Total, l.Amount) // B4.final.8
+		return tooLow(final), fmt.Sprintf("total_msat %s, the invoice asks for %s", final.Total, l.Amount) // B4.final.8
 	case l.Amount != 0 && final.Total > 2*l.Amount:
-		return fmt.Sprintf("total_msat %s is more than twice the %s of the invoice", final.Total, l.Amount) // B4.final.9
+		return htlc.SetOverpaid, fmt.Sprintf("total_msat %s is more than twice the %s of the invoice", final.Total, l.Amount) // B4.final.9
 	case !l.Features.HasEither(lnwire.BasicMPPOptional) && final.Total != final.Amount:
-		return "a part, but the invoice does not offer basic_mpp" // B4.final.10
+		return htlc.InvoiceUnderpaid, "a part, but the invoice does not offer basic_mpp" // B4.final.10
 	case expiry < uint64(r.height)+uint64(l.FinalDelta), expiry < uint64(r.height)+uint64(r.cfg.RejectDelta):
-		return fmt.Sprintf("expiry %d at height %d is too soon", in.Expiry, r.height) // B4.final.11
+		return htlc.InvoiceExpirySoon, fmt.Sprintf("expiry %d at height %d is too soon", in.Expiry, r.height) // B4.final.11
 	case len(l.Parts) >= maxParts:
-		return fmt.Sprintf("%d HTLCs were accepted for this invoice, no more are", maxParts)
+		return htlc.NoDetail, fmt.Sprintf("%d HTLCs were accepted for this invoice, no more are", maxParts)
 	}
-	return ""
+	return htlc.NoDetail, ""
+}
+
+// notOpen is why an invoice in a state takes nothing.
+func notOpen(s State) htlc.Detail {
+	switch s {
+	case Canceled:
+		return htlc.InvoiceCanceled
+	case Settled:
+		return htlc.InvoiceSettled
+	case Open, Accepted:
+	}
+	return htlc.InvoiceNotOpen
+}
+
+// tooLow is why too little does not pay: what comes in one part is no set.
+func tooLow(final onion.Final) htlc.Detail {
+	if final.Total == final.Amount {
+		return htlc.InvoiceUnderpaid
+	}
+	return htlc.SetTotalTooLow
 }
 
 // firstHeld is the first part of the current set.
@@ -209,8 +229,8 @@ func (r *Registry) newPart(ev Arrived, final onion.Final) Part {
 
 // refuse answers with the one failure that does not tell which condition was not
 // met.
-func (r *Registry) refuse(in htlc.Locked, why string, fx *Effects) {
-	r.fail(in.HTLC.Ref, in.Fault(), r.failure(onion.IncorrectOrUnknownPaymentDetails, in.HTLC.Amount), why, fx)
+func (r *Registry) refuse(in htlc.Locked, detail htlc.Detail, why string, fx *Effects) {
+	r.fail(in.HTLC.Ref, in.Fault(), r.failure(onion.IncorrectOrUnknownPaymentDetails, in.HTLC.Amount), detail, why, fx)
 }
 
 // failure is what the payer is told: mpp_timeout, or the other code with amount

@@ -100,7 +100,8 @@ type Resolve struct {
 	Resolution htlc.Resolution
 	// Why is for our own log. The payer is not told: whoever probes must not learn
 	// which of the conditions failed.
-	Why string
+	Why    string
+	Detail htlc.Detail // the same for programs, of a refusal
 }
 
 // Reply answers the event of the same ID. Invoice is the row as it is now, also

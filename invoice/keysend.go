@@ -2,6 +2,7 @@ package invoice
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -19,16 +20,16 @@ func (r *Registry) keysend(ev Arrived, final onion.Final, fx *Effects) {
 	preimage, ok := keysendPreimage(final.Custom)
 	switch {
 	case !ok || preimage.Hash() != h.Hash:
-		r.refuse(ev.HTLC, "no such invoice, and no preimage for a keysend", fx)
+		r.refuse(ev.HTLC, unasked(final), "no such invoice, and no preimage for a keysend", fx)
 		return
 	case preimage == lnwire.Preimage{}:
-		r.refuse(ev.HTLC, ErrZeroPreimage.Error(), fx)
+		r.refuse(ev.HTLC, htlc.InvalidKeysend, ErrZeroPreimage.Error(), fx)
 		return
 	case final.Total != final.Amount:
-		r.refuse(ev.HTLC, "a keysend in several parts", fx)
+		r.refuse(ev.HTLC, htlc.InvalidKeysend, "a keysend in several parts", fx)
 		return
 	case uint64(h.Expiry) < uint64(r.height)+uint64(r.cfg.RejectDelta):
-		r.refuse(ev.HTLC, fmt.Sprintf("expiry %d at height %d is too soon", h.Expiry, r.height), fx)
+		r.refuse(ev.HTLC, htlc.InvoiceExpirySoon, fmt.Sprintf("expiry %d at height %d is too soon", h.Expiry, r.height), fx)
 		return
 	}
 	l := &live{
@@ -49,6 +50,14 @@ func (r *Registry) keysend(ev Arrived, final onion.Final, fx *Effects) {
 	fx.tell(WasAdded, l)
 	l.Parts = []Part{r.newPart(ev, final)}
 	r.settle(l, preimage, fx)
+}
+
+// unasked is what a payment is for which there is no invoice.
+func unasked(final onion.Final) htlc.Detail {
+	if slices.ContainsFunc(final.Custom, func(rec lnwire.TLV) bool { return rec.Type == KeysendType }) {
+		return htlc.InvalidKeysend
+	}
+	return htlc.UnknownInvoice
 }
 
 func keysendPreimage(custom []lnwire.TLV) (p lnwire.Preimage, ok bool) {

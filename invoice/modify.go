@@ -98,7 +98,7 @@ func (r *Registry) sweepPending(fx *Effects) {
 		h := p.ev.HTLC.HTLC
 		if h.Expiry <= r.height+r.cfg.HoldDelta {
 			delete(r.pending, h.Ref)
-			r.refuse(p.ev.HTLC, "the modifier did not decide in time", fx)
+			r.refuse(p.ev.HTLC, htlc.ModifierRefused, "the modifier did not decide in time", fx)
 		}
 	}
 }
@@ -106,9 +106,9 @@ func (r *Registry) sweepPending(fx *Effects) {
 // cancelSet does what a ruling asks: the HTLC and its set are failed.
 func (r *Registry) cancelSet(in htlc.Locked, l *live, fx *Effects) {
 	const why = "the modifier canceled the set"
-	r.refuse(in, why, fx)
+	r.refuse(in, htlc.ModifierRefused, why, fx)
 	if l != nil && l.State == Open && l.firstHeld() != nil {
-		r.giveBack(l, onion.IncorrectOrUnknownPaymentDetails, why, fx)
+		r.giveBack(l, onion.IncorrectOrUnknownPaymentDetails, htlc.ModifierRefused, why, fx)
 		r.put(l, fx)
 	}
 }

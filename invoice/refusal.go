@@ -39,12 +39,12 @@ func (rs *refusals) add(ref htlc.Ref, res htlc.Resolution) {
 
 // fail answers an HTLC with a failure that only the payer can read; at the end of a
 // blinded path it hears only that the path failed (B4.blind.2).
-func (r *Registry) fail(ref htlc.Ref, fault htlc.Fault, f onion.Failure, why string, fx *Effects) {
-	r.giveUp(ref, fault.With(f, r.now), why, fx)
+func (r *Registry) fail(ref htlc.Ref, fault htlc.Fault, f onion.Failure, detail htlc.Detail, why string, fx *Effects) {
+	r.giveUp(ref, fault.With(f, r.now), detail, why, fx)
 }
 
 // giveUp answers an HTLC with anything but the preimage.
-func (r *Registry) giveUp(ref htlc.Ref, res htlc.Resolution, why string, fx *Effects) {
+func (r *Registry) giveUp(ref htlc.Ref, res htlc.Resolution, detail htlc.Detail, why string, fx *Effects) {
 	r.refused.add(ref, res)
-	fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Resolution: res, Why: why})
+	fx.Resolve = append(fx.Resolve, Resolve{Ref: ref, Resolution: res, Detail: detail, Why: why})
 }

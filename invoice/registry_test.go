@@ -260,6 +260,7 @@ func TestPay(t *testing.T) {
 
 	again := w.arrive(part(10_000, 0)) // a second payment: unknown (B4.final.4)
 	w.failed(details, again)
+	require.Equal(t, htlc.InvoiceSettled, w.last.Resolve[0].Detail)
 	require.Empty(t, w.r.Rows())
 }
 
@@ -307,6 +308,11 @@ func TestRefused(t *testing.T) {
 			ref := w.arrive(o)
 			w.failed(c.code, ref)
 			require.NotEmpty(t, w.last.Resolve[0].Why)
+			require.Equal(t, map[string]htlc.Detail{
+				"unknown hash": htlc.UnknownInvoice, "no secret": htlc.WrongAddress, "wrong secret": htlc.WrongAddress,
+				"too little": htlc.InvoiceUnderpaid, "too much": htlc.SetOverpaid, "below the delta": htlc.InvoiceExpirySoon,
+				"no total": htlc.SetTotalTooLow,
+			}[name], w.last.Resolve[0].Detail)
 			w.state(Open)
 			require.Empty(t, w.rows[tea.Hash()].Parts)
 			require.Empty(t, w.outbox)

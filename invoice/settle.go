@@ -38,7 +38,7 @@ func (r *Registry) settle(l *live, preimage lnwire.Preimage, fx *Effects) {
 
 // giveBack fails every part that is held (B4.final.17). A part whose HTLC was not
 // told again since a restart is answered when it is: its row says how.
-func (r *Registry) giveBack(l *live, code onion.Code, why string, fx *Effects) {
+func (r *Registry) giveBack(l *live, code onion.Code, detail htlc.Detail, why string, fx *Effects) {
 	for i := range l.Parts {
 		p := &l.Parts[i]
 		if p.State != Held {
@@ -46,7 +46,7 @@ func (r *Registry) giveBack(l *live, code onion.Code, why string, fx *Effects) {
 		}
 		p.State, p.Code, p.ResolvedAt = Returned, code, r.now.Round(0)
 		if fault, ok := l.faults[p.Ref]; ok {
-			r.fail(p.Ref, fault, r.failure(code, p.Amount), why, fx)
+			r.fail(p.Ref, fault, r.failure(code, p.Amount), detail, why, fx)
 			delete(l.faults, p.Ref)
 		}
 	}
@@ -56,7 +56,7 @@ func (r *Registry) giveBack(l *live, code onion.Code, why string, fx *Effects) {
 
 // cancel ends an invoice without payment.
 func (r *Registry) cancel(l *live, fx *Effects) {
-	r.giveBack(l, onion.IncorrectOrUnknownPaymentDetails, "the invoice is canceled", fx)
+	r.giveBack(l, onion.IncorrectOrUnknownPaymentDetails, htlc.InvoiceCanceled, "the invoice is canceled", fx)
 	l.State = Canceled
 	r.put(l, fx)
 	r.close(l)
@@ -175,7 +175,7 @@ func (r *Registry) sweepTimes(fx *Effects) {
 			r.cancel(l, fx)
 			continue
 		}
-		r.giveBack(l, onion.MPPTimeout, "the other parts did not come in time", fx)
+		r.giveBack(l, onion.MPPTimeout, htlc.SetTimeout, "the other parts did not come in time", fx)
 		r.put(l, fx)
 	}
 }
@@ -195,7 +195,7 @@ func (r *Registry) sweepHeights(fx *Effects) {
 		case l.State == Accepted:
 			r.cancel(l, fx)
 		default:
-			r.giveBack(l, onion.MPPTimeout, "the HTLC is about to expire", fx)
+			r.giveBack(l, onion.MPPTimeout, htlc.SetTimeout, "the HTLC is about to expire", fx)
 			r.put(l, fx)
 		}
 	}

@@ -36,11 +36,11 @@ func (n *Node) notReceived(ev invoice.Event, answers []invoice.Resolve) {
 		if a.Resolution.Kind != htlc.Failed {
 			continue
 		}
-		t := forward.Notice{Kind: forward.RefusedHere, In: a.Ref, InSCID: n.scidOf(a.Ref.ChanNum), Received: true, Code: onion.Unreadable, Text: "given back"}
+		t := forward.Notice{Kind: forward.RefusedHere, In: a.Ref, InSCID: n.scidOf(a.Ref.ChanNum), Received: true, Code: onion.Unreadable, Detail: a.Detail, Text: a.Why}
 		if l := &arrived.HTLC; l.HTLC.Ref == a.Ref {
 			t.AmountIn, t.ExpiryIn = l.HTLC.Amount, l.HTLC.Expiry
 			if _, f, ok := onion.DecodeFailure([]lnwire.Secret{l.Opened.Secret}, a.Resolution.Reason); ok {
-				t.Code, t.Text = f.Code, f.Explain()
+				t.Code = f.Code
 			}
 		}
 		n.HTLCs.Publish(t)
@@ -79,6 +79,9 @@ var (
 
 // StoresResolutions reports that ends of incoming HTLCs are kept.
 func (n *Node) StoresResolutions() bool { return n.cfg.StoreResolutions }
+
+// RequiresInterceptor reports that nothing is forwarded without an interceptor.
+func (n *Node) RequiresInterceptor() bool { return n.cfg.RequireInterceptor }
 
 // Resolution is how an incoming HTLC ended: ErrUnknownHTLC if it has not, or if ends were
 // not kept then.

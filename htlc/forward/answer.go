@@ -38,7 +38,7 @@ func (s *Switch) giveUp(f *forward, fx *Effects) {
 	if out != nil {
 		fail = noUpdate(f.out.last.Reason, f.out.amount, out.Update)
 	}
-	s.refuse(f.in, out, fail, f.out.last.Text, fx)
+	s.refuseFor(f.in, out, fail, f.out.last.Reason.Detail(), f.out.last.Text, fx)
 }
 
 func (s *Switch) giveUpLaunch(id uint64, l *launch, fx *Effects) {
@@ -47,7 +47,7 @@ func (s *Switch) giveUpLaunch(id uint64, l *launch, fx *Effects) {
 	fx.Results = append(fx.Results, Result{AttemptID: id, Refusal: &last})
 	s.tellLaunch(RefusedHere, id, htlc.Ref{ChanNum: last.ChanNum}, &l.out, fx)
 	n := &fx.Tell[len(fx.Tell)-1]
-	n.Code, n.Text = noUpdate(last.Reason, l.out.amount, nil).Code, last.Text
+	n.Code, n.Detail, n.Text = noUpdate(last.Reason, l.out.amount, nil).Code, last.Reason.Detail(), last.Text
 }
 
 // ended passes the end of an outgoing HTLC to whom it concerns.

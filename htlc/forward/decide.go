@@ -101,7 +101,7 @@ func (s *Switch) carry(in htlc.Locked, p onion.Forward, v Verdict, fx *Effects) 
 	out := s.links.next(p)
 	switch {
 	case s.cfg.RejectForwards:
-		s.refuse(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, "this node does not forward", fx)
+		s.refuseFor(in, nil, onion.Failure{Code: onion.TemporaryNodeFailure}, htlc.ForwardsDisabled, "this node does not forward", fx)
 		return
 	case s.cfg.RejectBlinded && p.PathKey != nil:
 		s.refuse(in, nil, onion.Failure{Code: onion.InvalidOnionBlinding}, "this node does not forward inside blinded paths", fx)
@@ -111,7 +111,11 @@ func (s *Switch) carry(in htlc.Locked, p onion.Forward, v Verdict, fx *Effects) 
 		return
 	}
 	if fail, why := s.check(asked, p, out); fail != nil {
-		s.refuse(in, out, *fail, why, fx)
+		detail := htlc.NoDetail
+		if fail.Code == onion.TemporaryChannelFailure { // that of one condition only
+			detail = htlc.ExceedsMax
+		}
+		s.refuseFor(in, out, *fail, detail, why, fx)
 		return
 	}
 	f := &forward{in: in, amount: asked.Amount, known: true, lockedAt: s.now, out: route{
@@ -188,12 +192,16 @@ func (s *Switch) meets(in htlc.HTLC, p onion.Forward, policy Policy, inbound lnw
 	return nil, ""
 }
 
-// refuse fails an incoming HTLC ourselves.
+// refuse fails an incoming HTLC ourselves, for a reason that its code tells.
 func (s *Switch) refuse(in htlc.Locked, out *Link, fail onion.Failure, why string, fx *Effects) {
+	s.refuseFor(in, out, fail, htlc.NoDetail, why, fx)
+}
+
+func (s *Switch) refuseFor(in htlc.Locked, out *Link, fail onion.Failure, detail htlc.Detail, why string, fx *Effects) {
 	fault := in.Fault()
 	s.resolve(Resolve{Ref: in.HTLC.Ref, Resolution: fault.With(fail, s.now), Late: late(fault)}, fx)
 	n := s.refusal(in, out)
-	n.Code, n.Text = fail.Code, why
+	n.Code, n.Detail, n.Text = fail.Code, detail, why
 	fx.Tell = append(fx.Tell, n)
 }
 

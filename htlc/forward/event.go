@@ -202,8 +202,9 @@ type Notice struct {
 	AmountOut lnwire.MilliSat
 	ExpiryIn  lnwire.Height
 	ExpiryOut lnwire.Height
-	Code      onion.Code // RefusedHere: what the sender is told
-	Text      string     // RefusedHere: why, for a human
+	Code      onion.Code  // RefusedHere: what the sender is told
+	Detail    htlc.Detail // RefusedHere: why
+	Text      string      // the same for a human
 	Preimage  lnwire.Preimage
 	Received  bool // RefusedHere: we are its last hop
 	Settled   bool // Finished

@@ -51,4 +51,5 @@ func TestNoticesHaveNumbers(t *testing.T) {
 	require.Len(t, fx.Results, 1)
 	require.Equal(t, []any{RefusedHere, uint64(6)}, []any{fx.Tell[0].Kind, fx.Tell[0].AttemptID})
 	require.NotEmpty(t, fx.Tell[0].Text)
+	require.Equal(t, htlc.InsufficientBalance, fx.Tell[0].Detail)
 }

@@ -110,7 +110,9 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := failureOf(t, world().Step(t0, LockedIn{HTLC: tt.l}), tt.l)
+			fx := world().Step(t0, LockedIn{HTLC: tt.l})
+			f := failureOf(t, fx, tt.l)
+			require.Equal(t, tt.code == onion.TemporaryChannelFailure, fx.Tell[0].Detail == htlc.ExceedsMax)
 			require.Equal(t, tt.code, f.Code, "%s", f.Code)
 			if tt.code.Has(onion.FlagUpdate) {
 				require.NotNil(t, f.Update)

@@ -88,7 +88,7 @@ func htlcEvent(n *forward.Notice) *routerrpc.HtlcEvent {
 		ev.Event = &routerrpc.HtlcEvent_ForwardFailEvent{ForwardFailEvent: &routerrpc.ForwardFailEvent{}}
 	case forward.RefusedHere:
 		ev.Event = &routerrpc.HtlcEvent_LinkFailEvent{LinkFailEvent: &routerrpc.LinkFailEvent{
-			Info: info, WireFailure: translate.FailureCode(n.Code), FailureDetail: routerrpc.FailureDetail_NO_DETAIL, FailureString: n.Text,
+			Info: info, WireFailure: translate.FailureCode(n.Code), FailureDetail: failureDetail(n.Detail), FailureString: n.Text,
 		}}
 	case forward.Finished:
 		ev.EventType = routerrpc.HtlcEvent_UNKNOWN

@@ -244,6 +244,20 @@ func TestForwardEvents(t *testing.T) {
 	require.NotNil(t, htlcEvent(n).GetForwardFailEvent())
 	n.Kind, n.Text = forward.RefusedHere, "no room"
 	require.Equal(t, "no room", htlcEvent(n).GetLinkFailEvent().FailureString)
+	require.Equal(t, routerrpc.FailureDetail_NO_DETAIL, htlcEvent(n).GetLinkFailEvent().FailureDetail)
+	n.Detail = htlc.ExceedsMax
+	require.Equal(t, routerrpc.FailureDetail_HTLC_EXCEEDS_MAX, htlcEvent(n).GetLinkFailEvent().FailureDetail)
+}
+
+// Every reason to refuse has a name of its own.
+func TestFailureDetails(t *testing.T) {
+	names := map[routerrpc.FailureDetail]bool{}
+	for d := htlc.NoDetail; d <= htlc.ModifierRefused; d++ {
+		name := failureDetail(d)
+		require.NotEqual(t, routerrpc.FailureDetail_UNKNOWN, name, "detail %d", d)
+		require.False(t, names[name], name)
+		names[name] = true
+	}
 }
 
 func TestSendAndReceiveEvents(t *testing.T) {
