@@ -69,6 +69,7 @@ func encodeAttempt(e *enc, a *routing.Attempt) {
 				e.raw(15, b)
 			}
 		}
+		e.hash32(17, (*[32]byte)(&f.OnionSHA256))
 		e.shut(m)
 	}
 	if len(a.Holds) > 0 {
@@ -147,6 +148,8 @@ func decodeAttemptFailure(outer *dec) *routing.AttemptFailure {
 			if m, err := lnwire.Unmarshal(d.v); err == nil {
 				f.Update, _ = m.(*lnwire.ChannelUpdate)
 			}
+		case 17:
+			d.fixed(f.OnionSHA256[:])
 		default:
 			d.unknown()
 		}

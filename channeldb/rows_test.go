@@ -22,6 +22,7 @@ import (
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 	"github.com/fulgur-ln/fulgur/routing"
 	"github.com/fulgur-ln/fulgur/wallet"
 )
@@ -247,6 +248,9 @@ var rowCases = []rowCase{
 		func(key, row []byte) (routing.Payment, error) { return value(decodePayment(key, row)) }),
 	rowOf("attempt-holds", func(a *routing.Attempt) {
 		*a = routing.Attempt{ID: 7, Status: routing.Succeeded, Holds: []time.Duration{2 * time.Second, 0, math.MaxUint32 * holdUnit}}
+	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
+	rowOf("attempt-onion", func(a *routing.Attempt) {
+		*a = routing.Attempt{ID: 7, Status: routing.Failed, Failure: &routing.AttemptFailure{Code: onion.InvalidOnionHMAC, OnionSHA256: lnwire.Hash{9, 8}}}
 	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
 	// One that waits for the others of its batch.
 	rowOf("channel-funding-batch", func(v *channel.FundingTx) { v.Ours, v.Batch = true, 3 }, func(o *ops, v *channel.FundingTx) {

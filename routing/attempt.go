@@ -156,7 +156,7 @@ func (s *turn) read(f flight, res htlc.Resolution) (AttemptFailure, verdict) {
 	switch res.Kind {
 	case htlc.Malformed:
 		code := onion.Code(res.Code)
-		return AttemptFailure{Hop: 0, Code: code, Text: fmt.Sprintf("our peer %s: %s", r.Hops[0].Node, onion.Failure{Code: code}.Explain())}, badOnion(r, 0)
+		return AttemptFailure{Hop: 0, Code: code, OnionSHA256: res.OnionSHA256, Text: fmt.Sprintf("our peer %s: %s", r.Hops[0].Node, onion.Failure{Code: code}.Explain())}, badOnion(r, 0)
 	case htlc.TimedOut:
 		return AttemptFailure{Hop: UnknownHop, Local: true, Text: "nobody claimed the HTLC before it expired; it was taken back on the chain"}, unknown(r, s.env.Busy)
 	case htlc.Fulfilled:
@@ -176,7 +176,7 @@ func (s *turn) read(f flight, res htlc.Resolution) (AttemptFailure, verdict) {
 	}
 	text := fmt.Sprintf("%s: %s", place(r, hop), failure.Explain())
 	return AttemptFailure{Hop: int32(hop), Code: failure.Code, Amount: failure.HTLCMsat, Expiry: failure.CLTVExpiry,
-		Height: failure.Height, Flags: failure.DisabledFlags, Update: kept(failure.Update), Text: text}, interpret(r, s.env.Busy, hop, &failure)
+		Height: failure.Height, Flags: failure.DisabledFlags, Update: kept(failure.Update), OnionSHA256: failure.OnionSHA256, Text: text}, interpret(r, s.env.Busy, hop, &failure)
 }
 
 // maxUpdateExtra bounds what is kept behind the known fields of a channel_update.

@@ -217,6 +217,8 @@ type AttemptFailure struct {
 	// Update is the channel_update that came with the code; nil: none, or one that is
 	// longer than any honest one.
 	Update *lnwire.ChannelUpdate
+	// OnionSHA256 is the hash of the onion that could not be read; zero with other codes.
+	OnionSHA256 lnwire.Hash
 	// Text explains it in words.
 	Text string
 }

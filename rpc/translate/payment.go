@@ -92,6 +92,9 @@ func failure(f *routing.AttemptFailure) *lnrpc.Failure {
 		Code: FailureCode(f.Code), HtlcMsat: uint64(f.Amount), CltvExpiry: uint32(f.Expiry), Flags: uint32(f.Flags),
 		Height: uint32(f.Height), ChannelUpdate: channelUpdate(f.Update),
 	}
+	if f.OnionSHA256 != (lnwire.Hash{}) {
+		out.OnionSha_256 = f.OnionSHA256[:]
+	}
 	switch {
 	case f.Local && f.Code == onion.Unreadable:
 		out.Code = lnrpc.Failure_INTERNAL_FAILURE
