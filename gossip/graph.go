@@ -19,6 +19,7 @@ type channel struct {
 	spentAt  lnwire.Height
 	seen     uint32 // when it was accepted or restored
 	unusable bool
+	custom   bool // see Channel.Custom
 	sides    [2]side
 	unheard  *unheard
 }
@@ -121,7 +122,7 @@ func (m *Machine) removeNode(n *node) {
 func (m *Machine) view(c *channel) Channel {
 	return Channel{
 		SCID: c.id, Node1: c.nodes[0].id, Node2: c.nodes[1].id, OutPoint: c.op, Capacity: c.capacity,
-		Policies: [2]*Policy{c.sides[0].policy, c.sides[1].policy}, SpentAt: c.spentAt, Unusable: c.unusable,
+		Policies: [2]*Policy{c.sides[0].policy, c.sides[1].policy}, SpentAt: c.spentAt, Unusable: c.unusable, Custom: c.custom,
 	}
 }
 
@@ -135,14 +136,14 @@ func policyOf(u *lnwire.ChannelUpdate, capacity lnwire.Sat) *Policy {
 	return &Policy{
 		FeeBase: u.FeeBase, FeePPM: u.FeePPM, CLTVDelta: u.CLTVExpiryDelta, Minimum: u.HTLCMinimum, Maximum: u.HTLCMaximum,
 		Disabled: off || u.HTLCMaximum < u.HTLCMinimum || capacity > 0 && u.HTLCMaximum > capacity.MilliSat(), Updated: u.Timestamp,
-		Inbound: u.InboundFee(),
+		Inbound: u.InboundFee(), Custom: len(u.Custom()) > 0,
 	}
 }
 
 func nodeView(a *lnwire.NodeAnnouncement) *Node {
 	return &Node{
 		ID: a.NodeID, Alias: a.Alias, Color: a.RGB, Features: a.Features, Addresses: a.Addresses,
-		Updated: a.Timestamp, Announced: true,
+		Updated: a.Timestamp, Announced: true, Custom: len(lnwire.CustomTLVs(a.Extra)) > 0,
 	}
 }
 

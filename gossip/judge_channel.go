@@ -148,6 +148,7 @@ func (m *Machine) acceptChannel(a *lnwire.ChannelAnnouncement, raw []byte, from 
 func (m *Machine) enter(a *lnwire.ChannelAnnouncement, raw []byte, from lnwire.PubKey, f Found) {
 	c := &channel{
 		id: a.SCID, op: f.OutPoint, capacity: f.Capacity, seen: m.unix(), unusable: unusable(a), unheard: &unheard{raw, from},
+		custom: len(lnwire.CustomTLVs(a.Extra)) > 0,
 	}
 	m.addChannel(c, [2]lnwire.PubKey{a.NodeID1, a.NodeID2})
 	m.put(channelKey(c.id), channelValue(c.op, c.capacity, raw))

@@ -76,7 +76,7 @@ func (m *Machine) restoreChannel(value []byte, a *lnwire.ChannelAnnouncement) er
 	if err != nil {
 		return err
 	}
-	c := &channel{id: a.SCID, op: op, capacity: capacity, unusable: unusable(a)}
+	c := &channel{id: a.SCID, op: op, capacity: capacity, unusable: unusable(a), custom: len(lnwire.CustomTLVs(a.Extra)) > 0}
 	if !c.proved() && !m.cfg.AssumeValid {
 		return errRow // it was taken without the chain's word
 	}

@@ -86,6 +86,26 @@ func ownKey(num uint64) Key {
 	return Key{KindOwn, string(binary.BigEndian.AppendUint64(nil, num))}
 }
 
+// AnnouncementKey, UpdateKey and NodeKey name the rows with the messages that the map was
+// learned from: ReadMessage reads one. The side is that of the node that sent the update, 0
+// for Node1.
+func AnnouncementKey(id lnwire.ShortChannelID) Key { return channelKey(id) }
+
+// UpdateKey is the row of a channel_update.
+func UpdateKey(id lnwire.ShortChannelID, side int) Key { return updateKey(id, side) }
+
+// NodeKey is the row of a node_announcement.
+func NodeKey(id lnwire.PubKey) Key { return nodeKey(id) }
+
+// ReadMessage is the message in the row of a key.
+func ReadMessage(k Key, value []byte) (lnwire.Message, error) {
+	raw, err := rawOf(k.Kind, value)
+	if err != nil {
+		return nil, err
+	}
+	return lnwire.Unmarshal(raw)
+}
+
 // channelHead is what stands before the announcement in a channel's row: version,
 // txid, index, capacity.
 const channelHead = 1 + 32 + 4 + 8

@@ -18,6 +18,7 @@ type Policy struct {
 	Minimum   lnwire.MilliSat
 	Maximum   lnwire.MilliSat
 	Disabled  bool
+	Custom    bool   // the update has records of others behind its fields: see UpdateKey
 	Updated   uint32 // timestamp; 0 is a value like another
 	Inbound   lnwire.InboundFee
 }
@@ -37,6 +38,7 @@ type Channel struct {
 	// Unusable: the announcement has required features that we do not know. Nothing
 	// may be routed through it.
 	Unusable bool
+	Custom   bool // the announcement has records behind its fields: see AnnouncementKey
 	// Private: a channel of ours that is not announced.
 	Private bool
 }
@@ -50,6 +52,7 @@ type Node struct {
 	Addresses []lnwire.Address
 	Updated   uint32 // timestamp of the node_announcement
 	Announced bool   // there was a node_announcement; all but ID is zero otherwise
+	Custom    bool   // it has records behind its fields: see NodeKey
 }
 
 // Info are figures about the public map.

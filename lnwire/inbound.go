@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // InboundFee is what a node asks for what comes to it over one of its channels and goes
@@ -84,6 +85,12 @@ func (m *ChannelUpdate) InboundFee() (fee InboundFee) {
 		return nil
 	})
 	return fee
+}
+
+// Custom are the records behind the fields of an update that we have no word for: all but
+// the inbound fee. None of a stream that cannot be read.
+func (m *ChannelUpdate) Custom() []TLV {
+	return slices.DeleteFunc(CustomTLVs(m.Extra), func(rec TLV) bool { return rec.Type == tlvInboundFee })
 }
 
 // SetInboundFee puts it into an update of ours, which has no other records.

@@ -66,6 +66,19 @@ func ReadTLVs(b []byte, known func(typ uint64) bool) ([]TLV, error) {
 	return records, nil
 }
 
+// CustomTLVs are the records behind the fields of a message of gossip, even ones, too:
+// nothing depends on them. None of a stream that cannot be read.
+func CustomTLVs(extra []byte) []TLV {
+	if len(extra) == 0 {
+		return nil
+	}
+	list, err := ReadTLVs(extra, func(uint64) bool { return true })
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
 // eachTLV walks a stream and stops at the first thing that is wrong with it or
 // that take refuses. Take is given what follows the record, too.
 func eachTLV(b []byte, take func(rec TLV, rest []byte) error) error {

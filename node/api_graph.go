@@ -84,6 +84,25 @@ func (n *Node) GraphNodes(ctx context.Context, after lnwire.PubKey, limit int) (
 	return list, err
 }
 
+// GraphMessages are the messages that the map was learned from, by their rows; nil for one
+// that is not there.
+func (n *Node) GraphMessages(keys []gossip.Key) ([]lnwire.Message, error) {
+	values, err := n.cfg.GraphDB.Read(keys)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]lnwire.Message, len(keys))
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		if m, err := gossip.ReadMessage(keys[i], v); err == nil {
+			out[i] = m
+		}
+	}
+	return out, nil
+}
+
 // GraphInfo are figures about the map.
 func (n *Node) GraphInfo(ctx context.Context) (i gossip.Info, err error) {
 	err = n.lookGraph(ctx, func(m *gossip.Machine) { i = m.Info() })

@@ -8,10 +8,8 @@ import "github.com/fulgur-ln/fulgur/lnwire"
 // as many paths. It goes node by node, so that the caller can stop in between: on the
 // main network all of them take many seconds.
 type Centrality struct {
-	ids   []lnwire.PubKey
-	begin []uint32 // of each node's neighbours, and the end of the last one's
-	next  []neighbour
-	sum   []float64
+	web
+	sum []float64
 
 	// Of the node that it goes from: hops to each node, how many shortest paths lead
 	// there, what lies on it, and the nodes in the order in which they were met.
@@ -21,44 +19,9 @@ type Centrality struct {
 	order []uint32
 }
 
-type neighbour struct {
-	node     uint32
-	channels float64
-}
-
 // Centrality prepares it for a graph; the caller goes From every node.
 func (s *Snapshot) Centrality() *Centrality {
-	c := &Centrality{}
-	place := make([]uint32, s.t.nodes.n)
-	for n := range uint32(s.t.nodes.n) {
-		if nd := s.t.nodes.at(n); len(nd.chans) > 0 {
-			place[n] = uint32(len(c.ids))
-			c.ids = append(c.ids, nd.id)
-		}
-	}
-	seen := make([]uint32, len(c.ids)) // 1 + place in next
-	for n := range uint32(s.t.nodes.n) {
-		nd := s.t.nodes.at(n)
-		if len(nd.chans) == 0 {
-			continue
-		}
-		first := uint32(len(c.next))
-		c.begin = append(c.begin, first)
-		for _, ch := range nd.chans {
-			ends := s.t.channels.at(ch).nodes
-			other := place[ends[0]]
-			if ends[0] == n {
-				other = place[ends[1]]
-			}
-			if seen[other] > first {
-				c.next[seen[other]-1].channels++
-				continue
-			}
-			c.next = append(c.next, neighbour{other, 1})
-			seen[other] = uint32(len(c.next))
-		}
-	}
-	c.begin = append(c.begin, uint32(len(c.next)))
+	c := &Centrality{web: s.web()}
 	n := len(c.ids)
 	c.sum, c.paths, c.share = make([]float64, n), make([]float64, n), make([]float64, n)
 	c.hops, c.order = make([]int32, n), make([]uint32, 0, n)
@@ -98,8 +61,6 @@ func (c *Centrality) From(i int) {
 		}
 	}
 }
-
-func (c *Centrality) neighbours(n uint32) []neighbour { return c.next[c.begin[n]:c.begin[n+1]] }
 
 // Each gives every node with its figure, and the same from 0 to 1, as a share of the
 // highest.

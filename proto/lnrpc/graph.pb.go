@@ -887,7 +887,7 @@ func (*NetworkInfoRequest) Descriptor() ([]byte, []int) {
 // NetworkInfo is the graph in figures; amounts in satoshis.
 type NetworkInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Hops between the two nodes that are farthest apart; 0: not computed.
+	// Hops between the two nodes that are farthest apart, where the network is connected.
 	GraphDiameter        uint32  `protobuf:"varint,1,opt,name=graph_diameter,json=graphDiameter,proto3" json:"graph_diameter,omitempty"`
 	AvgOutDegree         float64 `protobuf:"fixed64,2,opt,name=avg_out_degree,json=avgOutDegree,proto3" json:"avg_out_degree,omitempty"`
 	MaxOutDegree         uint32  `protobuf:"varint,3,opt,name=max_out_degree,json=maxOutDegree,proto3" json:"max_out_degree,omitempty"`

@@ -17,11 +17,8 @@ import (
 // graphPage is how much of the graph is read at a time: gossip goes on in between.
 const graphPage = 1000
 
-// errNoProof: the signatures of announcements are not at hand.
-var errNoProof = status.Error(codes.Unimplemented, "include_auth_proof: the signatures of announcements are not shown")
-
-// eachChannel goes through the announced channels.
-func (s *Service) eachChannel(ctx context.Context, f func(*gossip.Channel)) error {
+// eachChannel goes through the announced channels, and calls page behind each part of them.
+func (s *Service) eachChannel(ctx context.Context, f func(*gossip.Channel), page func() error) error {
 	for after := lnwire.ShortChannelID(0); ; {
 		list, err := s.node.GraphChannels(ctx, after, graphPage)
 		if err != nil {
@@ -32,6 +29,9 @@ func (s *Service) eachChannel(ctx context.Context, f func(*gossip.Channel)) erro
 			if list[i].SpentAt == 0 {
 				f(&list[i])
 			}
+		}
+		if err := page(); err != nil {
+			return err
 		}
 		if len(list) < graphPage {
 			return nil
@@ -70,9 +70,6 @@ func (n names) of(id lnwire.PubKey) string {
 
 // DescribeGraph is the whole map.
 func (s *Service) DescribeGraph(ctx context.Context, req *lnrpc.ChannelGraphRequest) (*lnrpc.ChannelGraph, error) {
-	if req.IncludeAuthProof {
-		return nil, errNoProof
-	}
 	select {
 	case describing <- struct{}{}:
 		defer func() { <-describing }()
@@ -81,8 +78,13 @@ func (s *Service) DescribeGraph(ctx context.Context, req *lnrpc.ChannelGraphRequ
 	}
 	out := &lnrpc.ChannelGraph{}
 	seen, names, shown := map[lnwire.PubKey]bool{}, names{}, features{}
-	add := func(c *gossip.Channel) { out.Edges = append(out.Edges, names.edge(c)) }
-	if err := s.eachChannel(ctx, add); err != nil {
+	more := &details{s: s, proof: req.IncludeAuthProof}
+	add := func(c *gossip.Channel) {
+		e := names.edge(c)
+		more.edge(c, e)
+		out.Edges = append(out.Edges, e)
+	}
+	if err := s.eachChannel(ctx, add, more.get); err != nil {
 		return nil, err
 	}
 	for after := (lnwire.PubKey{}); ; {
@@ -93,7 +95,12 @@ func (s *Service) DescribeGraph(ctx context.Context, req *lnrpc.ChannelGraphRequ
 		for _, n := range list {
 			after = n.ID
 			seen[n.ID] = true
-			out.Nodes = append(out.Nodes, names.node(n, shown))
+			m := names.node(n, shown)
+			more.node(n, m)
+			out.Nodes = append(out.Nodes, m)
+		}
+		if err := more.get(); err != nil {
+			return nil, err
 		}
 		if len(list) < graphPage {
 			break
@@ -170,9 +177,6 @@ func policy(p *gossip.Policy) *lnrpc.RoutingPolicy {
 
 // GetChanInfo finds a channel.
 func (s *Service) GetChanInfo(ctx context.Context, req *lnrpc.ChanInfoRequest) (*lnrpc.ChannelEdge, error) {
-	if req.IncludeAuthProof {
-		return nil, errNoProof
-	}
 	var c gossip.Channel
 	var ok bool
 	var err error
@@ -194,13 +198,15 @@ func (s *Service) GetChanInfo(ctx context.Context, req *lnrpc.ChanInfoRequest) (
 	case !ok || c.SpentAt != 0:
 		return nil, routing.ErrUnknownChannel
 	}
-	return edge(&c), nil
+	out, more := edge(&c), &details{s: s, proof: req.IncludeAuthProof}
+	more.edge(&c, out)
+	return out, more.get()
 }
 
 // GetNodeInfo finds a node.
 func (s *Service) GetNodeInfo(ctx context.Context, req *lnrpc.NodeInfoRequest) (*lnrpc.NodeInfo, error) {
-	if req.IncludeAuthProof {
-		return nil, errNoProof
+	if req.IncludeAuthProof && !req.IncludeChannels {
+		return nil, translate.Mistake("include_auth_proof depends on include_channels")
 	}
 	id, err := translate.PubKeyHex("pub_key", req.PubKey)
 	if err != nil {
@@ -210,10 +216,11 @@ func (s *Service) GetNodeInfo(ctx context.Context, req *lnrpc.NodeInfoRequest) (
 	if err != nil {
 		return nil, err
 	}
-	out := &lnrpc.NodeInfo{}
+	out, more := &lnrpc.NodeInfo{}, &details{s: s, proof: req.IncludeAuthProof}
 	switch {
 	case n != nil:
 		out.Node = graphNode(n)
+		more.node(n, out.Node)
 	case id == s.node.ID():
 		out.Node = s.selfNode()
 	default:
@@ -234,13 +241,33 @@ func (s *Service) GetNodeInfo(ctx context.Context, req *lnrpc.NodeInfoRequest) (
 		out.NumChannels++
 		out.TotalCapacity += int64(c.Capacity)
 		if req.IncludeChannels {
-			out.Channels = append(out.Channels, edge(c))
+			e := edge(c)
+			more.edge(c, e)
+			out.Channels = append(out.Channels, e)
 		}
 	}
-	return out, nil
+	return out, more.get()
 }
 
-// GetNetworkInfo is the map in figures. The diameter takes too long to be worked out.
+// spanning holds a token for each diameter that is worked out: a strange map can take long.
+var spanning = make(chan struct{}, 1)
+
+// diameter is how many hops the map is across.
+func (s *Service) diameter(ctx context.Context) (uint32, error) {
+	select {
+	case spanning <- struct{}{}:
+		defer func() { <-spanning }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	hops, ok := s.node.Graph().Diameter(func() bool { return ctx.Err() != nil })
+	if !ok {
+		return 0, ctx.Err()
+	}
+	return uint32(hops), nil
+}
+
+// GetNetworkInfo is the map in figures.
 func (s *Service) GetNetworkInfo(ctx context.Context, _ *lnrpc.NetworkInfoRequest) (*lnrpc.NetworkInfo, error) {
 	i, err := s.node.GraphInfo(ctx)
 	if err != nil {
@@ -250,6 +277,9 @@ func (s *Service) GetNetworkInfo(ctx context.Context, _ *lnrpc.NetworkInfoReques
 		NumNodes: uint32(i.Nodes), NumChannels: uint32(i.Channels), MaxOutDegree: uint32(i.MaxOutDegree),
 		TotalNetworkCapacity: int64(i.TotalCapacity), MinChannelSize: int64(i.MinCapacity), MaxChannelSize: int64(i.MaxCapacity),
 		MedianChannelSizeSat: int64(i.MedianCapacity), NumZombieChans: uint64(i.Zombies),
+	}
+	if out.GraphDiameter, err = s.diameter(ctx); err != nil {
+		return nil, err
 	}
 	if i.Nodes > 0 {
 		out.AvgOutDegree = 2 * float64(i.Channels) / float64(i.Nodes)
@@ -263,9 +293,15 @@ func (s *Service) GetNetworkInfo(ctx context.Context, _ *lnrpc.NetworkInfoReques
 // SubscribeChannelGraph delivers what changes on the map.
 func (s *Service) SubscribeChannelGraph(_ *lnrpc.GraphTopologySubscription, out lnrpc.Lightning_SubscribeChannelGraphServer) error {
 	return translate.Follow(out.Context(), s.node.GraphChanges(), func(changes []gossip.Change) error {
-		m := &lnrpc.GraphTopologyUpdate{}
+		m, more := &lnrpc.GraphTopologyUpdate{}, &details{s: s}
 		for _, c := range changes {
 			topology(c, m)
+			if c, ok := c.(gossip.PolicyChanged); ok {
+				more.policy(c.SCID, c.Side, &c.Policy, m.ChannelUpdates[len(m.ChannelUpdates)-1].RoutingPolicy)
+			}
+		}
+		if err := more.get(); err != nil {
+			return err
 		}
 		if len(m.NodeUpdates)+len(m.ChannelUpdates)+len(m.ClosedChans) == 0 {
 			return nil

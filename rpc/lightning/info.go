@@ -25,7 +25,7 @@ func (s *Service) GetInfo(ctx context.Context, _ *lnrpc.GetInfoRequest) (*lnrpc.
 		NumPeers: uint32(len(n.ListPeers())), BlockHeight: uint32(tip.Height), BlockHash: tip.Hash.String(),
 		BestHeaderTimestamp: translate.Unix(chain.TipTime), SyncedToChain: synced, SyncedToGraph: n.SyncedToGraph(), WalletSynced: synced,
 		Testnet: network == "testnet", Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: network}},
-		StoreFinalHtlcResolutions: n.StoresResolutions(),
+		StoreFinalHtlcResolutions: n.StoresResolutions(), RequireHtlcInterceptor: n.RequiresInterceptor(),
 		Features:                  translate.Features(n.Features()), GraphCacheStatus: lnrpc.GraphCacheStatus_GRAPH_CACHE_STATUS_LOADED,
 	}
 	for _, a := range addrs {

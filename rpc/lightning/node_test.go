@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
@@ -117,6 +119,10 @@ func TestConversation(t *testing.T) {
 	require.Equal(t, c.ChanId, edge.ChannelId)
 	_, err = alice.GetChanInfo(ctx, &lnrpc.ChanInfoRequest{ChanId: 1})
 	require.ErrorContains(t, err, "edge not found")
+	provedBySignatures(t, alice, c.ChanId)
+	info, err := alice.GetNetworkInfo(ctx, &lnrpc.NetworkInfoRequest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, info.GraphDiameter)
 	graph, err := alice.DescribeGraph(ctx, &lnrpc.ChannelGraphRequest{IncludeUnannounced: true})
 	require.NoError(t, err)
 	require.Len(t, graph.Edges, 1)
@@ -306,4 +312,33 @@ func closeIt(t *testing.T, c *client, point *lnrpc.ChannelPoint) {
 	next, err := blocks.Recv()
 	require.NoError(t, err)
 	require.Equal(t, tip.Height+1, next.Height)
+}
+
+// provedBySignatures waits until a channel is announced, and checks the signatures that the
+// node shows of it against the keys.
+func provedBySignatures(t *testing.T, n *client, id uint64) {
+	ctx := t.Context()
+	n.until("announced", func() bool {
+		graph, err := n.DescribeGraph(ctx, &lnrpc.ChannelGraphRequest{})
+		require.NoError(t, err)
+		return len(graph.Edges) == 1
+	})
+	edge, err := n.GetChanInfo(ctx, &lnrpc.ChanInfoRequest{ChanId: id, IncludeAuthProof: true})
+	require.NoError(t, err)
+	proof := edge.AuthProof
+	for _, der := range [][]byte{proof.GetNodeSig1(), proof.GetNodeSig2(), proof.GetBitcoinSig1(), proof.GetBitcoinSig2()} {
+		_, err := lnwire.SigFromDER(der)
+		require.NoError(t, err)
+	}
+	graph, err := n.DescribeGraph(ctx, &lnrpc.ChannelGraphRequest{IncludeAuthProof: true})
+	require.NoError(t, err)
+	require.True(t, proto.Equal(proof, graph.Edges[0].AuthProof))
+	node, err := n.GetNodeInfo(ctx, &lnrpc.NodeInfoRequest{PubKey: n.id, IncludeChannels: true, IncludeAuthProof: true})
+	require.NoError(t, err)
+	require.True(t, proto.Equal(proof, node.Channels[0].AuthProof))
+	plain, err := n.GetChanInfo(ctx, &lnrpc.ChanInfoRequest{ChanId: id})
+	require.NoError(t, err)
+	require.Nil(t, plain.AuthProof)
+	_, err = n.GetNodeInfo(ctx, &lnrpc.NodeInfoRequest{PubKey: n.id, IncludeAuthProof: true})
+	require.ErrorContains(t, err, "include_auth_proof depends on include_channels")
 }

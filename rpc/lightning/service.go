@@ -92,6 +92,7 @@ type Channels interface {
 	Forwards(node.ForwardQuery) ([]node.Forward, error)
 	ForwardFees(since time.Time) (lnwire.MilliSat, error)
 	StoresResolutions() bool
+	RequiresInterceptor() bool
 	Resolution(scid lnwire.ShortChannelID, id uint64) (settled, onChain bool, err error)
 }
 
@@ -126,6 +127,7 @@ type Graph interface {
 	GraphPrivate(context.Context) ([]gossip.Channel, error)
 	GraphNode(context.Context, lnwire.PubKey) (*gossip.Node, []gossip.Channel, error)
 	GraphNodes(ctx context.Context, after lnwire.PubKey, limit int) ([]*gossip.Node, error)
+	GraphMessages([]gossip.Key) ([]lnwire.Message, error)
 	GraphInfo(context.Context) (gossip.Info, error)
 	GraphChanges() *node.Subscription[[]gossip.Change]
 }

@@ -186,6 +186,11 @@ func goName(field string) string {
 // have, or of requests: lnd leaves them empty as well.
 var foreign = []string{"is_amp", "amp", "amp_record", "amp_invoice_state", "amp_data", "custom_channel_data", "first_hop_custom_records", "blinded_path_config"}
 
+// empty are fields of answers that lnd never sets: that they are not set here is no lack.
+var empty = []string{
+	"walletrpc.PublishResponse.publish_error", // an error of the call says it
+}
+
 // counts: a field that is deprecated, or foreign, is not missed.
 func counts(f *descriptorpb.FieldDescriptorProto) bool {
 	return !f.GetOptions().GetDeprecated() && !slices.Contains(foreign, f.GetName())
@@ -200,7 +205,7 @@ func (a *api) unset(name string) (fields []string) {
 		return a.code.sets[short+"."+g] || a.code.sets[short+"_"+g+"."+g] || a.code.assigns[g]
 	}
 	for _, f := range m.Field {
-		if counts(f) && !sets(f) && f.GetName() != "funding_txid_str" { // that is funding_txid_bytes in other words
+		if counts(f) && !sets(f) && !slices.Contains(empty, name+"."+f.GetName()) && f.GetName() != "funding_txid_str" { // that is funding_txid_bytes in other words
 			fields = append(fields, f.GetName())
 		}
 	}
@@ -242,7 +247,7 @@ edit.
 "works" means that the method does what it does in lnd, with every field. "partly" names what is missing: fields of the request that are not
 looked at, and fields of the answer that are left at zero (those of messages inside it are in the table behind, once for each message). "not yet"
 answers as gRPC does for an unknown method or service: UNIMPLEMENTED. "later" comes in a piece of work of its own. Fields that are
-deprecated are not counted, nor those of AMP and of channels that carry other assets.
+deprecated are not counted, nor those of AMP and of channels that carry other assets, nor those that lnd itself leaves at zero.
 
 The REST server describes itself in OpenAPI at ` + "`GET /openapi.json`" + `, without a macaroon. A macaroon, with all that are narrowed from it, may have
 4,096 calls and streams under way and begin 5,000 a second; a request has at most 16 MiB. What is above is refused with RESOURCE_EXHAUSTED, and so
