@@ -2,11 +2,15 @@
 
 GO      ?= go
 BIN     := bin
+TAGS    ?= # libsecp256k1: that library computes on the curve (Debian: libsecp256k1-dev)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 PKGS    := ./...
 # Packages with goroutines are tested under the race detector, the pure ones without.
 RACE    := ./peer/... ./chainntnfs/... ./node/... ./channeldb/... ./rpc/... ./cmd/...
 PURE     = $(shell $(GO) list ./... | grep -vE '/(peer|chainntnfs|node|channeldb|rpc|cmd)(/|$$)')
+
+# What computes on the curve: again with the C library, where that is installed.
+CURVE   := ./lnwire/... ./channel/commitment ./wallet/keys ./peer/noise ./invoice
 
 # What others wrote, in our own tests, from npm: LDK as a peer, a library for lnd as a
 # client. Without it they are skipped, unless FULGUR_REQUIRE_INTEROP is set, as .ci/run does.
@@ -15,7 +19,7 @@ OTHERS  := itest/interop/ldk itest/clients/js
 .PHONY: build demo test itest soak sim others lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
-	$(GO) build -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
+	$(GO) build -tags "$(strip $(TAGS))" -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
 
 # btcd's version is the one that go.mod pins; built again only when that changes.
 $(BIN)/btcd: go.mod
@@ -27,6 +31,7 @@ demo: build ## three nodes on a regtest chain: open, pay, forward for a fee, clo
 test: build lint others ## every test there is
 	$(GO) test -timeout 15m $(PURE)
 	$(GO) test -timeout 15m -race $(RACE)
+	@! pkg-config --exists libsecp256k1 2>/dev/null || $(GO) test -tags libsecp256k1 $(CURVE)
 
 itest: build others ## only the scenarios on real processes, and the house test
 	$(GO) test -count=1 -v ./itest/...

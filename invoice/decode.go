@@ -8,10 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
-
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // Decode reads a BOLT 11 text, with or without lightning: in front, and checks its
@@ -225,8 +223,7 @@ func (r *Request) readSignature(digest [32]byte, groups []byte) error {
 		}
 		return nil
 	}
-	compact := append([]byte{27 + 4 + r.RecoveryID}, r.Signature[:]...)
-	key, err := recoverKey(compact, digest) // B11.sig.3
+	key, err := curve.Recover(r.Signature, r.RecoveryID, digest) // B11.sig.3
 	if err != nil {
 		return fmt.Errorf("signature: no key can be recovered: %w", err)
 	}
@@ -237,9 +234,4 @@ func (r *Request) readSignature(digest [32]byte, groups []byte) error {
 func isKey(k lnwire.PubKey) bool {
 	_, err := k.Parse()
 	return err == nil
-}
-
-func recoverKey(compact []byte, digest [32]byte) (*btcec.PublicKey, error) {
-	key, _, err := ecdsa.RecoverCompact(compact, digest[:])
-	return key, err
 }

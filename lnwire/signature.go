@@ -8,6 +8,8 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // ErrBadSig says that 64 bytes cannot be a signature: r or s is zero, or not below
@@ -103,10 +105,5 @@ func signedDigest(m Message, skip int) [32]byte {
 // VerifySig reports whether the owner of key signed digest. What is no key or no
 // signature has not signed. A high s is accepted: gossip does not forbid it.
 func VerifySig(digest [32]byte, key PubKey, sig Sig) bool {
-	s, err := sig.ECDSA()
-	if err != nil {
-		return false
-	}
-	k, err := key.Parse()
-	return err == nil && s.Verify(digest[:], k)
+	return curve.Verify(key[:], digest, sig)
 }

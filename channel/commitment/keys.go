@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // Keys are the public keys of one commitment (BOLT 3, Key Derivation).
@@ -172,9 +173,7 @@ func tweaked(basepoint lnwire.PubKey, b btcec.JacobianPoint, point lnwire.PubKey
 	tweak := LocalTweak(point, basepoint)
 	var t btcec.ModNScalar
 	t.SetBytes(&tweak)
-	var tg btcec.JacobianPoint
-	btcec.ScalarBaseMultNonConst(&t, &tg)
-	btcec.AddNonConst(&b, &tg, out)
+	curve.Tweak(&b, &t, out)
 }
 
 // blend is RevocationPubKey, not yet affine.
@@ -199,9 +198,7 @@ func blended(basepoint lnwire.PubKey, b btcec.JacobianPoint, point lnwire.PubKey
 	hb, hp := revocationFactors(basepoint, point)
 	var p btcec.JacobianPoint
 	per.AsJacobian(&p)
-	btcec.ScalarMultNonConst(&hb, &b, &b)
-	btcec.ScalarMultNonConst(&hp, &p, &p)
-	btcec.AddNonConst(&b, &p, out)
+	curve.Blend(&b, &hb, &p, &hp, out)
 }
 
 // revocationFactors are the factors of the basepoint and of the point.

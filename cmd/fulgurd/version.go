@@ -1,5 +1,7 @@
 package main
 
+import "github.com/fulgur-ln/fulgur/lnwire/curve"
+
 // The version begins with the level of lnrpc that the node answers to, because
 // clients switch features by it; fulgur's own version follows.
 const (
@@ -15,5 +17,5 @@ func versionText() string {
 	if commit != "" {
 		text += " commit=" + commit
 	}
-	return text
+	return text + " curve=" + curve.Library
 }

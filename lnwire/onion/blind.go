@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // Blinding is what a node inside a blinded path derives from its path key
@@ -36,7 +37,7 @@ func Unblind(key ECDH, pathKey lnwire.PubKey) (Blinding, error) {
 	return Blinding{
 		tweak: scalar(tweak[:]),
 		rho:   deriveKey(keyRho, secret),
-		Next:  lnwire.NewPubKey(multiply(point, blindingFactor(pathKey[:], secret))), // B4.blind.4
+		Next:  lnwire.NewPubKey(curve.Multiply(point, blindingFactor(pathKey[:], secret))), // B4.blind.4
 	}, nil
 }
 

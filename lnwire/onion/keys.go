@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/chacha20"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // ECDH is a private key of which only one operation is needed, so that it may
@@ -61,7 +62,7 @@ func xorStream(key [32]byte, offset int, data []byte) {
 
 // sharedSecret is the ECDH of BOLT 4 with a key in hand (B4.key.3).
 func sharedSecret(point *btcec.PublicKey, k *btcec.ModNScalar) lnwire.Secret {
-	return sha256.Sum256(multiply(point, k).SerializeCompressed())
+	return curve.ECDH(k, point)
 }
 
 // blindingFactor is what an ephemeral key is multiplied with on its way to the
@@ -78,13 +79,4 @@ func scalar(b []byte) *btcec.ModNScalar {
 	var k btcec.ModNScalar
 	k.SetByteSlice(b)
 	return &k
-}
-
-// multiply is k times the point.
-func multiply(point *btcec.PublicKey, k *btcec.ModNScalar) *btcec.PublicKey {
-	var in, out btcec.JacobianPoint
-	point.AsJacobian(&in)
-	btcec.ScalarMultNonConst(k, &in, &out)
-	out.ToAffine()
-	return btcec.NewPublicKey(&out.X, &out.Y)
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // BlindedPath is a path whose nodes only its maker knows, but for the first
@@ -73,7 +74,7 @@ func Blind(sessionKey *btcec.PrivateKey, nodes []PathNode) (BlindedPath, error) 
 		secret := sharedSecret(point, &e.Key)
 		tweak := deriveKey(keyBlinded, secret)
 		path.Hops = append(path.Hops, BlindedHop{
-			NodeID: lnwire.NewPubKey(multiply(point, scalar(tweak[:]))),
+			NodeID: lnwire.NewPubKey(curve.Multiply(point, scalar(tweak[:]))),
 			Data:   sealData(deriveKey(keyRho, secret), n.Data),
 		})
 		e.Key.Mul(blindingFactor(e.PubKey().SerializeCompressed(), secret))

@@ -7,6 +7,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // Peeled is what a node finds when it takes its layer off a packet.
@@ -66,7 +67,7 @@ func open(key ECDH, tweak *btcec.ModNScalar, packet, assoc []byte) (l layer, cod
 	point := l.ephemeral
 	if tweak != nil {
 		// Tweaking the point is the same as tweaking the key, which we do not have.
-		point = multiply(point, tweak) // B4.blind.1
+		point = curve.Multiply(point, tweak) // B4.blind.1
 	}
 	l.secret, err = key.ECDH(point)
 	if err != nil {
@@ -92,7 +93,7 @@ func (l layer) peel(next, packet []byte) (payload []byte, final bool) {
 	if payload == nil || isZero(nextMAC) {
 		return bytes.Clone(payload), true // B4.peel.9
 	}
-	blinded := multiply(l.ephemeral, blindingFactor(ephemeralOf(packet), l.secret))
+	blinded := curve.Multiply(l.ephemeral, blindingFactor(ephemeralOf(packet), l.secret))
 	next[0] = version
 	copy(ephemeralOf(next), blinded.SerializeCompressed())
 	copy(payloadsOf(next), plain[used:used+room])

@@ -1,9 +1,9 @@
 package noise
 
 import (
-	"crypto/sha256"
-
 	"github.com/btcsuite/btcd/btcec/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // ECDH is a static key that can make shared secrets, so that the node's key may
@@ -31,10 +31,5 @@ func (k Key) PubKey() *btcec.PublicKey { return k.pub }
 // ECDH never fails: a point of the curve times a scalar below its order is a
 // point again.
 func (k Key) ECDH(point *btcec.PublicKey) ([32]byte, error) {
-	var p, product btcec.JacobianPoint
-	point.AsJacobian(&p)
-	btcec.ScalarMultNonConst(&k.priv.Key, &p, &product)
-	product.ToAffine()
-	shared := btcec.NewPublicKey(&product.X, &product.Y)
-	return sha256.Sum256(shared.SerializeCompressed()), nil
+	return curve.ECDH(&k.priv.Key, point), nil
 }

@@ -1,13 +1,13 @@
 package keys
 
 import (
-	"crypto/sha256"
 	"errors"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // Key is one private key in use: the node's identity, or any other that does
@@ -43,11 +43,7 @@ func (k *Key) ECDH(pub *btcec.PublicKey) ([32]byte, error) {
 	if pub == nil {
 		return [32]byte{}, errors.New("ecdh: no public key")
 	}
-	var p, s btcec.JacobianPoint
-	pub.AsJacobian(&p)
-	btcec.ScalarMultNonConst(&k.priv.Key, &p, &s)
-	s.ToAffine()
-	return sha256.Sum256(btcec.NewPublicKey(&s.X, &s.Y).SerializeCompressed()), nil
+	return curve.ECDH(&k.priv.Key, pub), nil
 }
 
 // Sign signs a digest: deterministic (RFC 6979), low s.
@@ -60,7 +56,7 @@ func (k *Key) SignCompact(digest [32]byte) (sig [65]byte) {
 	return sig
 }
 
-// signECDSA gives the compact form. ecdsa.Sign is RFC 6979 and low s by contract.
+// signECDSA gives the compact form.
 func signECDSA(priv *btcec.PrivateKey, digest [32]byte) lnwire.Sig {
-	return lnwire.NewSig(ecdsa.Sign(priv, digest[:]))
+	return curve.Sign(&priv.Key, digest)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // secretTag separates the root of per-commitment secrets from every other use of
@@ -46,12 +47,7 @@ func (r *Ring) sharedRoot(loc KeyLoc) (lnwire.Secret, error) {
 	if err != nil {
 		return lnwire.Secret{}, err
 	}
-	pub := btcec.PrivKeyFromScalar(&funding).PubKey()
-	var point btcec.JacobianPoint
-	pub.AsJacobian(&point)
-	btcec.ScalarMultNonConst(&k, &point, &point)
-	point.ToAffine()
-	return sha256.Sum256(btcec.NewPublicKey(&point.X, &point.Y).SerializeCompressed()), nil
+	return curve.ECDH(&k, btcec.PrivKeyFromScalar(&funding).PubKey()), nil
 }
 
 func (r *Ring) ownRoot(loc KeyLoc) (lnwire.Secret, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/curve"
 )
 
 // SignJob asks for one signature of a channel's key.
@@ -68,23 +69,19 @@ func (r *Ring) Verify(checks []Check) bool { return Verify(checks) }
 // Verify reports whether every signature is good and low s. It needs no key of
 // ours.
 func Verify(checks []Check) bool {
-	var key *btcec.PublicKey
+	var key []byte
 	for i := range checks {
 		c := &checks[i]
 		if i == 0 || checks[i-1].Key != c.Key {
-			var err error
-			if key, err = c.Key.Parse(); err != nil {
+			k, err := c.Key.Parse()
+			if err != nil {
 				return false
 			}
+			key = k.SerializeUncompressed() // to look for y once
 		}
-		if !verifyOne(key, c.Digest, c.Sig) {
+		if !c.Sig.IsLowS() || !curve.Verify(key, c.Digest, c.Sig) {
 			return false
 		}
 	}
 	return true
-}
-
-func verifyOne(key *btcec.PublicKey, digest [32]byte, sig lnwire.Sig) bool {
-	parsed, err := sig.ECDSA()
-	return err == nil && sig.IsLowS() && parsed.Verify(digest[:], key)
 }

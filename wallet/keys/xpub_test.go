@@ -69,8 +69,8 @@ func TestSignPaths(t *testing.T) {
 		{Key: id(coin)},
 	}
 	sigs := ring.SignPaths(jobs)
-	require.True(t, verifyOne(coin.PubKey(), [32]byte{1}, *sigs[0]))
-	require.True(t, verifyOne(node.PubKey(), [32]byte{2}, *sigs[1]))
+	require.True(t, lnwire.VerifySig([32]byte{1}, coin.ID(), *sigs[0]))
+	require.True(t, lnwire.VerifySig([32]byte{2}, node.ID(), *sigs[1]))
 	require.NotNil(t, sigs[2])
 	for i := 3; i < len(jobs); i++ {
 		require.Nil(t, sigs[i], i)
