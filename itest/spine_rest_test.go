@@ -3,6 +3,7 @@ package itest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -50,15 +51,16 @@ func TestSpineByREST(t *testing.T) {
 	a.Call(&purse, http.MethodGet, "/v1/balance/blockchain", nil)
 	require.Equal(t, int64(3_000_000), purse.Confirmed)
 
-	a.Call(nil, http.MethodPost, "/v1/peers", map[string]any{"addr": map[string]any{"pubkey": bob.ID, "host": bob.P2P}})
+	examples(t, w, alice, bob) // they are connected from here on
 	require.Contains(t, a.Refused(http.MethodPost, "/v1/peers", map[string]any{"addr": map[string]any{"pubkey": bob.ID, "host": bob.P2P}}),
 		"already connected to peer")
 	point := restOpens(t, w, a, alice, bob)
 
 	var made restInvoice
-	b.Call(nil, http.MethodPost, "/v1/invoices", map[string]any{"value": "1"})
+	var first restInvoice
+	b.Call(&first, http.MethodPost, "/v1/invoices", map[string]any{"value": "1"})
 	b.Call(&made, http.MethodPost, "/v1/invoices", map[string]any{"value": "2"})
-	socket := b.Socket(rig.Soon(t), "/v1/invoices/subscribe?method=GET&add_index=1", map[string]any{})
+	socket := b.Socket(rig.Soon(t), fmt.Sprintf("/v1/invoices/subscribe?method=GET&add_index=%d", first.Index), map[string]any{})
 	var told rig.Streamed[restInvoice]
 	require.NoError(t, socket.ReadJSON(&told), "what was missed comes first")
 	require.Equal(t, made.RHash, told.Result.RHash)
@@ -144,6 +146,7 @@ func restPays(t *testing.T, a *rig.Web, request string) *restPayment {
 // restCloses closes the channel by REST, reading the stream.
 func restCloses(t *testing.T, w *rig.World, a *rig.Web, bob *rig.Node, point rig.ChanPoint) {
 	t.Helper()
+	closed := len(bob.Closed())
 	resp := a.Do(http.MethodDelete, "/v1/channels/"+strings.Replace(string(point), ":", "/", 1)+"?sat_per_vbyte=2", nil)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
@@ -167,5 +170,5 @@ func restCloses(t *testing.T, w *rig.World, a *rig.Web, bob *rig.Node, point rig
 		require.True(t, line.Result.Pending != nil || line.Result.Closed != nil)
 	}
 	require.True(t, line.Result.Closed.Success)
-	rig.Eventually(t, "bob reports the close", func() bool { return len(bob.Closed()) == 1 })
+	rig.Eventually(t, "bob reports the close", func() bool { return len(bob.Closed()) == closed+1 })
 }
