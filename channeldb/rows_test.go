@@ -256,6 +256,9 @@ var rowCases = []rowCase{
 	rowOf("channel-funding-batch", func(v *channel.FundingTx) { v.Ours, v.Batch = true, 3 }, func(o *ops, v *channel.FundingTx) {
 		o.channel(&channel.Delta{Fundings: []channel.FundingTx{*v}})
 	}, func(key, row []byte) (channel.FundingTx, error) { return decodeFunding(outPointOf(key[9:]), row) }),
+	// With the window, and a search with a longer one.
+	rowOf("tip-window", nil, func(o *ops, v *wallet.TipRow) { o.wallet(&wallet.Delta{Tip: v}) },
+		func(_, row []byte) (wallet.TipRow, error) { return value(decodeTip(row)) }),
 }
 
 // TestFundingThatWaitsIsNotRead: a program that does not know of batches must not publish one

@@ -75,6 +75,8 @@ func (o *ops) wallet(d *wallet.Delta) {
 		o.byte(0)
 		o.row(1)
 		o.block(0, d.Tip.At)
+		o.num(1, uint64(d.Tip.Window))
+		o.scan(2, d.Tip.Scan) // who does not know of it must not take what was found for all there is
 		o.end()
 	}
 }
@@ -317,6 +319,12 @@ func decodeTip(row []byte) (*wallet.TipRow, error) {
 		switch d.t {
 		case 0:
 			t.At = d.block()
+		case 1:
+			t.Window = d.u32()
+		case 2:
+			t.Scan.Begin = lnwire.Height(d.u32())
+		case 4:
+			t.Scan.Next = lnwire.Height(d.u32())
 		default:
 			d.unknown()
 		}

@@ -70,6 +70,12 @@ func TestWalletLife(t *testing.T) {
 	require.Equal(t, int64(1_000_000), alice.Wallet().ConfirmedBalance)
 
 	unlocks(t, alice, id)
+	for range 30 { // many that nobody pays
+		alice.Address()
+	}
+	_, err = w.Chain.Miner().PayAddress(t.Context(), alice.Address(), 70_000)
+	require.NoError(t, err)
+	w.Mine(1)
 	alice.Stop()
 	restores(t, w, init, id)
 }
@@ -120,23 +126,35 @@ func unlocks(t *testing.T, n *rig.Node, id string) {
 }
 
 // restores makes the same wallet from the words in a new directory: with a window it
-// finds the coins, and they can be spent.
+// finds the coins, those that lie beyond it with a longer one at a later start, and they
+// can be spent.
 func restores(t *testing.T, w *rig.World, init *lnrpc.InitWalletRequest, id string) {
 	t.Helper()
 	n := w.NewNode("restored")
 	u := startLocked(n, lnrpc.WalletState_NON_EXISTING)
-	init.RecoveryWindow = 100
+	init.RecoveryWindow = 5
 	_, err := u.InitWallet(rig.Soon(t), init)
 	require.NoError(t, err)
 	opened(n)
 	require.Equal(t, id, n.ID)
 	require.Equal(t, int64(1_000_000), n.Wallet().ConfirmedBalance)
+	n.Stop()
+	u = startLocked(n, lnrpc.WalletState_LOCKED) // that was too near
+	_, err = u.UnlockWallet(rig.Soon(t), &lnrpc.UnlockWalletRequest{WalletPassword: init.WalletPassword, RecoveryWindow: 50})
+	require.NoError(t, err)
+	opened(n)
+	rig.Eventually(t, "old blocks are searched again", func() bool {
+		r, err := n.LN.GetRecoveryInfo(rig.Soon(t), &lnrpc.GetRecoveryInfoRequest{})
+		require.NoError(t, err)
+		return r.RecoveryMode && r.RecoveryFinished
+	})
+	require.Equal(t, int64(1_070_000), n.Wallet().ConfirmedBalance)
 	sent, err := n.LN.SendCoins(rig.Soon(t), &lnrpc.SendCoinsRequest{Addr: w.Chain.Miner().Address(), SendAll: true, SatPerVbyte: 2})
 	require.NoError(t, err)
 	w.InMempool(w.Txid(sent.Txid))
 	w.Mine(1)
 	require.Zero(t, n.Wallet().TotalBalance)
-	require.Equal(t, int64(1_000_000), w.Tx(w.Txid(sent.Txid)).TxOut[0].Value+w.MinersFee(w.Txid(sent.Txid)))
+	require.Equal(t, int64(1_070_000), w.Tx(w.Txid(sent.Txid)).TxOut[0].Value+w.MinersFee(w.Txid(sent.Txid)))
 }
 
 // TestWalletByCommandLine makes a wallet in conversation, and by REST opens it.

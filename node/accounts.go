@@ -132,14 +132,36 @@ const (
 	searchTold = 10_000
 )
 
-// searchForImports looks through old blocks for the coins of what was imported.
+// widen has old blocks searched again when the wallet was opened with a longer window than
+// they were searched with.
+func (n *Node) widen() {
+	for n.widens.Load() && n.ctx.Err() == nil {
+		from, err := n.bornAt(time.Time{})
+		if err == nil {
+			err = n.purse.do(func(w *wallet.Wallet) (wallet.Effects, error) { return w.Widen(from), nil })
+		}
+		if err == nil {
+			n.widens.Store(false)
+			return
+		}
+		n.log.Debug("old blocks cannot be searched now", "err", err)
+		select {
+		case <-time.After(feeTimeout):
+		case <-n.ctx.Done():
+		}
+	}
+}
+
+// searchForImports looks through old blocks for the coins of what was imported, and of
+// addresses that nobody looked for before.
 func (n *Node) searchForImports() {
+	n.widen()
 	told := lnwire.Height(0)
 	for n.ctx.Err() == nil {
 		begin, next, last, due := n.Searching()
 		if !due {
 			if told > 0 {
-				n.log.Info("all blocks were searched for what was imported", "height", last)
+				n.log.Info("all old blocks were searched", "height", last)
 			}
 			told = 0
 			select {
@@ -150,7 +172,7 @@ func (n *Node) searchForImports() {
 		}
 		if told == 0 || next >= told+searchTold {
 			told = max(next, 1)
-			n.log.Info("blocks are searched for what was imported", "from", begin, "at", next, "to", last)
+			n.log.Info("old blocks are searched for coins", "from", begin, "at", next, "to", last)
 		}
 		if err := n.searchSome(next, min(last, next+searchStep-1)); err != nil {
 			n.log.Debug("blocks cannot be searched now", "at", next, "err", err)

@@ -147,6 +147,7 @@ type Node struct {
 	seen        atomic.Pointer[lnwire.BlockRef] // the last block that the wallet took in
 	synced      atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
 	searched    atomic.Pointer[lnwire.Height]   // from where on blocks are looked through in this run
+	widens      atomic.Bool                     // old ones will be searched again with a longer window
 	lost        atomic.Pointer[chainntnfs.Lost] // the last block that the backend had forgotten
 	imported    chan struct{}                   // wakes the search for what was imported
 	closes      closes
@@ -414,6 +415,7 @@ func (n *Node) startWallet() error {
 		return err
 	}
 	n.purse.wallet = w
+	n.widens.Store(n.cfg.Window > 0 && w.Narrow())
 	if at, ok := w.Tip(); ok {
 		n.seen.Store(&at)
 	}

@@ -12,6 +12,12 @@ func (n *Node) Recovery() Recovery {
 	if n.cfg.Window == 0 {
 		return Recovery{}
 	}
+	if n.widens.Load() {
+		return Recovery{Asked: true}
+	}
+	if begin, next, last, due := n.Searching(); due {
+		return Recovery{Asked: true, Progress: min(float64(next-begin)/float64(last+1-begin), 0.999)}
+	}
 	if n.synced.Load() != nil {
 		return Recovery{Asked: true, Finished: true, Progress: 1}
 	}

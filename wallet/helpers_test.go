@@ -168,7 +168,7 @@ func (b *bench) apply(fx Effects) {
 	if b.fast {
 		return
 	}
-	again, err := Load(testConfig, b.store.rows())
+	again, err := Load(b.w.cfg, b.store.rows())
 	require.NoError(b.t, err)
 	requireSame(b.t, b.w, again)
 }
@@ -192,7 +192,13 @@ func requireSame(t failer, want, got *Wallet) {
 // restart loads the wallet from the store, as after a crash.
 func (b *bench) restart() {
 	b.t.Helper()
-	w, err := Load(testConfig, b.store.rows())
+	b.restartWith(testConfig.Window)
+}
+
+// restartWith is restart with a window.
+func (b *bench) restartWith(window uint32) {
+	b.t.Helper()
+	w, err := Load(NewConfig(testConfig.Net, testRing, window), b.store.rows())
 	require.NoError(b.t, err)
 	b.w, b.s = w, NewSweeper(w, testRing)
 }

@@ -121,6 +121,12 @@ type WishRow struct {
 // TipRow is the last block that the wallet has seen. There is one.
 type TipRow struct {
 	At lnwire.BlockRef
+	// Window is how far behind the last used address the coins of all blocks up to At were
+	// looked for; 0, of rows from before it was noted: DefaultWindow.
+	Window uint32
+	// Scan is how far they have been searched again with that window, after a shorter one,
+	// for the accounts that every wallet has.
+	Scan Scan
 }
 
 // Delta names the rows that a step changes. All of it is to be written in one

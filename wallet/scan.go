@@ -17,8 +17,30 @@ func (w *Wallet) scanFrom(from lnwire.Height) Scan {
 // due reports that blocks up to a height are still to be searched.
 func (s Scan) due(tip lnwire.Height) bool { return s.Next != 0 && s.Next <= tip }
 
-// Scanning is the range of blocks that are still to be searched for what was imported,
-// both inclusive; false: none are. begin is where the search began.
+// Narrow reports that blocks were searched with a shorter window than the wallet has now:
+// coins may lie in them that only Widen finds.
+func (w *Wallet) Narrow() bool { return w.tip != nil && w.window < w.cfg.Window }
+
+// Widen has the blocks from a height on searched again, with the window as it is now, for
+// all accounts.
+func (w *Wallet) Widen(from lnwire.Height) Effects {
+	w.window, w.dirty.tip = w.cfg.Window, true
+	widen := func(s *Scan) bool {
+		if fresh := w.scanFrom(from); fresh.Next != 0 && (s.Next == 0 || fresh.Next < s.Next) {
+			*s = fresh
+			return true
+		}
+		return false
+	}
+	widen(&w.again)
+	for n, a := range w.accounts {
+		w.dirty.accounts[n] = widen(&a.row.Scan) || w.dirty.accounts[n]
+	}
+	return w.flush()
+}
+
+// Scanning is the range of blocks that are still to be searched for what was imported, or
+// with a longer window, both inclusive; false: none are. begin is where the search began.
 func (w *Wallet) Scanning() (begin, next, last lnwire.Height, due bool) {
 	w.eachScan(func(s *Scan) bool {
 		if s.due(w.height()) {
@@ -38,7 +60,7 @@ func (w *Wallet) Scanning() (begin, next, last lnwire.Height, due bool) {
 // searchedAll reports that the coins of an account are not all known yet, nor what was
 // spent of them.
 func (w *Wallet) searchedAll(number uint32) error {
-	due := false
+	due := number == 0 && w.again.due(w.height())
 	if a := w.accounts[number]; a != nil {
 		due = a.row.Scan.due(w.height())
 	}
@@ -62,12 +84,14 @@ func (w *Wallet) scanOf(at keys.CoinLoc) Scan {
 		}
 	} else if a := w.accounts[at.Number]; a != nil {
 		return a.row.Scan
+	} else if at.Number == 0 {
+		return w.again
 	}
 	return Scan{}
 }
 
 // Scan searches blocks that the wallet took in before for the coins of what was imported
-// since. Blocks are told in ascending order, from what Scanning says on; the tip of the
+// since, and of what Widen asked for. Blocks are told in ascending order, from what Scanning says on; the tip of the
 // wallet is the last. It changes nothing for accounts that are not being searched for.
 func (w *Wallet) Scan(blocks ...Block) Effects {
 	for _, b := range blocks {
@@ -113,6 +137,9 @@ func (s *Scan) end(tip lnwire.Height) (ended bool) {
 
 // eachScan passes every search to change, which reports whether it did.
 func (w *Wallet) eachScan(change func(*Scan) bool) {
+	if change(&w.again) {
+		w.dirty.tip = true
+	}
 	for n, a := range w.accounts {
 		if change(&a.row.Scan) {
 			w.dirty.accounts[n] = true

@@ -32,6 +32,7 @@ func (w *Wallet) note(row *TxRow) {
 
 // takeOutputs makes a coin of each output that is ours.
 func (w *Wallet) takeOutputs(row *TxRow) {
+	known := row.Outputs
 	row.Outputs, row.Credit = nil, 0
 	for i, out := range row.Tx.TxOut {
 		at, ok := w.scripts[string(out.PkScript)]
@@ -48,7 +49,7 @@ func (w *Wallet) takeOutputs(row *TxRow) {
 			At: row.At, Coinbase: isCoinbase(row.Tx), Own: row.Own,
 		}
 		old := w.coins[op]
-		if old == nil && w.searched != nil && !w.searched(at) {
+		if old == nil && w.searched != nil && (!w.searched(at) || slices.Contains(known, uint32(i))) {
 			continue // it is spent, and so long ago that it was forgotten
 		}
 		if old != nil {

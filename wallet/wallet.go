@@ -57,6 +57,8 @@ type Wallet struct {
 	// or not: what a block's transaction is checked against for conflicts.
 	spends map[wire.OutPoint]chainhash.Hash
 	tip    *lnwire.BlockRef
+	window uint32 // the shortest with which a block was searched, see TipRow
+	again  Scan   // with a longer one
 	// searched, during Scan, tells which keys' coins are searched for.
 	searched func(keys.CoinLoc) bool
 
@@ -133,8 +135,10 @@ func Load(cfg Config, rows Rows) (*Wallet, error) {
 	for _, r := range rows.Wishes {
 		w.wishes[r.OutPoint] = &r
 	}
+	w.window = cfg.Window
 	if rows.Tip != nil {
-		w.tip = &rows.Tip.At
+		w.tip, w.again = &rows.Tip.At, rows.Tip.Scan
+		w.window = min(cfg.Window, cmp.Or(rows.Tip.Window, DefaultWindow))
 	}
 	w.dirty, w.fx = newDirty(), Effects{}
 	return w, nil
@@ -226,7 +230,7 @@ func (w *Wallet) flush() Effects {
 	fx.Delta.Leases, fx.Delta.LeasesGone = rowsOf(w.dirty.leases, w.leases, compareOutPoints)
 	fx.Delta.Wishes, fx.Delta.WishesGone = rowsOf(w.dirty.wishes, w.wishes, compareOutPoints)
 	if w.dirty.tip && w.tip != nil {
-		fx.Delta.Tip = &TipRow{At: *w.tip}
+		fx.Delta.Tip = &TipRow{At: *w.tip, Window: w.window, Scan: w.again}
 	}
 	fx.dropGone(fx.Delta.TxsGone)
 	w.dirty, w.fx = newDirty(), Effects{}

@@ -28,7 +28,7 @@ var missing = []struct{ name, instead string }{
 	{"protocol.no-script-enforced-lease", "there are no leased channels: take it out"},
 	{"protocol.custom-*", "feature bits are set by what the node can do: take it out"},
 	{"protocol.onion-msg-*", "onion messages have limits of their own: take it out, or give --protocol.no-onion-messages"},
-	{"reset-wallet-transactions", "the wallet cannot be scanned again in place yet: make it anew from its words, with channel.backup, in a fresh directory"},
+	{"reset-wallet-transactions", "unlock with a longer --recovery_window to have old blocks searched again"},
 	{"hodl.*", "there is no such test hook (fulgurd --help of a build with the tag dev lists those that there are)"},
 	{"unsafe-replay", "an onion is never taken twice: take it out"},
 	{"dry-run-migration", "see docs/upgrade.md: copy the directory and try the new version on a machine without network"},

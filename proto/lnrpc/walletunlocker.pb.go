@@ -446,7 +446,8 @@ func (x *WatchOnlyAccount) GetXpub() string {
 type UnlockWalletRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	WalletPassword []byte                 `protobuf:"bytes,1,opt,name=wallet_password,json=walletPassword,proto3" json:"wallet_password,omitempty"`
-	// As in InitWalletRequest.
+	// As in InitWalletRequest, to go on with a search. More than the blocks were searched with so far: they are searched again from
+	// the wallet's birthday on while the node runs, see GetRecoveryInfo, and the wallet spends nothing meanwhile.
 	RecoveryWindow int32 `protobuf:"varint,2,opt,name=recovery_window,json=recoveryWindow,proto3" json:"recovery_window,omitempty"`
 	// As in InitWalletRequest.
 	ChannelBackups *ChanBackupSnapshot `protobuf:"bytes,3,opt,name=channel_backups,json=channelBackups,proto3" json:"channel_backups,omitempty"`

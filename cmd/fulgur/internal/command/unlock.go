@@ -31,7 +31,7 @@ var unlockCommands = []spec{{
 	example: "unlock --stdin < password.txt", do: unlock,
 	flags: []cli.Flag{
 		flagBool("stdin", "read the password from standard input"),
-		flagInt("recovery_window", "look for coins on so many addresses ahead"),
+		flagInt("recovery_window", "look for coins on so many addresses ahead; if they are more than before, in old blocks, too"),
 		flagBool("stateless_init", "as it was with create"),
 	},
 }, {
