@@ -169,6 +169,14 @@ func (b Bearer) RequireTransportSecurity() bool { return true }
 // Await follows the stream of states until the wanted one; no macaroon is needed.
 func (n *Node) Await(want lnrpc.WalletState) {
 	n.T.Helper()
+	if err := n.Reach(want); err != nil {
+		n.T.Fatalf("%s does not become %v: %v\n%s", n.Name, want, err, Tail(n.Log(), 3000))
+	}
+}
+
+// Reach is Await for who can go on without it: the error says what came instead.
+func (n *Node) Reach(want lnrpc.WalletState) error {
+	n.T.Helper()
 	state := lnrpc.NewStateClient(n.Dial(nil))
 	ctx, cancel := context.WithTimeout(n.T.Context(), Patience)
 	defer cancel()
@@ -183,10 +191,10 @@ func (n *Node) Await(want lnrpc.WalletState) {
 	for err == nil {
 		var s *lnrpc.SubscribeStateResponse
 		if s, err = stream.Recv(); err == nil && s.State == want {
-			return
+			return nil
 		}
 	}
-	n.T.Fatalf("%s does not become %v: %v\n%s", n.Name, want, err, Tail(n.Log(), 3000))
+	return err
 }
 
 // Macaroon is one of the macaroon files.

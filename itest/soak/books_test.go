@@ -122,7 +122,7 @@ func (s *town) tell(b books) {
 	s.t.Logf("%d payments in %d parts, %d failed, %d without an end", b.payments, b.parts, b.failed, b.stuck)
 	s.t.Logf("%d of %d forwards are in the histories, %d too many; lost msat by node: %v; %d channels closed", b.forwards-b.missing, b.forwards, b.extra, b.lost, b.closed)
 	s.t.Logf("channels active again after %v (median of %d)", s.median().Round(time.Millisecond), len(s.active))
-	s.t.Logf("%d nodes had to be started again, for they did not find the chain", c.deaf)
+	s.t.Logf("started again: %d that did not find the chain, %d that had ended by themselves; %d starts left a channel idle for %v", c.deaf, c.ended, c.idle, rig.Patience)
 	s.t.Logf("bystander before %+v, after %+v", c.before, c.after)
 }
 

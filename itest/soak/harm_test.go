@@ -14,7 +14,9 @@ import (
 // tally counts what was done.
 type tally struct {
 	kills, stops, resets, aways, reorgs int
-	deaf                                int // nodes that had to be started again
+	deaf                                int // nodes that had to be started again, for they did not find the chain
+	ended                               int // nodes that had to be started again, for they had ended by themselves
+	idle                                int // starts after which a channel could not be used within rig.Patience
 	longAway                            bool
 	before, after                       usage
 }
@@ -22,6 +24,7 @@ type tally struct {
 // harm does one thing to the town. Half of all are kills.
 func (s *town) harm() {
 	time.Sleep(time.Duration(s.rng.Int64N(int64(400 * time.Millisecond)))) // any moment will do
+	s.supervise()
 	victim := s.nodes[s.rng.IntN(len(s.nodes)-1)]
 	switch what := s.rng.IntN(20); {
 	case what < 11:
@@ -46,14 +49,12 @@ func (s *town) kill(n *rig.Node) {
 		time.Sleep(time.Duration(s.rng.IntN(1000)) * time.Millisecond)
 	}
 	begun := time.Now()
-	n.Launch()
-	n.Await(lnrpc.WalletState_SERVER_ACTIVE)
-	n.ConnectAPI()
-	idle := func(c *lnrpc.Channel) bool { return !c.Active }
-	for slices.ContainsFunc(n.Channels(), idle) && time.Since(begun) < rig.Patience {
+	s.launch(n)
+	for n.Up() && !active(n) && time.Since(begun) < rig.Patience {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if time.Since(begun) >= rig.Patience {
+		s.count.idle++
 		s.wrong("%s's channels are not active after %v", n.Name, rig.Patience)
 	}
 	s.active = append(s.active, time.Since(begun))
@@ -61,6 +62,43 @@ func (s *town) kill(n *rig.Node) {
 	if s.count.kills%20 == 0 {
 		s.t.Logf("%d of %d kills, %d payments made, active again after %v (median)",
 			s.count.kills, *kills, s.made.Load(), s.median().Round(time.Millisecond))
+	}
+}
+
+// active: all channels of the node can be used.
+func active(n *rig.Node) bool {
+	list, err := n.LN.ListChannels(rig.Soon(n.T), &lnrpc.ListChannelsRequest{})
+	return err == nil && !slices.ContainsFunc(list.Channels, func(c *lnrpc.Channel) bool { return !c.Active })
+}
+
+// launch starts a node's process, and again when that does not come to work.
+func (s *town) launch(n *rig.Node) {
+	for range 4 {
+		n.Launch()
+		err := n.Reach(lnrpc.WalletState_SERVER_ACTIVE)
+		if err == nil {
+			n.ConnectAPI()
+			return
+		}
+		s.wrong("%s does not start (it runs: %v): %v", n.Name, n.Up(), err)
+		s.count.ended++
+		if n.Up() {
+			n.Kill()
+		}
+	}
+	s.t.Fatalf("%s cannot be started\n%s", n.Name, rig.Tail(n.Log(), 3000))
+}
+
+// supervise starts whoever has ended by itself, as an operator's supervisor would.
+func (s *town) supervise() {
+	for _, n := range s.nodes {
+		if n.Up() {
+			continue
+		}
+		s.wrong("%s has ended by itself: %v", n.Name, n.Proc.Err)
+		s.count.ended++
+		n.HangUp()
+		s.launch(n)
 	}
 }
 
@@ -115,30 +153,34 @@ func (s *town) reorg() {
 // synced waits until everybody follows the chain. Who does not, by itself or because it
 // has ended, is started again, and that is wrong.
 func (s *town) synced() {
+	end := time.Now().Add(deaf)
 	for _, n := range s.nodes {
-		follows := func() bool {
-			height, hash, err := s.w.Chain.Tip(s.t.Context())
-			require.NoError(s.t, err)
-			i, err := n.LN.GetInfo(rig.Soon(s.t), &lnrpc.GetInfoRequest{})
-			return err == nil && i.SyncedToChain && i.BlockHeight == uint32(height) && i.BlockHash == hash.String()
-		}
-		end := time.Now().Add(deaf)
-		for n.Up() && !follows() && time.Now().Before(end) {
+		for n.Up() && !s.follows(n) && time.Now().Before(end) {
 			time.Sleep(50 * time.Millisecond)
 		}
-		if n.Up() && time.Now().Before(end) {
+		if n.Up() && s.follows(n) {
 			continue
 		}
-		s.wrong("%s does not follow the chain after %v (it runs: %v)", n.Name, deaf, n.Up())
-		s.count.deaf++
 		if n.Up() {
+			s.wrong("%s does not follow the chain after %v", n.Name, deaf)
+			s.count.deaf++
 			n.Kill()
+			s.launch(n)
 		}
-		n.Start()
+		s.supervise()
+		rig.Eventually(s.t, n.Name+" follows the chain after its start", func() bool { return s.follows(n) })
 	}
 }
 
-// deaf is how long a node may take to find its chain again.
+// follows: the node stands on the block that the chain ends with.
+func (s *town) follows(n *rig.Node) bool {
+	height, hash, err := s.w.Chain.Tip(s.t.Context())
+	require.NoError(s.t, err)
+	i, err := n.LN.GetInfo(rig.Soon(s.t), &lnrpc.GetInfoRequest{})
+	return err == nil && i.SyncedToChain && i.BlockHeight == uint32(height) && i.BlockHash == hash.String()
+}
+
+// deaf is how long the nodes may take to find their chain again.
 const deaf = rig.Patience / 2
 
 // join connects the two btcds and waits until they stand on one block.

@@ -153,6 +153,7 @@ func (s *town) run() {
 
 // settle waits until nothing is under way.
 func (s *town) settle() {
+	s.supervise()
 	open := func(c *lnrpc.Channel) bool { return len(c.PendingHtlcs) > 0 }
 	for _, n := range s.nodes {
 		for end := time.Now().Add(rig.Patience); slices.ContainsFunc(n.Channels(), open); time.Sleep(50 * time.Millisecond) {
