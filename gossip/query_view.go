@@ -107,11 +107,21 @@ func (m *Machine) Size() (channels, nodes int) { return len(m.order), len(m.node
 // Syncing: a peer is being asked for what we lack.
 func (m *Machine) Syncing() bool { return m.sync != nil }
 
+// unspent is how many of these channels are still open.
+func (m *Machine) unspent(ids []lnwire.ShortChannelID) (count int) {
+	for _, id := range ids {
+		if m.channels[id].spentAt == 0 {
+			count++
+		}
+	}
+	return count
+}
+
 // Info counts the map; channels that are spent are no longer counted.
 func (m *Machine) Info() Info {
 	i := Info{Nodes: len(m.nodeOrder), Zombies: m.zombies.len()}
 	for _, n := range m.nodeOrder {
-		i.MaxOutDegree = max(i.MaxOutDegree, len(n.channels))
+		i.MaxOutDegree = max(i.MaxOutDegree, m.unspent(n.channels))
 	}
 	all := make([]lnwire.Sat, 0, len(m.order))
 	for _, id := range m.order {

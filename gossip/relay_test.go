@@ -105,7 +105,9 @@ func TestSpent(t *testing.T) {
 	b.open(2)
 	c, _ := b.m.Channel(scid(1))
 	b.changes = nil
+	require.Equal(t, 2, b.m.Info().MaxOutDegree)
 	b.step(Block{lnwire.BlockRef{Height: 1001}, []wire.OutPoint{{}, c.OutPoint}})
+	require.Equal(t, 1, b.m.Info().MaxOutDegree, "what is spent is not counted")
 	c.SpentAt = 1001
 	require.Equal(t, []Change{ChannelSpent{c}}, b.changes)
 

@@ -615,7 +615,7 @@ type ForwardingHistoryRequest struct {
 	EndTime uint64 `protobuf:"varint,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// How many events to skip.
 	IndexOffset uint32 `protobuf:"varint,3,opt,name=index_offset,json=indexOffset,proto3" json:"index_offset,omitempty"`
-	// Page size; 0: 100.
+	// Page size; 0: 100; never more than 50000 come.
 	NumMaxEvents    uint32 `protobuf:"varint,4,opt,name=num_max_events,json=numMaxEvents,proto3" json:"num_max_events,omitempty"`
 	PeerAliasLookup bool   `protobuf:"varint,5,opt,name=peer_alias_lookup,json=peerAliasLookup,proto3" json:"peer_alias_lookup,omitempty"`
 	// Only these incoming channels; empty: all.
