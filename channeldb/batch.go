@@ -30,6 +30,9 @@ type Batch struct {
 	Notes        []Note // put by name
 	Blobs        []Blob // put by the peer
 	BlobsGone    []lnwire.PubKey
+	// Self is what was changed of our announcement; overwrites.
+	Self     *SelfChanges
+	Conducts []Conduct // put by the peer
 	// Seal is the sealed seed; overwrites. Its form is wallet/keys' own.
 	Seal []byte
 	// Lazy says that nothing waits for this batch but what is queued behind it, and that
@@ -88,6 +91,10 @@ func (o *ops) others(b *Batch) {
 	o.peers(b)
 	o.notes(b)
 	o.blobs(b)
+	if b.Self != nil {
+		o.self(b.Self)
+	}
+	o.conducts(b.Conducts)
 	if b.Seal != nil {
 		o.seal(b.Seal)
 	}
@@ -113,7 +120,8 @@ func (b *Batch) lazy() bool {
 	}
 	return len(b.Channels)+len(b.Payments) > 0 && len(b.Wallet) == 0 && len(b.Switch) == 0 && len(b.Forwards) == 0 && len(b.Resolutions) == 0 &&
 		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.Budgets) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
-		len(b.PeersGone) == 0 && len(b.Notes) == 0 && len(b.Blobs) == 0 && len(b.BlobsGone) == 0 && b.Seal == nil && b.identity == nil
+		len(b.PeersGone) == 0 && len(b.Notes) == 0 && len(b.Blobs) == 0 && len(b.BlobsGone) == 0 &&
+		b.Self == nil && len(b.Conducts) == 0 && b.Seal == nil && b.identity == nil
 }
 
 // Riders gives a batch the form in which the delta of a channel carries it, to be

@@ -52,6 +52,8 @@ const (
 	inFamilies
 	inBudgets
 	inResolutions
+	inSelf
+	inConduct
 	numBuckets
 )
 
@@ -67,6 +69,7 @@ var bucketNames = [numBuckets]string{
 	inZones: "zones", inForwardCounts: "forward-counts", inForwardChannels: "forward-channels",
 	inAccounts: "accounts", inWatchedKeys: "watched-keys", inFamilies: "key-families",
 	inBudgets: "budgets", inResolutions: "htlc-resolutions",
+	inSelf: "self", inConduct: "conduct",
 }
 
 // String is the bucket's name in the file.

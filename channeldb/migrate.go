@@ -31,6 +31,7 @@ var steps = []step{
 	{name: "page through lists from any place", minReader: 5, part: indexLists},
 	{name: "keep accounts, watched keys and families of keys", run: makeBuckets},
 	{name: "keep what was spent of budgets", run: makeBuckets},
+	{name: "keep how steady peers are, and changes of our announcement", run: keepSelf},
 }
 
 // makeBuckets makes those that are not there. A later step that adds a kind of row

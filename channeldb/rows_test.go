@@ -252,6 +252,15 @@ var rowCases = []rowCase{
 	rowOf("attempt-onion", func(a *routing.Attempt) {
 		*a = routing.Attempt{ID: 7, Status: routing.Failed, Failure: &routing.AttemptFailure{Code: onion.InvalidOnionHMAC, OnionSHA256: lnwire.Hash{9, 8}}}
 	}, (*ops).attempt, func(_, row []byte) (routing.Attempt, error) { return DecodeAttempt(row) }),
+	rowOf("self", func(s *SelfChanges) {
+		if s.Alias == nil || s.AliasOf == nil {
+			s.Alias, s.AliasOf = nil, nil
+		}
+		if s.Color == nil || s.ColorOf == nil {
+			s.Color, s.ColorOf = nil, nil
+		}
+	}, (*ops).self, func(_, row []byte) (SelfChanges, error) { return decodeSelf(row) }),
+	rowOf("conduct", nil, func(o *ops, v *Conduct) { o.conducts([]Conduct{*v}) }, decodeConduct),
 	// One that waits for the others of its batch.
 	rowOf("channel-funding-batch", func(v *channel.FundingTx) { v.Ours, v.Batch = true, 3 }, func(o *ops, v *channel.FundingTx) {
 		o.channel(&channel.Delta{Fundings: []channel.FundingTx{*v}})

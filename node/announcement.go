@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -10,19 +9,10 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
-// selfNote is where changes of our announcement are kept.
-const selfNote = "self-announcement"
-
 // selfChanges are what the operator has changed of our announcement while the node ran.
 // They last: alias and color as long as the configuration says what it said then,
 // addresses and features on top of what it says.
-type selfChanges struct {
-	Version        int
-	Alias, AliasOf *lnwire.Alias // what it is, in place of what
-	Color, ColorOf *lnwire.RGB
-	Added, Removed []lnwire.Address
-	Hidden         lnwire.Features
-}
+type selfChanges channeldb.SelfChanges
 
 // on is what is announced instead of what is configured.
 func (s *selfChanges) on(o gossip.OwnNode) gossip.OwnNode {
@@ -49,8 +39,7 @@ func (s *selfChanges) on(o gossip.OwnNode) gossip.OwnNode {
 }
 
 // between are the changes that make one of the other.
-func between(configured, wanted gossip.OwnNode) selfChanges {
-	s := selfChanges{Version: 1}
+func between(configured, wanted gossip.OwnNode) (s selfChanges) {
 	if wanted.Alias != configured.Alias {
 		s.Alias, s.AliasOf = &wanted.Alias, &configured.Alias
 	}
@@ -71,21 +60,6 @@ func between(configured, wanted gossip.OwnNode) selfChanges {
 	return s
 }
 
-// storedChanges reads the changes of earlier runs.
-func (n *Node) storedChanges() (s selfChanges, err error) {
-	b, err := n.db.Note(selfNote)
-	if err != nil || b == nil {
-		return s, err
-	}
-	if err := json.Unmarshal(b, &s); err != nil {
-		return s, fmt.Errorf("read the changes of our announcement: %w", err)
-	}
-	if s.Version != 1 {
-		return s, fmt.Errorf("read the changes of our announcement: version %d is unknown", s.Version)
-	}
-	return s, nil
-}
-
 // UpdateAnnouncement changes what is announced of us. Change is given what it is now, and
 // returns what it shall be; features that the node does not have cannot be added. It
 // returns when the change is durable.
@@ -104,11 +78,7 @@ func (n *Node) UpdateAnnouncement(change func(now gossip.OwnNode) (gossip.OwnNod
 		return err
 	}
 	s := between(g.configured, wanted)
-	b, err := json.Marshal(&s)
-	if err != nil {
-		return err
-	}
-	if _, err := n.db.Write(channeldb.Batch{Notes: []channeldb.Note{{Name: selfNote, Value: b}}}); err != nil {
+	if _, err := n.db.Write(channeldb.Batch{Self: (*channeldb.SelfChanges)(&s)}); err != nil {
 		return err
 	}
 	g.changes = s

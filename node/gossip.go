@@ -84,9 +84,11 @@ func (n *Node) startGossip() error {
 		announced = announced.With(lnwire.AccountableOptional)
 	}
 	g.configured = gossip.OwnNode{Alias: n.cfg.Alias, Color: n.cfg.Color, Features: announced, Addresses: n.cfg.Addresses}
-	if g.changes, err = n.storedChanges(); err != nil {
+	changes, err := n.db.SelfChanges()
+	if err != nil {
 		return err
 	}
+	g.changes = selfChanges(changes)
 	g.announce()
 	return nil
 }
