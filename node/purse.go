@@ -32,6 +32,8 @@ type purse struct {
 	labels map[chainhash.Hash]string
 	// charges of the step under way are written with it.
 	charges []budget.Change
+	// lately is what the last blocks have spent.
+	lately lately
 	// again is when urgent transactions are offered once more.
 	again *alarm
 }
@@ -132,11 +134,13 @@ func (p *purse) block(s chainntnfs.Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !s.Connect {
+		p.lately.disconnect(s.Now.Height)
 		p.sweeps.Disconnect(s.Now)
 		p.queue(p.wallet.Disconnect(s.Now), nil)
 		return
 	}
 	b := wallet.Block{At: s.At, Time: s.Block.Header.Timestamp, Txs: s.Block.Transactions}
+	p.lately.connect(b.At.Height, b.Txs)
 	fx := p.wallet.Connect(b)
 	fx.Append(p.sweeps.Connect(b, p.n.lastFees(), p.n.now()))
 	fx.Append(p.wallet.Expire(p.n.now()))
@@ -144,11 +148,13 @@ func (p *purse) block(s chainntnfs.Step) {
 	p.remind()
 }
 
-// seen takes in an unconfirmed transaction.
+// seen takes in an unconfirmed transaction, unless a block has outrun it.
 func (p *purse) seen(tx *wire.MsgTx) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue(p.wallet.Seen(tx, p.n.now()), nil)
+	if !p.lately.outruns(tx) {
+		p.queue(p.wallet.Seen(tx, p.n.now()), nil)
+	}
 }
 
 // fund answers a channel that asks for its funding transaction.
