@@ -94,6 +94,10 @@ func (w *World) happen(a *accident) {
 		w.cheat()
 	case Open:
 		w.openAnother(a)
+	case Send:
+		w.send(a)
+	case Lure:
+		w.lure(a)
 	}
 }
 

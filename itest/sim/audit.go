@@ -86,6 +86,7 @@ func (w *World) audit() {
 			}
 		}
 	}
+	a.moves()
 	a.channels()
 	for _, h := range w.homes {
 		outcomes, answers, err := h.life.db.Outbox()
@@ -284,7 +285,7 @@ func (a *auditor) opened(i int, l *channel.LinkState) {
 func (a *auditor) balance(i int, channels lnwire.MilliSat) {
 	w, h := a.w, a.w.homes[i]
 	have, want := channels+w.treasure(h), a.want[i]+w.start[i]
-	if !w.plan.ends() && !w.plan.opens() {
+	if !w.plan.loose() {
 		if have != want {
 			w.fail("I1: %s has %d msat, and should have %d", h.name, have, want)
 		}

@@ -143,21 +143,24 @@ func (c *chain) reorganise(depth int, keep func(*wire.MsgTx) bool) {
 	for _, b := range blocks {
 		c.connect(b)
 	}
-	var gifts []*wire.MsgTx
+	first, back := []*wire.MsgTx{c.coinbase()}, []*wire.MsgTx(nil)
 	for _, b := range old {
 		for _, tx := range b.Transactions[1:] {
 			switch {
 			case tx.TxIn[0].PreviousOutPoint.Hash == chainhash.Hash{0xff}:
-				gifts = append(gifts, tx)
+				first = append(first, tx) // a gift
 			case keep(tx):
-				c.accept(tx)
+				back = append(back, tx)
 			}
 		}
+	}
+	c.append(first)
+	for _, tx := range back {
+		c.accept(tx)
 	}
 	for _, p := range pool {
 		c.accept(p.tx)
 	}
-	c.append(append([]*wire.MsgTx{c.coinbase()}, gifts...))
 	for range depth {
 		c.append([]*wire.MsgTx{c.coinbase()})
 	}

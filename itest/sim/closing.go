@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -97,7 +98,8 @@ func (w *World) rest(d time.Duration) bool {
 	return w.until("rest", time.Hour, func() bool { return len(w.ready) == 0 && !time.Now().Before(end) })
 }
 
-// ended says which channel has not come to its end, of those that are on their way to it.
+// ended says which channel has not come to its end, of those that are on their way to it, or
+// what else is still to come.
 func (w *World) ended() (what string) {
 	for _, h := range w.homes {
 		l := h.up()
@@ -115,6 +117,9 @@ func (w *World) ended() (what string) {
 				what = fmt.Sprintf("%s: the sweep of %v waits: %s", h.name, s.OutPoint, s.Held)
 			}
 		}
+	}
+	if p := w.chain.payers(); what == "" && len(p) > 0 {
+		what = fmt.Sprintf("%v is not mined", p[0].txid)
 	}
 	return what
 }
@@ -194,7 +199,7 @@ func (w *World) left() (sum lnwire.Sat) {
 		}
 	}
 	for op, c := range w.chain.coins {
-		owned := open[op] || c.out.Value == 5_000_000_000 || w.owned(c.out.PkScript)
+		owned := open[op] || c.out.Value == 5_000_000_000 || bytes.Equal(c.out.PkScript, stranger) || w.owned(c.out.PkScript)
 		switch {
 		case owned:
 		case c.out.Value <= maxLeft:

@@ -42,6 +42,14 @@ func (p *Plan) opens() bool {
 	return slices.ContainsFunc(p.Accidents, func(a Accident) bool { return a.Kind == Open })
 }
 
+// moves: coins may go from one wallet to another, or come from elsewhere.
+func (p *Plan) moves() bool {
+	return slices.ContainsFunc(p.Accidents, func(a Accident) bool { return a.Kind == Send || a.Kind == Lure })
+}
+
+// loose: what everybody has may change by fees.
+func (p *Plan) loose() bool { return p.ends() || p.opens() || p.moves() }
+
 // Shape says which nodes have channels with each other. Every channel is of a million
 // satoshis, half on each side.
 type Shape struct {
@@ -98,12 +106,15 @@ const (
 	Cheat // the hostile node publishes a commitment
 	Open  // another channel is opened
 	Full  // a disk has no room left for new work, for a while
+	Send  // coins go from one wallet to another
+	Lure  // a stranger sends coins to a wallet, and often takes them back before they are mined
 )
 
 var accidentNames = [...]string{
 	CrashBefore: "crash before write", CrashAfter: "crash after write", CrashTorn: "torn write", CutAt: "cut at message", CrashNow: "crash",
 	Restart: "restart", Cut: "cut", Hole: "hole", Mine: "block", Reorg: "reorg", Away: "chain away", Spike: "fee spike",
 	WriteFails: "write fails", SyncFails: "sync fails", Full: "disk full",
+	Send: "coins sent", Lure: "coins lured with",
 	ForceClose: "force close", Close: "close", Bar: "barred", Cheat: "cheat", Open: "open",
 }
 
@@ -166,7 +177,20 @@ func PlanOf(seed uint64) Plan {
 		p.SlowNode[i] = slowness(r)
 	}
 	p.SlowDisk = slowness(r)
+	drawMoves(r, &p)
 	return p
+}
+
+// drawMoves lets coins move in every eighth schedule.
+func drawMoves(r *rand.Rand, p *Plan) {
+	if r.IntN(8) != 0 {
+		return
+	}
+	for range 1 + r.IntN(3) {
+		a := drawAccident(r, p)
+		a.Kind, a.At = []AccidentKind{Send, Lure}[r.IntN(2)], r.IntN(p.span())
+		p.Accidents = append(p.Accidents, a)
+	}
 }
 
 // drawEnds makes every fifth schedule one in which channels end.

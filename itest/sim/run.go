@@ -29,6 +29,7 @@ type Counts struct {
 	Crashes, Cuts, Blocks, Reorgs int
 	Ends, Cheats, Strikes, Opens  int
 	Fails, Fulls                  int // writes, disks
+	Sends, Lures                  int
 	Petty                         int // channels that are left with what nobody brings home
 }
 
@@ -47,6 +48,8 @@ func (c *Counts) Add(o Counts) {
 	c.Opens += o.Opens
 	c.Fails += o.Fails
 	c.Fulls += o.Fulls
+	c.Sends += o.Sends
+	c.Lures += o.Lures
 	c.Petty += o.Petty
 }
 
@@ -120,7 +123,7 @@ func (w *World) run(b *built) {
 	w.threaten()
 	w.trade()
 	w.mend()
-	if w.plan.ends() || w.plan.opens() {
+	if w.plan.loose() {
 		w.resolve()
 	} else if !w.quietly("all comes to its end", w.quiet) {
 		w.complain()

@@ -31,6 +31,7 @@ type World struct {
 	homes []*home
 	edges []*edge
 	deals []*deal
+	moves []move
 	log   []string // of a verbose run
 
 	accidents  []*accident
