@@ -76,9 +76,10 @@ func (w *World) resolve() {
 }
 
 // burst is how many blocks are found in a row: more than one only while nobody waits for
-// a transaction to be mined, and many while all wait for depth alone.
+// a transaction to be mined, nor time runs out for an HTLC where no channel may end, and many
+// while all wait for depth alone.
 func (w *World) burst() int {
-	if len(w.chain.pool) > 0 {
+	if len(w.chain.pool) > 0 || !w.plan.ends() && w.held() != "" {
 		return 1
 	}
 	for _, h := range w.homes {
