@@ -113,6 +113,8 @@ func TestZombieAgain(t *testing.T) {
 	b.now = b.now.Add(stale)
 	b.later(pruneEvery)
 	require.Equal(t, 1, b.m.Info().Zombies)
+	require.True(t, b.m.Zombie(scid(1)))
+	require.False(t, b.m.Zombie(scid(2)))
 	ask := func(d time.Duration) []*lnwire.QueryShortChannelIDs {
 		b.m.sync = nil
 		b.m.askRange(b.m.peers[key(1)])

@@ -23,6 +23,9 @@ func (m *Machine) Channel(id lnwire.ShortChannelID) (Channel, bool) {
 	return Channel{}, false
 }
 
+// Zombie reports whether a channel was forgotten as stale, and not heard of since.
+func (m *Machine) Zombie(id lnwire.ShortChannelID) bool { return m.zombies.contains(id) }
+
 // ChannelAt is the channel with that funding output.
 func (m *Machine) ChannelAt(op wire.OutPoint) (Channel, bool) {
 	if id, ok := m.outpoints[op]; ok {

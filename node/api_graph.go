@@ -40,6 +40,12 @@ func (n *Node) GraphChannel(ctx context.Context, id lnwire.ShortChannelID) (c go
 	return c, ok && err == nil, err
 }
 
+// GraphZombie reports whether a channel of the map was forgotten as stale.
+func (n *Node) GraphZombie(ctx context.Context, id lnwire.ShortChannelID) (zombie bool, err error) {
+	err = n.lookGraph(ctx, func(m *gossip.Machine) { zombie = m.Zombie(id) })
+	return zombie, err
+}
+
 // GraphChannelAt is the channel of the map with that funding output.
 func (n *Node) GraphChannelAt(ctx context.Context, op wire.OutPoint) (c gossip.Channel, ok bool, err error) {
 	err = n.lookGraph(ctx, func(m *gossip.Machine) { c, ok = m.ChannelAt(op) })

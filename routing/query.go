@@ -95,11 +95,14 @@ type NoRoute struct {
 }
 
 // Error is what clients compare, with the reason behind it.
-func (e *NoRoute) Error() string {
+func (e *NoRoute) Error() string { return e.Brief() + ": " + e.Why }
+
+// Brief is what clients compare, and no more.
+func (e *NoRoute) Brief() string {
 	if e.Reason == ReasonInsufficientBalance {
-		return "insufficient local balance: " + e.Why
+		return "insufficient local balance"
 	}
-	return "unable to find a path to destination: " + e.Why
+	return "unable to find a path to destination"
 }
 
 func noRoute(format string, args ...any) error {

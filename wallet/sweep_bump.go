@@ -18,7 +18,7 @@ import (
 
 var (
 	// ErrNoSweep says that an outpoint is neither being swept nor a coin of the wallet.
-	ErrNoSweep = errors.New("the passed output doesn't belong to the wallet")
+	ErrNoSweep = errors.New("the passed output does not belong to the wallet")
 	// ErrBumpConfirmed says that there is no fee to raise any more. Clients of lnd
 	// compare the text.
 	ErrBumpConfirmed = errors.New("unable to bump fee of a confirmed transaction")

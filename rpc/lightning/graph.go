@@ -2,6 +2,7 @@ package lightning
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"google.golang.org/grpc/codes"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/gossip"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/routing"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
@@ -196,11 +198,24 @@ func (s *Service) GetChanInfo(ctx context.Context, req *lnrpc.ChanInfoRequest) (
 	case err != nil:
 		return nil, err
 	case !ok || c.SpentAt != 0:
-		return nil, routing.ErrUnknownChannel
+		return nil, s.noEdge(ctx, lnwire.ShortChannelID(req.ChanId))
 	}
 	out, more := edge(&c), &details{s: s, proof: req.IncludeAuthProof}
 	more.edge(&c, out)
 	return out, more.get()
+}
+
+// errZombie says that a channel was forgotten as stale. Clients of lnd compare the text.
+var errZombie = mistake.Missing("edge marked as zombie")
+
+// noEdge says why there is no such channel; 0: it was not named by its id.
+func (s *Service) noEdge(ctx context.Context, id lnwire.ShortChannelID) error {
+	if zombie, err := s.node.GraphZombie(ctx, id); err != nil {
+		return err
+	} else if zombie {
+		return errZombie
+	}
+	return routing.ErrUnknownChannel
 }
 
 // GetNodeInfo finds a node.
@@ -209,6 +224,9 @@ func (s *Service) GetNodeInfo(ctx context.Context, req *lnrpc.NodeInfoRequest) (
 		return nil, translate.Mistake("include_auth_proof depends on include_channels")
 	}
 	id, err := translate.PubKeyHex("pub_key", req.PubKey)
+	if raw, bad := hex.DecodeString(req.PubKey); err != nil && bad == nil && len(raw) == len(id) {
+		return nil, status.Error(codes.NotFound, routing.ErrUnknownNode.Error()) // as in lnd: nobody can have this id
+	}
 	if err != nil {
 		return nil, err
 	}

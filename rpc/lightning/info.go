@@ -26,7 +26,7 @@ func (s *Service) GetInfo(ctx context.Context, _ *lnrpc.GetInfoRequest) (*lnrpc.
 		BestHeaderTimestamp: translate.Unix(chain.TipTime), SyncedToChain: synced, SyncedToGraph: n.SyncedToGraph(), WalletSynced: synced,
 		Testnet: network == "testnet", Chains: []*lnrpc.Chain{{Chain: "bitcoin", Network: network}},
 		StoreFinalHtlcResolutions: n.StoresResolutions(), RequireHtlcInterceptor: n.RequiresInterceptor(),
-		Features:                  translate.Features(n.Features()), GraphCacheStatus: lnrpc.GraphCacheStatus_GRAPH_CACHE_STATUS_LOADED,
+		Features: translate.Features(n.Features()), GraphCacheStatus: lnrpc.GraphCacheStatus_GRAPH_CACHE_STATUS_LOADED,
 	}
 	for _, a := range addrs {
 		out.Uris = append(out.Uris, id.String()+"@"+a.String())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/rpc/translate"
 )
 
 // signedPrefix stands before every message that is signed, so that none can be
@@ -25,6 +26,9 @@ func messageDigest(msg []byte, once bool) [32]byte {
 
 // SignMessage signs a message with the node's key.
 func (s *Service) SignMessage(_ context.Context, req *lnrpc.SignMessageRequest) (*lnrpc.SignMessageResponse, error) {
+	if req.Msg == nil {
+		return nil, translate.Mistake("need a message to sign")
+	}
 	sig := s.node.SignCompact(messageDigest(req.Msg, req.SingleHash))
 	return &lnrpc.SignMessageResponse{Signature: zbase32.EncodeToString(sig[:])}, nil
 }

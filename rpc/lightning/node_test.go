@@ -2,6 +2,7 @@ package lightning_test
 
 import (
 	"encoding/hex"
+	"strings"
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -119,6 +120,10 @@ func TestConversation(t *testing.T) {
 	require.Equal(t, c.ChanId, edge.ChannelId)
 	_, err = alice.GetChanInfo(ctx, &lnrpc.ChanInfoRequest{ChanId: 1})
 	require.ErrorContains(t, err, "edge not found")
+	_, err = alice.GetNodeInfo(ctx, &lnrpc.NodeInfoRequest{PubKey: strings.Repeat("02", 33)})
+	require.ErrorContains(t, err, "unable to find node")
+	_, err = alice.SignMessage(ctx, &lnrpc.SignMessageRequest{})
+	require.ErrorContains(t, err, "need a message to sign")
 	provedBySignatures(t, alice, c.ChanId)
 	info, err := alice.GetNetworkInfo(ctx, &lnrpc.NetworkInfoRequest{})
 	require.NoError(t, err)
@@ -136,6 +141,8 @@ func TestConversation(t *testing.T) {
 	require.Len(t, routes.Routes[0].Hops, 1)
 	_, err = alice.QueryRoutes(ctx, &lnrpc.QueryRoutesRequest{PubKey: stranger, Amt: 1000})
 	require.ErrorContains(t, err, "unable to find a path to destination")
+	_, err = alice.QueryRoutes(ctx, &lnrpc.QueryRoutesRequest{PubKey: bob.id})
+	require.ErrorContains(t, err, "unable to find a path to destination", "nothing to send")
 	_, err = alice.QueryRoutes(ctx, &lnrpc.QueryRoutesRequest{PubKey: bob.id, Amt: 5_000_000})
 	require.ErrorContains(t, err, "insufficient local balance")
 	hold(t, alice, bob)

@@ -53,7 +53,7 @@ func (s *Service) query(req *lnrpc.QueryRoutesRequest) (q routing.Query, err err
 		return q, err
 	}
 	if q.Amount == 0 {
-		return q, translate.Invalid("amt", "must be set")
+		return q, &routing.NoRoute{Reason: routing.ReasonNoRoute, Why: "no channel carries nothing"}
 	}
 	if q.FeeLimit, err = feeLimit(req.FeeLimit, q.Amount); err != nil {
 		return q, err

@@ -122,6 +122,7 @@ type Payments interface {
 type Graph interface {
 	Graph() *routing.Snapshot
 	GraphChannel(context.Context, lnwire.ShortChannelID) (gossip.Channel, bool, error)
+	GraphZombie(context.Context, lnwire.ShortChannelID) (bool, error)
 	GraphChannelAt(context.Context, wire.OutPoint) (gossip.Channel, bool, error)
 	GraphChannels(ctx context.Context, after lnwire.ShortChannelID, limit int) ([]gossip.Channel, error)
 	GraphPrivate(context.Context) ([]gossip.Channel, error)

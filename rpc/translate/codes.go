@@ -47,6 +47,15 @@ var kinds = map[mistake.Kind]codes.Code{
 	mistake.Exists: codes.AlreadyExists, mistake.Exhausted: codes.ResourceExhausted,
 }
 
+// brief is an error of which callers are told only the words that they compare; the log has all of it.
+type brief struct {
+	error
+	told *status.Status
+}
+
+// GRPCStatus is what gRPC sends.
+func (b brief) GRPCStatus() *status.Status { return b.told }
+
 // Coded gives an error of the node that clients can do something about its code; the words stay. What has a code keeps
 // it, and what is not known stays an unknown error: something went wrong in here.
 func Coded(err error) error {
@@ -64,8 +73,8 @@ func Coded(err error) error {
 	if _, ok := errors.AsType[wallet.ErrNoAccount](err); ok {
 		return status.Error(codes.NotFound, err.Error())
 	}
-	if _, ok := errors.AsType[*routing.NoRoute](err); ok {
-		return status.Error(codes.NotFound, err.Error())
+	if e, ok := errors.AsType[*routing.NoRoute](err); ok {
+		return brief{err, status.New(codes.NotFound, e.Brief())}
 	}
 	if _, ok := errors.AsType[routing.NoHop](err); ok {
 		return status.Error(codes.NotFound, err.Error())

@@ -27,7 +27,7 @@ func TestCoded(t *testing.T) {
 		{mistake.Argument("a"), codes.InvalidArgument}, {mistake.State("b"), codes.FailedPrecondition}, {mistake.Missing("c"), codes.NotFound},
 		{mistake.Twice("d"), codes.AlreadyExists}, {mistake.TooMuch("e"), codes.ResourceExhausted},
 		{Mistake("f"), codes.InvalidArgument}, {node.ErrNoChannel, codes.NotFound}, {wallet.ErrNoAccount{Name: "x"}, codes.NotFound},
-		{&routing.NoRoute{}, codes.NotFound}, {routing.NoHop{Position: 1}, codes.NotFound}, {&wallet.InsufficientFunds{}, codes.FailedPrecondition},
+		{routing.NoHop{Position: 1}, codes.NotFound}, {&wallet.InsufficientFunds{}, codes.FailedPrecondition},
 		{Unpaid(&wallet.InsufficientFunds{}), codes.FailedPrecondition}, {&chainntnfs.RejectError{}, codes.FailedPrecondition},
 		{status.Error(codes.Canceled, "g"), codes.Canceled}, {io.EOF, codes.Unknown}, {errors.New("h"), codes.Unknown},
 	} {
@@ -37,5 +37,8 @@ func TestCoded(t *testing.T) {
 			require.Contains(t, status.Convert(got).Message(), status.Convert(c.err).Message())
 		}
 	}
+	noRoute := Coded(fmt.Errorf("more words: %w", &routing.NoRoute{Why: "too far"})) // clients compare all of it
+	require.Equal(t, status.New(codes.NotFound, "unable to find a path to destination").Proto(), status.Convert(noRoute).Proto())
+	require.ErrorContains(t, noRoute, "more words: unable to find a path to destination: too far")
 	require.Equal(t, "insufficient funds available to construct transaction", status.Convert(Coded(Unpaid(&wallet.InsufficientFunds{}))).Message())
 }

@@ -113,7 +113,7 @@ func TestBumpFee(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Successfully registered CPFP-tx with the sweeper", out.Status)
 	_, err = New(&fake{err: wallet.ErrNoSweep}).BumpFee(t.Context(), &walletrpc.BumpFeeRequest{Outpoint: op})
-	require.EqualError(t, err, "the passed output doesn't belong to the wallet")
+	require.EqualError(t, err, "the passed output does not belong to the wallet")
 }
 
 func TestBumpForceCloseFee(t *testing.T) {
