@@ -84,6 +84,7 @@ func unreachable(text string, t Target, cause error) error {
 
 // tail is the last part of a chain of errors, where the reason stands.
 func tail(text string) string {
+	text, _, _ = strings.Cut(text, " (possibly because") // x509 guesses, with colons of its own
 	text = strings.Trim(strings.TrimSpace(text), `"`)
 	if i := strings.LastIndex(text, ": "); i >= 0 {
 		text = text[i+2:]
