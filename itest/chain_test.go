@@ -282,7 +282,7 @@ func TestReorg(t *testing.T) {
 		require.Empty(t, n.Closed())
 		n.Restart()
 	}
-	alice.Active(point)
+	rig.Joined([]*rig.Node{alice, bob}, []rig.ChanPoint{point})
 	bob.Pay(alice.Invoice(15_000_000))
 	w.Mine(3) // deep enough to be announced
 	carol := w.Node("carol")

@@ -68,7 +68,7 @@ func TestInterceptors(t *testing.T) {
 	require.NoError(t, err)
 	_, err = modifier.Header()
 	require.NoError(t, err)
-	rig.Eventually(t, "bob reaches carol", func() bool { return carol.Info().NumActiveChannels == 1 })
+	bob.Active(points[1])
 	require.NoError(t, stream.Send(&routerrpc.ForwardHtlcInterceptResponse{
 		IncomingCircuitKey: second.IncomingCircuitKey, Action: routerrpc.ResolveHoldForwardAction_RESUME_MODIFIED,
 		InAmountMsat: 5_010_000, OutAmountMsat: 5_000_500, OutWireCustomRecords: map[uint64][]byte{70001: {7}},

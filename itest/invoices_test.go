@@ -215,7 +215,7 @@ func TestIndexes(t *testing.T) {
 			bob.Start()
 			alice.Restart()
 		}
-		alice.Active(point)
+		rig.Joined([]*rig.Node{alice, bob}, []rig.ChanPoint{point})
 	}
 	require.Equal(t, []uint64{1, 2, 3, 4, 5, 6}, added)
 	payments, err := alice.LN.ListPayments(rig.Soon(t), &lnrpc.ListPaymentsRequest{})

@@ -64,9 +64,7 @@ func killed(t *testing.T, times int, amount int64, names ...string) {
 	for _, n := range nodes { // and it is all on the disk
 		n.Restart()
 	}
-	for i, n := range nodes {
-		n.Active(points[min(i, 1)])
-	}
+	rig.Joined(nodes, points)
 	s.check(start)
 	s.alice.Pay(s.carol.Invoice(1_000_000))
 	s.carol.Pay(s.alice.Invoice(1_000_000))

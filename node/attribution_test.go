@@ -96,26 +96,16 @@ func TestHoldTimesOfALine(t *testing.T) {
 	failed := end(lnwire.Preimage{2}, false, nothing)
 	check(failed, 3)
 	require.EqualValues(t, 2, failed.Failure.Hop)
-	up := func(r *resident, links int) {
-		r.until("links", func() bool {
-			n := 0
-			for _, l := range r.Links() {
-				if l.Up {
-					n++
-				}
-			}
-			return n == links
-		})
-	}
 	check(end(lnwire.Preimage{3}, true, func() {
 		bob.restart()
-		up(bob, 2)
+		joined(alice, bob)
+		joined(bob, carol)
 	}), 3)
 
 	carol.mute = true
 	carol.restart()
-	up(bob, 2)
-	up(dave, 1)
+	joined(bob, carol)
+	joined(carol, dave)
 	require.False(t, carol.Features().HasEither(lnwire.AttributionDataOptional))
 	alice.until("a way to dave", func() bool {
 		_, err := alice.FindRoute(routing.Query{Target: dave.ID(), Amount: 2_000_000, FeeLimit: 100_000, FinalDelta: 40})

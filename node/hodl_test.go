@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/invoice"
@@ -25,16 +24,9 @@ func TestHodl(t *testing.T) {
 		c, ok := alice.Graph().Channel(bob.Links()[1].SCID)
 		return ok && c.Policies[0] != nil && c.Policies[1] != nil
 	})
-	up := func() bool {
-		for _, end := range []struct {
-			of      *resident
-			funding wire.OutPoint
-		}{{alice, first}, {bob, first}, {bob, second}, {carol, second}} { // an end that stayed may not know yet that the other went
-			if i, err := end.of.Channel(t.Context(), end.funding); err != nil || !i.Active {
-				return false
-			}
-		}
-		return true
+	up := func() {
+		joined(alice, bob)
+		joined(bob, carol)
 	}
 	waits := func(from *resident) bool { // an HTLC is in its channel with bob
 		funding := first
@@ -58,7 +50,7 @@ func TestHodl(t *testing.T) {
 	} {
 		c.who.hodl = c.hodl
 		c.who.restart()
-		alice.until("all are there", up)
+		up()
 		inv, err := carol.AddInvoice(t.Context(), invoice.Terms{Amount: 10_000, Memo: "kept"})
 		require.NoError(t, err)
 		end := make(chan routing.Progress, 1)
@@ -84,7 +76,7 @@ func TestHodl(t *testing.T) {
 		p := <-end
 		if p.Payment.Status == routing.Failed && !c.settled {
 			// It was not signed yet, or bob was there again before carol and gave it back.
-			alice.until("all are there", up)
+			up()
 			p = alice.payInvoice(ctx, inv.Request)
 		}
 		require.Equal(t, routing.Succeeded, p.Payment.Status, "%+v: %s", c.hodl, p.Payment.Text)

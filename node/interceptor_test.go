@@ -80,8 +80,7 @@ func intercepts(t *testing.T, alice, bob, carol *resident) {
 	bob.strict = true
 	bob.restart()
 	for _, r := range []*resident{alice, carol} {
-		r.until("bob is back", func() bool { return r.Links()[0].Up })
-		bob.until("they are back", func() bool { return bob.Links()[0].Up && bob.Links()[1].Up })
+		joined(bob, r)
 	}
 	i, err = bob.Intercept()
 	require.NoError(t, err)
@@ -93,7 +92,8 @@ func intercepts(t *testing.T, alice, bob, carol *resident) {
 	second, _ := i.asked(t)
 	require.Equal(t, first.In.HTLC, second.In.HTLC, "offered again")
 	bob.restart()
-	bob.until("they are back", func() bool { return bob.Links()[0].Up && bob.Links()[1].Up })
+	joined(bob, alice)
+	joined(bob, carol)
 	i, err = bob.Intercept()
 	require.NoError(t, err)
 	third, key := i.asked(t)

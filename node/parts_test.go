@@ -232,7 +232,7 @@ func TestKeysendBetweenNodes(t *testing.T) {
 	preimage[0] = 8
 	bob.keysend = false
 	bob.restart()
-	alice.until("connected", func() bool { l := alice.Links(); return len(l) == 1 && l[0].Up })
+	joined(alice, bob)
 	p = send()
 	require.Equal(t, routing.ReasonIncorrectDetails, p.Payment.Reason, "who does not take it, says so")
 }

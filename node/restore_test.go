@@ -257,12 +257,7 @@ func TestOldCopy(t *testing.T) {
 	old, err := os.ReadFile(filepath.Join(bob.dir, "fulgur.db"))
 	require.NoError(t, err)
 	bob.restart()
-	for _, r := range []*resident{alice, bob} {
-		r.until("active", func() bool {
-			i, err := r.Channel(t.Context(), funding)
-			return err == nil && i.Active
-		})
-	}
+	joined(alice, bob)
 	p := alice.pay(bob, 100_000_000)
 	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
 	bob.stop()

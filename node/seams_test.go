@@ -166,12 +166,7 @@ func TestNothingIsDecidedBlindly(t *testing.T) {
 	_, answers, err := bob.db.Outbox()
 	require.NoError(t, err)
 	require.Empty(t, answers, "its channel is gone")
-	for _, r := range []*resident{alice, bob} {
-		r.until("active again", func() bool {
-			i, err := r.Channel(t.Context(), funding)
-			return err == nil && i.Active
-		})
-	}
+	joined(alice, bob)
 
 	bob.sight(false)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

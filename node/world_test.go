@@ -197,6 +197,24 @@ func (r *resident) connect(to *resident) {
 	to.until("connected", func() bool { return to.host.Conn(r.ID()) != nil })
 }
 
+// up: the channels with a peer can be used, as far as this end knows.
+func (r *resident) up(with *resident) bool {
+	all := r.channels.of(with.ID())
+	for _, e := range all {
+		if i, err := r.look(r.t.Context(), e); err != nil || !i.Active {
+			return false
+		}
+	}
+	return len(all) > 0
+}
+
+// joined waits until the channels of two nodes can be used at both ends. One that stayed
+// may not know yet that the other went: what it says counts when that one is there again.
+func joined(a, b *resident) {
+	a.t.Helper()
+	a.until("joined to "+b.name, func() bool { return a.up(b) && b.up(a) && a.up(b) })
+}
+
 // open opens a channel and mines until it is open on both sides.
 func (r *resident) open(to *resident, capacity lnwire.Sat, push lnwire.MilliSat) wire.OutPoint {
 	t := r.t

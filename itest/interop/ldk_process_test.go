@@ -143,7 +143,7 @@ func (n *ldkNode) log() string {
 func (n *ldkNode) cleanup() {
 	t := n.w.T
 	if n.up() {
-		ctx, cancel := context.WithTimeout(context.Background(), rig.AtOnce)
+		ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 		defer cancel()
 		if err := n.Stop(ctx, false); err != nil {
 			n.process().Kill()

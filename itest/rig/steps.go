@@ -136,6 +136,18 @@ func (n *Node) Active(point ChanPoint) {
 	})
 }
 
+// Joined waits until the channels of a line of nodes can be used at both ends. One that
+// stayed may not know yet that the other went: what it says counts when that one is there
+// again.
+func Joined(nodes []*Node, points []ChanPoint) {
+	for i, p := range points {
+		nodes[i].T.Helper()
+		nodes[i].Active(p)
+		nodes[i+1].Active(p)
+		nodes[i].Active(p)
+	}
+}
+
 // Knows waits until the node has learned a channel with both policies.
 func (n *Node) Knows(point ChanPoint) *lnrpc.ChannelEdge {
 	n.T.Helper()

@@ -28,12 +28,14 @@ func open(t *testing.T, from, to *client, sat int64) *lnrpc.ChannelPoint {
 		return err == nil && len(mempool) == 1
 	})
 	from.mine(6)
-	key, err := hex.DecodeString(to.id)
-	require.NoError(t, err)
-	from.until("active", func() bool {
-		list, err := from.ListChannels(ctx, &lnrpc.ListChannelsRequest{ActiveOnly: true, Peer: key})
-		return err == nil && len(list.Channels) == 1
-	})
+	for _, end := range [][2]*client{{from, to}, {to, from}} {
+		key, err := hex.DecodeString(end[1].id)
+		require.NoError(t, err)
+		end[0].until("active", func() bool {
+			list, err := end[0].ListChannels(ctx, &lnrpc.ListChannelsRequest{ActiveOnly: true, Peer: key})
+			return err == nil && len(list.Channels) == 1
+		})
+	}
 	return point
 }
 

@@ -5,7 +5,7 @@ import {createHash, randomBytes} from 'node:crypto';
 import {setTimeout as delay} from 'node:timers/promises';
 import ln from 'ln-service';
 
-const patience = 60_000; // milliseconds
+const patience = 90_000; // milliseconds
 const password = 'open sesame, said the thief';
 
 const step = text => console.log(`- ${text}`);
@@ -102,6 +102,9 @@ await ln.unlockWallet({lnd: alice.stranger, password});
 await active(alice);
 
 step('coins');
+// Nothing tells when these two stand: they have until all the blocks are mined.
+const channels = listen(ln.subscribeToChannels({lnd: alice.lnd}), 'channel_opening', 'channel_opened', 'channel_active_changed', 'channel_closed');
+const backups = listen(ln.subscribeToBackups({lnd: alice.lnd}), 'backup');
 const blocks = listen(ln.subscribeToBlocks({lnd: alice.lnd}), 'block');
 const transactions = listen(ln.subscribeToTransactions({lnd: alice.lnd}), 'chain_transaction');
 await stands('blocks are told', () => mine(1), () => blocks.heard.some(e => e.height > info.current_block_height));
@@ -121,8 +124,6 @@ blocks.end();
 transactions.end();
 
 step('a channel is opened');
-const channels = listen(ln.subscribeToChannels({lnd: alice.lnd}), 'channel_opening', 'channel_opened', 'channel_active_changed', 'channel_closed');
-const backups = listen(ln.subscribeToBackups({lnd: alice.lnd}), 'backup');
 const peers = listen(ln.subscribeToPeers({lnd: bob.lnd}), 'connected', 'disconnected');
 await stands('bob is told of alice', async () => {
   await ln.removePeer({lnd: alice.lnd, public_key: bob.id}).catch(() => {});
