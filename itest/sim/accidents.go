@@ -74,7 +74,7 @@ func (w *World) happen(a *accident) {
 		w.strike()
 	case Reorg:
 		w.counts.Reorgs++
-		w.chain.reorganise(a.Depth, func(tx *wire.MsgTx) bool { return !w.plan.ends() || w.rng.IntN(2) == 0 })
+		w.chain.reorganise(a.Depth, func(tx *wire.MsgTx) bool { return !w.plan.ends() || w.rng.IntN(2) == 0 || strange(tx) })
 		w.blockFound()
 	case Away:
 		w.away(h, a.Down)

@@ -22,6 +22,9 @@ type move struct {
 // stranger is a script that anybody can spend from.
 var stranger = []byte{txscript.OP_TRUE}
 
+// strange: a stranger's transaction, which needs no witness. Nobody would offer it again.
+func strange(tx *wire.MsgTx) bool { return len(tx.TxIn[0].Witness) == 0 }
+
 // parties are who sends and who is paid, and how much.
 func (w *World) parties(a *accident) (from, to *home, value lnwire.Sat) {
 	n := len(w.homes)
