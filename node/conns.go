@@ -12,6 +12,7 @@ type sink struct{ n *Node }
 
 // Opened tells a peer's channels that it is there.
 func (s sink) Opened(c Conn) {
+	s.n.flapped(c.PubKey())
 	s.n.storage.giveBack(c)
 	features := s.n.negotiated(c)
 	for _, e := range s.n.channels.of(c.PubKey()) {
@@ -31,6 +32,7 @@ func (s sink) Closed(c Conn, err error) {
 	s.n.messages.closed(c)
 	s.n.customs.closed(c)
 	s.n.nuisances.gone(c)
+	s.n.left(c.PubKey(), err)
 	s.n.seek(c.PubKey())
 	s.n.Peers.Publish(PeerEvent{Peer: c.PubKey(), Online: false})
 }
@@ -68,6 +70,9 @@ func (s sink) Message(c Conn, m lnwire.Message) {
 func (s sink) toChannels(c Conn, m lnwire.ChannelMessage) {
 	if !s.n.bears(c, 1) {
 		return
+	}
+	if m, ok := m.(*lnwire.Error); ok {
+		s.n.heard(c.PubKey(), m)
 	}
 	if !m.Channel().IsZero() {
 		if e := s.n.channels.key(c.PubKey(), m.Channel()); e != nil {

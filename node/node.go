@@ -153,6 +153,7 @@ type Node struct {
 	closes      closes
 	fees        feeTable
 	nuisances   nuisances
+	conduct     conduct
 	storage     storage
 	backups     *backups
 	customs     customs
@@ -250,6 +251,7 @@ func (n *Node) Start(ctx context.Context) error {
 		{"messages", n.startMessages},
 		{"host", n.startHost},
 		{"storage", n.startStorage},
+		{"conduct", n.startConduct},
 		{"channels", n.loadChannels},
 		{"budgets", n.startBudgets},
 		{"payments", n.startPayments},
@@ -271,6 +273,7 @@ func (n *Node) Stop() {
 	if n.cancel == nil {
 		return
 	}
+	n.stopConduct()
 	if n.host != nil {
 		n.host.Close()
 	}

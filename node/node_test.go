@@ -96,6 +96,10 @@ func TestOpenPayForwardRestartClose(t *testing.T) {
 	back := carol.pay(alice, 20_000_000)
 	require.Equal(t, routing.Succeeded, back.Payment.Status, back.Payment.Text)
 
+	checkErrors(t, carol, bob)
+	require.NoError(t, alice.DisconnectPeer(bob.ID()))
+	bob.until("noticed", func() bool { return bob.flaps(alice.ID()) > 0 })
+	flaps := bob.flaps(alice.ID())
 	bob.restart()
 	for _, f := range []wire.OutPoint{ab, bc} {
 		bob.until("active again", func() bool {
@@ -104,6 +108,9 @@ func TestOpenPayForwardRestartClose(t *testing.T) {
 		})
 	}
 	alice.until("active again", func() bool { i, err := alice.Channel(t.Context(), ab); return err == nil && i.Active })
+	require.Greater(t, bob.flaps(alice.ID()), flaps, "counted over restarts")
+	require.False(t, conductOf(alice, bob.ID()).LastFlap.IsZero())
+	require.Empty(t, conductOf(bob, carol.ID()).Errors)
 	p = alice.pay(bob, 10_000_000)
 	require.Equal(t, routing.Succeeded, p.Payment.Status, p.Payment.Text)
 

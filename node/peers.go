@@ -24,16 +24,23 @@ type PeerInfo struct {
 	Features lnwire.Features
 	Stats    peer.Stats
 	Channels int
+	// Of a peer with which there are channels: how often it came and went, less what was
+	// forgiven, when it last did (zero: never), and of what it complained, oldest first.
+	Flaps    uint32
+	LastFlap time.Time
+	Errors   []PeerError
 }
 
 // ListPeers are the connected peers, in the order of their keys.
 func (n *Node) ListPeers() []PeerInfo {
 	var out []PeerInfo
 	for _, c := range n.host.Conns() {
-		out = append(out, PeerInfo{
+		p := PeerInfo{
 			ID: c.PubKey(), Addr: c.Addr(), Inbound: c.Inbound(), Features: c.Features(), Stats: c.Stats(),
 			Channels: len(n.channels.of(c.PubKey())),
-		})
+		}
+		n.conduct.read(&p)
+		out = append(out, p)
 	}
 	return out
 }

@@ -48,10 +48,11 @@ type Conn struct {
 	pulse     pulse
 	met       atomic.Bool // init came, and was acceptable
 	askPing   atomic.Bool
-	listening atomic.Bool  // the reading goroutine waits for the network
-	heard     atomic.Int64 // when it last got something, in nanoseconds after born
-	resumed   atomic.Int64 // when the Sink last gave it back, likewise
-	spoke     atomic.Int64 // when something was last written, likewise
+	listening atomic.Bool            // the reading goroutine waits for the network
+	heard     atomic.Int64           // when it last got something, in nanoseconds after born
+	resumed   atomic.Int64           // when the Sink last gave it back, likewise
+	spoke     atomic.Int64           // when something was last written, likewise
+	lastPing  atomic.Pointer[[]byte] // what the peer's last ping carried
 	received  atomic.Uint64
 	sent      atomic.Uint64
 
@@ -176,13 +177,21 @@ type Stats struct {
 	PingTime             time.Duration // of the last ping that was answered; 0 for none
 	Queued               int           // bytes of channel messages that wait
 	GossipQueued         int
+	// PingPayload is what the peer's last ping carried, up to 4096 bytes of it; nil: it did
+	// not ping. It must not be changed.
+	PingPayload []byte
 }
 
 // Stats reads the counters.
 func (c *Conn) Stats() Stats {
 	channel, gossip := c.out.waiting()
+	var ping []byte
+	if p := c.lastPing.Load(); p != nil {
+		ping = *p
+	}
 	return Stats{
-		Since: c.born, BytesSent: c.sent.Load(), BytesRead: c.received.Load(),
+		PingPayload: ping,
+		Since:       c.born, BytesSent: c.sent.Load(), BytesRead: c.received.Load(),
 		LastSent: c.at(&c.spoke), LastRead: c.at(&c.heard), PingTime: c.pulse.roundTrip(),
 		Queued: channel, GossipQueued: gossip,
 	}

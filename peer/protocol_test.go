@@ -250,10 +250,12 @@ func TestPongs(t *testing.T) {
 		n := newMemNet()
 		h := newHost(t, 1, n, nil)
 		w := meetWire(t, n, 2, 1)
-		h.rec.awaitWhat(t, "opened")
+		c := h.rec.awaitWhat(t, "opened").conn
+		require.Nil(t, c.Stats().PingPayload)
 		for _, size := range []uint16{0, 1, 16, 65531} {
 			w.send(&lnwire.Ping{NumPongBytes: size, Padding: []byte("secret")})
 			require.Equal(t, make([]byte, size), append([]byte{}, w.receive().(*lnwire.Pong).Padding...))
+			require.Equal(t, "secret", string(c.Stats().PingPayload))
 		}
 		w.send(ping(65532), ping(65535), ping(3))
 		require.Len(t, w.receive().(*lnwire.Pong).Padding, 3, "the two before are not answered")

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,9 @@ const (
 	// Of a peer's errors and warnings as many are logged as a human would read.
 	talkBurst  = 16
 	talkRefill = 10 * time.Second
+
+	// maxPayload is how much is kept of what a ping carries. lnd's have a block's header.
+	maxPayload = 4096
 
 	// maxPong is the longest pong that may be asked for; from 65532 on a ping wants
 	// no answer.
@@ -148,6 +152,8 @@ func (c *Conn) takePing(m *lnwire.Ping) error {
 	if !c.pings.spend(time.Now(), cost) {
 		return violation("ping flood")
 	}
+	payload := bytes.Clone(m.Padding[:min(len(m.Padding), maxPayload)])
+	c.lastPing.Store(&payload)
 	if wanted {
 		c.Send(Channel, &lnwire.Pong{Padding: make([]byte, m.NumPongBytes)})
 	}

@@ -492,13 +492,15 @@ type Peer struct {
 	SyncType Peer_SyncType `protobuf:"varint,10,opt,name=sync_type,json=syncType,proto3,enum=lnrpc.Peer_SyncType" json:"sync_type,omitempty"`
 	// What the peer's init offered, by feature bit (BOLT 9).
 	Features map[uint32]*Feature `protobuf:"bytes,11,rep,name=features,proto3" json:"features,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// What the peer sent or did wrong, oldest first.
+	// What the peer complained of or did wrong since the start, oldest first: the last ten, of peers
+	// with which there are channels.
 	Errors []*TimestampedError `protobuf:"bytes,12,rep,name=errors,proto3" json:"errors,omitempty"`
-	// How often the connection was lost since we began to count.
+	// How often a peer with channels came or went, over restarts. What is counted melts while it does
+	// neither.
 	FlapCount int32 `protobuf:"varint,13,opt,name=flap_count,json=flapCount,proto3" json:"flap_count,omitempty"`
-	// When it was lost last, nanoseconds since 1970; 0: never.
+	// When it last did, nanoseconds since 1970; 0: never.
 	LastFlapNs int64 `protobuf:"varint,14,opt,name=last_flap_ns,json=lastFlapNs,proto3" json:"last_flap_ns,omitempty"`
-	// Bytes that the peer's last ping carried (BOLT 1).
+	// Bytes that the peer's last ping carried (BOLT 1), up to 4096.
 	LastPingPayload []byte `protobuf:"bytes,15,opt,name=last_ping_payload,json=lastPingPayload,proto3" json:"last_ping_payload,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

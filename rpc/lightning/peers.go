@@ -51,7 +51,7 @@ func (s *Service) DisconnectPeer(_ context.Context, req *lnrpc.DisconnectPeerReq
 }
 
 // ListPeers lists the connections.
-func (s *Service) ListPeers(ctx context.Context, _ *lnrpc.ListPeersRequest) (*lnrpc.ListPeersResponse, error) {
+func (s *Service) ListPeers(ctx context.Context, req *lnrpc.ListPeersRequest) (*lnrpc.ListPeersResponse, error) {
 	list, err := s.node.ListChannels(ctx)
 	if err != nil {
 		return nil, err
@@ -71,11 +71,18 @@ func (s *Service) ListPeers(ctx context.Context, _ *lnrpc.ListPeersRequest) (*ln
 		if slices.Contains(sources, p.ID) {
 			sync = lnrpc.Peer_ACTIVE_SYNC
 		}
-		out.Peers = append(out.Peers, &lnrpc.Peer{
+		m := &lnrpc.Peer{
 			PubKey: p.ID.String(), Address: p.Addr, BytesSent: p.Stats.BytesSent, BytesRecv: p.Stats.BytesRead,
 			SatSent: int64(sent[p.ID].Sat()), SatRecv: int64(got[p.ID].Sat()), Inbound: p.Inbound,
 			PingTime: p.Stats.PingTime.Microseconds(), Features: translate.Features(p.Features), SyncType: sync,
-		})
+			FlapCount: int32(p.Flaps), LastFlapNs: translate.UnixNano(p.LastFlap), LastPingPayload: p.Stats.PingPayload,
+		}
+		for i, e := range p.Errors {
+			if !req.LatestError || i == len(p.Errors)-1 {
+				m.Errors = append(m.Errors, &lnrpc.TimestampedError{Timestamp: uint64(translate.Unix(e.At)), Error: e.Text})
+			}
+		}
+		out.Peers = append(out.Peers, m)
 	}
 	return out, nil
 }
