@@ -120,7 +120,10 @@ var rowCases = []rowCase{
 		o.wallet(&wallet.Delta{Branches: []wallet.BranchRow{*v}})
 	}, decodeBranch),
 	rowOf("coin", nil, (*ops).coin, decodeCoin),
-	rowOf("wallet-tx", nil, (*ops).walletTx, decodeWalletTx),
+	rowOf("wallet-tx", func(v *wallet.TxRow) { v.Charges = nil }, (*ops).walletTx, decodeWalletTx),
+	rowOf("wallet-tx-charged", func(v *wallet.TxRow) {
+		v.Charges = []budget.Charge{{ID: budget.ID{1}, Day: 20_777, Amount: 1 << 40}, {ID: budget.ID{2}}}
+	}, (*ops).walletTx, decodeWalletTx),
 	rowOf("lease", nil, (*ops).lease, decodeLease),
 	rowOf("wish", nil, (*ops).wish, decodeWish),
 	rowOf("tip", nil, func(o *ops, v *wallet.TipRow) { o.wallet(&wallet.Delta{Tip: v}) },

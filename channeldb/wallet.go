@@ -154,6 +154,7 @@ func (o *ops) walletTx(t *wallet.TxRow) {
 	o.num(20, uint64(t.Credit))
 	o.list32(22, t.Inputs)
 	o.list32(24, t.Outputs)
+	encodeCharges(&o.enc, 25, t.Charges)
 	o.end()
 }
 
@@ -209,6 +210,8 @@ func decodeWalletTx(key, row []byte) (t wallet.TxRow, err error) {
 			t.Inputs = d.list32()
 		case 24:
 			t.Outputs = d.list32()
+		case 25:
+			t.Charges = decodeCharges(&d)
 		default:
 			d.unknown()
 		}

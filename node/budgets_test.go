@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"math"
 	"sync"
 	"testing"
 
@@ -145,4 +146,16 @@ func TestBudgets(t *testing.T) {
 	alice.restart()
 	require.Equal(t, before, alice.Budgets(budget.ID{}, 10))
 	require.Len(t, alice.Budgets(budget.ID{1}, 1), 1)
+
+	// What is given up comes back, in the same write.
+	for _, tx := range alice.Txs(0, math.MaxUint32, true) {
+		if len(tx.Charges) > 0 {
+			require.NoError(t, alice.RemoveTx(tx.Txid))
+		}
+	}
+	require.Zero(t, sum(4))
+	before = alice.Budgets(budget.ID{}, 10)
+	alice.restart()
+	require.Equal(t, before, alice.Budgets(budget.ID{}, 10))
+	require.NoError(t, send(90_000, false))
 }

@@ -40,7 +40,8 @@ type SendRequest struct {
 }
 
 // SendCoins makes, signs and publishes a transaction; it is durable when this
-// returns. What it costs stays spent, whatever becomes of the transaction.
+// returns. What budgets were charged for it they get
+// back when it can no longer be mined, or is given up.
 func (n *Node) SendCoins(req SendRequest) (*wire.MsgTx, error) {
 	if err := n.inSight(); err != nil {
 		return nil, err
@@ -55,6 +56,7 @@ func (n *Node) SendCoins(req SendRequest) (*wire.MsgTx, error) {
 		if err != nil {
 			return wallet.Effects{}, err
 		}
+		fund.Charges = budget.Charges(charges)
 		f, fx, err := w.Send(n.ring, fund, req.Label)
 		if err != nil {
 			n.budgets.undo(charges)

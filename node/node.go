@@ -245,6 +245,7 @@ func (n *Node) Start(ctx context.Context) error {
 		name string
 		do   func() error
 	}{
+		{"budgets", n.startBudgets}, // who gives back to them comes later
 		{"wallet", n.startWallet},
 		{"gossip", n.startGossip},
 		{"invoices", n.startInvoices},
@@ -253,7 +254,6 @@ func (n *Node) Start(ctx context.Context) error {
 		{"storage", n.startStorage},
 		{"conduct", n.startConduct},
 		{"channels", n.loadChannels},
-		{"budgets", n.startBudgets},
 		{"payments", n.startPayments},
 		{"resume", n.resume},
 		{"chain", n.startChain},

@@ -95,7 +95,8 @@ func (p *purse) queue(fx wallet.Effects, done func()) {
 	delta.Append(fx.Delta)
 	p.held = wallet.Delta{}
 	p.watch(fx.Watch)
-	batch := channeldb.Batch{Budgets: p.charges}
+	batch := channeldb.Batch{Budgets: append(p.charges, fx.Returned...)}
+	p.n.budgets.settle(fx.Returned)
 	p.charges = nil
 	if !delta.Empty() {
 		batch.Wallet = []*wallet.Delta{&delta}

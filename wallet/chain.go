@@ -123,6 +123,7 @@ func (w *Wallet) mined(tx *wire.MsgTx, index uint32, b Block) {
 	txid := tx.TxHash()
 	rivals, _ := w.rivals(tx, txid)
 	for _, id := range rivals {
+		w.refund(id)
 		w.remove(id, txid) // V-07, V-09: nothing of ours may rest on what can no longer be
 	}
 	row := TxRow{Txid: txid, Seen: b.Time.UnixNano()}
@@ -152,6 +153,7 @@ func (w *Wallet) outdo(tx *wire.MsgTx, at lnwire.BlockRef) {
 	id := tx.TxHash()
 	for _, in := range tx.TxIn {
 		if ours, ok := w.spends[in.PreviousOutPoint]; ok && ours != id {
+			w.refund(ours)
 			w.remove(ours, id)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
@@ -25,6 +26,8 @@ type Effects struct {
 	Publish []*wire.MsgTx
 	// Tell is for subscribers and the log.
 	Tell []Notice
+	// Returned is what comes back to spending budgets. It is to be written with Delta.
+	Returned []budget.Change
 }
 
 // Watched is an output to watch.
@@ -77,6 +80,7 @@ func (fx *Effects) Append(more Effects) {
 	fx.WatchSpent = append(fx.WatchSpent, more.WatchSpent...)
 	fx.Publish = append(fx.Publish, more.Publish...)
 	fx.Tell = append(fx.Tell, more.Tell...)
+	fx.Returned = append(fx.Returned, more.Returned...)
 }
 
 // dropGone takes back transactions that were given up after all.

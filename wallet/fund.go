@@ -11,6 +11,7 @@ import (
 
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/mistake"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
@@ -48,6 +49,7 @@ type FundRequest struct {
 	Strategy Strategy
 	Seed     [32]byte // for Shuffled: fresh randomness
 	Now      time.Time
+	Charges  []budget.Charge // what Send takes from spending budgets
 }
 
 // Funded is a transaction that pays what was asked.
@@ -354,7 +356,7 @@ func (w *Wallet) Send(s Signer, req FundRequest, label string) (*Funded, Effects
 	if err != nil {
 		return nil, Effects{}, err
 	}
-	if err := w.publish(Publication{Tx: f.Tx, Label: cmp.Or(label, "external"), Now: req.Now}); err != nil {
+	if err := w.publish(Publication{Tx: f.Tx, Label: cmp.Or(label, "external"), Now: req.Now, Charges: req.Charges}); err != nil {
 		return nil, Effects{}, err
 	}
 	return f, w.flush(), nil

@@ -4,6 +4,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
@@ -80,10 +81,11 @@ type TxRow struct {
 	Sweep    bool       // made by the Sweeper
 	Fee      lnwire.Sat // FeeKnown false: some inputs are not ours and nobody said what they hold
 	FeeKnown bool
-	Debit    lnwire.Sat // what it took from our coins
-	Credit   lnwire.Sat // what it pays to our addresses
-	Inputs   []uint32   // its inputs that spend coins of ours, ascending
-	Outputs  []uint32   // its outputs that pay to our addresses, ascending
+	Debit    lnwire.Sat      // what it took from our coins
+	Credit   lnwire.Sat      // what it pays to our addresses
+	Inputs   []uint32        // its inputs that spend coins of ours, ascending
+	Outputs  []uint32        // its outputs that pay to our addresses, ascending
+	Charges  []budget.Charge // what it took from spending budgets
 }
 
 // LeaseOwner says on whose behalf a coin is leased. The numbers are stored.

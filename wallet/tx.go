@@ -11,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/mistake"
 )
@@ -154,6 +155,8 @@ type Publication struct {
 	// ours.
 	Fee   *lnwire.Sat
 	Sweep bool
+	// Charges are what it takes from spending budgets.
+	Charges []budget.Charge
 }
 
 // Publish records a transaction of ours and sends it. It takes the place of
@@ -169,7 +172,7 @@ func (w *Wallet) Publish(p Publication) (Effects, error) {
 
 func (w *Wallet) publish(p Publication) error {
 	txid := p.Tx.TxHash()
-	row := TxRow{Txid: txid, Tx: p.Tx, Seen: p.Now.UnixNano(), Label: p.Label, Own: true, Sweep: p.Sweep}
+	row := TxRow{Txid: txid, Tx: p.Tx, Seen: p.Now.UnixNano(), Label: p.Label, Own: true, Sweep: p.Sweep, Charges: p.Charges}
 	if old := w.txs[txid]; old != nil {
 		row = *old
 		row.Own, row.Sweep, row.Label = true, row.Sweep || p.Sweep, cmp.Or(row.Label, p.Label)
@@ -181,7 +184,8 @@ func (w *Wallet) publish(p Publication) error {
 	if final {
 		return mistake.State("publish %v: an input is already spent by a mined transaction", txid)
 	}
-	for _, id := range rivals {
+	for _, id := range rivals { // one of them will be mined: what they were charged for stays spent
+		row.Charges = append(row.Charges, w.txs[id].Charges...)
 		w.remove(id, txid)
 	}
 	w.fx.Publish = append(w.fx.Publish, p.Tx)
@@ -201,8 +205,29 @@ func (w *Wallet) Abandon(txid chainhash.Hash) (Effects, error) {
 	if row.mined() {
 		return Effects{}, mistake.State("abandon %v: it is in block %d", txid, row.At.Height)
 	}
+	w.refund(txid)
 	w.remove(txid, chainhash.Hash{})
 	return w.flush(), nil
+}
+
+// refund gives back what a transaction that will not be mined, and all that rests on it,
+// took from spending budgets. It is to be removed.
+func (w *Wallet) refund(txid chainhash.Hash) {
+	row := w.txs[txid]
+	if row == nil {
+		return
+	}
+	for _, c := range row.Charges {
+		w.fx.Returned = append(w.fx.Returned, c.Settle(0))
+	}
+	spent := *row
+	spent.Charges = nil // it may rest on several that are gone
+	w.txs[txid] = &spent
+	for i := range row.Tx.TxOut {
+		if child, ok := w.spends[wire.OutPoint{Hash: txid, Index: uint32(i)}]; ok {
+			w.refund(child)
+		}
+	}
 }
 
 // Label names a transaction. The error is ErrUnknownTx, or says that it has a label

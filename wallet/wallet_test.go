@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
@@ -319,6 +321,64 @@ func TestPublishReplaces(t *testing.T) {
 	require.ErrorContains(t, err, "it is in block 2")
 	_, err = b.w.Abandon(cheap.Tx.TxHash())
 	require.ErrorContains(t, err, "not a transaction of this wallet")
+}
+
+// What budgets were charged for a transaction they get back when it can no longer be mined
+// or is given up, with what rests on it, and once; not while it waits, nor for what
+// replaces it.
+func TestChargesComeBack(t *testing.T) {
+	b := newBench(t)
+	coin := b.deposit(keys.P2WKH, 100_000)
+	charge := func(n byte) []budget.Charge { return []budget.Charge{{ID: budget.ID{n}, Day: 7, Amount: 1000}} }
+	send := func(n byte, from ...wire.OutPoint) *Funded {
+		f, fx, err := b.w.Send(testRing, FundRequest{Outputs: payTo(5000), FeeRate: 253, Coins: from, Now: testNow, Charges: charge(n)}, "")
+		require.NoError(t, err)
+		b.apply(fx)
+		return f
+	}
+	returned := func() (ids []byte) {
+		for _, fx := range b.seen {
+			for _, c := range fx.Returned {
+				require.EqualValues(t, 1000, c.Sub)
+				require.EqualValues(t, 7, c.Day)
+				ids = append(ids, c.Limit.ID[0])
+			}
+		}
+		slices.Sort(ids)
+		b.seen = nil
+		return ids
+	}
+	dear, err := b.w.Plan(FundRequest{Outputs: payTo(5000), FeeRate: 2530, Coins: []wire.OutPoint{coin}, Now: testNow})
+	require.NoError(t, err)
+	require.NoError(t, b.w.signCoins(testRing, dear.Tx, dear.Coins, nil))
+	first := send(1, coin)
+	child := send(2)
+	require.Equal(t, first.Tx.TxHash(), child.Tx.TxIn[0].PreviousOutPoint.Hash)
+	b.mine()
+	require.Empty(t, returned())
+
+	fx, err := b.w.Publish(Publication{Tx: dear.Tx, Now: testNow})
+	require.NoError(t, err)
+	b.apply(fx)
+	require.Empty(t, returned(), "one of the two will be mined")
+	b.mine(dear.Tx)
+	require.Empty(t, returned())
+	b.reorg(1)
+	b.restart()
+	rival := b.pay(elsewhere(9), 90_000)
+	rival.TxIn = []*wire.TxIn{wire.NewTxIn(&coin, nil, nil)}
+	b.mine(rival)
+	require.Equal(t, []byte{1}, returned(), "the child was lost with its parent, which may still have been mined")
+	b.mine(rival)
+	require.Empty(t, returned())
+
+	b.deposit(keys.P2WKH, 100_000)
+	parent := send(3)
+	send(4)
+	fx, err = b.w.Abandon(parent.Tx.TxHash())
+	require.NoError(t, err)
+	b.apply(fx)
+	require.Equal(t, []byte{3, 4}, returned())
 }
 
 // A coin is remembered until its spender is deep, and then forgotten; the history
