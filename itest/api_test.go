@@ -149,6 +149,7 @@ func TestRubbish(t *testing.T) {
 	}
 	foreignPages(t, alice, web)
 	mistakes(t, alice, bob)
+	strange(t, alice, bob)
 	alice.Pay(bob.Invoice(1_000_000))
 }
 
