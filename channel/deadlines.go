@@ -131,12 +131,26 @@ func (c *Channel) enforceable(e *entry) lnwire.Sat {
 	return e.Amount.Sat() - min(fee, e.Amount.Sat())
 }
 
-// petty: an HTLC that is left in the chain is nothing to wait for: it gives nothing after the
-// fees, or, carried on, less than a close would cost upstream, its commitment included. There
-// it is no reason for a close either, and its sender would wait for ever (B5.absent.4).
-func (c *Channel) petty(e *entry) bool {
-	worth := c.enforceable(e)
-	return worth == 0 || e.Origin.Kind == htlc.FromForward && worth <= c.presentRate().Fee(2*closeWeight)
+// petty are the HTLCs that are nothing to wait for when they are left in the chain: they give
+// nothing after the fees, or, carried on, less than a close would cost upstream, its
+// commitment included. There they are no reason for a close either, and their senders would
+// wait for ever (B5.absent.4). The peer can wait until the chain is cheaper, and take them
+// all: no more is petty than may be dust, first what gives nothing (V-20).
+func (c *Channel) petty() map[htlc.Ref]bool {
+	for _, most := range []lnwire.Sat{c.presentRate().Fee(2 * closeWeight), 0} {
+		list, sum := map[htlc.Ref]bool{}, lnwire.MilliSat(0)
+		for _, e := range c.out {
+			worth := c.enforceable(e)
+			if worth == 0 || worth <= most && e.Origin.Kind == htlc.FromForward {
+				list[e.Ref] = true
+				sum += e.Amount
+			}
+		}
+		if sum <= c.cfg.maxDust() {
+			return list
+		}
+	}
+	return nil
 }
 
 // closeCost is what closing alone costs us at the present rate.

@@ -204,12 +204,16 @@ func TestManySmallOnes(t *testing.T) {
 func TestManySmallOnesMined(t *testing.T) {
 	for _, c := range []struct {
 		dust lnwire.MilliSat
+		more lnwire.MilliSat // of one that is worth something, but no close upstream
 		told int
-	}{{0, 10}, {49_000_000, 0}} {
+	}{{0, 0, 10}, {49_000_000, 0, 0}, {60_000_000, 9_000_000, 11}, {55_000_000, 9_000_000, 10}} {
 		w := opened(t, nil)
 		w.a.cfg.MaxDustExposure = c.dust
 		for i := range 10 {
 			w.a.forwarded(5_000_000, i+1, 80)
+		}
+		if c.more > 0 {
+			w.a.forwarded(c.more, 11, 80)
 		}
 		w.settle()
 		w.a.step(FeeRate{Rate: 5000})

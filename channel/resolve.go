@@ -316,7 +316,7 @@ func (c *Channel) closeOf(s *Spend) *onchain.Close {
 // unsettled are the HTLCs of the table as the chain needs them.
 func (c *Channel) unsettled() []onchain.HTLC {
 	list := make([]onchain.HTLC, 0, len(c.in)+len(c.out))
-	petty := lnwire.MilliSat(0)
+	petty := c.petty()
 	c.each(func(e *entry) {
 		h := onchain.HTLC{Ref: e.Ref, Expiry: e.Expiry, Hash: e.Hash}
 		if e.Removal != nil && e.Removal.Kind == htlc.Fulfilled {
@@ -329,17 +329,10 @@ func (c *Channel) unsettled() []onchain.HTLC {
 			if e.Origin.Kind == htlc.FromForward {
 				h.Upstream = e.Origin.ExpiryIn
 			}
-			if h.Petty = c.petty(e); h.Petty {
-				petty += e.Amount
-			}
+			h.Petty = petty[e.Ref]
 		}
 		list = append(list, h)
 	})
-	if petty > c.cfg.maxDust() { // the peer can wait until the chain is cheaper, and take them all (V-20)
-		for i := range list {
-			list[i].Petty = false
-		}
-	}
 	return list
 }
 
