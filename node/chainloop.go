@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
@@ -16,6 +17,7 @@ import (
 // startChain begins to follow the chain: every channel from its own cursor, the
 // wallet and the graph block by block.
 func (n *Node) startChain() error {
+	n.spawn(func() { tellBackend(n.ctx, n.backend, n.logs.chain) })
 	n.spawn(func() { n.publisher.run(n.ctx, verdicts{n.purse.accepted, n.purse.rejected}) })
 	n.spawn(func() { n.chain.Run(n.ctx, n.chainNotices, n.purse.seen) })
 	n.spawn(func() { n.gossip.walkChain(n.ctx) })
@@ -26,6 +28,30 @@ func (n *Node) startChain() error {
 		}
 	})
 	return nil
+}
+
+// tellBackend logs when the backend goes and when it is back: without one nothing moves on,
+// and whoever runs the node must not have to guess why.
+func tellBackend(ctx context.Context, b interface {
+	State() (chainntnfs.State, <-chan struct{})
+}, log *slog.Logger,
+) {
+	for away := false; ; {
+		state, changed := b.State()
+		switch {
+		case state.Up && away:
+			away = false
+			log.Info("the chain backend is back", "height", state.Tip.Height)
+		case !state.Up && state.Why != nil:
+			away = true
+			log.Warn("the chain backend is away, nothing is seen and nothing is published until it is back", "err", state.Why)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // walker stands on the wallet's last block. A wallet that never saw one begins at its

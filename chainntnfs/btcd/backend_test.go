@@ -221,6 +221,7 @@ func TestConfig(t *testing.T) {
 	require.ErrorContains(t, err, "btcd.rawrpccert")
 	_, err = ReadCert(path+"x", "")
 	require.ErrorContains(t, err, "btcd.rpccert")
+	require.ErrorContains(t, err, "btcd makes it")
 }
 
 // A btcd that is not there yet is no error: it is found when it comes.

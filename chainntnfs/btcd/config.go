@@ -89,6 +89,9 @@ func ReadCert(path, raw string) ([]byte, error) {
 		return nil, nil
 	}
 	pem, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("btcd.rpccert: %w; btcd makes it at its first start", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("btcd.rpccert: %w", err)
 	}

@@ -28,11 +28,17 @@ func main() {
 		InTerm: isTerminal(os.Stdin), Term: isTerminal(os.Stdout), ErrTerm: isTerminal(os.Stderr),
 	}
 	app.Local = []*cli.Command{demo.Command(app.Out, app.Term), bench.Command(app.Out, app.Term)}
+	restore := func() {}
 	if app.InTerm {
 		app.Secret = secret
+		// A password that is given up half-way must not leave a terminal that shows nothing.
+		if before, err := term.GetState(int(os.Stdin.Fd())); err == nil {
+			restore = func() { _ = term.Restore(int(os.Stdin.Fd()), before) }
+		}
 	}
 	code := app.Run(ctx, os.Args)
 	stop()
+	restore()
 	os.Exit(code)
 }
 

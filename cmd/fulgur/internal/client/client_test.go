@@ -66,6 +66,7 @@ func TestExplain(t *testing.T) {
 		{codes.Unavailable, `connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: unknown"`, "another certificate than /c", "--tlscertpath"},
 		{codes.Unavailable, `connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of \"x509: invalid signature: parent certificate cannot sign this kind of certificate\" while trying to verify candidate authority certificate \"vm\")"`, "another certificate than /c", "(certificate signed by unknown authority)"},
 		{codes.Unavailable, "error reading from server: EOF", "lost the daemon", "fulgur state"},
+		{codes.Unknown, "invalid passphrase for master public key", "invalid passphrase", "not the password"},
 		{codes.Unknown, "wallet locked, unlock it to enable full RPC access", "wallet locked", "fulgur unlock"},
 		{codes.Unknown, "wallet not created, create one to enable full RPC access", "wallet not created", "fulgur create"},
 		{codes.Unknown, "permission denied", "permission denied", "admin.macaroon"},

@@ -26,6 +26,7 @@ var remedies = []struct{ part, hint string }{
 	{"wallet locked", "open it: fulgur unlock"},
 	{"wallet not created", "make one: fulgur create"},
 	{"wallet already unlocked", "nothing to do: fulgur getinfo"},
+	{"invalid passphrase for master public key", "this is not the password of this wallet; nothing is lost, try again: fulgur unlock"},
 	{"in the process of starting up", "wait for it: fulgur state"},
 	{"waiting to start", "wait for it: fulgur state"},
 	{"permission denied", "this macaroon does not allow it: use admin.macaroon, or another one with --macaroonpath"},

@@ -34,7 +34,8 @@ type App struct {
 	// Local are commands that need no daemon, from other packages.
 	Local []*cli.Command
 
-	lines *lineReader
+	lines       *lineReader
+	interrupted <-chan struct{}
 }
 
 // errUsage marks what was typed wrong.
@@ -47,7 +48,7 @@ func Usage(format string, args ...any) error { return errUsage{fmt.Sprintf(forma
 
 // Run does what was typed and returns the exit code.
 func (a *App) Run(ctx context.Context, args []string) int {
-	a.lines = &lineReader{r: a.In}
+	a.lines, a.interrupted = &lineReader{r: a.In}, ctx.Done()
 	root := a.root()
 	err := root.Run(ctx, args)
 	if err == nil {
@@ -65,6 +66,10 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	}
 	return exitError
 }
+
+// bashAlone goes before the library's script, which calls a function that bash has from the
+// package bash-completion only. The words that it would find stand there already.
+const bashAlone = "declare -F _get_comp_words_by_ref >/dev/null || _get_comp_words_by_ref() { :; }\n"
 
 // helpFor is the command that shows the help that was needed.
 func helpFor(root *cli.Command, args []string) string {
@@ -93,6 +98,13 @@ func (a *App) root() *cli.Command {
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		ConfigureShellCompletionCommand: func(c *cli.Command) {
 			c.Hidden, c.Category, c.Usage = false, groupStart, "print a completion script for bash, zsh or fish"
+			if bash := c.Command("bash"); bash != nil {
+				script := bash.Action
+				bash.Action = func(ctx context.Context, c *cli.Command) error {
+					fmt.Fprint(a.Out, bashAlone)
+					return script(ctx, c)
+				}
+			}
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if name := c.Args().First(); name != "" {

@@ -259,7 +259,7 @@ func number(name, text string) (uint64, error) {
 func (c *call) ask(question string) (bool, error) {
 	c.quiet()
 	fmt.Fprint(c.app.Err, question+" (yes/no): ")
-	answer, err := c.app.lines.line()
+	answer, err := prompted(c.app, c.app.lines.line)
 	if err != nil {
 		return false, fmt.Errorf("read the answer: %w", err)
 	}

@@ -860,6 +860,57 @@ func TestCreateAndUnlock(t *testing.T) {
 	require.JSONEq(t, `{"admin_macaroon": "ab"}`, got.out, "it is shown this once")
 }
 
+// TestNothingTypedForNothing: whether the wallet can be made or opened is found out before
+// anybody is asked for a password.
+func TestNothingTypedForNothing(t *testing.T) {
+	d := startDaemon(t)
+	for _, c := range []struct {
+		command, text, hint string
+		state               lnrpc.WalletState
+	}{
+		{"create", "wallet already exists", "fulgur unlock", lnrpc.WalletState_LOCKED},
+		{"create", "wallet already exists", "fulgur getinfo", lnrpc.WalletState_SERVER_ACTIVE},
+		{"unlock", "there is no wallet yet", "fulgur create", lnrpc.WalletState_NON_EXISTING},
+		{"unlock", "wallet already unlocked", "restart", lnrpc.WalletState_RPC_ACTIVE},
+		{"changepassword", "there is no wallet yet", "fulgur create", lnrpc.WalletState_NON_EXISTING},
+		{"changepassword", "wallet already unlocked", "restart", lnrpc.WalletState_UNLOCKED},
+	} {
+		d.answer(lnrpc.State_GetState_FullMethodName, &lnrpc.GetStateResponse{State: c.state})
+		got := typist{d: d, in: "password\n"}.types(c.command)
+		require.Equal(t, exitError, got.code, c.command)
+		require.Contains(t, got.err, c.text)
+		require.Contains(t, got.err, c.hint)
+		require.NotContains(t, got.err, "password:", "nobody was asked")
+	}
+	d.addr = "127.0.0.1:1"
+	for _, command := range []string{"create", "unlock", "changepassword"} {
+		got := typist{d: d, in: "password\n"}.types(command)
+		require.Contains(t, got.err, "no daemon answers", command)
+	}
+}
+
+// TestInterruptedPrompt: a prompt ends with the interrupt, not with the next line.
+func TestInterruptedPrompt(t *testing.T) {
+	d := startDaemon(t)
+	d.answer(lnrpc.Lightning_ListChannels_FullMethodName, &lnrpc.ListChannelsResponse{Channels: []*lnrpc.Channel{{ChannelPoint: hash + ":0", RemotePubkey: key1}}})
+	for _, args := range [][]string{{"create"}, {"unlock"}, {"unlock", "--stdin"}, {"closeallchannels"}} {
+		ctx, cancel := context.WithCancel(context.Background())
+		never := make(chan struct{})
+		block := func() { cancel(); <-never }
+		var errs strings.Builder
+		app := &App{In: stuck(block), InTerm: true, Out: io.Discard, Err: &errs, Secret: func(string) ([]byte, error) { block(); return nil, io.EOF }}
+		code := app.Run(ctx, append([]string{"fulgur", "--rpcserver=" + d.addr, "--fulgurdir=" + d.dir, "--network=regtest"}, args...))
+		close(never)
+		require.Equal(t, exitError, code)
+		require.Contains(t, errs.String(), "interrupted", args)
+	}
+}
+
+// stuck is a terminal at which nobody types.
+type stuck func()
+
+func (s stuck) Read([]byte) (int, error) { s(); return 0, io.EOF }
+
 func TestQRIsForEyes(t *testing.T) {
 	d := startDaemon(t)
 	d.answer(lnrpc.Lightning_NewAddress_FullMethodName, &lnrpc.NewAddressResponse{Address: "bcrt1q"})
@@ -876,6 +927,7 @@ func TestCompletion(t *testing.T) {
 		require.Contains(t, got.out, "fulgur")
 		require.Contains(t, got.out, "--generate-shell-completion")
 	}
+	require.True(t, strings.HasPrefix(typist{}.types("completion", "bash").out, "declare -F _get_comp_words_by_ref"), "bash alone lacks it")
 	require.NotEqual(t, exitOK, typist{}.types("completion", "tcsh").code)
 	// The library looks at the process's own arguments to find the word to complete.
 	old := os.Args

@@ -11,7 +11,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
+	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/client"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
@@ -51,9 +54,9 @@ var unlockCommands = []spec{{
 func (c *call) secret(prompt string) ([]byte, error) {
 	c.quiet()
 	if c.app.Secret != nil {
-		return c.app.Secret(prompt)
+		return prompted(c.app, func() ([]byte, error) { return c.app.Secret(prompt) })
 	}
-	line, err := c.app.lines.line()
+	line, err := prompted(c.app, c.app.lines.line)
 	return []byte(line), err
 }
 
@@ -61,16 +64,71 @@ func (c *call) secret(prompt string) ([]byte, error) {
 func (c *call) line(prompt string) (string, error) {
 	c.quiet()
 	fmt.Fprint(c.app.Err, prompt)
-	line, err := c.app.lines.line()
+	line, err := prompted(c.app, c.app.lines.line)
 	return strings.TrimSpace(line), err
 }
 
+// prompted waits for what the user types. An interrupt ends the wait at once: a read of a
+// terminal knows of no context, and goes on until the process ends.
+func prompted[T any](a *App, read func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		v, err := read()
+		got <- answer{v, err}
+	}()
+	select {
+	case is := <-got:
+		return is.value, is.err
+	case <-a.interrupted:
+		if a.InTerm {
+			fmt.Fprintln(a.Err) // the prompt's line ends
+		}
+		var none T
+		return none, context.Canceled
+	}
+}
+
+// fits looks whether the daemon is there and its wallet in this state, before the user is
+// asked for anything.
+func (c *call) fits(ctx context.Context, conn grpc.ClientConnInterface, want lnrpc.WalletState) error {
+	now, err := lnrpc.NewStateClient(conn).GetState(ctx, &lnrpc.GetStateRequest{})
+	if status.Code(err) == codes.Unimplemented {
+		return nil // the daemon will say it itself
+	}
+	if err != nil {
+		return err
+	}
+	switch now.State {
+	case want, lnrpc.WalletState_WAITING_TO_START:
+		return nil
+	case lnrpc.WalletState_NON_EXISTING:
+		return &client.Problem{Text: "there is no wallet yet", Hint: "make one: fulgur create"}
+	case lnrpc.WalletState_LOCKED:
+		return &client.Problem{Text: "wallet already exists", Hint: "open it: fulgur unlock"}
+	case lnrpc.WalletState_UNLOCKED, lnrpc.WalletState_RPC_ACTIVE, lnrpc.WalletState_SERVER_ACTIVE:
+	}
+	if want == lnrpc.WalletState_NON_EXISTING {
+		return &client.Problem{Text: "wallet already exists", Hint: "and it is open: fulgur getinfo"}
+	}
+	return &client.Problem{Text: "wallet already unlocked", Hint: "to change its password, restart the daemon first"}
+}
+
 func unlock(ctx context.Context, c *call) error {
+	conn, err := c.dial(ctx, true)
+	if err != nil {
+		return err
+	}
+	if err = c.fits(ctx, conn, lnrpc.WalletState_LOCKED); err != nil {
+		return err
+	}
 	var password []byte
-	var err error
 	if c.cmd.Bool("stdin") {
 		var line string
-		line, err = c.app.lines.line()
+		line, err = prompted(c.app, c.app.lines.line)
 		password = []byte(line)
 	} else {
 		password, err = c.secret("Wallet password: ")
@@ -78,10 +136,7 @@ func unlock(ctx context.Context, c *call) error {
 	if err != nil {
 		return fmt.Errorf("read the password: %w", err)
 	}
-	conn, err := c.dial(ctx, true)
-	if err != nil {
-		return err
-	}
+	c.step("opening the wallet")
 	_, err = lnrpc.NewWalletUnlockerClient(conn).UnlockWallet(ctx, &lnrpc.UnlockWalletRequest{
 		WalletPassword: password, RecoveryWindow: int32(c.cmd.Int64("recovery_window")), StatelessInit: c.cmd.Bool("stateless_init"),
 	})
@@ -127,7 +182,9 @@ func create(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	c.quiet()
+	if err := c.fits(ctx, conn, lnrpc.WalletState_NON_EXISTING); err != nil {
+		return err
+	}
 	password, err := c.newPassword()
 	if err != nil {
 		return err
@@ -148,6 +205,7 @@ func create(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	c.step("making the wallet")
 	answer, err := unlocker.InitWallet(ctx, req)
 	if err != nil {
 		return err
@@ -243,17 +301,20 @@ func changePassword(ctx context.Context, c *call) error {
 	if file != "" && !req.StatelessInit {
 		return Usage("changepassword: --save_to is for --stateless_init")
 	}
-	var err error
+	conn, err := c.dial(ctx, true)
+	if err != nil {
+		return err
+	}
+	if err = c.fits(ctx, conn, lnrpc.WalletState_LOCKED); err != nil {
+		return err
+	}
 	if req.CurrentPassword, err = c.secret("Current wallet password: "); err != nil {
 		return fmt.Errorf("read the password: %w", err)
 	}
 	if req.NewPassword, err = c.newPassword(); err != nil {
 		return err
 	}
-	conn, err := c.dial(ctx, true)
-	if err != nil {
-		return err
-	}
+	c.step("opening the wallet")
 	answer, err := lnrpc.NewWalletUnlockerClient(conn).ChangePassword(ctx, req)
 	if err != nil {
 		return err
