@@ -40,7 +40,8 @@ type Batch struct {
 	// say it of themselves.
 	Lazy bool
 
-	identity *lnwire.PubKey
+	identity     *lnwire.PubKey
+	forwardsGone []ForwardCursor
 }
 
 // Receipt tells what only the write decides.
@@ -74,6 +75,7 @@ func (o *ops) others(b *Batch) {
 	for i := range b.Forwards {
 		o.forward(&b.Forwards[i])
 	}
+	o.forwardsGone(b.forwardsGone)
 	for i := range b.Resolutions {
 		o.finalResolution(&b.Resolutions[i])
 	}
@@ -121,7 +123,7 @@ func (b *Batch) lazy() bool {
 	return len(b.Channels)+len(b.Payments) > 0 && len(b.Wallet) == 0 && len(b.Switch) == 0 && len(b.Forwards) == 0 && len(b.Resolutions) == 0 &&
 		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.Budgets) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
 		len(b.PeersGone) == 0 && len(b.Notes) == 0 && len(b.Blobs) == 0 && len(b.BlobsGone) == 0 &&
-		b.Self == nil && len(b.Conducts) == 0 && b.Seal == nil && b.identity == nil
+		b.Self == nil && len(b.Conducts) == 0 && b.Seal == nil && b.identity == nil && len(b.forwardsGone) == 0
 }
 
 // Riders gives a batch the form in which the delta of a channel carries it, to be

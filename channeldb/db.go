@@ -53,7 +53,8 @@ type DB struct {
 	tail    *tail // a backup follows; the writer's own
 	low     atomic.Bool
 
-	places places
+	places   places
+	deleting sync.Mutex // held by who deletes forwards
 
 	numMu   sync.Mutex
 	numbers [2]reserve

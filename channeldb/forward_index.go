@@ -41,7 +41,7 @@ func sliceOf(row []byte) (s slice, err error) {
 	return slice{number(row), number(row[8:])}, nil
 }
 
-// countForwards adds to both slices of a time.
+// countForwards adds to both slices of a time. One that is empty then goes.
 func (w *write) countForwards(at uint64, more slice) error {
 	for _, key := range [][]byte{longKey(at), shortKey(at)} {
 		row, err := w.get(inForwardCounts, key)
@@ -53,6 +53,12 @@ func (w *write) countForwards(at uint64, more slice) error {
 			if s, err = sliceOf(row); err != nil {
 				return err
 			}
+		}
+		if s.n+more.n == 0 {
+			if err := w.del(inForwardCounts, key); err != nil {
+				return err
+			}
+			continue
 		}
 		row = binary.BigEndian.AppendUint64(make([]byte, 0, 16+sumLen), s.n+more.n)
 		row = binary.BigEndian.AppendUint64(row, s.fees+more.fees)

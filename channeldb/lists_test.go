@@ -1,6 +1,7 @@
 package channeldb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -191,6 +192,63 @@ func TestForwardFees(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got, since)
 	}
+}
+
+// TestDeletedForwards: what is deleted is found by nothing, and the rest as before.
+func TestDeletedForwards(t *testing.T) {
+	const n = 1500
+	db := open(t)
+	someLists(t, db, fillerOf(7), n)
+	all, err := db.Forwards(ForwardQuery{Limit: n})
+	require.NoError(t, err)
+	_, err = db.Forwards(ForwardQuery{In: []lnwire.ShortChannelID{1}, Limit: 5}) // places are remembered
+	require.NoError(t, err)
+	for _, to := range []time.Time{all[0].SettledAt.Add(-1), all[700].SettledAt, all[700].SettledAt, all[n-1].SettledAt} {
+		var gone uint64
+		var fees, left lnwire.MilliSat
+		var rest, in []Forward
+		for _, f := range all {
+			if !f.SettledAt.After(to) {
+				gone, fees = gone+1, fees+f.Fee()
+				continue
+			}
+			left += f.Fee()
+			if rest = append(rest, f); f.InSCID == 1 {
+				in = append(in, f)
+			}
+		}
+		got, sum, err := db.DeleteForwards(t.Context(), to)
+		require.NoError(t, err)
+		require.Equal(t, []any{gone, fees}, []any{got, sum})
+		list, err := db.Forwards(ForwardQuery{Limit: n})
+		require.NoError(t, err)
+		require.Equal(t, rest, list)
+		list, err = db.Forwards(ForwardQuery{In: []lnwire.ShortChannelID{1}, Limit: n})
+		require.NoError(t, err)
+		require.Equal(t, in, list)
+		if len(rest) > 100 {
+			list, err = db.Forwards(ForwardQuery{Skip: 100, Limit: 1})
+			require.NoError(t, err)
+			require.Equal(t, rest[100:101], list)
+		}
+		sum, err = db.ForwardFees(time.Time{})
+		require.NoError(t, err)
+		require.Equal(t, left, sum)
+		all = rest
+		if len(all) == 0 {
+			break
+		}
+	}
+	for _, b := range []bucket{inForwards, inForwardTimes, inForwardCounts, inForwardChannels} {
+		require.NoError(t, db.scan(b, nil, func(key, _ []byte) (bool, error) {
+			t.Fatalf("%v: %x is left", b, key)
+			return false, nil
+		}))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = db.DeleteForwards(ctx, time.Unix(1<<33, 0))
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // derived are the rows of what the migration makes, and how the file says that it is done.

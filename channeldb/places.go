@@ -39,6 +39,13 @@ func (p *places) find(page string, skip uint64) (ForwardCursor, bool) {
 	return p.list[i].at, true
 }
 
+// clear forgets all: rows are gone.
+func (p *places) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list = nil
+}
+
 func (p *places) keep(page string, skip uint64, at ForwardCursor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

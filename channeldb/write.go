@@ -161,6 +161,8 @@ func (w *write) apply(o op) error {
 		return w.forgetTags(o.key)
 	case o.b == inForwards && o.v == add:
 		return w.addForward(o.key, o.row)
+	case o.b == inForwards && o.v == forget:
+		return w.forgetForward(o.key)
 	case o.b == inEvents && o.v == add:
 		return w.addEvent(o.row)
 	case o.b == inChannels && o.v == forget:

@@ -137,6 +137,12 @@ func (n *Node) Forwards(q channeldb.ForwardQuery) ([]channeldb.Forward, error) {
 	return n.db.Forwards(q)
 }
 
+// DeleteForwards deletes the history of forwards up to a time, and tells how many those were
+// and what they had earned.
+func (n *Node) DeleteForwards(ctx context.Context, upTo time.Time) (uint64, lnwire.MilliSat, error) {
+	return n.db.DeleteForwards(ctx, upTo)
+}
+
 // ForwardFees is what the forwards since a time have earned.
 func (n *Node) ForwardFees(since time.Time) (lnwire.MilliSat, error) { return n.db.ForwardFees(since) }
 

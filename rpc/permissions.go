@@ -96,6 +96,7 @@ var permissions = map[string][]macaroons.Op{
 	"/routerrpc.Router/EstimateRouteFee":        rights("offchain:read"),
 	"/routerrpc.Router/QueryMissionControl":     rights("offchain:read"),
 	"/routerrpc.Router/ResetMissionControl":     rights("offchain:write"),
+	"/routerrpc.Router/DeleteForwardingHistory": rights("offchain:write"),
 	"/routerrpc.Router/XImportMissionControl":   rights("offchain:write"),
 	"/routerrpc.Router/GetMissionControlConfig": rights("offchain:read"),
 	"/routerrpc.Router/SetMissionControlConfig": rights("offchain:write"),

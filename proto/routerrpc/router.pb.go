@@ -3018,6 +3018,155 @@ func (*UpdateChanStatusResponse) Descriptor() ([]byte, []int) {
 	return file_routerrpc_router_proto_rawDescGZIP(), []int{38}
 }
 
+// DeleteForwardingHistoryRequest says up to when, the time itself included.
+type DeleteForwardingHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to TimeSpec:
+	//
+	//	*DeleteForwardingHistoryRequest_DeleteBeforeTime
+	//	*DeleteForwardingHistoryRequest_DeleteBeforeDuration
+	TimeSpec      isDeleteForwardingHistoryRequest_TimeSpec `protobuf_oneof:"time_spec"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteForwardingHistoryRequest) Reset() {
+	*x = DeleteForwardingHistoryRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteForwardingHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteForwardingHistoryRequest) ProtoMessage() {}
+
+func (x *DeleteForwardingHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteForwardingHistoryRequest.ProtoReflect.Descriptor instead.
+func (*DeleteForwardingHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *DeleteForwardingHistoryRequest) GetTimeSpec() isDeleteForwardingHistoryRequest_TimeSpec {
+	if x != nil {
+		return x.TimeSpec
+	}
+	return nil
+}
+
+func (x *DeleteForwardingHistoryRequest) GetDeleteBeforeTime() uint64 {
+	if x != nil {
+		if x, ok := x.TimeSpec.(*DeleteForwardingHistoryRequest_DeleteBeforeTime); ok {
+			return x.DeleteBeforeTime
+		}
+	}
+	return 0
+}
+
+func (x *DeleteForwardingHistoryRequest) GetDeleteBeforeDuration() string {
+	if x != nil {
+		if x, ok := x.TimeSpec.(*DeleteForwardingHistoryRequest_DeleteBeforeDuration); ok {
+			return x.DeleteBeforeDuration
+		}
+	}
+	return ""
+}
+
+type isDeleteForwardingHistoryRequest_TimeSpec interface {
+	isDeleteForwardingHistoryRequest_TimeSpec()
+}
+
+type DeleteForwardingHistoryRequest_DeleteBeforeTime struct {
+	// Seconds since 1970.
+	DeleteBeforeTime uint64 `protobuf:"varint,1,opt,name=delete_before_time,json=deleteBeforeTime,proto3,oneof"`
+}
+
+type DeleteForwardingHistoryRequest_DeleteBeforeDuration struct {
+	// How long ago, with a minus: -24h, -1.5h, -30d, -4w, -6M (of 30.44 days), -1y (of 365.25).
+	DeleteBeforeDuration string `protobuf:"bytes,2,opt,name=delete_before_duration,json=deleteBeforeDuration,proto3,oneof"`
+}
+
+func (*DeleteForwardingHistoryRequest_DeleteBeforeTime) isDeleteForwardingHistoryRequest_TimeSpec() {}
+
+func (*DeleteForwardingHistoryRequest_DeleteBeforeDuration) isDeleteForwardingHistoryRequest_TimeSpec() {
+}
+
+// DeleteForwardingHistoryResponse tells what is gone.
+type DeleteForwardingHistoryResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	EventsDeleted uint64                 `protobuf:"varint,1,opt,name=events_deleted,json=eventsDeleted,proto3" json:"events_deleted,omitempty"`
+	// What they had earned, millisatoshis.
+	TotalFeeMsat int64 `protobuf:"varint,2,opt,name=total_fee_msat,json=totalFeeMsat,proto3" json:"total_fee_msat,omitempty"`
+	// The same for people.
+	Status        string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteForwardingHistoryResponse) Reset() {
+	*x = DeleteForwardingHistoryResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteForwardingHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteForwardingHistoryResponse) ProtoMessage() {}
+
+func (x *DeleteForwardingHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteForwardingHistoryResponse.ProtoReflect.Descriptor instead.
+func (*DeleteForwardingHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *DeleteForwardingHistoryResponse) GetEventsDeleted() uint64 {
+	if x != nil {
+		return x.EventsDeleted
+	}
+	return 0
+}
+
+func (x *DeleteForwardingHistoryResponse) GetTotalFeeMsat() int64 {
+	if x != nil {
+		return x.TotalFeeMsat
+	}
+	return 0
+}
+
+func (x *DeleteForwardingHistoryResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
 var File_routerrpc_router_proto protoreflect.FileDescriptor
 
 const file_routerrpc_router_proto_rawDesc = "" +
@@ -3236,7 +3385,15 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\n" +
 	"chan_point\x18\x01 \x01(\v2\x13.lnrpc.ChannelPointR\tchanPoint\x123\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x1b.routerrpc.ChanStatusActionR\x06action\"\x1a\n" +
-	"\x18UpdateChanStatusResponse*\x85\x05\n" +
+	"\x18UpdateChanStatusResponse\"\x95\x01\n" +
+	"\x1eDeleteForwardingHistoryRequest\x12.\n" +
+	"\x12delete_before_time\x18\x01 \x01(\x04H\x00R\x10deleteBeforeTime\x126\n" +
+	"\x16delete_before_duration\x18\x02 \x01(\tH\x00R\x14deleteBeforeDurationB\v\n" +
+	"\ttime_spec\"\x86\x01\n" +
+	"\x1fDeleteForwardingHistoryResponse\x12%\n" +
+	"\x0eevents_deleted\x18\x01 \x01(\x04R\reventsDeleted\x12$\n" +
+	"\x0etotal_fee_msat\x18\x02 \x01(\x03R\ftotalFeeMsat\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status*\x85\x05\n" +
 	"\rFailureDetail\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tNO_DETAIL\x10\x01\x12\x10\n" +
@@ -3278,8 +3435,7 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\n" +
 	"\x06ENABLE\x10\x00\x12\v\n" +
 	"\aDISABLE\x10\x01\x12\b\n" +
-	"\x04AUTO\x10\x022\xc2\n" +
-	"\n" +
+	"\x04AUTO\x10\x022\xb4\v\n" +
 	"\x06Router\x12@\n" +
 	"\rSendPaymentV2\x12\x1d.routerrpc.SendPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\x0eTrackPaymentV2\x12\x1e.routerrpc.TrackPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
@@ -3289,7 +3445,8 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x0fHtlcInterceptor\x12'.routerrpc.ForwardHtlcInterceptResponse\x1a&.routerrpc.ForwardHtlcInterceptRequest(\x010\x01\x12K\n" +
 	"\x10EstimateRouteFee\x12\x1a.routerrpc.RouteFeeRequest\x1a\x1b.routerrpc.RouteFeeResponse\x12d\n" +
 	"\x13QueryMissionControl\x12%.routerrpc.QueryMissionControlRequest\x1a&.routerrpc.QueryMissionControlResponse\x12d\n" +
-	"\x13ResetMissionControl\x12%.routerrpc.ResetMissionControlRequest\x1a&.routerrpc.ResetMissionControlResponse\x12j\n" +
+	"\x13ResetMissionControl\x12%.routerrpc.ResetMissionControlRequest\x1a&.routerrpc.ResetMissionControlResponse\x12p\n" +
+	"\x17DeleteForwardingHistory\x12).routerrpc.DeleteForwardingHistoryRequest\x1a*.routerrpc.DeleteForwardingHistoryResponse\x12j\n" +
 	"\x15XImportMissionControl\x12'.routerrpc.XImportMissionControlRequest\x1a(.routerrpc.XImportMissionControlResponse\x12p\n" +
 	"\x17GetMissionControlConfig\x12).routerrpc.GetMissionControlConfigRequest\x1a*.routerrpc.GetMissionControlConfigResponse\x12p\n" +
 	"\x17SetMissionControlConfig\x12).routerrpc.SetMissionControlConfigRequest\x1a*.routerrpc.SetMissionControlConfigResponse\x12[\n" +
@@ -3311,7 +3468,7 @@ func file_routerrpc_router_proto_rawDescGZIP() []byte {
 }
 
 var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_routerrpc_router_proto_goTypes = []any{
 	(FailureDetail)(0),                         // 0: routerrpc.FailureDetail
 	(ResolveHoldForwardAction)(0),              // 1: routerrpc.ResolveHoldForwardAction
@@ -3357,29 +3514,31 @@ var file_routerrpc_router_proto_goTypes = []any{
 	(*BuildRouteResponse)(nil),                 // 41: routerrpc.BuildRouteResponse
 	(*UpdateChanStatusRequest)(nil),            // 42: routerrpc.UpdateChanStatusRequest
 	(*UpdateChanStatusResponse)(nil),           // 43: routerrpc.UpdateChanStatusResponse
-	nil,                                        // 44: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	nil,                                        // 45: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	nil,                                        // 46: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
-	nil,                                        // 47: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	nil,                                        // 48: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
-	nil,                                        // 49: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	nil,                                        // 50: routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
-	(*lnrpc.RouteHint)(nil),                    // 51: lnrpc.RouteHint
-	(lnrpc.FeatureBit)(0),                      // 52: lnrpc.FeatureBit
-	(*lnrpc.Route)(nil),                        // 53: lnrpc.Route
-	(lnrpc.Failure_FailureCode)(0),             // 54: lnrpc.Failure.FailureCode
-	(lnrpc.PaymentFailureReason)(0),            // 55: lnrpc.PaymentFailureReason
-	(*lnrpc.ChannelPoint)(nil),                 // 56: lnrpc.ChannelPoint
-	(*lnrpc.Payment)(nil),                      // 57: lnrpc.Payment
-	(*lnrpc.HTLCAttempt)(nil),                  // 58: lnrpc.HTLCAttempt
+	(*DeleteForwardingHistoryRequest)(nil),     // 44: routerrpc.DeleteForwardingHistoryRequest
+	(*DeleteForwardingHistoryResponse)(nil),    // 45: routerrpc.DeleteForwardingHistoryResponse
+	nil,                                        // 46: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	nil,                                        // 47: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 48: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 49: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	nil,                                        // 50: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	nil,                                        // 51: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	nil,                                        // 52: routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	(*lnrpc.RouteHint)(nil),                    // 53: lnrpc.RouteHint
+	(lnrpc.FeatureBit)(0),                      // 54: lnrpc.FeatureBit
+	(*lnrpc.Route)(nil),                        // 55: lnrpc.Route
+	(lnrpc.Failure_FailureCode)(0),             // 56: lnrpc.Failure.FailureCode
+	(lnrpc.PaymentFailureReason)(0),            // 57: lnrpc.PaymentFailureReason
+	(*lnrpc.ChannelPoint)(nil),                 // 58: lnrpc.ChannelPoint
+	(*lnrpc.Payment)(nil),                      // 59: lnrpc.Payment
+	(*lnrpc.HTLCAttempt)(nil),                  // 60: lnrpc.HTLCAttempt
 }
 var file_routerrpc_router_proto_depIdxs = []int32{
-	51, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
-	44, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	52, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
-	45, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	53, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
-	46, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	53, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
+	46, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	54, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
+	47, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	55, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
+	48, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
 	3,  // 6: routerrpc.HtlcEvent.event_type:type_name -> routerrpc.HtlcEvent.EventType
 	12, // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
 	13, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
@@ -3389,16 +3548,16 @@ var file_routerrpc_router_proto_depIdxs = []int32{
 	15, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
 	11, // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
 	11, // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
-	54, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
+	56, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
 	0,  // 16: routerrpc.LinkFailEvent.failure_detail:type_name -> routerrpc.FailureDetail
 	18, // 17: routerrpc.ForwardHtlcInterceptRequest.incoming_circuit_key:type_name -> routerrpc.CircuitKey
-	47, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	48, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	49, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	50, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
 	18, // 20: routerrpc.ForwardHtlcInterceptResponse.incoming_circuit_key:type_name -> routerrpc.CircuitKey
 	1,  // 21: routerrpc.ForwardHtlcInterceptResponse.action:type_name -> routerrpc.ResolveHoldForwardAction
-	54, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
-	49, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	55, // 24: routerrpc.RouteFeeResponse.failure_reason:type_name -> lnrpc.PaymentFailureReason
+	56, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
+	51, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	57, // 24: routerrpc.RouteFeeResponse.failure_reason:type_name -> lnrpc.PaymentFailureReason
 	29, // 25: routerrpc.QueryMissionControlResponse.pairs:type_name -> routerrpc.PairHistory
 	29, // 26: routerrpc.XImportMissionControlRequest.pairs:type_name -> routerrpc.PairHistory
 	30, // 27: routerrpc.PairHistory.history:type_name -> routerrpc.PairData
@@ -3408,9 +3567,9 @@ var file_routerrpc_router_proto_depIdxs = []int32{
 	37, // 31: routerrpc.MissionControlConfig.apriori:type_name -> routerrpc.AprioriParameters
 	36, // 32: routerrpc.MissionControlConfig.bimodal:type_name -> routerrpc.BimodalParameters
 	30, // 33: routerrpc.QueryProbabilityResponse.history:type_name -> routerrpc.PairData
-	50, // 34: routerrpc.BuildRouteRequest.first_hop_custom_records:type_name -> routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
-	53, // 35: routerrpc.BuildRouteResponse.route:type_name -> lnrpc.Route
-	56, // 36: routerrpc.UpdateChanStatusRequest.chan_point:type_name -> lnrpc.ChannelPoint
+	52, // 34: routerrpc.BuildRouteRequest.first_hop_custom_records:type_name -> routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	55, // 35: routerrpc.BuildRouteResponse.route:type_name -> lnrpc.Route
+	58, // 36: routerrpc.UpdateChanStatusRequest.chan_point:type_name -> lnrpc.ChannelPoint
 	2,  // 37: routerrpc.UpdateChanStatusRequest.action:type_name -> routerrpc.ChanStatusAction
 	5,  // 38: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
 	6,  // 39: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
@@ -3421,29 +3580,31 @@ var file_routerrpc_router_proto_depIdxs = []int32{
 	21, // 44: routerrpc.Router.EstimateRouteFee:input_type -> routerrpc.RouteFeeRequest
 	25, // 45: routerrpc.Router.QueryMissionControl:input_type -> routerrpc.QueryMissionControlRequest
 	23, // 46: routerrpc.Router.ResetMissionControl:input_type -> routerrpc.ResetMissionControlRequest
-	27, // 47: routerrpc.Router.XImportMissionControl:input_type -> routerrpc.XImportMissionControlRequest
-	31, // 48: routerrpc.Router.GetMissionControlConfig:input_type -> routerrpc.GetMissionControlConfigRequest
-	33, // 49: routerrpc.Router.SetMissionControlConfig:input_type -> routerrpc.SetMissionControlConfigRequest
-	38, // 50: routerrpc.Router.QueryProbability:input_type -> routerrpc.QueryProbabilityRequest
-	40, // 51: routerrpc.Router.BuildRoute:input_type -> routerrpc.BuildRouteRequest
-	42, // 52: routerrpc.Router.UpdateChanStatus:input_type -> routerrpc.UpdateChanStatusRequest
-	57, // 53: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
-	57, // 54: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
-	57, // 55: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
-	58, // 56: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
-	10, // 57: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
-	19, // 58: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
-	22, // 59: routerrpc.Router.EstimateRouteFee:output_type -> routerrpc.RouteFeeResponse
-	26, // 60: routerrpc.Router.QueryMissionControl:output_type -> routerrpc.QueryMissionControlResponse
-	24, // 61: routerrpc.Router.ResetMissionControl:output_type -> routerrpc.ResetMissionControlResponse
-	28, // 62: routerrpc.Router.XImportMissionControl:output_type -> routerrpc.XImportMissionControlResponse
-	32, // 63: routerrpc.Router.GetMissionControlConfig:output_type -> routerrpc.GetMissionControlConfigResponse
-	34, // 64: routerrpc.Router.SetMissionControlConfig:output_type -> routerrpc.SetMissionControlConfigResponse
-	39, // 65: routerrpc.Router.QueryProbability:output_type -> routerrpc.QueryProbabilityResponse
-	41, // 66: routerrpc.Router.BuildRoute:output_type -> routerrpc.BuildRouteResponse
-	43, // 67: routerrpc.Router.UpdateChanStatus:output_type -> routerrpc.UpdateChanStatusResponse
-	53, // [53:68] is the sub-list for method output_type
-	38, // [38:53] is the sub-list for method input_type
+	44, // 47: routerrpc.Router.DeleteForwardingHistory:input_type -> routerrpc.DeleteForwardingHistoryRequest
+	27, // 48: routerrpc.Router.XImportMissionControl:input_type -> routerrpc.XImportMissionControlRequest
+	31, // 49: routerrpc.Router.GetMissionControlConfig:input_type -> routerrpc.GetMissionControlConfigRequest
+	33, // 50: routerrpc.Router.SetMissionControlConfig:input_type -> routerrpc.SetMissionControlConfigRequest
+	38, // 51: routerrpc.Router.QueryProbability:input_type -> routerrpc.QueryProbabilityRequest
+	40, // 52: routerrpc.Router.BuildRoute:input_type -> routerrpc.BuildRouteRequest
+	42, // 53: routerrpc.Router.UpdateChanStatus:input_type -> routerrpc.UpdateChanStatusRequest
+	59, // 54: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
+	59, // 55: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
+	59, // 56: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
+	60, // 57: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
+	10, // 58: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
+	19, // 59: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
+	22, // 60: routerrpc.Router.EstimateRouteFee:output_type -> routerrpc.RouteFeeResponse
+	26, // 61: routerrpc.Router.QueryMissionControl:output_type -> routerrpc.QueryMissionControlResponse
+	24, // 62: routerrpc.Router.ResetMissionControl:output_type -> routerrpc.ResetMissionControlResponse
+	45, // 63: routerrpc.Router.DeleteForwardingHistory:output_type -> routerrpc.DeleteForwardingHistoryResponse
+	28, // 64: routerrpc.Router.XImportMissionControl:output_type -> routerrpc.XImportMissionControlResponse
+	32, // 65: routerrpc.Router.GetMissionControlConfig:output_type -> routerrpc.GetMissionControlConfigResponse
+	34, // 66: routerrpc.Router.SetMissionControlConfig:output_type -> routerrpc.SetMissionControlConfigResponse
+	39, // 67: routerrpc.Router.QueryProbability:output_type -> routerrpc.QueryProbabilityResponse
+	41, // 68: routerrpc.Router.BuildRoute:output_type -> routerrpc.BuildRouteResponse
+	43, // 69: routerrpc.Router.UpdateChanStatus:output_type -> routerrpc.UpdateChanStatusResponse
+	54, // [54:70] is the sub-list for method output_type
+	38, // [38:54] is the sub-list for method input_type
 	38, // [38:38] is the sub-list for extension type_name
 	38, // [38:38] is the sub-list for extension extendee
 	0,  // [0:38] is the sub-list for field type_name
@@ -3466,13 +3627,17 @@ func file_routerrpc_router_proto_init() {
 		(*MissionControlConfig_Apriori)(nil),
 		(*MissionControlConfig_Bimodal)(nil),
 	}
+	file_routerrpc_router_proto_msgTypes[39].OneofWrappers = []any{
+		(*DeleteForwardingHistoryRequest_DeleteBeforeTime)(nil),
+		(*DeleteForwardingHistoryRequest_DeleteBeforeDuration)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_routerrpc_router_proto_rawDesc), len(file_routerrpc_router_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   46,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,7 @@ const (
 	Router_EstimateRouteFee_FullMethodName        = "/routerrpc.Router/EstimateRouteFee"
 	Router_QueryMissionControl_FullMethodName     = "/routerrpc.Router/QueryMissionControl"
 	Router_ResetMissionControl_FullMethodName     = "/routerrpc.Router/ResetMissionControl"
+	Router_DeleteForwardingHistory_FullMethodName = "/routerrpc.Router/DeleteForwardingHistory"
 	Router_XImportMissionControl_FullMethodName   = "/routerrpc.Router/XImportMissionControl"
 	Router_GetMissionControlConfig_FullMethodName = "/routerrpc.Router/GetMissionControlConfig"
 	Router_SetMissionControlConfig_FullMethodName = "/routerrpc.Router/SetMissionControlConfig"
@@ -76,6 +77,9 @@ type RouterClient interface {
 	QueryMissionControl(ctx context.Context, in *QueryMissionControlRequest, opts ...grpc.CallOption) (*QueryMissionControlResponse, error)
 	// ResetMissionControl forgets all of it.
 	ResetMissionControl(ctx context.Context, in *ResetMissionControlRequest, opts ...grpc.CallOption) (*ResetMissionControlResponse, error)
+	// DeleteForwardingHistory deletes what is known of forwards that were settled up to a time, at least an hour ago,
+	// for good. What they had earned is told, and is in no report any more.
+	DeleteForwardingHistory(ctx context.Context, in *DeleteForwardingHistoryRequest, opts ...grpc.CallOption) (*DeleteForwardingHistoryResponse, error)
 	// XImportMissionControl takes in what another node has learned: of each kind what is newer than what is known, or
 	// all of it with force.
 	XImportMissionControl(ctx context.Context, in *XImportMissionControlRequest, opts ...grpc.CallOption) (*XImportMissionControlResponse, error)
@@ -231,6 +235,16 @@ func (c *routerClient) ResetMissionControl(ctx context.Context, in *ResetMission
 	return out, nil
 }
 
+func (c *routerClient) DeleteForwardingHistory(ctx context.Context, in *DeleteForwardingHistoryRequest, opts ...grpc.CallOption) (*DeleteForwardingHistoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteForwardingHistoryResponse)
+	err := c.cc.Invoke(ctx, Router_DeleteForwardingHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *routerClient) XImportMissionControl(ctx context.Context, in *XImportMissionControlRequest, opts ...grpc.CallOption) (*XImportMissionControlResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(XImportMissionControlResponse)
@@ -328,6 +342,9 @@ type RouterServer interface {
 	QueryMissionControl(context.Context, *QueryMissionControlRequest) (*QueryMissionControlResponse, error)
 	// ResetMissionControl forgets all of it.
 	ResetMissionControl(context.Context, *ResetMissionControlRequest) (*ResetMissionControlResponse, error)
+	// DeleteForwardingHistory deletes what is known of forwards that were settled up to a time, at least an hour ago,
+	// for good. What they had earned is told, and is in no report any more.
+	DeleteForwardingHistory(context.Context, *DeleteForwardingHistoryRequest) (*DeleteForwardingHistoryResponse, error)
 	// XImportMissionControl takes in what another node has learned: of each kind what is newer than what is known, or
 	// all of it with force.
 	XImportMissionControl(context.Context, *XImportMissionControlRequest) (*XImportMissionControlResponse, error)
@@ -380,6 +397,9 @@ func (UnimplementedRouterServer) QueryMissionControl(context.Context, *QueryMiss
 }
 func (UnimplementedRouterServer) ResetMissionControl(context.Context, *ResetMissionControlRequest) (*ResetMissionControlResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetMissionControl not implemented")
+}
+func (UnimplementedRouterServer) DeleteForwardingHistory(context.Context, *DeleteForwardingHistoryRequest) (*DeleteForwardingHistoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteForwardingHistory not implemented")
 }
 func (UnimplementedRouterServer) XImportMissionControl(context.Context, *XImportMissionControlRequest) (*XImportMissionControlResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method XImportMissionControl not implemented")
@@ -543,6 +563,24 @@ func _Router_ResetMissionControl_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Router_DeleteForwardingHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteForwardingHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).DeleteForwardingHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_DeleteForwardingHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).DeleteForwardingHistory(ctx, req.(*DeleteForwardingHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Router_XImportMissionControl_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(XImportMissionControlRequest)
 	if err := dec(in); err != nil {
@@ -673,6 +711,10 @@ var Router_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResetMissionControl",
 			Handler:    _Router_ResetMissionControl_Handler,
+		},
+		{
+			MethodName: "DeleteForwardingHistory",
+			Handler:    _Router_DeleteForwardingHistory_Handler,
 		},
 		{
 			MethodName: "XImportMissionControl",

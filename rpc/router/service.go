@@ -35,6 +35,7 @@ type Node interface {
 	Capacities() func(lnwire.ShortChannelID) lnwire.Sat
 	FindRoute(routing.Query) (routing.Route, error)
 	BuildRoute(routing.Build) (routing.Route, error)
+	DeleteForwards(ctx context.Context, upTo time.Time) (n uint64, fees lnwire.MilliSat, err error)
 	Learned() []routing.PairHistory
 	ForgetLearned()
 	MergeLearned(rows []routing.PairHistory, all bool)

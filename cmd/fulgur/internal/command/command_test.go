@@ -496,6 +496,10 @@ var conversations = []struct {
 		{ChanIdIn: scid, ChanIdOut: scid + 1, AmtInMsat: 250_026_000, AmtOutMsat: 250_000_000, FeeMsat: 26_000, PeerAliasIn: "alice", TimestampNs: 1_700_000_000e9}, {FeeMsat: 1},
 	}}}, &lnrpc.ForwardingHistoryRequest{StartTime: 5, EndTime: 9, IndexOffset: 1, NumMaxEvents: 20, PeerAliasLookup: true},
 }, {
+	"deletefwdhistory", []string{"deletefwdhistory", "--age=-1y", "--force"}, routerrpc.Router_DeleteForwardingHistory_FullMethodName,
+	[]proto.Message{&routerrpc.DeleteForwardingHistoryResponse{EventsDeleted: 12, TotalFeeMsat: 34_500, Status: "Successfully deleted 12 forwarding events"}},
+	&routerrpc.DeleteForwardingHistoryRequest{TimeSpec: &routerrpc.DeleteForwardingHistoryRequest_DeleteBeforeDuration{DeleteBeforeDuration: "-1y"}},
+}, {
 	"feereport", []string{"feereport"}, lnrpc.Lightning_FeeReport_FullMethodName,
 	[]proto.Message{&lnrpc.FeeReportResponse{ChannelFees: []*lnrpc.ChannelFeeReport{{ChanId: scid, BaseFeeMsat: 1000, FeePerMil: 100, FeeRate: 0.0001, ChannelPoint: hash + ":1"}}, DayFeeSum: 37}},
 	&lnrpc.FeeReportRequest{},
@@ -667,7 +671,7 @@ func TestUsageErrors(t *testing.T) {
 		{"payinvoice", "--last_hop=1", "x"}, {"payinvoice", "--outgoing_chan_id=x", "x"}, {"sendpayment", "-f", "--fee_limit=1", "--fee_limit_percent=1", key1, "5", hash},
 		{"sendpayment", "-f", "--fee_limit_percent=101", key1, "5", hash}, {"trackpayment", "0"}, {"deletepayments"}, {"deletepayments", "--all", "--payment_hash=" + hash},
 		{"queryroutes", key1}, {"queryroutes", "--ignore_pair=x", key1, "5"}, {"sendtoroute"}, {"sendtoroute", "--payment_hash=" + hash, "{"}, {"sendtoroute", "--payment_hash=" + hash, `{"routes":[]}`},
-		{"fwdinghistory", "--start_time=-5y"}, {"fwdinghistory", "--start_time=-"}, {"fwdinghistory", "x"}, {"updatechanpolicy"}, {"updatechanpolicy", "1", "x", "40"},
+		{"fwdinghistory", "--start_time=-5y"}, {"fwdinghistory", "--start_time=-"}, {"fwdinghistory", "x"}, {"deletefwdhistory"}, {"deletefwdhistory", "--age=-1d", "--before=5"}, {"updatechanpolicy"}, {"updatechanpolicy", "1", "x", "40"},
 		{"updatechanpolicy", "--fee_rate=1", "--fee_rate_ppm=5", "1", "40"}, {"getchaninfo"}, {"getchaninfo", "x"}, {"getchaninfo", "x:1"}, {"getnodeinfo"},
 	} {
 		got := typist{d: d, term: true}.types(args...)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 )
 
 var forwardCommands = []spec{{
@@ -25,6 +26,13 @@ var forwardCommands = []spec{{
 		flagTexts("incoming_chan_ids", "came in over this channel; may be repeated"), flagTexts("outgoing_chan_ids", "went out over this channel; may be repeated"),
 	},
 	example: "fwdinghistory --start_time=-7d", do: fwdingHistory,
+}, {
+	name: "deletefwdhistory", group: groupForward, usage: "delete old payments carried for others from our memory, for good",
+	more: "AGE is so long ago: -24h, -30d, -4w, -6M, -1y. What they brought is told, and is in no report any more.",
+	flags: []cli.Flag{
+		flagText("age", "all that are older"), flagUint("before", "all until then, in unix seconds"), flagBool("force", "do not ask"),
+	},
+	example: "deletefwdhistory --age=-1y", do: deleteFwdHistory,
 }, {
 	name: "feereport", group: groupForward, usage: "our fees, and what they brought", example: "feereport", do: feeReport,
 }, {
@@ -251,4 +259,29 @@ func (c *call) pointNamed(ctx context.Context, text string) (*lnrpc.ChannelPoint
 		return nil, Usage("%s: %v", c.cmd.Name, err)
 	}
 	return c.pointOf(ctx, id)
+}
+
+func deleteFwdHistory(ctx context.Context, c *call) error {
+	age, before := c.cmd.String("age"), c.cmd.Uint64("before")
+	if (age == "") == (before == 0) {
+		return Usage("%s: say --age or --before", c.cmd.Name)
+	}
+	req := &routerrpc.DeleteForwardingHistoryRequest{TimeSpec: &routerrpc.DeleteForwardingHistoryRequest_DeleteBeforeDuration{DeleteBeforeDuration: age}}
+	if before != 0 {
+		req.TimeSpec = &routerrpc.DeleteForwardingHistoryRequest_DeleteBeforeTime{DeleteBeforeTime: before}
+	}
+	if err := c.confirm("Delete this history? It cannot be brought back."); err != nil {
+		return err
+	}
+	router, err := c.router(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := router.DeleteForwardingHistory(ctx, req)
+	if err != nil {
+		return err
+	}
+	return c.print(answer, func(w io.Writer) {
+		fmt.Fprintf(w, "%d forwards are deleted, which had brought %s\n", answer.EventsDeleted, show.Msat(answer.TotalFeeMsat))
+	})
 }
