@@ -317,8 +317,8 @@ func (c *config) finish(parser *flags.Parser) error {
 		return fmt.Errorf("--alias: %d bytes, at most 32 fit", len(c.Alias))
 	case len(c.ExternalHosts) > 0 && c.Tor.Active && !c.Tor.Direct:
 		return errors.New("--externalhosts with --tor.active: the names would be looked up outside of Tor; announce them with --externalip, or give --tor.skip-proxy-for-clearnet-targets")
-	case c.TLSDuration < 14*24*time.Hour:
-		return errors.New("--tlscertduration: at least 336h are needed, because a certificate is renewed a week before its end")
+	case c.TLSDuration < time.Minute:
+		return errors.New("--tlscertduration: at least 1m is needed")
 	case c.Middleware.Timeout <= 0:
 		return fmt.Errorf("--rpcmiddleware.intercepttimeout=%v: must be more than nothing", c.Middleware.Timeout)
 	case len(c.Middleware.Mandatory) > 0 && !c.Middleware.Enable:

@@ -67,7 +67,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"--bitcoin.regtest", "--logging.file.compressor=zstd"}, "gzip is the only one"},
 		{[]string{"--bitcoin.regtest", "--logging.file.max-file-size=0"}, "at least 1 megabyte"},
 		{[]string{"--bitcoin.regtest", "--maxlogfiles=-1"}, "want 0 or more"},
-		{[]string{"--bitcoin.regtest", "--tlscertduration=24h"}, "at least 336h"},
+		{[]string{"--bitcoin.regtest", "--tlscertduration=59s"}, "at least 1m"},
 		{[]string{"--bitcoin.regtest", "--upfront-shutdown-address=bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"}, "--upfront-shutdown-address"},
 		{[]string{"--bitcoin.regtest", "--configfile=/nowhere/at.all"}, "/nowhere/at.all"},
 	} {

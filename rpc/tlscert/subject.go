@@ -106,7 +106,7 @@ func (s subject) sign(now, until time.Time) (cert, key []byte, err error) {
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{Organization: []string{organization}, CommonName: s.names[len(s.names)-1]},
-		NotBefore:             now.Add(-24 * time.Hour), // for clients whose clock is behind
+		NotBefore:             now.Add(-backdated),
 		NotAfter:              until,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,

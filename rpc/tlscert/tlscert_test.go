@@ -132,6 +132,23 @@ func TestRenewalWhileServing(t *testing.T) {
 	require.NoError(t, connect(t, k, "localhost", &tls.Config{Time: cfg.Now}))
 }
 
+// TestShortLivedCertificate is not renewed with every connection, but in its last quarter.
+func TestShortLivedCertificate(t *testing.T) {
+	now := time.Now()
+	cfg := config(t)
+	cfg.Validity = time.Hour
+	cfg.Now = func() time.Time { return now }
+	k := open(t, cfg)
+	first := k.current().Leaf.SerialNumber
+	now = now.Add(44 * time.Minute)
+	require.Equal(t, first, k.current().Leaf.SerialNumber)
+	require.Equal(t, first, open(t, cfg).current().Leaf.SerialNumber)
+	now = now.Add(2 * time.Minute)
+	second := k.current().Leaf.SerialNumber
+	require.NotEqual(t, first, second)
+	require.Equal(t, second, k.current().Leaf.SerialNumber)
+}
+
 func TestExpiredCertificateIsReplacedAtStart(t *testing.T) {
 	now := time.Now()
 	cfg := config(t)
