@@ -80,14 +80,14 @@ func TestStreamOutlivesTheTimeOfItsBody(t *testing.T) {
 			select {
 			case <-out.Context().Done():
 				return out.Context().Err()
-			case <-time.After(30 * time.Millisecond): // longer than for the body
+			case <-time.After(150 * time.Millisecond): // longer than for the body
 			}
 			if err := out.Send(&lnrpc.Invoice{}); err != nil {
 				return err
 			}
 		}
 		return nil
-	}}, func(c *Config) { c.bodyTime = 10 * time.Millisecond })
+	}}, func(c *Config) { c.bodyTime = 100 * time.Millisecond })
 	code, body := n.do(n.request("GET", "/v1/invoices/subscribe", "ignored"))
 	require.Equal(t, http.StatusOK, code)
 	require.Equal(t, times, strings.Count(body, "\n"))

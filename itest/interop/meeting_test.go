@@ -286,7 +286,16 @@ func (m *meeting) hold(a, b Peer, msat int64) *held {
 	inv, err := b.Hold(m.ctx(), msat, h.hash)
 	m.must(err, b.Name())
 	ctx := m.t.Context()
-	go func() { _, _ = a.Pay(ctx, inv.Bolt11, Paying{}) }() // asked for by hash, over restarts
+	ended := make(chan string, 1)
+	go func() { // asked for by hash, over restarts
+		p, err := a.Pay(ctx, inv.Bolt11, Paying{})
+		ended <- fmt.Sprintf("%s %s %v %v", p.State, p.Reason, p.Failures, err)
+	}()
+	defer func() {
+		if m.t.Failed() && len(ended) > 0 {
+			m.t.Logf("%s's payment has ended: %s", a.Name(), <-ended)
+		}
+	}()
 	h.is(Held)
 	return h
 }
