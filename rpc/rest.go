@@ -98,7 +98,7 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 			}
 		}
 		switch {
-		case r.ContentLength == 0: // nothing comes
+		case r.Body == nil || r.Body == http.NoBody: // nothing comes
 		case limit == 0:
 			hurry(w, s.cfg.strangerTime)
 			r.Body = http.NoBody

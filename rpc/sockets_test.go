@@ -115,6 +115,18 @@ func TestSocketMacaroon(t *testing.T) {
 	}
 }
 
+// TestSocketOfAStranger is refused at once: its first message is not waited for.
+func TestSocketOfAStranger(t *testing.T) {
+	n := start(t, &lightning{})
+	for _, header := range []http.Header{nil, {headerMacaroon: {""}}, {headerMacaroon: {"00"}}} {
+		conn, _, err := n.socket("/v1/invoices?method=POST", header)
+		require.NoError(t, err)
+		require.Contains(t, message(t, conn)["message"], "macaroon")
+		_, _, err = conn.ReadMessage()
+		require.True(t, websocket.IsCloseError(err, websocket.CloseNormalClosure), "%v", err)
+	}
+}
+
 // TestSocketOfAForeignPage is refused, macaroon or not, before it is opened.
 func TestSocketOfAForeignPage(t *testing.T) {
 	n := start(t, &lightning{subscribe: twoInvoices}, func(c *Config) { c.CORS = []string{"https://good.example"} })
