@@ -113,19 +113,23 @@ func (s *Service) SubscribeSingleInvoice(req *invoicesrpc.SubscribeSingleInvoice
 	}
 	events := s.node.InvoiceEvents() // before the look, so that nothing falls between
 	inv, err := s.node.Invoice(hash)
-	if err == nil {
+	known := err == nil
+	switch {
+	case known:
 		err = out.Send(translate.Invoice(&inv))
+	case errors.Is(err, invoice.ErrNotFound):
+		err = nil // it may be added later
 	}
-	if err != nil || inv.State.Final() {
+	if err != nil || known && inv.State.Final() {
 		events.Cancel()
 		return translate.InvoiceError(err)
 	}
 	state := inv.State
 	err = translate.Follow(out.Context(), events, func(e invoice.Notice) error {
-		if e.Invoice.Hash != hash || e.Invoice.State == state {
+		if e.Invoice.Hash != hash || known && e.Invoice.State == state {
 			return nil
 		}
-		state = e.Invoice.State
+		known, state = true, e.Invoice.State
 		if err := out.Send(translate.Invoice(&e.Invoice)); err != nil {
 			return err
 		}

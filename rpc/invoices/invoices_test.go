@@ -18,10 +18,11 @@ import (
 
 type fake struct {
 	Node
-	inv   invoice.Invoice
-	err   error
-	terms invoice.Terms
-	feed  node.Feed[invoice.Notice]
+	inv    invoice.Invoice
+	err    error
+	terms  invoice.Terms
+	feed   node.Feed[invoice.Notice]
+	looked func() // Invoice was asked
 }
 
 func (f *fake) AddInvoice(_ context.Context, t invoice.Terms) (invoice.Invoice, error) {
@@ -34,7 +35,12 @@ func (f *fake) SettleInvoice(context.Context, lnwire.Preimage) (invoice.Invoice,
 func (f *fake) CancelInvoice(context.Context, lnwire.Hash) (invoice.Invoice, error) {
 	return f.inv, f.err
 }
-func (f *fake) Invoice(lnwire.Hash) (invoice.Invoice, error)      { return f.inv, f.err }
+func (f *fake) Invoice(lnwire.Hash) (invoice.Invoice, error) {
+	if f.looked != nil {
+		f.looked()
+	}
+	return f.inv, f.err
+}
 func (f *fake) InvoiceEvents() *node.Subscription[invoice.Notice] { return f.feed.Subscribe() }
 func (f *fake) InvoiceBySecret(s lnwire.Secret) (invoice.Invoice, error) {
 	if s != f.inv.Secret {
@@ -117,7 +123,19 @@ func TestSingle(t *testing.T) {
 	}}
 	require.NoError(t, New(f).SubscribeSingleInvoice(&invoicesrpc.SubscribeSingleInvoiceRequest{RHash: hash}, out))
 	require.Equal(t, []lnrpc.Invoice_InvoiceState{lnrpc.Invoice_OPEN, lnrpc.Invoice_ACCEPTED, lnrpc.Invoice_SETTLED}, states)
-	f.err = invoice.ErrNotFound
-	err := New(f).SubscribeSingleInvoice(&invoicesrpc.SubscribeSingleInvoiceRequest{RHash: hash}, out)
-	require.Equal(t, codes.NotFound, status.Code(err))
+}
+
+// TestSingleBefore: who waits for an invoice before there is one hears of it when it is
+// added, and then of its end.
+func TestSingleBefore(t *testing.T) {
+	f := &fake{err: invoice.ErrNotFound}
+	f.looked = func() {
+		for _, s := range []invoice.State{invoice.Open, invoice.Open, invoice.Canceled} {
+			f.feed.Publish(invoice.Notice{Invoice: invoice.Invoice{State: s}})
+		}
+	}
+	var states []lnrpc.Invoice_InvoiceState
+	out := &stream{ctx: t.Context(), send: func(i *lnrpc.Invoice) { states = append(states, i.State) }}
+	require.NoError(t, New(f).SubscribeSingleInvoice(&invoicesrpc.SubscribeSingleInvoiceRequest{RHash: hash}, out))
+	require.Equal(t, []lnrpc.Invoice_InvoiceState{lnrpc.Invoice_OPEN, lnrpc.Invoice_CANCELED}, states)
 }
