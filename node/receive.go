@@ -19,7 +19,7 @@ func (n *Node) AddInvoice(ctx context.Context, t invoice.Terms) (invoice.Invoice
 	rand.Read(t.Secret[:])
 	t.FinalDelta = n.finalDelta(t.FinalDelta)
 	if t.Private {
-		t.Hints = append(t.Hints, n.privateHints(t.Amount, invoice.MaxHints-len(t.Hints))...)
+		t.Hints = append(t.Hints, n.privateHints(t.Amount, t.Hints)...)
 	}
 	return n.addInvoice(ctx, t, n.key.SignCompact)
 }
@@ -51,11 +51,13 @@ func (n *Node) addInvoice(ctx context.Context, t invoice.Terms, sign invoice.Sig
 }
 
 // privateHints are ways to us over channels that are not announced: those whose peer
-// has told what it asks for, the ones that can bring the most first.
-func (n *Node) privateHints(amount lnwire.MilliSat, limit int) []invoice.RouteHint {
+// has told what it asks for, the ones that can bring the most first. A channel that one of
+// the caller's own hints is about is not told twice: its fees are the caller's to say.
+func (n *Node) privateHints(amount lnwire.MilliSat, given []invoice.RouteHint) []invoice.RouteHint {
+	limit := invoice.MaxHints - len(given)
 	var usable []channel.LinkState
 	for _, l := range n.Links() {
-		if l.Private && !l.Ended && l.Up && l.Hint() != 0 && l.Receivable >= amount {
+		if l.Private && !l.Ended && l.Up && l.Hint() != 0 && l.Receivable >= amount && !hinted(given, &l) {
 			usable = append(usable, l)
 		}
 	}
@@ -71,6 +73,13 @@ func (n *Node) privateHints(amount lnwire.MilliSat, limit int) []invoice.RouteHi
 		}})
 	}
 	return hints
+}
+
+// hinted: a hint of one hop is about this channel, by whichever of its names.
+func hinted(given []invoice.RouteHint, l *channel.LinkState) bool {
+	return slices.ContainsFunc(given, func(h invoice.RouteHint) bool {
+		return len(h) == 1 && h[0].SCID != 0 && slices.Contains([]lnwire.ShortChannelID{l.SCID, l.Alias, l.PeerAlias}, h[0].SCID)
+	})
 }
 
 // SettleInvoice claims what is held for a hold invoice.
