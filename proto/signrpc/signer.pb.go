@@ -719,7 +719,7 @@ func (x *SignMessageReq) GetTag() []byte {
 // SignMessageResp holds the signature.
 type SignMessageResp struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 64 bytes: r and s; or 65 with compact_sig.
+	// DER; 65 bytes with compact_sig, 64 with schnorr_sig.
 	Signature     []byte `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -766,7 +766,7 @@ func (x *SignMessageResp) GetSignature() []byte {
 type VerifyMessageReq struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Msg   []byte                 `protobuf:"bytes,1,opt,name=msg,proto3" json:"msg,omitempty"`
-	// 64 bytes.
+	// DER, or the 64 bytes of r and s; for Schnorr 64 bytes.
 	Signature []byte `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
 	// 33 bytes; for Schnorr 32 or 33.
 	Pubkey       []byte `protobuf:"bytes,3,opt,name=pubkey,proto3" json:"pubkey,omitempty"`

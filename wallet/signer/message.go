@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -52,7 +53,8 @@ func (m *Message) digest() [32]byte {
 	return chainhash.HashH(m.Text)
 }
 
-// SignMessage signs with the key at loc: 64 bytes, or 65 with Compact.
+// SignMessage signs with the key at loc: DER, as lnd gives it, 65 bytes with Compact, 64
+// with Schnorr.
 func (s *Signer) SignMessage(loc keys.KeyLoc, m *Message) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
@@ -73,12 +75,12 @@ func (s *Signer) SignMessage(loc keys.KeyLoc, m *Message) ([]byte, error) {
 		sig := key.SignCompact(digest)
 		return sig[:], nil
 	}
-	sig := key.Sign(digest)
-	return sig[:], nil
+	return key.Sign(digest).DER(), nil
 }
 
-// VerifyMessage checks a signature of 64 bytes. Of m Text counts, with Schnorr also Tag.
-// The error says what is not a key or a signature at all.
+// VerifyMessage checks a signature: 64 bytes with Schnorr, else DER or the 64 bytes of r
+// and s. Of m Text counts, with Schnorr also Tag. The error says what is not a key or a
+// signature at all.
 func VerifyMessage(m *Message, sig, pub []byte) (bool, error) {
 	if !m.Schnorr && len(m.Tag) > 0 {
 		return false, mistake.Argument("tag can only be used when the Schnorr signature option is set")
@@ -102,12 +104,18 @@ func VerifyMessage(m *Message, sig, pub []byte) (bool, error) {
 	if err != nil {
 		return false, mistake.Argument("%w", err)
 	}
-	if len(sig) != len(lnwire.Sig{}) {
-		return false, mistake.Argument("the signature is not 64 bytes long")
-	}
-	parsed, err := lnwire.Sig(sig).ECDSA()
+	parsed, err := parseECDSA(sig)
 	if err != nil {
-		return false, mistake.Argument("%w", err)
+		return false, mistake.Argument("failed to decode signature: %w", err)
 	}
 	return parsed.Verify(digest[:], key), nil
+}
+
+// parseECDSA tells the two forms apart by their length: a DER signature of 64 bytes would
+// have an r and an s that nobody finds.
+func parseECDSA(sig []byte) (*ecdsa.Signature, error) {
+	if len(sig) == len(lnwire.Sig{}) {
+		return lnwire.Sig(sig).ECDSA()
+	}
+	return ecdsa.ParseDERSignature(sig)
 }

@@ -195,7 +195,17 @@ func TestMessages(t *testing.T) {
 	for _, m := range []Message{{}, {Schnorr: true}, {Schnorr: true, Tag: []byte("tag")}} {
 		m.Text = text
 		sig := sign(m)
-		require.Len(t, sig, 64)
+		if m.Schnorr {
+			require.Len(t, sig, 64)
+		} else { // as clients of lnd read it
+			der, err := ecdsa.ParseDERSignature(sig)
+			require.NoError(t, err)
+			r, v := der.R(), der.S()
+			rb, vb := r.Bytes(), v.Bytes()
+			valid, err := VerifyMessage(&m, append(rb[:], vb[:]...), id[:])
+			require.NoError(t, err)
+			require.True(t, valid, "the fixed form is taken, too")
+		}
 		valid, err := VerifyMessage(&m, sig, id[:])
 		require.NoError(t, err)
 		require.True(t, valid)
