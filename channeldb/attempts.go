@@ -36,6 +36,19 @@ func (o *ops) attemptRow(r channel.AttemptRow) {
 	o.end()
 }
 
+// AttemptKey names an attempt of a payment.
+type AttemptKey struct {
+	Hash lnwire.Hash
+	ID   uint64
+}
+
+func (o *ops) attemptGone(k AttemptKey) {
+	o.start(inAttempts, del)
+	o.bytes(k.Hash[:])
+	o.u64(k.ID)
+	o.bare()
+}
+
 // EncodeAttempt makes the row that travels with the first HTLC of an attempt.
 func EncodeAttempt(a *routing.Attempt) []byte {
 	e := enc{b: append(make([]byte, 0, 512), 1)}

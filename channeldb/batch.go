@@ -22,6 +22,7 @@ type Batch struct {
 	Payments    []*routing.Delta
 	// PaymentsGone are payments that are deleted, with their attempts.
 	PaymentsGone []lnwire.Hash
+	AttemptsGone []AttemptKey          // deleted; of payments that have ended
 	Budgets      []budget.Change       // added to the rows of the budgets; those of payments are in their deltas
 	Scores       []routing.PairHistory // put by the two nodes
 	ForgetScores bool                  // deletes all of them first
@@ -88,6 +89,9 @@ func (o *ops) others(b *Batch) {
 	for _, hash := range b.PaymentsGone {
 		o.paymentGone(hash)
 	}
+	for _, k := range b.AttemptsGone {
+		o.attemptGone(k)
+	}
 	o.budgets(b.Budgets)
 	o.scores(b)
 	o.peers(b)
@@ -121,7 +125,7 @@ func (b *Batch) lazy() bool {
 		}
 	}
 	return len(b.Channels)+len(b.Payments) > 0 && len(b.Wallet) == 0 && len(b.Switch) == 0 && len(b.Forwards) == 0 && len(b.Resolutions) == 0 &&
-		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.Budgets) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
+		len(b.Invoices) == 0 && len(b.PaymentsGone) == 0 && len(b.AttemptsGone) == 0 && len(b.Budgets) == 0 && len(b.Scores) == 0 && !b.ForgetScores && len(b.Peers) == 0 &&
 		len(b.PeersGone) == 0 && len(b.Notes) == 0 && len(b.Blobs) == 0 && len(b.BlobsGone) == 0 &&
 		b.Self == nil && len(b.Conducts) == 0 && b.Seal == nil && b.identity == nil && len(b.forwardsGone) == 0
 }

@@ -230,6 +230,14 @@ func TestPaymentLife(t *testing.T) {
 	require.Len(t, list, 2)
 	require.Equal(t, uint64(3), list[0].Index)
 
+	ended := &routing.Delta{Payment: pay(1, routing.Failed), Attempts: []routing.Attempt{att(1, 12, routing.Failed), att(1, 13, routing.Failed)}}
+	write1(t, db, Batch{Payments: []*routing.Delta{ended}})
+	write1(t, db, Batch{AttemptsGone: []AttemptKey{{lnwire.Hash{1}, 12}, {lnwire.Hash{1}, 99}}})
+	p, err = db.Payment(lnwire.Hash{1})
+	require.NoError(t, err)
+	require.Len(t, p.Attempts, 1)
+	require.Equal(t, uint64(13), p.Attempts[0].ID)
+
 	write1(t, db, Batch{PaymentsGone: []lnwire.Hash{{1}}})
 	p, err = db.Payment(lnwire.Hash{1})
 	require.NoError(t, err)

@@ -28,6 +28,27 @@ func (n *Node) PaymentRow(hash lnwire.Hash) (*channeldb.Payment, error) {
 // DeletePayments forgets payments that have ended, with their attempts. It fails with
 // ErrPaymentRunning, and then deletes none.
 func (n *Node) DeletePayments(hashes ...lnwire.Hash) error {
+	return n.clean(hashes, channeldb.Batch{PaymentsGone: hashes})
+}
+
+// DeleteFailedAttempts forgets the attempts that failed of a payment that has ended. It
+// fails with ErrUnknownPayment and ErrPaymentRunning.
+func (n *Node) DeleteFailedAttempts(hash lnwire.Hash) error {
+	p, err := n.PaymentRow(hash)
+	if err != nil {
+		return err
+	}
+	var b channeldb.Batch
+	for i := range p.Attempts {
+		if a := &p.Attempts[i]; a.Status == routing.Failed {
+			b.AttemptsGone = append(b.AttemptsGone, channeldb.AttemptKey{Hash: hash, ID: a.ID})
+		}
+	}
+	return n.clean([]lnwire.Hash{hash}, b)
+}
+
+// clean writes what deletes rows of payments, unless one of them runs, and waits for it.
+func (n *Node) clean(hashes []lnwire.Hash, b channeldb.Batch) error {
 	done := make(chan struct{})
 	ps := n.payments
 	ps.mu.Lock()
@@ -38,7 +59,7 @@ func (n *Node) DeletePayments(hashes ...lnwire.Hash) error {
 		}
 	}
 	// Queued under the lock: a payment of the same hash that begins now comes behind it.
-	n.write(channeldb.Batch{PaymentsGone: hashes}, func() { close(done) })
+	n.write(b, func() { close(done) })
 	ps.mu.Unlock()
 	<-done
 	return nil

@@ -162,9 +162,24 @@ func TestConversation(t *testing.T) {
 	payments, err := alice.ListPayments(ctx, &lnrpc.ListPaymentsRequest{IncludeIncomplete: true})
 	require.NoError(t, err)
 	require.Len(t, payments.Payments, 3)
-	deleted, err := alice.DeleteAllPayments(ctx, &lnrpc.DeleteAllPaymentsRequest{AllPayments: true})
+	_, err = alice.DeleteAllPayments(ctx, &lnrpc.DeleteAllPaymentsRequest{})
+	require.ErrorContains(t, err, "failed_htlcs_only is needed")
+	_, err = alice.DeleteAllPayments(ctx, &lnrpc.DeleteAllPaymentsRequest{AllPayments: true, FailedHtlcsOnly: true})
+	require.ErrorContains(t, err, "cannot be set together")
+	deleted, err := alice.DeleteAllPayments(ctx, &lnrpc.DeleteAllPaymentsRequest{FailedHtlcsOnly: true})
 	require.NoError(t, err)
-	require.Equal(t, "3 payments deleted", deleted.Status)
+	require.Equal(t, "0 payments deleted, failed_htlcs_only=true", deleted.Status)
+	payments, err = alice.ListPayments(ctx, &lnrpc.ListPaymentsRequest{IncludeIncomplete: true})
+	require.NoError(t, err)
+	require.Len(t, payments.Payments, 3)
+	for _, p := range payments.Payments {
+		for _, a := range p.Htlcs {
+			require.NotEqual(t, lnrpc.HTLCAttempt_FAILED, a.Status)
+		}
+	}
+	deleted, err = alice.DeleteAllPayments(ctx, &lnrpc.DeleteAllPaymentsRequest{AllPayments: true})
+	require.NoError(t, err)
+	require.Equal(t, "3 payments deleted, failed_htlcs_only=false", deleted.Status)
 	signed, err := alice.SignMessage(ctx, &lnrpc.SignMessageRequest{Msg: []byte("hello")})
 	require.NoError(t, err)
 	verified, err := bob.VerifyMessage(ctx, &lnrpc.VerifyMessageRequest{Msg: []byte("hello"), Signature: signed.Signature})

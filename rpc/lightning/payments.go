@@ -69,42 +69,43 @@ func (s *Service) eachPayment(ctx context.Context, f func(*node.Payment)) error 
 	}
 }
 
-// errKeepsAttempts: an attempt is never forgotten without its payment.
-var errKeepsAttempts = status.Error(codes.Unimplemented, "failed_htlcs_only: attempts are kept as long as their payment")
+// forget is what deletes a payment, or no more than its failed attempts.
+func (s *Service) forget(attempts bool) func(lnwire.Hash) error {
+	if attempts {
+		return s.node.DeleteFailedAttempts
+	}
+	return func(h lnwire.Hash) error { return s.node.DeletePayments(h) }
+}
 
-// DeletePayment forgets a payment that has ended.
+// DeletePayment forgets a payment that has ended, or its failed attempts.
 func (s *Service) DeletePayment(_ context.Context, req *lnrpc.DeletePaymentRequest) (*lnrpc.DeletePaymentResponse, error) {
 	hash, err := translate.Hash("payment_hash", req.PaymentHash)
 	if err != nil {
 		return nil, err
-	}
-	if req.FailedHtlcsOnly {
-		return nil, errKeepsAttempts
 	}
 	if _, err := s.node.PaymentRow(hash); errors.Is(err, node.ErrUnknownPayment) {
 		return nil, status.Error(codes.NotFound, err.Error())
 	} else if err != nil {
 		return nil, err
 	}
-	if err := s.node.DeletePayments(hash); err != nil {
+	if err := s.forget(req.FailedHtlcsOnly)(hash); err != nil {
 		return nil, err
 	}
 	return &lnrpc.DeletePaymentResponse{Status: "payment deleted"}, nil
 }
 
-// DeleteAllPayments forgets all payments that have ended, or all that failed.
+// DeleteAllPayments forgets all payments that have ended, or all that failed, or of either
+// the failed attempts alone.
 func (s *Service) DeleteAllPayments(ctx context.Context, req *lnrpc.DeleteAllPaymentsRequest) (*lnrpc.DeleteAllPaymentsResponse, error) {
 	switch {
-	case req.FailedHtlcsOnly:
-		return nil, errKeepsAttempts
-	case !req.AllPayments && !req.FailedPaymentsOnly:
-		return nil, translate.Invalid("all_payments", "you must specify if you want to delete all payments or only failed ones")
-	case req.AllPayments && req.FailedPaymentsOnly:
-		return nil, translate.Invalid("all_payments", "cannot be set together with failed_payments_only")
+	case !req.AllPayments && !req.FailedPaymentsOnly && !req.FailedHtlcsOnly:
+		return nil, translate.Invalid("all_payments", "one of all_payments, failed_payments_only and failed_htlcs_only is needed: this cannot be undone")
+	case req.AllPayments && (req.FailedPaymentsOnly || req.FailedHtlcsOnly):
+		return nil, translate.Invalid("all_payments", "cannot be set together with failed_payments_only or failed_htlcs_only")
 	}
 	var gone []lnwire.Hash
 	err := s.eachPayment(ctx, func(p *node.Payment) {
-		if p.Status == routing.Failed || req.AllPayments && p.Status == routing.Succeeded {
+		if p.Status == routing.Failed || !req.FailedPaymentsOnly && p.Status == routing.Succeeded {
 			gone = append(gone, p.Terms.Hash)
 		}
 	})
@@ -113,13 +114,14 @@ func (s *Service) DeleteAllPayments(ctx context.Context, req *lnrpc.DeleteAllPay
 	}
 	deleted := 0
 	for _, h := range gone {
-		switch err := s.node.DeletePayments(h); {
+		switch err := s.forget(req.FailedHtlcsOnly)(h); {
 		case errors.Is(err, node.ErrPaymentRunning): // it was begun again meanwhile
+		case req.FailedHtlcsOnly && errors.Is(err, node.ErrUnknownPayment): // deleted meanwhile
 		case err != nil:
 			return nil, err
-		default:
+		case !req.FailedHtlcsOnly:
 			deleted++
 		}
 	}
-	return &lnrpc.DeleteAllPaymentsResponse{Status: fmt.Sprintf("%d payments deleted", deleted)}, nil
+	return &lnrpc.DeleteAllPaymentsResponse{Status: fmt.Sprintf("%d payments deleted, failed_htlcs_only=%t", deleted, req.FailedHtlcsOnly)}, nil
 }

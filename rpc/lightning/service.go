@@ -113,6 +113,7 @@ type Payments interface {
 	CountPayments() (uint64, error)
 	PaymentRow(lnwire.Hash) (*node.Payment, error)
 	DeletePayments(...lnwire.Hash) error
+	DeleteFailedAttempts(lnwire.Hash) error
 	FindRoute(routing.Query) (routing.Route, error)
 	Probability(routing.Route) float64
 	Capacities() func(lnwire.ShortChannelID) lnwire.Sat
