@@ -85,7 +85,7 @@ func TestASetEndsWithItsLastPart(t *testing.T) {
 	require.NoError(t, service(f).SendPaymentV2(&routerrpc.SendPaymentRequest{PaymentRequest: text(t)}, out))
 	require.Len(t, out.sent, 2)
 	require.Equal(t, lnrpc.Payment_IN_FLIGHT, out.sent[0].Status)
-	require.EqualValues(t, 5, out.sent[0].FeeMsat, "with that of what is under way")
+	require.EqualValues(t, 3, out.sent[0].FeeMsat, "without that of what is under way")
 	require.Equal(t, lnrpc.Payment_SUCCEEDED, out.sent[1].Status)
 	require.EqualValues(t, 5, out.sent[1].FeeMsat)
 }

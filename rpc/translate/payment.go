@@ -25,13 +25,7 @@ func Payment(p *routing.Payment, attempts []routing.Attempt, index uint64, capac
 		PaymentRequest: p.Terms.Request, Status: paymentStatus(p, attempts), PaymentIndex: index,
 		PaymentPreimage: hexOf(p.Preimage[:]), FirstHopCustomRecords: Custom(p.Limits.Custom),
 	}
-	fee := p.Fee
-	for i := range attempts {
-		if attempts[i].Status == routing.InFlight {
-			fee += attempts[i].Route.Fee()
-		}
-	}
-	out.Fee, out.FeeSat, out.FeeMsat = int64(fee.Sat()), int64(fee.Sat()), int64(fee)
+	out.Fee, out.FeeSat, out.FeeMsat = int64(p.Fee.Sat()), int64(p.Fee.Sat()), int64(p.Fee)
 	if p.Status == routing.Failed {
 		out.FailureReason = failureReason(p.Reason)
 	}
