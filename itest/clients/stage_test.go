@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +24,19 @@ import (
 // stage is a chain for a program in JavaScript, which asks for nodes and blocks by HTTP.
 // All that it asks is done by the test's own goroutine, which may fail the test.
 type stage struct {
-	w     *rig.World
-	wants chan want
-	http  *httptest.Server
+	w      *rig.World
+	daemon func(w *rig.World, name string, options ...string) *rig.Node // that has not been started
+	wants  chan want
+	http   *httptest.Server
+}
+
+// lndWithWallet is an lnd whose wallet is made by whoever starts it.
+func lndWithWallet(w *rig.World, name string, options ...string) *rig.Node {
+	lnd := rig.Lnd
+	lnd.Args = func(n *rig.Node) []string {
+		return slices.DeleteFunc(rig.Lnd.Args(n), func(arg string) bool { return arg == "--noseedbackup" })
+	}
+	return w.NewNodeOf(lnd, name, options...)
 }
 
 type want struct {
@@ -48,7 +59,7 @@ const program = "js"
 
 func newStage(t testing.TB) *stage {
 	rig.NeedNode(t, program, "ln-service")
-	s := &stage{w: rig.NewWorld(t), wants: make(chan want)}
+	s := &stage{w: rig.NewWorld(t), daemon: (*rig.World).NewNode, wants: make(chan want)}
 	mux := http.NewServeMux()
 	for path, do := range map[string]func(request) any{"/node": s.node, "/mine": s.mine, "/kill": s.kill, "/stop": s.stop, "/made": s.made, "/end": s.end} {
 		mux.HandleFunc("POST "+path, func(rw http.ResponseWriter, r *http.Request) {
@@ -77,7 +88,7 @@ func newStage(t testing.TB) *stage {
 
 // node starts a node and tells where it is.
 func (s *stage) node(r request) any {
-	n := s.w.NewNode(r.Name, r.Options...)
+	n := s.daemon(s.w, r.Name, r.Options...)
 	n.Options = append(n.Options, "--externalip="+n.P2P, "--alias=")
 	if r.Wallet {
 		n.MakeWallet(&lnrpc.InitWalletRequest{CipherSeedMnemonic: strings.Fields(r.Seed)})

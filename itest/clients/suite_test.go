@@ -7,7 +7,10 @@ import (
 	"testing"
 )
 
-var suite = flag.String("clients.suite", "", "which of ln-service's own integration tests to run: a pattern of paths below its folder test, as integration/test_*.js; with \"all\" all of them")
+var (
+	suite = flag.String("clients.suite", "", "which of ln-service's own integration tests to run: a pattern of paths below its folder test, as integration/test_*.js; with \"all\" all of them")
+	onLnd = flag.Bool("clients.lnd", false, "run them on the lnd that LND_BIN names instead: what fails there, too, says nothing of fulgur")
+)
 
 // TestSuite runs ln-service's own integration tests, written for lnd. Before it, once:
 // npm ci in js/.
@@ -28,7 +31,11 @@ func TestSuite(t *testing.T) {
 		name := filepath.ToSlash(strings.TrimSuffix(strings.TrimPrefix(file, tests+"/"), ".js"))
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, err := newStage(t).play(strings.TrimPrefix(filepath.ToSlash(file), program+"/"))
+			s := newStage(t)
+			if *onLnd {
+				s.daemon = lndWithWallet
+			}
+			out, err := s.play(strings.TrimPrefix(filepath.ToSlash(file), program+"/"))
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -102,7 +102,7 @@ async function setupChannel({capacity, generate, give_tokens, is_private, lnd, p
     if (!channel) {
       throw new Error('the channel is not active');
     }
-    return {id: channel.id, transaction_id: open.transaction_id, transaction_vout: open.transaction_vout};
+    return channel;
   });
 }
 
