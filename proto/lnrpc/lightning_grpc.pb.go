@@ -238,8 +238,8 @@ type LightningClient interface {
 	// DeleteAllPayments removes all finished payments, or only failed ones, or only failed attempts. Payments in
 	// flight stay.
 	DeleteAllPayments(ctx context.Context, in *DeleteAllPaymentsRequest, opts ...grpc.CallOption) (*DeleteAllPaymentsResponse, error)
-	// QueryRoutes finds a route without sending anything along it. Error: "unable to find a path to
-	// destination".
+	// QueryRoutes finds a route without sending anything along it. Errors: "unable to find a path to
+	// destination", "insufficient local balance"; the reason is among the details, a google.protobuf.StringValue.
 	QueryRoutes(ctx context.Context, in *QueryRoutesRequest, opts ...grpc.CallOption) (*QueryRoutesResponse, error)
 	// FeeReport tells the fee policy of each channel and what was earned by forwarding.
 	FeeReport(ctx context.Context, in *FeeReportRequest, opts ...grpc.CallOption) (*FeeReportResponse, error)
@@ -1196,8 +1196,8 @@ type LightningServer interface {
 	// DeleteAllPayments removes all finished payments, or only failed ones, or only failed attempts. Payments in
 	// flight stay.
 	DeleteAllPayments(context.Context, *DeleteAllPaymentsRequest) (*DeleteAllPaymentsResponse, error)
-	// QueryRoutes finds a route without sending anything along it. Error: "unable to find a path to
-	// destination".
+	// QueryRoutes finds a route without sending anything along it. Errors: "unable to find a path to
+	// destination", "insufficient local balance"; the reason is among the details, a google.protobuf.StringValue.
 	QueryRoutes(context.Context, *QueryRoutesRequest) (*QueryRoutesResponse, error)
 	// FeeReport tells the fee policy of each channel and what was earned by forwarding.
 	FeeReport(context.Context, *FeeReportRequest) (*FeeReportResponse, error)

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/channel/backup"
@@ -47,7 +48,7 @@ var kinds = map[mistake.Kind]codes.Code{
 	mistake.Exists: codes.AlreadyExists, mistake.Exhausted: codes.ResourceExhausted,
 }
 
-// brief is an error of which callers are told only the words that they compare; the log has all of it.
+// brief is an error of which the text that callers are told is only the words that they compare; the log has all of it.
 type brief struct {
 	error
 	told *status.Status
@@ -74,7 +75,7 @@ func Coded(err error) error {
 		return status.Error(codes.NotFound, err.Error())
 	}
 	if e, ok := errors.AsType[*routing.NoRoute](err); ok {
-		return brief{err, status.New(codes.NotFound, e.Brief())}
+		return brief{err, because(status.New(codes.NotFound, e.Brief()), e.Why)}
 	}
 	if _, ok := errors.AsType[routing.NoHop](err); ok {
 		return status.Error(codes.NotFound, err.Error())
@@ -89,4 +90,12 @@ func Coded(err error) error {
 		return status.Error(kinds[m.Kind], err.Error())
 	}
 	return err
+}
+
+// because puts the reason, in words for a human, among the details of a status.
+func because(s *status.Status, why string) *status.Status {
+	if with, err := s.WithDetails(wrapperspb.String(why)); err == nil {
+		return with
+	}
+	return s
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/mistake"
@@ -38,7 +39,10 @@ func TestCoded(t *testing.T) {
 		}
 	}
 	noRoute := Coded(fmt.Errorf("more words: %w", &routing.NoRoute{Why: "too far"})) // clients compare all of it
-	require.Equal(t, status.New(codes.NotFound, "unable to find a path to destination").Proto(), status.Convert(noRoute).Proto())
+	told := status.Convert(noRoute)
+	require.Equal(t, []any{codes.NotFound, "unable to find a path to destination"}, []any{told.Code(), told.Message()})
+	require.Len(t, told.Details(), 1)
+	require.Equal(t, "too far", told.Details()[0].(*wrapperspb.StringValue).GetValue())
 	require.ErrorContains(t, noRoute, "more words: unable to find a path to destination: too far")
 	require.Equal(t, "insufficient funds available to construct transaction", status.Convert(Coded(Unpaid(&wallet.InsufficientFunds{}))).Message())
 }

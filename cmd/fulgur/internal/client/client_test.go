@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 	"gopkg.in/macaroon.v2"
 )
 
@@ -84,6 +85,9 @@ func TestExplain(t *testing.T) {
 		require.Equal(t, err, Explain(err, target), "twice is the same as once")
 	}
 	require.NoError(t, Explain(nil, target))
+	s, err := status.New(codes.NotFound, "no way").WithDetails(wrapperspb.String("it is dark"))
+	require.NoError(t, err)
+	require.EqualError(t, Explain(s.Err(), target), "no way: it is dark")
 }
 
 func TestDialSaysWhatIsMissing(t *testing.T) {

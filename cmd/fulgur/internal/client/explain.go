@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // Problem is an error with the way out of it.
@@ -58,12 +59,24 @@ func Explain(err error, t Target) error {
 		return &Problem{s.Message(), "this daemon does not have it; fulgur version tells what it is", err}
 	default:
 	}
+	text := s.Message() + why(s)
 	for _, r := range remedies {
 		if strings.Contains(s.Message(), r.part) {
-			return &Problem{s.Message(), r.hint, err}
+			return &Problem{text, r.hint, err}
 		}
 	}
-	return &Problem{s.Message(), "", err}
+	return &Problem{text, "", err}
+}
+
+// why is the reason behind a text that other clients compare as a whole, for which the
+// daemon puts it among the details.
+func why(s *status.Status) string {
+	for _, d := range s.Details() {
+		if v, ok := d.(*wrapperspb.StringValue); ok {
+			return ": " + v.GetValue()
+		}
+	}
+	return ""
 }
 
 // unreachable tells a daemon that is not there from one that is not the right one.
