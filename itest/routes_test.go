@@ -8,6 +8,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/itest/rig"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/proto/peersrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
 )
 
@@ -45,8 +46,21 @@ func TestPolicies(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, lnrpc.Payment_SUCCEEDED, p.Status)
 	require.Equal(t, int64(fee), p.FeeMsat)
-	bob.Restart() // it is not forgotten
+	_, err = peersrpc.NewPeersClient(bob.Conn).UpdateNodeAnnouncement(rig.Soon(t), &peersrpc.NodeAnnouncementUpdateRequest{
+		Alias: "bob by another name", Color: "#123456",
+		AddressUpdates: []*peersrpc.UpdateAddressAction{{Action: peersrpc.UpdateAction_ADD, Address: "203.0.113.7:9999"}},
+	})
+	require.NoError(t, err)
+	bob.Restart() // neither is forgotten
 	require.Equal(t, int64(5000), policyOf(bob.Knows(points[1]), bob).FeeBaseMsat)
+	info, err := bob.LN.GetInfo(rig.Soon(t), &lnrpc.GetInfoRequest{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"bob by another name", "#123456"}, []string{info.Alias, info.Color})
+	require.Contains(t, info.Uris, bob.ID+"@203.0.113.7:9999")
+	rig.Eventually(t, "alice learns who bob is now", func() bool {
+		node, err := alice.LN.GetNodeInfo(rig.Soon(t), &lnrpc.NodeInfoRequest{PubKey: bob.ID})
+		return err == nil && node.Node.Alias == "bob by another name" && node.Node.Color == "#123456"
+	})
 
 	for words, req := range map[string]*lnrpc.PolicyUpdateRequest{
 		"time_lock_delta": {Scope: &lnrpc.PolicyUpdateRequest_Global{Global: true}, BaseFeeMsat: 1, TimeLockDelta: 3},

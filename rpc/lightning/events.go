@@ -109,6 +109,11 @@ func (s *Service) closedEvents(e node.ChannelEvent) ([]*lnrpc.ChannelEventUpdate
 	switch gone := e.Kind == channel.NoticeForgotten; {
 	case row.Kind == channel.ClosedMutual && !gone:
 		return []*lnrpc.ChannelEventUpdate{closedEvent(s.summary(row)), resolved}, nil
+	case row.Kind == channel.ClosedUnfunded && gone:
+		return []*lnrpc.ChannelEventUpdate{{
+			Type:    lnrpc.ChannelEventUpdate_CHANNEL_FUNDING_TIMEOUT,
+			Channel: &lnrpc.ChannelEventUpdate_ChannelFundingTimeout{ChannelFundingTimeout: translate.Point(row.Funding)},
+		}}, nil
 	case row.Kind == channel.ClosedMutual || row.Kind == channel.ClosedUnfunded || row.Kind == channel.ClosedAbandoned || !gone:
 		return nil, nil
 	}

@@ -62,6 +62,9 @@ func (s *Service) query(req *lnrpc.QueryRoutesRequest) (q routing.Query, err err
 	if q.FinalDelta == 0 && len(q.Blinded) == 0 {
 		q.FinalDelta = defaultFinalDelta
 	}
+	if err := translate.CLTVLimit(q.CLTV, uint32(q.FinalDelta)); err != nil {
+		return q, err
+	}
 	q.TimePref = req.TimePref
 	if !req.UseMissionControl {
 		q.Scores = routing.NewScores() // what was learned so far does not count

@@ -38,6 +38,10 @@ func TestBlindedTarget(t *testing.T) {
 		_, err := s.query(req)
 		require.ErrorContains(t, err, want+" and blinded_payment_paths cannot appear together")
 	}
+	for limit, want := range map[uint32]string{2017: "total time lock of 2017 exceeds max allowed 2016", 80: "cltv limit 80 should be greater than 80"} {
+		_, err = s.query(&lnrpc.QueryRoutesRequest{PubKey: key.String(), AmtMsat: 5, CltvLimit: limit})
+		require.EqualError(t, err, want)
+	}
 	q, err = s.query(&lnrpc.QueryRoutesRequest{PubKey: key.String(), AmtMsat: 5, UseMissionControl: true})
 	require.NoError(t, err)
 	require.Nil(t, q.Scores)

@@ -41,6 +41,9 @@ func (s *Service) begin(req *routerrpc.SendPaymentRequest) (b routing.Begin, err
 	if err != nil {
 		return b, err
 	}
+	if err := translate.CLTVLimit(b.Limits.CLTV, uint32(b.Terms.FinalDelta)); err != nil {
+		return b, err
+	}
 	if b.Terms.Payee == s.node.ID() && !req.AllowSelfPayment {
 		return b, translate.Mistake("self-payments not allowed")
 	}

@@ -197,13 +197,15 @@ func TestSendPaymentMistakes(t *testing.T) {
 		"amp":                      {PaymentRequest: text(t), Amp: true},
 		"fee_limit":                {PaymentRequest: text(t), FeeLimitSat: 1, FeeLimitMsat: 1},
 		"timeout_seconds":          {PaymentRequest: text(t), TimeoutSeconds: -1},
-		"last_hop_pubkey":          {PaymentRequest: text(t), LastHopPubkey: []byte{1}},
-		"types below 65536":        {PaymentRequest: text(t), DestCustomRecords: map[uint64][]byte{3: nil}},
-		"time_pref":                {PaymentRequest: text(t), TimePref: 1.5},
-		"type 70000 is even":       {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70000: nil}},
-		"more than 4096 bytes":     {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70001: make([]byte, 4097)}},
-		"want 32":                  {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: {1}}},
-		"not that of payment_hash": {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: make([]byte, 32)}},
+		"total time lock of 2017 exceeds max allowed 2016": {PaymentRequest: text(t), CltvLimit: 2017},
+		"cltv limit 9 should be greater than":              {PaymentRequest: text(t), CltvLimit: 9},
+		"last_hop_pubkey":                                  {PaymentRequest: text(t), LastHopPubkey: []byte{1}},
+		"types below 65536":                                {PaymentRequest: text(t), DestCustomRecords: map[uint64][]byte{3: nil}},
+		"time_pref":                                        {PaymentRequest: text(t), TimePref: 1.5},
+		"type 70000 is even":                               {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70000: nil}},
+		"more than 4096 bytes":                             {PaymentRequest: text(t), FirstHopCustomRecords: map[uint64][]byte{70001: make([]byte, 4097)}},
+		"want 32":                                          {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: {1}}},
+		"not that of payment_hash":                         {Dest: id[:], PaymentHash: make([]byte, 32), Amt: 1, DestCustomRecords: map[uint64][]byte{invoice.KeysendType: make([]byte, 32)}},
 	} {
 		err := service(&fake{}).SendPaymentV2(req, &stream[lnrpc.Payment]{ctx: t.Context()})
 		require.ErrorContains(t, err, want)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/routing"
 )
 
 // Invalid is a mistake of the caller: it begins with the field's name.
@@ -294,4 +295,17 @@ func Bits(field string, bits []lnrpc.FeatureBit) (lnwire.Features, error) {
 		f = f.With(lnwire.Bit(b))
 	}
 	return f, nil
+}
+
+// CLTVLimit holds the most blocks that a route may lock money for against what the routes
+// of this node may at all, and what the last hop needs; 0: the caller does not say. The texts
+// of mistakes are lnd's.
+func CLTVLimit(limit, final uint32) error {
+	switch {
+	case limit > routing.MaxCLTV:
+		return Mistake("total time lock of %v exceeds max allowed %v", limit, uint32(routing.MaxCLTV))
+	case limit != 0 && limit <= final:
+		return Mistake("cltv limit %v should be greater than %v", limit, final)
+	}
+	return nil
 }

@@ -191,9 +191,20 @@ func goName(field string) string {
 // have, or of requests: lnd leaves them empty as well.
 var foreign = []string{"is_amp", "amp", "amp_record", "amp_invoice_state", "amp_data", "custom_channel_data", "first_hop_custom_records", "blinded_path_config"}
 
-// empty are fields of answers that lnd never sets: that they are not set here is no lack.
+// empty are fields of answers that are rightly zero: lnd never sets them, or what they tell of is not in this node.
 var empty = []string{
-	"walletrpc.PublishResponse.publish_error", // an error of the call says it
+	"walletrpc.PublishResponse.publish_error",                              // never set in lnd: an error of the call says it
+	"lnrpc.Channel.thaw_height",                                            // there are no channels that are frozen
+	"lnrpc.PendingChannelsResponse.PendingChannel.num_forwarding_packages", // there are no such packages: forwards are kept with their HTLCs
+	"routerrpc.MissionControlConfig.model",                                 // APRIORI, which is 0, is the only one
+}
+
+// refused is what a method reads, and does not do.
+var refused = map[string]string{
+	"lnrpc.Lightning.FundingStateStep":         "shims with a chan_point_shim",
+	"lnrpc.Lightning.OpenChannel":              "a funding_shim with a chan_point_shim",
+	"lnrpc.Lightning.OpenChannelSync":          "a funding_shim with a chan_point_shim",
+	"routerrpc.Router.SetMissionControlConfig": "the bimodal model, weights other than 1",
 }
 
 // counts: a field that is deprecated, or foreign, is not missed.
@@ -250,9 +261,10 @@ Made by ` + "`make proto`" + ` from the .proto files, from proto/rest.yaml, from
 edit.
 
 "works" means that the method does what it does in lnd, with every field. "partly" names what is missing: fields of the request that are not
-looked at, and fields of the answer that are left at zero (those of messages inside it are in the table behind, once for each message). "not yet"
+looked at, what is refused, and fields of the answer that are left at zero (those of messages inside it are in the table behind, once for each message). "not yet"
 answers as gRPC does for an unknown method or service: UNIMPLEMENTED. "later" comes in a piece of work of its own. Fields that are
-deprecated are not counted, nor those of AMP and of channels that carry other assets, nor those that lnd itself leaves at zero.
+deprecated are not counted, nor those of AMP and of channels that carry other assets, nor those of which zero is the
+truth: lnd itself never sets them, or there is nothing here for them to tell of (thaw_height, num_forwarding_packages).
 
 The REST server describes itself in OpenAPI at ` + "`GET /openapi.json`" + `, without a macaroon. A macaroon, with all that are narrowed from it, may have
 4,096 calls and streams under way and begin 5,000 a second; a request has at most 16 MiB. What is above is refused with RESOURCE_EXHAUSTED, and so
@@ -309,6 +321,9 @@ func (a *api) state(name string, lacking map[string]bool) (state, words string) 
 	var lacks []string
 	if fields := a.unread(m.in); len(fields) > 0 {
 		lacks = append(lacks, "not read: "+strings.Join(fields, ", "))
+	}
+	if words := refused[name]; words != "" {
+		lacks = append(lacks, "refused: "+words)
 	}
 	if fields := a.unset(m.out); len(fields) > 0 {
 		lacks = append(lacks, "left at zero: "+strings.Join(fields, ", "))
