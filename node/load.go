@@ -101,6 +101,8 @@ func (n *Node) resume() error {
 		case <-told:
 		case <-n.ctx.Done():
 			return context.Cause(n.ctx)
+		case <-n.db.Dead(): // what was resumed cannot be written
+			return errStopping
 		}
 	}
 	for _, a := range n.restored.answers {
