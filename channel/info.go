@@ -130,5 +130,14 @@ type Info struct {
 	Ends                     []EndOutput    // of a commitment in the chain: what is or could become ours
 	Anchor                   *wire.OutPoint // ours of the commitment that waits to be mined; nil: none
 	Rival                    chainhash.Hash // the peer's commitment that was seen unconfirmed; zero: none
-	Now                      time.Time      // of the last Tick
+	// Of a channel that ends: the peer's commitment that it has not revoked and, when it
+	// owes us a revocation, the one that is to take its place. Zero: there is none.
+	Theirs, TheirNext Theirs
+	Now               time.Time // of the last Tick
+}
+
+// Theirs is a commitment of the peer's.
+type Theirs struct {
+	Txid chainhash.Hash
+	Fee  lnwire.Sat
 }

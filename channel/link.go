@@ -96,6 +96,19 @@ func (c *Channel) Info() Info {
 		if com, err := c.buildLocal(c.core.LocalN, s); err == nil {
 			i.CommitFee, i.CommitWeight, i.CommitTxid = com.Fee, com.ToldWeight(), com.Txid
 		}
+		if c.core.Phase > Open { // of those that live on nobody asks, and it takes time
+			i.Theirs = c.theirs(c.core.RemoteRevoked)
+			if c.awaiting() {
+				i.TheirNext = c.theirs(c.core.RemoteN)
+			}
+		}
 	}
 	return i
+}
+
+func (c *Channel) theirs(n uint64) (t Theirs) {
+	if com := c.theirCommitment(n); com != nil {
+		t.Txid, t.Fee = com.Txid, com.Fee
+	}
+	return t
 }

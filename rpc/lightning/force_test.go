@@ -151,6 +151,8 @@ func forceIt(t *testing.T, c *client, point *lnrpc.ChannelPoint) {
 	require.Len(t, list.WaitingCloseChannels, 1)
 	require.Contains(t, list.WaitingCloseChannels[0].Channel.ChanStatusFlags, "ChanStatusCommitBroadcasted|ChanStatusLocalCloseInitiator")
 	require.NotEmpty(t, list.WaitingCloseChannels[0].ClosingTxid)
+	require.NotEmpty(t, list.WaitingCloseChannels[0].Commitments.RemoteTxid)
+	require.NotZero(t, list.WaitingCloseChannels[0].Commitments.RemoteCommitFeeSat)
 	c.mine(1)
 	var f *lnrpc.PendingChannelsResponse_ForceClosedChannel
 	c.until("forced", func() bool {

@@ -101,8 +101,11 @@ func waitingClose(c *channel.Info, tip lnwire.Height, raw bool) *waitingChannel 
 		out.Commitments = &lnrpc.PendingChannelsResponse_Commitments{
 			LocalTxid: c.CommitTxid.String(), LocalCommitFeeSat: uint64(commitFee(c)),
 		}
-		if c.Rival != (chainhash.Hash{}) {
-			out.Commitments.RemoteTxid = c.Rival.String()
+		if c.Theirs.Txid != (chainhash.Hash{}) {
+			out.Commitments.RemoteTxid, out.Commitments.RemoteCommitFeeSat = c.Theirs.Txid.String(), uint64(c.Theirs.Fee)
+		}
+		if c.TheirNext.Txid != (chainhash.Hash{}) {
+			out.Commitments.RemotePendingTxid, out.Commitments.RemotePendingCommitFeeSat = c.TheirNext.Txid.String(), uint64(c.TheirNext.Fee)
 		}
 	}
 	switch {
