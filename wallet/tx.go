@@ -184,8 +184,7 @@ func (w *Wallet) publish(p Publication) error {
 	if final {
 		return mistake.State("publish %v: an input is already spent by a mined transaction", txid)
 	}
-	for _, id := range rivals { // one of them will be mined: what they were charged for stays spent
-		row.Charges = append(row.Charges, w.txs[id].Charges...)
+	for _, id := range rivals { // they may be mined nevertheless: what they took from budgets stays spent
 		w.remove(id, txid)
 	}
 	w.fx.Publish = append(w.fx.Publish, p.Tx)
@@ -196,7 +195,8 @@ func (w *Wallet) publish(p Publication) error {
 }
 
 // Abandon gives up an unconfirmed transaction and all that rests on it, and frees
-// the coins that it spent.
+// the coins that it spent. Budgets get back what was taken for them, but for what rests on
+// a sweep: a reorg has taken that back, and it may be mined all the same.
 func (w *Wallet) Abandon(txid chainhash.Hash) (Effects, error) {
 	row := w.txs[txid]
 	if row == nil {
@@ -205,7 +205,9 @@ func (w *Wallet) Abandon(txid chainhash.Hash) (Effects, error) {
 	if row.mined() {
 		return Effects{}, mistake.State("abandon %v: it is in block %d", txid, row.At.Height)
 	}
-	w.refund(txid)
+	if !row.Sweep {
+		w.refund(txid)
+	}
 	w.remove(txid, chainhash.Hash{})
 	return w.flush(), nil
 }

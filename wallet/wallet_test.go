@@ -323,6 +323,31 @@ func TestPublishReplaces(t *testing.T) {
 	require.ErrorContains(t, err, "not a transaction of this wallet")
 }
 
+// What takes the place of a transaction and of one that rests on it takes that of both.
+func TestPublishReplacesParentAndChild(t *testing.T) {
+	b := newBench(t)
+	coin, other := b.deposit(keys.P2WKH, 100_000), b.deposit(keys.P2WKH, 50_000)
+	signed := func(rate lnwire.SatPerKW, amount lnwire.Sat, from ...wire.OutPoint) *Funded {
+		f, err := b.w.Plan(FundRequest{Outputs: payTo(amount), FeeRate: rate, Coins: from, Now: testNow})
+		require.NoError(t, err)
+		require.NoError(t, b.w.signCoins(testRing, f.Tx, f.Coins, nil))
+		return f
+	}
+	publish := func(f *Funded) chainhash.Hash {
+		fx, err := b.w.Publish(Publication{Tx: f.Tx, Now: testNow})
+		require.NoError(t, err)
+		b.apply(fx)
+		return f.Tx.TxHash()
+	}
+	both := signed(2530, 120_000, coin, other)
+	parent := publish(signed(253, 5000, coin))
+	child := publish(signed(253, 100_000, wire.OutPoint{Hash: parent, Index: b.w.txs[parent].Outputs[0]}, other))
+	last := publish(both)
+	require.Nil(t, b.w.txs[parent])
+	require.Nil(t, b.w.txs[child])
+	require.NotNil(t, b.w.txs[last])
+}
+
 // What budgets were charged for a transaction they get back when it can no longer be mined
 // or is given up, with what rests on it, and once; not while it waits, nor for what
 // replaces it.
@@ -364,11 +389,19 @@ func TestChargesComeBack(t *testing.T) {
 	b.mine(dear.Tx)
 	require.Empty(t, returned())
 	b.reorg(1)
-	b.restart()
 	rival := b.pay(elsewhere(9), 90_000)
 	rival.TxIn = []*wire.TxIn{wire.NewTxIn(&coin, nil, nil)}
 	b.mine(rival)
-	require.Equal(t, []byte{1}, returned(), "the child was lost with its parent, which may still have been mined")
+	require.Empty(t, returned(), "nobody remembers what was replaced")
+
+	coin = b.deposit(keys.P2WKH, 100_000)
+	send(5, coin)
+	send(6)
+	b.restart()
+	rival = b.pay(elsewhere(9), 90_000)
+	rival.TxIn = []*wire.TxIn{wire.NewTxIn(&coin, nil, nil)}
+	b.mine(rival)
+	require.Equal(t, []byte{5, 6}, returned())
 	b.mine(rival)
 	require.Empty(t, returned())
 
@@ -379,6 +412,39 @@ func TestChargesComeBack(t *testing.T) {
 	require.NoError(t, err)
 	b.apply(fx)
 	require.Equal(t, []byte{3, 4}, returned())
+
+	sweep := b.pay(b.address(keys.P2WKH).PkScript, 90_000)
+	fx, err = b.w.Publish(Publication{Tx: sweep, Now: testNow, Sweep: true})
+	require.NoError(t, err)
+	b.apply(fx)
+	send(7, wire.OutPoint{Hash: sweep.TxHash()})
+	fx, err = b.w.Abandon(sweep.TxHash())
+	require.NoError(t, err)
+	b.apply(fx)
+	require.Empty(t, returned(), "the blocks that a reorg brings may hold both")
+}
+
+// What was replaced may be mined all the same: its budgets get nothing back then.
+func TestReplacedIsMined(t *testing.T) {
+	b := newBench(t)
+	coin := b.deposit(keys.P2WKH, 100_000)
+	dear, err := b.w.Plan(FundRequest{Outputs: payTo(5000), FeeRate: 2530, Coins: []wire.OutPoint{coin}, Now: testNow})
+	require.NoError(t, err)
+	require.NoError(t, b.w.signCoins(testRing, dear.Tx, dear.Coins, nil))
+	cheap, fx, err := b.w.Send(testRing, FundRequest{
+		Outputs: payTo(5000), FeeRate: 253, Coins: []wire.OutPoint{coin}, Now: testNow,
+		Charges: []budget.Charge{{ID: budget.ID{1}, Day: 7, Amount: 5100}},
+	}, "")
+	require.NoError(t, err)
+	b.apply(fx)
+	fx, err = b.w.Publish(Publication{Tx: dear.Tx, Now: testNow})
+	require.NoError(t, err)
+	b.apply(fx)
+	b.mine(cheap.Tx)
+	require.Nil(t, b.w.txs[dear.Tx.TxHash()])
+	for _, fx := range b.seen {
+		require.Empty(t, fx.Returned)
+	}
 }
 
 // A coin is remembered until its spender is deep, and then forgotten; the history
