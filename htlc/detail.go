@@ -25,7 +25,6 @@ const (
 	SetOverpaid
 	UnknownInvoice
 	InvalidKeysend
-	InvoiceSettled
 	ModifierRefused // whoever modifies what invoices are paid did
 )
 

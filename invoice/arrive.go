@@ -41,7 +41,7 @@ func (r *Registry) arrived(ev Arrived, l *live, row *Invoice, fx *Effects) {
 	case row == nil:
 		r.refuse(in, htlc.UnknownInvoice, "no such invoice", fx) // B4.final.3
 	default:
-		r.refuse(in, notOpen(row.State), fmt.Sprintf("the invoice is %s", row.State), fx) // B4.final.4
+		r.refuse(in, htlc.InvoiceNotOpen, fmt.Sprintf("the invoice is %s", row.State), fx) // B4.final.4
 	}
 }
 
@@ -142,7 +142,7 @@ func (r *Registry) check(in htlc.HTLC, final onion.Final, l *live) (htlc.Detail,
 	case subtle.ConstantTimeCompare(final.Secret[:], l.Secret[:]) != 1:
 		return htlc.WrongAddress, "wrong payment_secret" // B4.final.6
 	case l.State != Open:
-		return notOpen(l.State), fmt.Sprintf("the invoice is %s", l.State)
+		return htlc.InvoiceNotOpen, fmt.Sprintf("the invoice is %s", l.State)
 	case l.Metadata != nil && !bytes.Equal(l.Metadata, final.Metadata):
 		return htlc.NoDetail, "payment_metadata is not that of the invoice" // B4.final.7
 	case final.Total == 0:
@@ -159,18 +159,6 @@ func (r *Registry) check(in htlc.HTLC, final onion.Final, l *live) (htlc.Detail,
 		return htlc.NoDetail, fmt.Sprintf("%d HTLCs were accepted for this invoice, no more are", maxParts)
 	}
 	return htlc.NoDetail, ""
-}
-
-// notOpen is why an invoice in a state takes nothing.
-func notOpen(s State) htlc.Detail {
-	switch s {
-	case Canceled:
-		return htlc.InvoiceCanceled
-	case Settled:
-		return htlc.InvoiceSettled
-	case Open, Accepted:
-	}
-	return htlc.InvoiceNotOpen
 }
 
 // tooLow is why too little does not pay: what comes in one part is no set.

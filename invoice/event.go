@@ -5,6 +5,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // Event is anything that can happen to the registry. The set is closed.
@@ -102,6 +103,7 @@ type Resolve struct {
 	// which of the conditions failed.
 	Why    string
 	Detail htlc.Detail // the same for programs, of a refusal
+	Code   onion.Code  // what the payer is told, if it is a failure of ours that it can read; or 0
 }
 
 // Reply answers the event of the same ID. Invoice is the row as it is now, also

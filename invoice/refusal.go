@@ -41,6 +41,7 @@ func (rs *refusals) add(ref htlc.Ref, res htlc.Resolution) {
 // blinded path it hears only that the path failed (B4.blind.2).
 func (r *Registry) fail(ref htlc.Ref, fault htlc.Fault, f onion.Failure, detail htlc.Detail, why string, fx *Effects) {
 	r.giveUp(ref, fault.With(f, r.now), detail, why, fx)
+	fx.Resolve[len(fx.Resolve)-1].Code = f.Code
 }
 
 // giveUp answers an HTLC with anything but the preimage.

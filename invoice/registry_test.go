@@ -260,7 +260,8 @@ func TestPay(t *testing.T) {
 
 	again := w.arrive(part(10_000, 0)) // a second payment: unknown (B4.final.4)
 	w.failed(details, again)
-	require.Equal(t, htlc.InvoiceSettled, w.last.Resolve[0].Detail)
+	require.Equal(t, htlc.InvoiceNotOpen, w.last.Resolve[0].Detail)
+	require.Equal(t, details, w.last.Resolve[0].Code)
 	require.Empty(t, w.r.Rows())
 }
 

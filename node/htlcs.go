@@ -9,7 +9,6 @@ import (
 	"github.com/fulgur-ln/fulgur/htlc/forward"
 	"github.com/fulgur-ln/fulgur/invoice"
 	"github.com/fulgur-ln/fulgur/lnwire"
-	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
 // signed tells the switch, for its subscribers, which outgoing HTLCs a turn has signed
@@ -26,7 +25,7 @@ func (n *Node) signed(e *entry, rows []htlc.HTLC) {
 }
 
 // notReceived tells subscribers of HTLCs for us that the invoices did not take, or gave
-// back. Why is told of one that has just come: the answer to it we can read ourselves.
+// back. Of one that has just come, what it brought is told, too.
 func (n *Node) notReceived(ev invoice.Event, answers []invoice.Resolve) {
 	if len(answers) == 0 || !n.HTLCs.Watched() {
 		return
@@ -36,12 +35,9 @@ func (n *Node) notReceived(ev invoice.Event, answers []invoice.Resolve) {
 		if a.Resolution.Kind != htlc.Failed {
 			continue
 		}
-		t := forward.Notice{Kind: forward.RefusedHere, In: a.Ref, InSCID: n.scidOf(a.Ref.ChanNum), Received: true, Code: onion.Unreadable, Detail: a.Detail, Text: a.Why}
+		t := forward.Notice{Kind: forward.RefusedHere, In: a.Ref, InSCID: n.scidOf(a.Ref.ChanNum), Received: true, Code: a.Code, Detail: a.Detail, Text: a.Why}
 		if l := &arrived.HTLC; l.HTLC.Ref == a.Ref {
 			t.AmountIn, t.ExpiryIn = l.HTLC.Amount, l.HTLC.Expiry
-			if _, f, ok := onion.DecodeFailure([]lnwire.Secret{l.Opened.Secret}, a.Resolution.Reason); ok {
-				t.Code = f.Code
-			}
 		}
 		n.HTLCs.Publish(t)
 	}

@@ -93,7 +93,7 @@ func (l *late) handler(name string, single bool, next grpc.StreamHandler) grpc.S
 			return err
 		}
 		err = middleware.End(watched, translate.Coded(next(*impl, watched)))
-		if err != nil {
+		if err != nil && stream.Context().Err() == nil { // who has gone has not failed
 			l.log.Info("call failed", "method", method, "err", err)
 		}
 		return err

@@ -23,7 +23,6 @@ var failureDetails = map[htlc.Detail]routerrpc.FailureDetail{
 	htlc.SetOverpaid:         routerrpc.FailureDetail_SET_OVERPAID,
 	htlc.UnknownInvoice:      routerrpc.FailureDetail_UNKNOWN_INVOICE,
 	htlc.InvalidKeysend:      routerrpc.FailureDetail_INVALID_KEYSEND,
-	htlc.InvoiceSettled:      routerrpc.FailureDetail_INVOICE_ALREADY_SETTLED,
 	htlc.ModifierRefused:     routerrpc.FailureDetail_EXTERNAL_VALIDATION_FAILED,
 }
 
