@@ -59,8 +59,8 @@ func (n *Node) startConduct() error {
 	return nil
 }
 
-// of is a peer's bearing. Of strangers nothing is kept: it would cost them nothing to fill
-// our memory.
+// of is a peer's bearing. Of guests nothing is kept, though they open channels: it would
+// cost them nothing to fill our memory and our disk (V-44).
 func (c *conduct) of(id lnwire.PubKey) *bearing {
 	b := c.peers[id]
 	if b == nil {
@@ -72,7 +72,7 @@ func (c *conduct) of(id lnwire.PubKey) *bearing {
 
 // flapped counts that a peer came or went.
 func (n *Node) flapped(id lnwire.PubKey) {
-	if len(n.channels.of(id)) == 0 {
+	if n.isGuest(id) {
 		return
 	}
 	now := n.now()
@@ -105,7 +105,7 @@ func cooled(flaps uint32, quiet time.Duration) uint32 {
 
 // complained keeps what a peer says or did.
 func (n *Node) complained(id lnwire.PubKey, text string) {
-	if len(n.channels.of(id)) == 0 {
+	if n.isGuest(id) {
 		return
 	}
 	n.conduct.mu.Lock()

@@ -150,6 +150,12 @@ func TestHostileMessagesOutOfPlace(t *testing.T) {
 			g.forgotten()
 		}
 	})
+	t.Run("nothing is kept of who comes, opens, complains and goes", func(t *testing.T) {
+		p := PeerInfo{ID: ringOf(t, "mallory").Node().ID()}
+		bob.conduct.read(&p)
+		require.Zero(t, p.Flaps)
+		require.Empty(t, p.Errors)
+	})
 	alice.pays(bob)
 	bob.pays(alice)
 }
