@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/htlc/forward"
@@ -117,7 +118,26 @@ type Forward struct {
 }
 
 // Forwards reads a page of the forwards that were paid for.
-func (db *DB) Forwards(q ForwardQuery) (list []Forward, err error) {
+func (db *DB) Forwards(q ForwardQuery) ([]Forward, error) {
+	var before []ForwardCursor
+	for {
+		found, err := db.findForwards(q)
+		if err != nil {
+			return nil, err
+		}
+		list, err := db.forwardsAt(found)
+		switch {
+		case err != nil || len(list) == len(found):
+			return list, err
+		case slices.Equal(found, before):
+			return nil, fmt.Errorf("read forwards: some have no row: %w", ErrDamaged)
+		}
+		before = found // some were deleted in between: a page that is not full would look like the last
+	}
+}
+
+// findForwards finds where the rows of a page are.
+func (db *DB) findForwards(q ForwardQuery) (found []ForwardCursor, err error) {
 	low, high := ForwardCursor{At: timeKey(q.From)}, ForwardCursor{At: math.MaxUint64, Index: math.MaxUint64}
 	if !q.To.IsZero() {
 		high.At = timeKey(q.To)
@@ -129,7 +149,6 @@ func (db *DB) Forwards(q ForwardQuery) (list []Forward, err error) {
 			low = ForwardCursor{At: q.After.At, Index: q.After.Index + 1}
 		}
 	}
-	var found []ForwardCursor
 	visit := func(at ForwardCursor) bool {
 		if q.Skip > 0 {
 			q.Skip--
@@ -155,10 +174,7 @@ func (db *DB) Forwards(q ForwardQuery) (list []Forward, err error) {
 			err = db.walkTimes(low, high, false, visit)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return db.forwardsAt(found)
+	return found, err
 }
 
 // walkTimes gives forwards by time until visit returns false.
@@ -199,10 +215,11 @@ func (c ForwardCursor) key() []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(make([]byte, 0, 16), c.At), c.Index)
 }
 
+// forwardsAt reads rows, without those that are deleted by now.
 func (db *DB) forwardsAt(found []ForwardCursor) (list []Forward, err error) {
 	err = db.each(len(found), func(r *reader, i int) error {
 		row, err := r.get(inForwards, found[i].key()[8:])
-		if err != nil {
+		if err != nil || row == nil {
 			return err
 		}
 		rec, err := decodeForward(row)

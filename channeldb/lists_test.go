@@ -245,6 +245,18 @@ func TestDeletedForwards(t *testing.T) {
 			return false, nil
 		}))
 	}
+	someLists(t, db, fillerOf(8), 3)
+	all, err = db.Forwards(ForwardQuery{Limit: n})
+	require.NoError(t, err)
+	_, _, err = db.DeleteForwards(t.Context(), all[1].SettledAt)
+	require.NoError(t, err)
+	list, err := db.forwardsAt([]ForwardCursor{all[0].Cursor, all[1].Cursor, all[2].Cursor})
+	require.NoError(t, err, "a page was looked for before they were deleted, and is read after")
+	require.Equal(t, all[2:], list)
+	require.NoError(t, db.update(func(w *write) error { return w.del(inForwards, all[2].Cursor.key()[8:]) }))
+	_, err = db.Forwards(ForwardQuery{Limit: n})
+	require.ErrorIs(t, err, ErrDamaged, "what finds it is left")
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, _, err = db.DeleteForwards(ctx, time.Unix(1<<33, 0))
