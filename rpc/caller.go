@@ -51,7 +51,7 @@ func (s *Server) admit(ctx context.Context, service, method string) (context.Con
 		return nil, fmt.Errorf("%s: unknown permissions required for method", method)
 	}
 	if p, ok := peer.FromContext(ctx); ok {
-		s.grpcConns.known(p.Addr.String())
+		s.grpcConns.known(p.Addr.String(), token.Name)
 	}
 	if err := token.Allows(method, needs); err != nil {
 		return nil, err

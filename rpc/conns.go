@@ -11,26 +11,29 @@ import (
 const maxConns = maxStreams
 
 // conns are the open connections of a server. When there are too many, the oldest on which no macaroon was shown makes
-// room for the next: who only opens connections keeps nobody out.
+// room for the next: who only opens connections keeps nobody out. Nor does one caller with connections of his own: beyond
+// a quarter of all, his are as those of strangers.
 type conns struct {
-	max int
+	max, each int
 
 	mu        sync.Mutex
 	count     int
 	open      map[string][]*conn // by the address of the client
 	strangers *list.List         // of *conn, the oldest first
+	callers   map[string]int     // how many are no strangers', by caller
 }
 
 // conn is a connection that is counted.
 type conn struct {
 	net.Conn
-	all   *conns
-	place *list.Element // among the strangers; nil: a macaroon was shown
-	gone  bool
+	all    *conns
+	place  *list.Element // among the strangers; nil: a macaroon was shown
+	caller string        // whose macaroon
+	gone   bool
 }
 
 func newConns(most int) *conns {
-	return &conns{max: most, open: make(map[string][]*conn), strangers: list.New()}
+	return &conns{max: most, each: max(1, most/4), open: make(map[string][]*conn), strangers: list.New(), callers: make(map[string]int)}
 }
 
 // listen counts the connections that a listener accepts.
@@ -78,20 +81,17 @@ func (c *conns) add(raw net.Conn) (in, out *conn) {
 	return in, out
 }
 
-// known notes that a macaroon was shown from an address, host:port.
-func (c *conns) known(from string) {
+// known notes that a caller has shown his macaroon from an address, host:port.
+func (c *conns) known(from, caller string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.open[from] {
-		conn.meet()
-	}
-}
-
-// meet takes a connection off the strangers. The caller holds the lock.
-func (c *conn) meet() {
-	if c.place != nil {
-		c.all.strangers.Remove(c.place)
-		c.place = nil
+		if conn.place == nil || c.callers[caller] >= c.each {
+			continue
+		}
+		c.strangers.Remove(conn.place)
+		conn.place, conn.caller = nil, caller
+		c.callers[caller]++
 	}
 }
 
@@ -101,7 +101,11 @@ func (c *conns) remove(gone *conn) {
 		return
 	}
 	gone.gone = true
-	gone.meet()
+	if gone.place != nil {
+		c.strangers.Remove(gone.place)
+	} else if c.callers[gone.caller]--; c.callers[gone.caller] == 0 {
+		delete(c.callers, gone.caller)
+	}
 	c.count--
 	from := gone.RemoteAddr().String()
 	c.open[from] = slices.DeleteFunc(c.open[from], func(o *conn) bool { return o == gone })

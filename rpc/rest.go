@@ -27,8 +27,8 @@ var restJSON = &runtime.JSONPb{
 	UnmarshalOptions: protojson.UnmarshalOptions{},
 }
 
-// makeREST builds the chain that a REST call passes: the limit of its time, CORS, the guard against foreign web pages, WebSockets, the limit of
-// the body, the gateway.
+// makeREST builds the chain that a REST call passes: the limit of its time, CORS, the guard against foreign web pages,
+// WebSockets, the limit of the body, the gateway.
 func (s *Server) makeREST() error {
 	conn, err := s.inside.dial()
 	if err != nil {
@@ -112,11 +112,14 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 
 // vouched reports whether a good macaroon comes with a REST call, whatever its rights, or none is needed.
 func (s *Server) vouched(r *http.Request) bool {
+	caller := addrOf(r.RemoteAddr).String()
 	if !s.cfg.NoMacaroons {
-		if _, err := s.verify(r.Header.Values(headerMacaroon), addrOf(r.RemoteAddr)); err != nil {
+		token, err := s.verify(r.Header.Values(headerMacaroon), addrOf(r.RemoteAddr))
+		if err != nil {
 			return false
 		}
+		caller = token.Name
 	}
-	s.restConns.known(r.RemoteAddr)
+	s.restConns.known(r.RemoteAddr, caller)
 	return true
 }
