@@ -76,11 +76,11 @@ func strange(t *testing.T, alice, bob *rig.Node) {
 	var mu sync.Mutex
 	wrong := map[string]int{}
 	room := make(chan struct{}, 8)
-	for i, m := range everyMethod() {
+	for _, m := range everyMethod() {
 		wg.Go(func() {
 			room <- struct{}{}
 			defer func() { <-room }()
-			for _, request := range noise(rand.New(rand.NewPCG(*mistakeSeed, uint64(i))), m.Input()) {
+			for _, request := range noise(randomOf(m), m.Input()) {
 				err := send(alice, m, request)
 				decoded := !strings.Contains(fmt.Sprint(err), "unmarshal")
 				switch status.Code(err) {
