@@ -269,8 +269,8 @@ truth: lnd itself never sets them, or there is nothing here for them to tell of 
 The REST server describes itself in OpenAPI at ` + "`GET /openapi.json`" + `, without a macaroon. A macaroon, with all that are narrowed from it, may have
 4,096 calls and streams under way and begin 5,000 a second; a request has at most 16 MiB. What is above is refused with RESOURCE_EXHAUSTED, and so
 ends a stream whose reader is 4,096 events behind. As many WebSockets may be open. A body over REST has two minutes to come, each 64 KiB of an answer 35 s
-to be taken. A server holds 16,384 connections; the oldest on which no macaroon was shown makes room for the next. What calls look like over REST is
-shown at the end.
+to be taken. A server holds 16,384 connections; the oldest on which no macaroon was shown makes room for the next, or one of a macaroon that
+has more than a quarter of them. What calls look like over REST is shown at the end.
 
 `
 
