@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/channel/onchain"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -135,13 +136,18 @@ func (c *Channel) enforceable(e *entry) lnwire.Sat {
 // nothing after the fees, or, carried on, less than a close would cost upstream, its
 // commitment included. There they are no reason for a close either, and their senders would
 // wait for ever (B5.absent.4). The peer can wait until the chain is cheaper, and take them
-// all: no more is petty than may be dust, first what gives nothing (V-20).
+// all: no more is petty than may be dust, with what was given up before, first what gives
+// nothing (V-20).
 func (c *Channel) petty() map[htlc.Ref]bool {
+	bygone := c.bygone()
 	for _, most := range []lnwire.Sat{c.presentRate().Fee(2 * closeWeight), 0} {
 		list, sum := map[htlc.Ref]bool{}, lnwire.MilliSat(0)
 		for _, e := range c.out {
+			if bygone[e.Ref] {
+				continue
+			}
 			worth := c.enforceable(e)
-			if worth == 0 || worth <= most && e.Origin.Kind == htlc.FromForward {
+			if e.Late || worth == 0 || worth <= most && e.Origin.Kind == htlc.FromForward {
 				list[e.Ref] = true
 				sum += e.Amount
 			}
@@ -151,6 +157,21 @@ func (c *Channel) petty() map[htlc.Ref]bool {
 		}
 	}
 	return nil
+}
+
+// bygone are the outgoing HTLCs of which the peer can take no more than it had a right to:
+// their outputs are spent, by us or before they were given up.
+func (c *Channel) bygone() map[htlc.Ref]bool {
+	list := map[htlc.Ref]bool{}
+	for i := range c.end.outputs {
+		o := &c.end.outputs[i]
+		if o.Role != onchain.FirstStage || o.By == nil {
+			continue
+		}
+		e, ok := c.byRef(o.Ref)
+		list[o.Ref] = ok && (!e.Late || o.Taken != onchain.ByPeer)
+	}
+	return list
 }
 
 // closeCost is what closing alone costs us at the present rate.

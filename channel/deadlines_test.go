@@ -1,11 +1,13 @@
 package channel
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
+	"github.com/fulgur-ln/fulgur/channel/onchain"
 	"github.com/fulgur-ln/fulgur/htlc"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
@@ -223,6 +225,69 @@ func TestManySmallOnesMined(t *testing.T) {
 		w.a.step(Block{At: blockRef(w.tip.Height + 144 + 80 - UpstreamMargin)})
 		require.Len(t, w.a.outcomes, c.told)
 	}
+}
+
+// mined has the peer's commitment mined, in the next block.
+func (n *node) mined() {
+	tx, ok := n.w.b.ch.signedCommitment()
+	require.True(n.w.t, ok)
+	n.step(Spent{OutPoint: n.ch.core.Funding, Tx: tx, At: blockRef(n.w.tip.Height + 1)})
+}
+
+// taken has the peer take HTLCs with their preimages, in a block.
+func (n *node) taken(at lnwire.Height, ids ...uint64) {
+	for _, o := range n.ch.end.outputs {
+		if o.Role == onchain.FirstStage && slices.Contains(ids, o.Ref.ID) {
+			p := preimage(int(o.Ref.ID) + 1)
+			n.step(Spent{OutPoint: o.OutPoint, Tx: spendOf(o.OutPoint, nil, []byte{1}, []byte{1}, p[:], []byte{1}), At: blockRef(at)})
+		}
+	}
+}
+
+// TestLastSmallOneMined: B5.absent.4: what the peer has taken of many small ones it cannot
+// take again: it is no reason why the last one's sender should wait for ever.
+func TestLastSmallOneMined(t *testing.T) {
+	w := opened(t, nil)
+	w.a.cfg.MaxDustExposure = 49_000_000
+	for i := range 10 {
+		w.a.forwarded(5_000_000, i+1, 80)
+	}
+	w.settle()
+	w.a.step(FeeRate{Rate: 5000})
+	w.a.mined()
+	w.a.taken(w.tip.Height+2, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+	require.Len(t, w.a.outcomes, 9)
+	late := w.tip.Height + 144 + 80 - UpstreamMargin
+	w.a.step(Block{At: blockRef(late - 1)})
+	require.Len(t, w.a.outcomes, 9)
+	w.a.step(Block{At: blockRef(late)})
+	require.Len(t, w.a.outcomes, 10)
+	require.Equal(t, htlc.TimedOut, w.a.outcomes[9].Resolution.Kind)
+}
+
+// TestGivenUpAndTakenMined: V-20: what the peer takes after it was given up counts, over
+// restarts, when more would be.
+func TestGivenUpAndTakenMined(t *testing.T) {
+	w := opened(t, nil)
+	w.a.cfg.MaxDustExposure = 25_000_000
+	w.a.forwarded(5_000_000, 1, 80)
+	w.a.forwarded(5_000_000, 2, 80)
+	w.a.forwarded(20_000_000, 3, 100)
+	w.settle()
+	w.a.step(FeeRate{Rate: 2500})
+	w.a.mined()
+	late := w.tip.Height + 144 + 80 - UpstreamMargin
+	w.a.step(Block{At: blockRef(late)})
+	require.Len(t, w.a.outcomes, 2)
+	w.a.taken(late+1, 0, 1)
+	w.a.crash()
+	w.a.step(FeeRate{Rate: 8000})
+	e, _ := w.a.ch.byRef(htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: 2})
+	worth := w.a.ch.enforceable(e)
+	require.True(t, 0 < worth && worth <= w.a.ch.presentRate().Fee(2*closeWeight), "%v", worth)
+	w.a.step(Block{At: blockRef(late + 19)})
+	w.a.step(Block{At: blockRef(late + 20)})
+	require.Len(t, w.a.outcomes, 2, "30000 would be taken, 25000 may be")
 }
 
 // TestNoReasonUpstream: B5.absent.4: what is worth something after the fees, but is no reason

@@ -413,6 +413,7 @@ func (c *Channel) verdict(v onchain.Verdict) {
 	case v.Absent && e.Removal != nil && e.Removal.Kind != htlc.Fulfilled:
 		c.outcome(e, *e.Removal) // the peer had said why before
 	default:
+		e.Late = e.Late || v.GivenUp
 		c.outcome(e, htlc.Resolution{Kind: htlc.TimedOut})
 	}
 }

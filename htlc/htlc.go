@@ -90,8 +90,8 @@ type HTLC struct {
 	// Told: the Outcome of this outgoing HTLC was given out and stands in the
 	// outbox. It is never told twice, nor taken back (V-05).
 	Told bool
-	// Late: it was failed upstream in the end, when it was not worth a close. What the
-	// peer takes of those is counted against it.
+	// Late: it was failed upstream in the end, when it was not worth a close, or lay in the
+	// chain and was not worth waiting for. What the peer takes of those is counted against it.
 	Late bool
 }
 

@@ -174,6 +174,8 @@ type Verdict struct {
 	Preimage *lnwire.Preimage // nil: it timed out, or was never more than dust
 	// Absent: the commitment that was mined has no output for it.
 	Absent bool
+	// GivenUp: its output is there, and the peer may still take it.
+	GivenUp bool
 }
 
 // Result is what follows from a Close.

@@ -112,7 +112,8 @@ func (r *resolver) ended(o *Output, h *HTLC) (Verdict, bool) {
 		return v, true
 	}
 	if o.By == nil {
-		return v, r.abandoned(h)
+		v.GivenUp = r.abandoned(h)
+		return v, v.GivenUp
 	}
 	if p, ok := commitment.PreimageIn(o.By.Tx.TxIn[o.Input].Witness, h.Hash); ok { // B5.own.4, B5.their.4, V-08
 		v.Preimage = &p
