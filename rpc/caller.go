@@ -83,13 +83,22 @@ func (s *Server) enter(ctx context.Context) (leave func(), err error) {
 	if token, ok := macaroons.FromContext(ctx); ok {
 		return s.limits.enter(token.Name)
 	}
-	return s.limits.enter(macaroons.ClientFrom(ctx).String())
+	return s.limits.enter(stranger(macaroons.ClientFrom(ctx)))
+}
+
+// stranger names a caller without macaroon by his address; of IPv6 by the first half of it, for whoever has one address
+// has all that begin so.
+func stranger(from netip.Addr) string {
+	if half, err := from.Prefix(64); err == nil && from.Is6() {
+		return half.String()
+	}
+	return from.String()
 }
 
 // enterSocket counts a WebSocket against the bounds of its caller: there may be as many as calls, and the call behind one
 // begins only with its first message.
 func (s *Server) enterSocket(r *http.Request) (leave func(), err error) {
-	caller := addrOf(r.RemoteAddr).String()
+	caller := stranger(addrOf(r.RemoteAddr))
 	if !s.cfg.NoMacaroons {
 		if token, err := s.verify(macaroonsOf(r), addrOf(r.RemoteAddr)); err == nil {
 			caller = token.Name

@@ -75,6 +75,16 @@ func TestLimitsForgetCallers(t *testing.T) {
 	require.Contains(t, l.callers, "who stays")
 }
 
+// TestStrangersHaveAddresses: who has a network of IPv6 is one caller all the same.
+func TestStrangersHaveAddresses(t *testing.T) {
+	for from, want := range map[string]string{
+		"1.2.3.4:5": "1.2.3.4", "[::ffff:1.2.3.4]:5": "1.2.3.4", "[2001:db8:1:2:3:4:5:6]:7": "2001:db8:1:2::/64",
+		"[2001:db8:1:2::9]:7": "2001:db8:1:2::/64", "[2001:db8:1:3::9]:7": "2001:db8:1:3::/64", "[fe80::1%eth0]:7": "fe80::/64", "pipe": "invalid IP",
+	} {
+		require.Equal(t, want, stranger(addrOf(from)), from)
+	}
+}
+
 // TestTenThousandStreams: many clients that read nothing are served, a caller with too many streams is told, and when
 // they vanish nothing is left of them.
 func TestTenThousandStreams(t *testing.T) {
