@@ -267,7 +267,8 @@ deprecated are not counted, nor those of AMP and of channels that carry other as
 truth: lnd itself never sets them, or there is nothing here for them to tell of (thaw_height, num_forwarding_packages).
 
 The REST server describes itself in OpenAPI at ` + "`GET /openapi.json`" + `, without a macaroon. A macaroon, with all that are narrowed from it, may have
-4,096 calls and streams under way and begin 5,000 a second; a request has at most 16 MiB. What is above is refused with RESOURCE_EXHAUSTED, and so
+4,096 calls and streams under way and begin 5,000 a second; a request has at most 16 MiB. Without one an address is the caller, of
+IPv6 the first half of it. What is above is refused with RESOURCE_EXHAUSTED, and so
 ends a stream whose reader is 4,096 events behind. As many WebSockets may be open. A body over REST has two minutes to come, each 64 KiB of an answer 35 s
 to be taken. A server holds 16,384 connections; the oldest on which no macaroon was shown makes room for the next, or one of a macaroon that
 has more than a quarter of them. What calls look like over REST is shown at the end.
