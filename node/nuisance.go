@@ -64,14 +64,21 @@ func (n *Node) admit(id lnwire.PubKey, _ net.Addr, inbound bool) error {
 	if !inbound || len(n.channels.of(id)) > 0 {
 		return nil
 	}
-	guests := 0
+	// Who is just arriving is in the one list, then in the other: looked at in this order
+	// nobody is overlooked, and the map counts nobody twice.
+	crowd := map[lnwire.PubKey]bool{}
+	for _, other := range n.host.Arriving() {
+		crowd[other] = true
+	}
 	for _, c := range n.host.Conns() {
-		if c.Inbound() && c.PubKey() != id && len(n.channels.of(c.PubKey())) == 0 {
-			guests++
+		if c.Inbound() {
+			crowd[c.PubKey()] = true
 		}
 	}
-	for _, other := range n.host.Arriving() { // a crowd that comes at once
-		if other != id && len(n.channels.of(other)) == 0 {
+	delete(crowd, id)
+	guests := 0
+	for other := range crowd {
+		if len(n.channels.of(other)) == 0 {
 			guests++
 		}
 	}
