@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -12,12 +13,11 @@ import (
 	"sync"
 	"time"
 
-	"bytes"
-
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs/btcdtest"
+	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
 // stopTime is how long a child may take to end in good order.
@@ -158,7 +158,8 @@ func (n *Net) Fee(ctx context.Context, tx *wire.MsgTx) (int64, error) {
 	return fee, nil
 }
 
-// Confirm waits until the transactions are in the mempool, then mines.
+// Confirm waits until the transactions are in the mempool, mines, and waits until every node
+// has taken the blocks in: one that is still on its way refuses channels.
 func (n *Net) Confirm(ctx context.Context, blocks int, txids ...chainhash.Hash) error {
 	err := Until(ctx, func() (bool, error) {
 		pool, err := n.Chain.Mempool(ctx)
@@ -179,8 +180,21 @@ func (n *Net) Confirm(ctx context.Context, blocks int, txids ...chainhash.Hash) 
 	if err != nil {
 		return fmt.Errorf("wait for transactions in the mempool: %w", err)
 	}
-	_, err = n.Chain.Generate(ctx, blocks)
-	return err
+	mined, err := n.Chain.Generate(ctx, blocks)
+	if err != nil || len(mined) == 0 {
+		return err
+	}
+	tip := mined[len(mined)-1].String()
+	for _, node := range n.Nodes {
+		err := Until(ctx, func() (bool, error) {
+			info, err := node.Lightning.GetInfo(ctx, &lnrpc.GetInfoRequest{})
+			return err == nil && info.SyncedToChain && info.BlockHash == tip, err
+		})
+		if err != nil {
+			return fmt.Errorf("wait until %s has seen block %s: %w", node.Name, tip, err)
+		}
+	}
+	return nil
 }
 
 // Until looks again and again until it is so, or ctx ends.
