@@ -19,8 +19,9 @@ type spentIn struct {
 	points []wire.OutPoint
 }
 
-// latelyBlocks is how many blocks are remembered: a transaction is late by moments.
-const latelyBlocks = 3
+// latelyBlocks is how many blocks are remembered: a transaction is late by moments, and more
+// are not found in those. They hold some megabytes at the most.
+const latelyBlocks = 18
 
 // connect takes in a block, and forgets the oldest.
 func (l *lately) connect(at lnwire.Height, txs []*wire.MsgTx) {
