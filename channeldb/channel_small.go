@@ -64,7 +64,7 @@ func decodeFunding(op wire.OutPoint, row []byte) (channel.FundingTx, error) {
 			f.Tx = d.tx()
 		case 2:
 			f.Ours = d.flag()
-		case 4:
+		case 3, 4: // it was odd at first
 			f.Batch = d.u32()
 		default:
 			d.unknown()

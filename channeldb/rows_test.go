@@ -457,3 +457,14 @@ func FuzzRows(f *testing.F) {
 		}
 	})
 }
+
+// A batch that was opened before its number had an even type is one still: its channels
+// must not publish what is not signed by all.
+func TestBatchOfBefore(t *testing.T) {
+	e := enc{b: []byte{1}}
+	e.flag(2, true)
+	e.num(3, 7)
+	f, err := decodeFunding(outPointOf(make([]byte, 36)), e.b)
+	require.NoError(t, err)
+	require.EqualValues(t, 7, f.Batch)
+}

@@ -103,7 +103,7 @@ type Resolve struct {
 	// which of the conditions failed.
 	Why    string
 	Detail htlc.Detail // the same for programs, of a refusal
-	Code   onion.Code  // what the payer is told, if it is a failure of ours that it can read; or 0
+	Code   onion.Code  // our failure, 0 when it is none; at the end of a blinded path the payer hears less
 }
 
 // Reply answers the event of the same ID. Invoice is the row as it is now, also

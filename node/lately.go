@@ -44,7 +44,11 @@ func (l *lately) disconnect(to lnwire.Height) {
 
 // outruns reports that a block has spent what a transaction spends.
 func (l lately) outruns(tx *wire.MsgTx) bool {
-	return slices.ContainsFunc(tx.TxIn, func(in *wire.TxIn) bool {
-		return slices.ContainsFunc(l, func(b spentIn) bool { return slices.Contains(b.points, in.PreviousOutPoint) })
+	spends := make(map[wire.OutPoint]bool, len(tx.TxIn)) // whoever sends it chooses how many
+	for _, in := range tx.TxIn {
+		spends[in.PreviousOutPoint] = true
+	}
+	return slices.ContainsFunc(l, func(b spentIn) bool {
+		return slices.ContainsFunc(b.points, func(op wire.OutPoint) bool { return spends[op] })
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -286,7 +287,7 @@ func TestServiceStandsAgainAfterRestartOfTor(t *testing.T) {
 	require.Equal(t, lnwire.Address{Type: lnwire.AddrTor3, Host: onionHost, Port: 9735}, s.Address())
 	require.Equal(t, "ED25519-V3:key", string(store.key))
 	stub.restart()
-	require.Eventually(t, func() bool { return stub.count("ADD_ONION ED25519-V3:key Port=9735,19735") == 1 }, 60*1e9, 1e6)
+	require.Eventually(t, func() bool { return stub.count("ADD_ONION ED25519-V3:key Port=9735,19735") == 1 }, time.Minute, time.Millisecond)
 	s.Close()
 	require.Equal(t, 1, stub.count("DEL_ONION"))
 	require.Empty(t, stub.services)
