@@ -186,8 +186,6 @@ func (c *Channel) apply(ev Event) (lazy bool) {
 		c.answered(ev)
 	case Loaded:
 		c.loaded(ev)
-	case PreimageSeen:
-		c.preimageSeen(ev.Preimage)
 	case Resumed:
 		c.resumed()
 	}

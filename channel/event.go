@@ -163,11 +163,6 @@ type Unmined struct {
 	Tx *wire.MsgTx
 }
 
-// PreimageSeen is a preimage that became known anywhere in the node.
-type PreimageSeen struct {
-	Preimage lnwire.Preimage
-}
-
 // FeeRate is the fee rate at which a commitment should be published now.
 type FeeRate struct {
 	Rate lnwire.SatPerKW
@@ -239,7 +234,6 @@ func (Block) isEvent()          {}
 func (Confirmed) isEvent()      {}
 func (Unconfirmed) isEvent()    {}
 func (Spent) isEvent()          {}
-func (PreimageSeen) isEvent()   {}
 func (Unmined) isEvent()        {}
 func (ChainLost) isEvent()      {}
 func (FeeRate) isEvent()        {}

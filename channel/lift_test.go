@@ -117,6 +117,7 @@ func TestLiftTheirs(t *testing.T) {
 func TestPreimageInMempool(t *testing.T) {
 	l, theirs := arena(t, commitment.Anchors, ofB)
 	a := l.w.a
+	carried(a, 0, 700)
 	l.mine(theirs)
 	com := a.ch.end.com
 	i, ok := com.Find(htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: 0})

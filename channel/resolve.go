@@ -22,7 +22,7 @@ type ending struct {
 	watched  map[wire.OutPoint]bool
 	claims   map[wire.OutPoint]claimed
 	offered  map[wire.OutPoint]lnwire.Height // the tip at which an HTLC transaction was published
-	preimage map[lnwire.Hash]lnwire.Preimage // seen anywhere, of outgoing HTLCs
+	preimage map[lnwire.Hash]lnwire.Preimage // seen anywhere, of HTLCs that carry others on
 	outputs  []onchain.Output                // as last seen; never changed
 	finished map[htlc.Ref]bool               // incoming HTLCs whose end was told
 }
@@ -212,11 +212,13 @@ func (c *Channel) revokedSpec(r *Revoked) commitment.Spec {
 	return s
 }
 
-// preimageSeen ends an outgoing HTLC, whatever becomes of its output: upstream the
-// preimage is worth the same. An incoming one is claimed only by its name (V-03).
+// preimageSeen ends HTLCs that carry others on, whatever becomes of their outputs: upstream
+// the preimage is worth the same. An incoming one is claimed only by its name (V-03), and
+// what we pay ourselves is paid when the chain says so: the preimage may be that of another
+// HTLC, and our output come home.
 func (c *Channel) preimageSeen(p lnwire.Preimage) {
 	hash := p.Hash()
-	if c.core.Phase != Closing || !slices.ContainsFunc(c.out, func(e *entry) bool { return e.Hash == hash }) {
+	if c.core.Phase != Closing || !slices.ContainsFunc(c.out, func(e *entry) bool { return e.Hash == hash && e.Origin.Kind == htlc.FromForward }) {
 		return
 	}
 	if c.end.preimage == nil {
@@ -323,11 +325,11 @@ func (c *Channel) unsettled() []onchain.HTLC {
 			h.Preimage = &e.Removal.Preimage
 		}
 		if e.Ref.Dir == htlc.Outgoing {
-			if p, ok := c.end.preimage[e.Hash]; ok && h.Preimage == nil {
-				h.Preimage = &p
-			}
 			if e.Origin.Kind == htlc.FromForward {
 				h.Upstream = e.Origin.ExpiryIn
+				if p, ok := c.end.preimage[e.Hash]; ok && h.Preimage == nil {
+					h.Preimage = &p
+				}
 			}
 			h.Petty = petty[e.Ref]
 		}

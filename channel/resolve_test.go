@@ -720,18 +720,27 @@ func TestUnknownCommitment(t *testing.T) {
 	}
 }
 
-// TestPreimageSeen: B5.absent.1: an outgoing HTLC is fulfilled by a preimage from anywhere; an incoming one is never claimed by its hash (V-03).
+// TestPreimageSeen: B5.absent.1: an HTLC that carries another on is fulfilled by a preimage from anywhere; an incoming one is never
+// claimed by its hash (V-03), and what we pay is not paid before its own output says so.
 func TestPreimageSeen(t *testing.T) {
 	l, tx := arena(t, commitment.Anchors, ofB)
 	a := l.w.a
+	carried(a, 3, 700)
+	carried(a, 2, 700)
 	l.mine(tx)
+	seen := func(n int) {
+		p := preimage(n)
+		l.step(a, Unmined{Tx: spendOf(wire.OutPoint{Index: 7}, nil, p[:], []byte{0x51})})
+	}
 	before := len(l.claims[a])
-	l.step(a, PreimageSeen{Preimage: preimage(4)})
+	seen(4)
 	require.Len(t, l.claims[a], before)
-	l.step(a, PreimageSeen{Preimage: preimage(3)}) // the dust
+	seen(3) // the dust
 	require.Equal(t, map[htlc.Ref]htlc.ResolutionKind{{ChanNum: 1, Dir: htlc.Outgoing, ID: 3}: htlc.Fulfilled}, outcomesOf(t, a))
-	l.step(a, PreimageSeen{Preimage: preimage(2)}) // V-24: it has an output, and upstream does not wait for it
+	seen(2) // V-24: it has an output, and upstream does not wait for it
 	require.Equal(t, htlc.Fulfilled, outcomesOf(t, a)[htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: 2}])
+	seen(1)
+	require.Len(t, a.outcomes, 2, "one of the same hash as the second, and another: both are ours")
 }
 
 // TestRogueSpend: B5.gen.4: a spend that we never signed is told of.

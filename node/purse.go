@@ -136,8 +136,9 @@ func (p *purse) block(s chainntnfs.Step) {
 	defer p.mu.Unlock()
 	if !s.Connect {
 		p.lately.disconnect(s.Now.Height)
-		p.sweeps.Disconnect(s.Now)
-		p.queue(p.wallet.Disconnect(s.Now), nil)
+		fx := p.wallet.Disconnect(s.Now)
+		fx.Append(p.sweeps.Disconnect(s.Now))
+		p.queue(fx, nil)
 		return
 	}
 	b := wallet.Block{At: s.At, Time: s.Block.Header.Timestamp, Txs: s.Block.Transactions}

@@ -141,8 +141,7 @@ type bench struct {
 	seen   []Effects
 	fast   bool // do not check the reload law
 
-	sweeperFirst bool          // is told of a reorg before the wallet
-	out          []*wire.MsgTx // what was published, in order
+	out []*wire.MsgTx // what was published, in order
 }
 
 func newBench(t failer) *bench {
@@ -239,13 +238,8 @@ func (b *bench) reorg(n int) (txs []*wire.MsgTx) {
 	if keep > 0 {
 		to = b.blocks[keep-1].At
 	}
-	if b.sweeperFirst {
-		b.s.Disconnect(to)
-		b.apply(b.w.Disconnect(to))
-		return txs
-	}
 	b.apply(b.w.Disconnect(to))
-	b.s.Disconnect(to)
+	b.apply(b.s.Disconnect(to))
 	return txs
 }
 

@@ -467,6 +467,25 @@ func TestBumpCoin(t *testing.T) {
 	require.Empty(t, b.s.Pending())
 }
 
+// With the transaction that holds a coin the wish to raise it ends, on its way or not.
+func TestBumpCoinOfWhatIsGone(t *testing.T) {
+	for _, rate := range []lnwire.SatPerKW{400, 5000} {
+		b := newSweepBench(t)
+		f, fx, err := b.w.Send(testRing, FundRequest{Outputs: []*wire.TxOut{wire.NewTxOut(20_000, elsewhere(1))}, FeeRate: 3000, Now: b.now}, "")
+		require.NoError(t, err)
+		b.apply(fx)
+		op := wire.OutPoint{Hash: f.Tx.TxHash(), Index: 1 - f.Outputs[0]}
+		fx, _, err = b.s.Bump(op, Bump{Rate: rate}, b.fees, b.now)
+		require.NoError(t, err)
+		b.apply(fx)
+		require.Len(t, b.s.Pending(), 1)
+		b.mine(steal(elsewhere(3), f.Tx.TxIn[0].PreviousOutPoint))
+		require.Empty(t, b.s.Pending(), "at %d", rate)
+		require.Empty(t, b.store.wishes)
+		require.Empty(t, b.w.spends)
+	}
+}
+
 // What a close would cost is told without doing anything.
 func TestCost(t *testing.T) {
 	b := newSweepBench(t)

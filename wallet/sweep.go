@@ -355,18 +355,36 @@ func (s *Sweeper) drop(f *flight) {
 	delete(s.flights, f.txid)
 }
 
-// Disconnect goes back to a block, as the wallet does: what was spent above it is
-// requested again.
-func (s *Sweeper) Disconnect(to lnwire.BlockRef) {
-	for op, r := range s.requests {
+// Disconnect goes back to a block, after the wallet has: what was spent above it is
+// requested again. A sweep that nobody asks for any more is given up: what it spends left
+// the chain, too, and whoever had asked for it knew that while the sweep was in a block.
+func (s *Sweeper) Disconnect(to lnwire.BlockRef) Effects {
+	for _, r := range s.requests {
 		if r.done() && r.at.Height > to.Height {
 			r.by, r.at, r.told = chainhash.Hash{}, lnwire.BlockRef{}, false
-			delete(s.past, op)
 		}
 		if r.Confirmed > to.Height {
 			r.Confirmed = 0
 		}
 	}
+	for op, id := range s.past {
+		if t := s.w.txs[id]; t == nil || !t.mined() {
+			delete(s.past, op)
+		}
+	}
+	for _, id := range s.w.txids() {
+		if t := s.w.txs[id]; t != nil && t.Own && t.Sweep && !t.mined() && s.forsaken(t.Tx) {
+			s.w.remove(id, chainhash.Hash{})
+		}
+	}
+	return s.w.flush()
+}
+
+// forsaken: a transaction spends something that is neither requested nor the wallet's.
+func (s *Sweeper) forsaken(tx *wire.MsgTx) bool {
+	return slices.ContainsFunc(tx.TxIn, func(in *wire.TxIn) bool {
+		return s.requests[in.PreviousOutPoint] == nil && s.w.coins[in.PreviousOutPoint] == nil
+	})
 }
 
 // grant puts the user's wish in the place of what was asked.

@@ -52,9 +52,6 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 	for _, op := range s.outpoints() {
 		if r := s.requests[op]; r.flight == nil && !r.done() {
 			s.adopt(r)
-			if r.flight == nil && r.coin != nil && !s.stillFree(op) {
-				s.forget(op)
-			}
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.flights), compareHashes) {
@@ -74,6 +71,10 @@ func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 	var order []batchKey
 	for _, op := range s.outpoints() {
 		r := s.requests[op]
+		if r.flight == nil && r.coin != nil && !r.done() && !s.stillFree(op) {
+			s.forget(op) // it went with its transaction, or there is nothing to raise any more
+			continue
+		}
 		if !s.ready(r) || r.flight != nil {
 			continue
 		}

@@ -281,14 +281,7 @@ func TestSweepEarlierVersionMined(t *testing.T) {
 
 // A reorg makes open again what was done, ours and others'.
 func TestSweepReorg(t *testing.T) {
-	for _, order := range []bool{false, true} {
-		sweepReorg(t, order)
-	}
-}
-
-func sweepReorg(t *testing.T, sweeperFirst bool) {
 	b := newSweepBench(t)
-	b.sweeperFirst = sweeperFirst
 	at := b.mine().Height
 	reqs := []SweepRequest{{Spend: b.plain(100_000), Confirmed: at}, {Spend: b.plain(50_000), Confirmed: at, Deadline: at + 90}}
 	b.ask(reqs...)
@@ -306,6 +299,28 @@ func sweepReorg(t *testing.T, sweeperFirst bool) {
 	require.Empty(t, b.s.Pending())
 	b.mineEmpty(keepDepth)
 	require.Empty(t, b.s.requests)
+}
+
+// A sweep whose claim was withdrawn while a block held it is given up when that block goes,
+// whatever happened in between; the claim may come again.
+func TestSweepForsaken(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		b := newSweepBench(t)
+		before := b.w.Balance(0, 0, b.now)
+		req := SweepRequest{Spend: b.plain(100_000), Confirmed: b.mine().Height}
+		b.ask(req)
+		b.mine(b.spender(req.Spend.OutPoint))
+		if b.s.Cancel(req.Spend.OutPoint); restart {
+			b.restart()
+		}
+		b.reorg(1)
+		require.Empty(t, b.w.spends, "nothing waits to be mined")
+		require.Equal(t, before, b.w.Balance(0, 0, b.now))
+		b.out = nil
+		b.ask(req)
+		b.mine(b.spender(req.Spend.OutPoint))
+		require.Empty(t, b.s.Pending())
+	}
 }
 
 // An HTLC transaction that pays no fee by itself waits for coins that do.

@@ -249,7 +249,7 @@ func (r *Runner) refusal(o htlc.Origin) htlc.Refusal {
 func stillHeard(ev channel.Event) bool {
 	switch ev.(type) {
 	case channel.Block, channel.Confirmed, channel.Unconfirmed, channel.Spent, channel.Tick,
-		channel.Unmined, channel.ChainLost, channel.PreimageSeen, channel.Loaded, channel.Answered, channel.Resumed, channel.Resolve, channel.CloseAsked,
+		channel.Unmined, channel.ChainLost, channel.Loaded, channel.Answered, channel.Resumed, channel.Resolve, channel.CloseAsked,
 		channel.FundingFreed, channel.FundingDropped, channel.Abandoned:
 		return true
 	}
