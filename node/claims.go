@@ -108,9 +108,11 @@ func (p *purse) accepted(txid chainhash.Hash) {
 	p.sweeps.Accepted(txid)
 }
 
-// rejected tells the sweeper that the network refused a transaction.
+// rejected tells the sweeper and the wallet that the network refused a transaction.
 func (p *purse) rejected(txid chainhash.Hash, why chainntnfs.RejectReason) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue(p.sweeps.Rejected(txid, why, p.n.now()), nil)
+	fx := p.sweeps.Rejected(txid, why, p.n.now())
+	fx.Append(p.wallet.Refused(txid, why))
+	p.queue(fx, nil)
 }

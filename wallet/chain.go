@@ -7,6 +7,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
@@ -23,7 +24,7 @@ type Block struct {
 }
 
 // Connect takes in the next block: what it pays us, what it spends, which of our
-// unconfirmed transactions it makes impossible. Transactions of ours that are not
+// unconfirmed transactions it makes impossible. Transactions that are not
 // in it are published again. A block that was already taken in changes nothing; one
 // at a height that was already taken in undoes those from there on first.
 //
@@ -79,7 +80,24 @@ func (w *Wallet) Seen(tx *wire.MsgTx, now time.Time) Effects {
 	return w.flush()
 }
 
-// Resumed is what a start owes the world: our unconfirmed transactions, and the
+// Refused says that the network does not take a transaction. One of somebody else's, on
+// which nothing of ours rests, is forgotten when another took its place or what it spends
+// is no more: nobody would tell us. Should it come back it is seen again.
+func (w *Wallet) Refused(txid chainhash.Hash, why chainntnfs.RejectReason) Effects {
+	t := w.txs[txid]
+	if t == nil || t.Own || t.mined() || why != chainntnfs.RejectConflict && why != chainntnfs.RejectMissingInputs {
+		return Effects{}
+	}
+	for i := range t.Tx.TxOut {
+		if _, spent := w.spends[wire.OutPoint{Hash: txid, Index: uint32(i)}]; spent {
+			return Effects{}
+		}
+	}
+	w.remove(txid, chainhash.Hash{})
+	return w.flush()
+}
+
+// Resumed is what a start owes the world: the unconfirmed transactions, and the
 // scripts to watch.
 func (w *Wallet) Resumed() Effects {
 	return Effects{Publish: w.unmined(), Watch: w.Scripts()}

@@ -406,7 +406,7 @@ func (m *machine) check(t *rapid.T) {
 	require.NoError(t, err)
 	requireSame(t, m.w, again)
 	for _, tx := range m.w.unmined() {
-		require.True(t, m.model.own[tx.TxHash()])
+		require.False(t, m.w.txs[tx.TxHash()].mined())
 	}
 	for _, row := range m.w.Txs(0, math.MaxUint32, true) {
 		if row.FeeKnown && len(row.Inputs) == len(row.Tx.TxIn) {

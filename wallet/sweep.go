@@ -190,7 +190,9 @@ func (s *Sweeper) board(r *request, f *flight) {
 	if len(r.versions) == 0 {
 		r.since = s.w.height()
 	}
-	r.versions = append(r.versions, version{txid: f.txid, fee: f.fee})
+	if v := (version{txid: f.txid, fee: f.fee}); !slices.Contains(r.versions, v) {
+		r.versions = append(r.versions, v)
+	}
 	r.flight, r.rate, r.rateAt, r.held, r.anew = f, max(r.rate, f.rate), s.w.height(), "", false
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/chainntnfs"
+	"github.com/fulgur-ln/fulgur/channel/commitment"
 	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
@@ -269,6 +270,12 @@ func (s *Sweeper) Rejected(txid chainhash.Hash, why chainntnfs.RejectReason, now
 	}
 	if batch := s.requestsOf(f); why == chainntnfs.RejectMissingInputs && batch[0].Parent != nil {
 		s.hold(batch[0], "the backend does not have the transaction whose fee it raises") // it comes again behind its parent
+		if batch[0].Spend.Kind == commitment.SpendOtherAnchor {
+			// The parent is not ours to publish, and may never come back: until the next
+			// try the coins are free.
+			s.drop(f)
+			s.w.remove(txid, chainhash.Hash{})
+		}
 		return s.w.flush()
 	}
 	switch why {

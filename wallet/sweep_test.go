@@ -372,6 +372,25 @@ func TestSweepAnchorLiftsParent(t *testing.T) {
 	require.Nil(t, b.s.requests[anchor.OutPoint].Parent)
 }
 
+// The peer's commitment may leave the mempools, and nobody here publishes it: what was to
+// lift it holds no coins between two tries.
+func TestSweepAnchorOfWhatIsGone(t *testing.T) {
+	b := newSweepBench(t)
+	c, spends := ourSpends(t, commitment.Anchors, true, false)
+	anchor := last(t, spends)
+	anchor.Kind = commitment.SpendOtherAnchor
+	b.fees = Fees{{1, 2000}}
+	b.ask(SweepRequest{Spend: anchor, Group: 1, Deadline: 100, Budget: 20_000, Parent: &Parent{Weight: c.Weight(), Fee: feeFor(300, c.Weight())}})
+	for range 3 {
+		tx := b.spender(anchor.OutPoint)
+		b.apply(b.s.Rejected(tx.TxHash(), chainntnfs.RejectMissingInputs, b.now))
+		require.Empty(t, b.w.spends)
+		require.Contains(t, b.s.Pending()[0].Held, "does not have")
+		b.mine()
+	}
+	require.NotNil(t, b.spender(anchor.OutPoint))
+}
+
 // A commitment that pays enough is not lifted.
 func TestSweepAnchorNotNeeded(t *testing.T) {
 	b := newSweepBench(t)

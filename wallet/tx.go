@@ -311,7 +311,8 @@ func (w *Wallet) txids() []chainhash.Hash {
 	return slices.SortedFunc(maps.Keys(w.txs), compareHashes)
 }
 
-// unmined are our own transactions that wait for a block, parents before children.
+// unmined are the transactions that wait for a block, parents before children. Those of
+// others are among them: the network's answer says whether they still may be mined.
 func (w *Wallet) unmined() []*wire.MsgTx {
 	var list []*wire.MsgTx
 	done := map[chainhash.Hash]bool{}
@@ -325,9 +326,7 @@ func (w *Wallet) unmined() []*wire.MsgTx {
 		for _, in := range t.Tx.TxIn {
 			visit(in.PreviousOutPoint.Hash)
 		}
-		if t.Own {
-			list = append(list, t.Tx)
-		}
+		list = append(list, t.Tx)
 	}
 	ids := map[chainhash.Hash]bool{}
 	for _, id := range w.spends {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fulgur-ln/fulgur/budget"
+	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
@@ -283,6 +284,39 @@ func TestRebroadcast(t *testing.T) {
 	b.out = nil
 	b.mine()
 	require.Equal(t, sent[2:], b.out)
+}
+
+// A payment of somebody else's that the network does not know any more is forgotten, and
+// seen again when it comes again; not so while it may only wait, or when something of ours
+// rests on it.
+func TestRefused(t *testing.T) {
+	for why, gone := range map[chainntnfs.RejectReason]bool{
+		chainntnfs.RejectConflict: true, chainntnfs.RejectMissingInputs: true, chainntnfs.RejectFeeTooLow: false,
+		chainntnfs.RejectNotFinal: false, chainntnfs.RejectOther: false,
+	} {
+		b := newBench(t)
+		b.deposit(keys.P2WKH, 100_000)
+		theirs := b.pay(b.address(keys.P2WKH).PkScript, 50_000)
+		b.apply(b.w.Seen(theirs, b.now))
+		b.out = nil
+		b.mine()
+		require.Equal(t, []*wire.MsgTx{theirs}, b.out, "it is asked for")
+		b.apply(b.w.Refused(theirs.TxHash(), why))
+		require.Equal(t, !gone, b.w.Balance(0, 0, b.now).Unconfirmed == 50_000, "%v", why)
+
+		b.apply(b.w.Seen(theirs, b.now))
+		f, fx, err := b.w.Send(testRing, FundRequest{
+			Outputs: payTo(20_000), Coins: []wire.OutPoint{{Hash: theirs.TxHash()}}, FeeRate: 500, Now: b.now,
+		}, "")
+		require.NoError(t, err)
+		b.apply(fx)
+		b.apply(b.w.Refused(theirs.TxHash(), why))
+		require.NotNil(t, b.w.txs[theirs.TxHash()])
+		b.mine(theirs)
+		b.apply(b.w.Refused(theirs.TxHash(), why))
+		b.apply(b.w.Refused(f.Tx.TxHash(), why))
+		require.Len(t, b.w.unmined(), 1, "ours waits")
+	}
 }
 
 // A replacement takes the place of what it conflicts with, and of all that rests on

@@ -240,12 +240,17 @@ func (a *auditor) channels() {
 	sides := map[wire.OutPoint][]side{}
 	for i, h := range w.homes {
 		have := lnwire.MilliSat(0)
+		listed := map[wire.OutPoint]bool{}
 		for _, l := range h.life.node.Links() {
-			if w.unborn(&l) {
+			listed[l.Funding] = true
+			if w.unborn(l.Funding) {
 				continue
 			}
+			if w.added(l.Funding) {
+				a.opened(i, l.Funder)
+			}
 			if l.Ended {
-				if !w.plan.ends() && !w.added(&l) {
+				if !w.plan.ends() && !w.added(l.Funding) {
 					w.fail("I6: %s: channel %d has ended: %s", h.name, l.ChanNum, l.Why)
 				}
 				continue
@@ -254,11 +259,9 @@ func (a *auditor) channels() {
 				w.fail("I7: %s: channel %d is not up: %s", h.name, l.ChanNum, l.Why)
 			}
 			have += l.Ours
-			if w.added(&l) {
-				a.opened(i, &l)
-			}
 			sides[l.Funding] = append(sides[l.Funding], side{l.Ours, l.Theirs, l.Capacity})
 		}
+		a.gone(i, listed)
 		a.balance(i, have)
 	}
 	for f, s := range sides {
@@ -271,9 +274,22 @@ func (a *auditor) channels() {
 	}
 }
 
+// gone counts with the new channels that a node has forgotten since.
+func (a *auditor) gone(i int, listed map[wire.OutPoint]bool) {
+	list, err := a.w.homes[i].life.node.ClosedChannels(0, 1<<20)
+	if err != nil {
+		a.w.fail("%s: %v", a.w.homes[i].name, err)
+	}
+	for _, row := range list {
+		if !listed[row.Funding] && a.w.added(row.Funding) && !a.w.unborn(row.Funding) {
+			a.opened(i, row.Funder)
+		}
+	}
+}
+
 // opened counts with what was pushed to the other side of a channel that is new.
-func (a *auditor) opened(i int, l *channel.LinkState) {
-	if l.Funder {
+func (a *auditor) opened(i int, funder bool) {
+	if funder {
 		a.want[i] -= newPush
 	} else {
 		a.want[i] += newPush

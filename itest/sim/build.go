@@ -205,7 +205,7 @@ func (w *World) active() bool {
 			return false
 		}
 		for _, link := range l.node.Links() {
-			if !link.Ended && (!link.Up || link.SCID == 0) && !w.unborn(&link) {
+			if !link.Ended && (!link.Up || link.SCID == 0) && !w.unborn(link.Funding) {
 				return false
 			}
 		}

@@ -108,7 +108,7 @@ func (w *World) ended() (what string) {
 			return h.name + " is down"
 		}
 		for _, rows := range l.channels() {
-			waits := w.unborn(&channel.LinkState{Funding: rows.Core.Funding})
+			waits := w.unborn(rows.Core.Funding)
 			if p := rows.Core.Phase; p != channel.Open && p != channel.Closed && !waits && !w.pettily(rows.Core.Funding) {
 				what = h.name + ": channel is " + p.String()
 			}

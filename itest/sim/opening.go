@@ -4,7 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/btcsuite/btcd/wire/v2"
+
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 )
@@ -38,12 +39,12 @@ func (w *World) openAnother(a *accident) {
 }
 
 // added: the channel is not one of those that the world began with.
-func (w *World) added(l *channel.LinkState) bool { return !slices.Contains(w.funds, l.Funding) }
+func (w *World) added(funding wire.OutPoint) bool { return !slices.Contains(w.funds, funding) }
 
 // unborn: the funding of a channel never was: the one who was to publish it died before.
-func (w *World) unborn(l *channel.LinkState) bool {
-	_, mined := w.chain.txs[l.Funding.Hash]
-	return w.added(l) && !mined && w.chain.inPool(l.Funding.Hash) == nil
+func (w *World) unborn(funding wire.OutPoint) bool {
+	_, mined := w.chain.txs[funding.Hash]
+	return w.added(funding) && !mined && w.chain.inPool(funding.Hash) == nil
 }
 
 // degree is how many channels a node began with.
