@@ -1,6 +1,7 @@
 package itest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -134,6 +135,7 @@ func TestRoutes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, lnrpc.HTLCAttempt_SUCCEEDED, attempt.Status, attempt.Failure)
 	require.Len(t, bob.Forwards(), 1)
+	byAlias(t, alice, bob, carol, r)
 
 	carol.Kill() // the way ends at bob now
 	rig.Eventually(t, "bob misses carol", func() bool { return !bob.Channel(points[1]).Active })
@@ -143,6 +145,49 @@ func TestRoutes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, lnrpc.Failure_TEMPORARY_CHANNEL_FAILURE, attempt.Failure.GetCode(), attempt)
 	require.Equal(t, uint32(1), attempt.Failure.FailureSourceIndex)
+}
+
+// byAlias pays over an id that only alice and bob know of, for as long as bob has it.
+func byAlias(t *testing.T, alice, bob, carol *rig.Node, r *lnrpc.Route) {
+	real := r.Hops[1].ChanId
+	defer func() { r.Hops[1].ChanId = real }()
+	maps := []*lnrpc.AliasMap{{BaseScid: real, Aliases: []uint64{16_000_001<<40 | 7, 16_249_999<<40 | 1}}}
+	r.Hops[1].ChanId = maps[0].Aliases[1]
+	pay := func() *lnrpc.HTLCAttempt {
+		says := carol.Decode(carol.Invoice(r.Hops[1].AmtToForwardMsat))
+		r.Hops[1].MppRecord.PaymentAddr = says.PaymentAddr
+		attempt, err := alice.Router.SendToRouteV2(rig.Soon(t), &routerrpc.SendToRouteRequest{PaymentHash: rig.Unhex(t, says.PaymentHash), Route: r})
+		require.NoError(t, err)
+		return attempt
+	}
+	require.Equal(t, lnrpc.Failure_UNKNOWN_NEXT_PEER, pay().Failure.GetCode())
+	for words, bad := range map[string]*lnrpc.AliasMap{
+		"base scid 0x0x3 not found": {BaseScid: 3, Aliases: maps[0].Aliases},
+		"not a valid alias":         {BaseScid: real, Aliases: []uint64{maps[0].Aliases[0], 15_999_999 << 40}},
+		"alias already exists":      {BaseScid: real, Aliases: []uint64{maps[0].Aliases[0], maps[0].Aliases[0]}},
+	} {
+		_, err := bob.Router.XAddLocalChanAliases(rig.Soon(t), &routerrpc.AddAliasesRequest{AliasMaps: []*lnrpc.AliasMap{bad}})
+		require.ErrorContains(t, err, words)
+	}
+	_, err := bob.Router.XFindBaseLocalChanAlias(rig.Soon(t), &routerrpc.FindBaseAliasRequest{Alias: maps[0].Aliases[0]})
+	require.ErrorContains(t, err, "no base found", "all or nothing")
+	added, err := bob.Router.XAddLocalChanAliases(rig.Soon(t), &routerrpc.AddAliasesRequest{AliasMaps: maps})
+	require.NoError(t, err)
+	listed, err := bob.LN.ListAliases(rig.Soon(t), &lnrpc.ListAliasesRequest{})
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprint(listed.AliasMaps), fmt.Sprint(added.AliasMaps))
+	require.Contains(t, fmt.Sprint(listed.AliasMaps), fmt.Sprint(maps[0].Aliases[1]))
+	base, err := bob.Router.XFindBaseLocalChanAlias(rig.Soon(t), &routerrpc.FindBaseAliasRequest{Alias: maps[0].Aliases[0]})
+	require.NoError(t, err)
+	require.Equal(t, real, base.Base)
+	attempt := pay()
+	require.Equal(t, lnrpc.HTLCAttempt_SUCCEEDED, attempt.Status, attempt.Failure)
+
+	_, err = bob.Router.XDeleteLocalChanAliases(rig.Soon(t), &routerrpc.DeleteAliasesRequest{AliasMaps: maps})
+	require.NoError(t, err)
+	_, err = bob.Router.XDeleteLocalChanAliases(rig.Soon(t), &routerrpc.DeleteAliasesRequest{AliasMaps: maps})
+	require.ErrorContains(t, err, "alias not found")
+	require.Equal(t, lnrpc.Failure_UNKNOWN_NEXT_PEER, pay().Failure.GetCode())
 }
 
 // TestPrivateChannel: who is paid over a channel that nobody announces says in the

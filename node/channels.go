@@ -28,8 +28,9 @@ type entry struct {
 	took    []htlc.Origin     // HTLCs that this turn was asked for; touched by its turns only
 	pen     pen               // of its turns; touched by them only
 	cursor  lnwire.BlockRef
-	name    lnwire.ShortChannelID // by which the operator knew it when it was loaded
-	alias   lnwire.ShortChannelID // that we give the peer; guarded by channels.mu
+	name    lnwire.ShortChannelID   // by which the operator knew it when it was loaded
+	alias   lnwire.ShortChannelID   // that we give the peer; guarded by channels.mu
+	more    []lnwire.ShortChannelID // aliases that the peer was not told; guarded by channels.mu
 	update  atomic.Pointer[aliasUpdate]
 }
 

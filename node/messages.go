@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/fulgur-ln/fulgur/lnwire"
@@ -147,13 +148,11 @@ func (s *messenger) next(r *onion.Relay) lnwire.PubKey {
 		if l == nil || l.Ended {
 			continue
 		}
-		for _, id := range l.Names() {
-			if id == r.SCID {
-				return l.Peer
-			}
+		if slices.Contains(l.Names(), r.SCID) {
+			return l.Peer
 		}
 	}
-	return lnwire.PubKey{}
+	return s.n.channels.aliasPeer(r.SCID)
 }
 
 // pass sends a message to a connected peer that takes such, when its queue is not full.

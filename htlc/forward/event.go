@@ -21,6 +21,13 @@ type LinkGone struct {
 	OnChain bool // the channel lives in the chain only, if at all
 }
 
+// Aliased: an onion may name a channel by this id as well from now on, or by none with
+// number 0. Who uses it knows it from elsewhere.
+type Aliased struct {
+	SCID    lnwire.ShortChannelID
+	ChanNum uint64
+}
+
 // LockedIn: both sides are committed to an incoming HTLC. Telling it again is
 // harmless.
 type LockedIn struct {
@@ -87,6 +94,7 @@ type Live struct {
 
 func (LinkChanged) isEvent() {}
 func (LinkGone) isEvent()    {}
+func (Aliased) isEvent()     {}
 func (LockedIn) isEvent()    {}
 func (Ended) isEvent()       {}
 func (Signed) isEvent()      {}

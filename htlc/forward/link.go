@@ -85,13 +85,14 @@ type links struct {
 	byNum  map[uint64]*Link
 	bySCID map[lnwire.ShortChannelID]uint64
 	byName map[lnwire.ShortChannelID]uint64
-	byPeer map[lnwire.PubKey][]uint64 // ascending
+	byPeer map[lnwire.PubKey][]uint64       // ascending
+	more   map[lnwire.ShortChannelID]uint64 // aliases that the channels themselves do not know of
 }
 
 func newLinks() links {
 	return links{
 		byNum: map[uint64]*Link{}, bySCID: map[lnwire.ShortChannelID]uint64{}, byName: map[lnwire.ShortChannelID]uint64{},
-		byPeer: map[lnwire.PubKey][]uint64{},
+		byPeer: map[lnwire.PubKey][]uint64{}, more: map[lnwire.ShortChannelID]uint64{},
 	}
 }
 
@@ -142,11 +143,20 @@ func (ls *links) drop(num uint64) {
 	}
 }
 
+// alias gives a channel another id, or takes it away with number 0.
+func (ls *links) alias(id lnwire.ShortChannelID, num uint64) {
+	if num == 0 {
+		delete(ls.more, id)
+		return
+	}
+	ls.more[id] = num
+}
+
 // named is the channel that a short channel id names, or nil.
 func (ls *links) named(id lnwire.ShortChannelID) *Link {
 	num, ok := ls.bySCID[id]
 	if !ok {
-		return nil
+		num = ls.more[id]
 	}
 	return ls.byNum[num]
 }

@@ -123,6 +123,8 @@ func (s *Switch) Step(now time.Time, ev Event) Effects {
 		s.cameBack(ev.Link, &fx)
 	case LinkGone:
 		s.linkGone(ev, &fx)
+	case Aliased:
+		s.links.alias(ev.SCID, ev.ChanNum)
 	case Block:
 		s.height = ev.Height
 		s.tags.forget(ev.Height, &fx)

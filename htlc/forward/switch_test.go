@@ -63,6 +63,22 @@ func failureOf(t *testing.T, fx Effects, l htlc.Locked) onion.Failure {
 	return f
 }
 
+// An alias that was given to a channel names it until it is taken away, and not longer than the channel is there.
+func TestAliased(t *testing.T) {
+	const alias = 16_000_000 << 40
+	s := world()
+	named := func(id uint64) htlc.Locked { return locked(id, alias, 1_001_100, 1_000_000, height+100, height+60) }
+	require.Equal(t, onion.UnknownNextPeer, failureOf(t, s.Step(t0, LockedIn{HTLC: named(1)}), named(1)).Code)
+	s.Step(t0, Aliased{SCID: alias, ChanNum: 2})
+	require.Equal(t, uint64(2), s.Step(t0, LockedIn{HTLC: named(2)}).Add[0].ChanNum)
+	s.Step(t0, LinkGone{ChanNum: 2})
+	require.Empty(t, s.Step(t0, LockedIn{HTLC: named(3)}).Add)
+	s.Step(t0, Aliased{SCID: alias, ChanNum: 3})
+	require.Len(t, s.Step(t0, LockedIn{HTLC: named(4)}).Add, 1)
+	s.Step(t0, Aliased{SCID: alias})
+	require.Equal(t, onion.UnknownNextPeer, failureOf(t, s.Step(t0, LockedIn{HTLC: named(5)}), named(5)).Code)
+}
+
 func TestForwardAndSettle(t *testing.T) {
 	s := world()
 	l := good(7)

@@ -1259,7 +1259,7 @@ type AliasMap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id by which the channel is known here.
 	BaseScid uint64 `protobuf:"varint,1,opt,name=base_scid,json=baseScid,proto3" json:"base_scid,omitempty"`
-	// Those that we gave the peer; others may route by them.
+	// The one that we gave the peer, and those that were added here; others may route by them.
 	Aliases       []uint64 `protobuf:"varint,2,rep,packed,name=aliases,proto3" json:"aliases,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -3018,6 +3018,276 @@ func (*UpdateChanStatusResponse) Descriptor() ([]byte, []int) {
 	return file_routerrpc_router_proto_rawDescGZIP(), []int{38}
 }
 
+// AddAliasesRequest names channels and their new aliases.
+type AddAliasesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AliasMaps     []*lnrpc.AliasMap      `protobuf:"bytes,1,rep,name=alias_maps,json=aliasMaps,proto3" json:"alias_maps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddAliasesRequest) Reset() {
+	*x = AddAliasesRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddAliasesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddAliasesRequest) ProtoMessage() {}
+
+func (x *AddAliasesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddAliasesRequest.ProtoReflect.Descriptor instead.
+func (*AddAliasesRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *AddAliasesRequest) GetAliasMaps() []*lnrpc.AliasMap {
+	if x != nil {
+		return x.AliasMaps
+	}
+	return nil
+}
+
+// AddAliasesResponse holds all channels that have aliases.
+type AddAliasesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AliasMaps     []*lnrpc.AliasMap      `protobuf:"bytes,1,rep,name=alias_maps,json=aliasMaps,proto3" json:"alias_maps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddAliasesResponse) Reset() {
+	*x = AddAliasesResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddAliasesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddAliasesResponse) ProtoMessage() {}
+
+func (x *AddAliasesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddAliasesResponse.ProtoReflect.Descriptor instead.
+func (*AddAliasesResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *AddAliasesResponse) GetAliasMaps() []*lnrpc.AliasMap {
+	if x != nil {
+		return x.AliasMaps
+	}
+	return nil
+}
+
+// DeleteAliasesRequest names channels and the aliases that they lose.
+type DeleteAliasesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AliasMaps     []*lnrpc.AliasMap      `protobuf:"bytes,1,rep,name=alias_maps,json=aliasMaps,proto3" json:"alias_maps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAliasesRequest) Reset() {
+	*x = DeleteAliasesRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAliasesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAliasesRequest) ProtoMessage() {}
+
+func (x *DeleteAliasesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAliasesRequest.ProtoReflect.Descriptor instead.
+func (*DeleteAliasesRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *DeleteAliasesRequest) GetAliasMaps() []*lnrpc.AliasMap {
+	if x != nil {
+		return x.AliasMaps
+	}
+	return nil
+}
+
+// DeleteAliasesResponse holds all channels that have aliases still.
+type DeleteAliasesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AliasMaps     []*lnrpc.AliasMap      `protobuf:"bytes,1,rep,name=alias_maps,json=aliasMaps,proto3" json:"alias_maps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAliasesResponse) Reset() {
+	*x = DeleteAliasesResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAliasesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAliasesResponse) ProtoMessage() {}
+
+func (x *DeleteAliasesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAliasesResponse.ProtoReflect.Descriptor instead.
+func (*DeleteAliasesResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *DeleteAliasesResponse) GetAliasMaps() []*lnrpc.AliasMap {
+	if x != nil {
+		return x.AliasMaps
+	}
+	return nil
+}
+
+// FindBaseAliasRequest names an alias.
+type FindBaseAliasRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Alias         uint64                 `protobuf:"varint,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindBaseAliasRequest) Reset() {
+	*x = FindBaseAliasRequest{}
+	mi := &file_routerrpc_router_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindBaseAliasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindBaseAliasRequest) ProtoMessage() {}
+
+func (x *FindBaseAliasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindBaseAliasRequest.ProtoReflect.Descriptor instead.
+func (*FindBaseAliasRequest) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *FindBaseAliasRequest) GetAlias() uint64 {
+	if x != nil {
+		return x.Alias
+	}
+	return 0
+}
+
+// FindBaseAliasResponse names the channel.
+type FindBaseAliasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Base          uint64                 `protobuf:"varint,1,opt,name=base,proto3" json:"base,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindBaseAliasResponse) Reset() {
+	*x = FindBaseAliasResponse{}
+	mi := &file_routerrpc_router_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindBaseAliasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindBaseAliasResponse) ProtoMessage() {}
+
+func (x *FindBaseAliasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_routerrpc_router_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindBaseAliasResponse.ProtoReflect.Descriptor instead.
+func (*FindBaseAliasResponse) Descriptor() ([]byte, []int) {
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *FindBaseAliasResponse) GetBase() uint64 {
+	if x != nil {
+		return x.Base
+	}
+	return 0
+}
+
 // DeleteForwardingHistoryRequest says up to when, the time itself included.
 type DeleteForwardingHistoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3032,7 +3302,7 @@ type DeleteForwardingHistoryRequest struct {
 
 func (x *DeleteForwardingHistoryRequest) Reset() {
 	*x = DeleteForwardingHistoryRequest{}
-	mi := &file_routerrpc_router_proto_msgTypes[39]
+	mi := &file_routerrpc_router_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3044,7 +3314,7 @@ func (x *DeleteForwardingHistoryRequest) String() string {
 func (*DeleteForwardingHistoryRequest) ProtoMessage() {}
 
 func (x *DeleteForwardingHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_routerrpc_router_proto_msgTypes[39]
+	mi := &file_routerrpc_router_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3057,7 +3327,7 @@ func (x *DeleteForwardingHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteForwardingHistoryRequest.ProtoReflect.Descriptor instead.
 func (*DeleteForwardingHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_routerrpc_router_proto_rawDescGZIP(), []int{39}
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *DeleteForwardingHistoryRequest) GetTimeSpec() isDeleteForwardingHistoryRequest_TimeSpec {
@@ -3118,7 +3388,7 @@ type DeleteForwardingHistoryResponse struct {
 
 func (x *DeleteForwardingHistoryResponse) Reset() {
 	*x = DeleteForwardingHistoryResponse{}
-	mi := &file_routerrpc_router_proto_msgTypes[40]
+	mi := &file_routerrpc_router_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3130,7 +3400,7 @@ func (x *DeleteForwardingHistoryResponse) String() string {
 func (*DeleteForwardingHistoryResponse) ProtoMessage() {}
 
 func (x *DeleteForwardingHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_routerrpc_router_proto_msgTypes[40]
+	mi := &file_routerrpc_router_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3143,7 +3413,7 @@ func (x *DeleteForwardingHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteForwardingHistoryResponse.ProtoReflect.Descriptor instead.
 func (*DeleteForwardingHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_routerrpc_router_proto_rawDescGZIP(), []int{40}
+	return file_routerrpc_router_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *DeleteForwardingHistoryResponse) GetEventsDeleted() uint64 {
@@ -3385,7 +3655,23 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\n" +
 	"chan_point\x18\x01 \x01(\v2\x13.lnrpc.ChannelPointR\tchanPoint\x123\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x1b.routerrpc.ChanStatusActionR\x06action\"\x1a\n" +
-	"\x18UpdateChanStatusResponse\"\x95\x01\n" +
+	"\x18UpdateChanStatusResponse\"C\n" +
+	"\x11AddAliasesRequest\x12.\n" +
+	"\n" +
+	"alias_maps\x18\x01 \x03(\v2\x0f.lnrpc.AliasMapR\taliasMaps\"D\n" +
+	"\x12AddAliasesResponse\x12.\n" +
+	"\n" +
+	"alias_maps\x18\x01 \x03(\v2\x0f.lnrpc.AliasMapR\taliasMaps\"F\n" +
+	"\x14DeleteAliasesRequest\x12.\n" +
+	"\n" +
+	"alias_maps\x18\x01 \x03(\v2\x0f.lnrpc.AliasMapR\taliasMaps\"G\n" +
+	"\x15DeleteAliasesResponse\x12.\n" +
+	"\n" +
+	"alias_maps\x18\x01 \x03(\v2\x0f.lnrpc.AliasMapR\taliasMaps\",\n" +
+	"\x14FindBaseAliasRequest\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\x04R\x05alias\"+\n" +
+	"\x15FindBaseAliasResponse\x12\x12\n" +
+	"\x04base\x18\x01 \x01(\x04R\x04base\"\x95\x01\n" +
 	"\x1eDeleteForwardingHistoryRequest\x12.\n" +
 	"\x12delete_before_time\x18\x01 \x01(\x04H\x00R\x10deleteBeforeTime\x126\n" +
 	"\x16delete_before_duration\x18\x02 \x01(\tH\x00R\x14deleteBeforeDurationB\v\n" +
@@ -3435,7 +3721,7 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\n" +
 	"\x06ENABLE\x10\x00\x12\v\n" +
 	"\aDISABLE\x10\x01\x12\b\n" +
-	"\x04AUTO\x10\x022\xb4\v\n" +
+	"\x04AUTO\x10\x022\xc5\r\n" +
 	"\x06Router\x12@\n" +
 	"\rSendPaymentV2\x12\x1d.routerrpc.SendPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
 	"\x0eTrackPaymentV2\x12\x1e.routerrpc.TrackPaymentRequest\x1a\x0e.lnrpc.Payment0\x01\x12B\n" +
@@ -3446,7 +3732,10 @@ const file_routerrpc_router_proto_rawDesc = "" +
 	"\x10EstimateRouteFee\x12\x1a.routerrpc.RouteFeeRequest\x1a\x1b.routerrpc.RouteFeeResponse\x12d\n" +
 	"\x13QueryMissionControl\x12%.routerrpc.QueryMissionControlRequest\x1a&.routerrpc.QueryMissionControlResponse\x12d\n" +
 	"\x13ResetMissionControl\x12%.routerrpc.ResetMissionControlRequest\x1a&.routerrpc.ResetMissionControlResponse\x12p\n" +
-	"\x17DeleteForwardingHistory\x12).routerrpc.DeleteForwardingHistoryRequest\x1a*.routerrpc.DeleteForwardingHistoryResponse\x12j\n" +
+	"\x17DeleteForwardingHistory\x12).routerrpc.DeleteForwardingHistoryRequest\x1a*.routerrpc.DeleteForwardingHistoryResponse\x12S\n" +
+	"\x14XAddLocalChanAliases\x12\x1c.routerrpc.AddAliasesRequest\x1a\x1d.routerrpc.AddAliasesResponse\x12\\\n" +
+	"\x17XDeleteLocalChanAliases\x12\x1f.routerrpc.DeleteAliasesRequest\x1a .routerrpc.DeleteAliasesResponse\x12\\\n" +
+	"\x17XFindBaseLocalChanAlias\x12\x1f.routerrpc.FindBaseAliasRequest\x1a .routerrpc.FindBaseAliasResponse\x12j\n" +
 	"\x15XImportMissionControl\x12'.routerrpc.XImportMissionControlRequest\x1a(.routerrpc.XImportMissionControlResponse\x12p\n" +
 	"\x17GetMissionControlConfig\x12).routerrpc.GetMissionControlConfigRequest\x1a*.routerrpc.GetMissionControlConfigResponse\x12p\n" +
 	"\x17SetMissionControlConfig\x12).routerrpc.SetMissionControlConfigRequest\x1a*.routerrpc.SetMissionControlConfigResponse\x12[\n" +
@@ -3468,7 +3757,7 @@ func file_routerrpc_router_proto_rawDescGZIP() []byte {
 }
 
 var file_routerrpc_router_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_routerrpc_router_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_routerrpc_router_proto_goTypes = []any{
 	(FailureDetail)(0),                         // 0: routerrpc.FailureDetail
 	(ResolveHoldForwardAction)(0),              // 1: routerrpc.ResolveHoldForwardAction
@@ -3514,31 +3803,38 @@ var file_routerrpc_router_proto_goTypes = []any{
 	(*BuildRouteResponse)(nil),                 // 41: routerrpc.BuildRouteResponse
 	(*UpdateChanStatusRequest)(nil),            // 42: routerrpc.UpdateChanStatusRequest
 	(*UpdateChanStatusResponse)(nil),           // 43: routerrpc.UpdateChanStatusResponse
-	(*DeleteForwardingHistoryRequest)(nil),     // 44: routerrpc.DeleteForwardingHistoryRequest
-	(*DeleteForwardingHistoryResponse)(nil),    // 45: routerrpc.DeleteForwardingHistoryResponse
-	nil,                                        // 46: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	nil,                                        // 47: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	nil,                                        // 48: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
-	nil,                                        // 49: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	nil,                                        // 50: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
-	nil,                                        // 51: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	nil,                                        // 52: routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
-	(*lnrpc.RouteHint)(nil),                    // 53: lnrpc.RouteHint
-	(lnrpc.FeatureBit)(0),                      // 54: lnrpc.FeatureBit
-	(*lnrpc.Route)(nil),                        // 55: lnrpc.Route
-	(lnrpc.Failure_FailureCode)(0),             // 56: lnrpc.Failure.FailureCode
-	(lnrpc.PaymentFailureReason)(0),            // 57: lnrpc.PaymentFailureReason
-	(*lnrpc.ChannelPoint)(nil),                 // 58: lnrpc.ChannelPoint
-	(*lnrpc.Payment)(nil),                      // 59: lnrpc.Payment
-	(*lnrpc.HTLCAttempt)(nil),                  // 60: lnrpc.HTLCAttempt
+	(*AddAliasesRequest)(nil),                  // 44: routerrpc.AddAliasesRequest
+	(*AddAliasesResponse)(nil),                 // 45: routerrpc.AddAliasesResponse
+	(*DeleteAliasesRequest)(nil),               // 46: routerrpc.DeleteAliasesRequest
+	(*DeleteAliasesResponse)(nil),              // 47: routerrpc.DeleteAliasesResponse
+	(*FindBaseAliasRequest)(nil),               // 48: routerrpc.FindBaseAliasRequest
+	(*FindBaseAliasResponse)(nil),              // 49: routerrpc.FindBaseAliasResponse
+	(*DeleteForwardingHistoryRequest)(nil),     // 50: routerrpc.DeleteForwardingHistoryRequest
+	(*DeleteForwardingHistoryResponse)(nil),    // 51: routerrpc.DeleteForwardingHistoryResponse
+	nil,                                        // 52: routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	nil,                                        // 53: routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 54: routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	nil,                                        // 55: routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	nil,                                        // 56: routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	nil,                                        // 57: routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	nil,                                        // 58: routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	(*lnrpc.RouteHint)(nil),                    // 59: lnrpc.RouteHint
+	(lnrpc.FeatureBit)(0),                      // 60: lnrpc.FeatureBit
+	(*lnrpc.Route)(nil),                        // 61: lnrpc.Route
+	(lnrpc.Failure_FailureCode)(0),             // 62: lnrpc.Failure.FailureCode
+	(lnrpc.PaymentFailureReason)(0),            // 63: lnrpc.PaymentFailureReason
+	(*lnrpc.ChannelPoint)(nil),                 // 64: lnrpc.ChannelPoint
+	(*lnrpc.AliasMap)(nil),                     // 65: lnrpc.AliasMap
+	(*lnrpc.Payment)(nil),                      // 66: lnrpc.Payment
+	(*lnrpc.HTLCAttempt)(nil),                  // 67: lnrpc.HTLCAttempt
 }
 var file_routerrpc_router_proto_depIdxs = []int32{
-	53, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
-	46, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
-	54, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
-	47, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
-	55, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
-	48, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
+	59, // 0: routerrpc.SendPaymentRequest.route_hints:type_name -> lnrpc.RouteHint
+	52, // 1: routerrpc.SendPaymentRequest.dest_custom_records:type_name -> routerrpc.SendPaymentRequest.DestCustomRecordsEntry
+	60, // 2: routerrpc.SendPaymentRequest.dest_features:type_name -> lnrpc.FeatureBit
+	53, // 3: routerrpc.SendPaymentRequest.first_hop_custom_records:type_name -> routerrpc.SendPaymentRequest.FirstHopCustomRecordsEntry
+	61, // 4: routerrpc.SendToRouteRequest.route:type_name -> lnrpc.Route
+	54, // 5: routerrpc.SendToRouteRequest.first_hop_custom_records:type_name -> routerrpc.SendToRouteRequest.FirstHopCustomRecordsEntry
 	3,  // 6: routerrpc.HtlcEvent.event_type:type_name -> routerrpc.HtlcEvent.EventType
 	12, // 7: routerrpc.HtlcEvent.forward_event:type_name -> routerrpc.ForwardEvent
 	13, // 8: routerrpc.HtlcEvent.forward_fail_event:type_name -> routerrpc.ForwardFailEvent
@@ -3548,16 +3844,16 @@ var file_routerrpc_router_proto_depIdxs = []int32{
 	15, // 12: routerrpc.HtlcEvent.final_htlc_event:type_name -> routerrpc.FinalHtlcEvent
 	11, // 13: routerrpc.ForwardEvent.info:type_name -> routerrpc.HtlcInfo
 	11, // 14: routerrpc.LinkFailEvent.info:type_name -> routerrpc.HtlcInfo
-	56, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
+	62, // 15: routerrpc.LinkFailEvent.wire_failure:type_name -> lnrpc.Failure.FailureCode
 	0,  // 16: routerrpc.LinkFailEvent.failure_detail:type_name -> routerrpc.FailureDetail
 	18, // 17: routerrpc.ForwardHtlcInterceptRequest.incoming_circuit_key:type_name -> routerrpc.CircuitKey
-	49, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
-	50, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
+	55, // 18: routerrpc.ForwardHtlcInterceptRequest.custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.CustomRecordsEntry
+	56, // 19: routerrpc.ForwardHtlcInterceptRequest.in_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptRequest.InWireCustomRecordsEntry
 	18, // 20: routerrpc.ForwardHtlcInterceptResponse.incoming_circuit_key:type_name -> routerrpc.CircuitKey
 	1,  // 21: routerrpc.ForwardHtlcInterceptResponse.action:type_name -> routerrpc.ResolveHoldForwardAction
-	56, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
-	51, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
-	57, // 24: routerrpc.RouteFeeResponse.failure_reason:type_name -> lnrpc.PaymentFailureReason
+	62, // 22: routerrpc.ForwardHtlcInterceptResponse.failure_code:type_name -> lnrpc.Failure.FailureCode
+	57, // 23: routerrpc.ForwardHtlcInterceptResponse.out_wire_custom_records:type_name -> routerrpc.ForwardHtlcInterceptResponse.OutWireCustomRecordsEntry
+	63, // 24: routerrpc.RouteFeeResponse.failure_reason:type_name -> lnrpc.PaymentFailureReason
 	29, // 25: routerrpc.QueryMissionControlResponse.pairs:type_name -> routerrpc.PairHistory
 	29, // 26: routerrpc.XImportMissionControlRequest.pairs:type_name -> routerrpc.PairHistory
 	30, // 27: routerrpc.PairHistory.history:type_name -> routerrpc.PairData
@@ -3567,47 +3863,57 @@ var file_routerrpc_router_proto_depIdxs = []int32{
 	37, // 31: routerrpc.MissionControlConfig.apriori:type_name -> routerrpc.AprioriParameters
 	36, // 32: routerrpc.MissionControlConfig.bimodal:type_name -> routerrpc.BimodalParameters
 	30, // 33: routerrpc.QueryProbabilityResponse.history:type_name -> routerrpc.PairData
-	52, // 34: routerrpc.BuildRouteRequest.first_hop_custom_records:type_name -> routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
-	55, // 35: routerrpc.BuildRouteResponse.route:type_name -> lnrpc.Route
-	58, // 36: routerrpc.UpdateChanStatusRequest.chan_point:type_name -> lnrpc.ChannelPoint
+	58, // 34: routerrpc.BuildRouteRequest.first_hop_custom_records:type_name -> routerrpc.BuildRouteRequest.FirstHopCustomRecordsEntry
+	61, // 35: routerrpc.BuildRouteResponse.route:type_name -> lnrpc.Route
+	64, // 36: routerrpc.UpdateChanStatusRequest.chan_point:type_name -> lnrpc.ChannelPoint
 	2,  // 37: routerrpc.UpdateChanStatusRequest.action:type_name -> routerrpc.ChanStatusAction
-	5,  // 38: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
-	6,  // 39: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
-	7,  // 40: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
-	8,  // 41: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
-	9,  // 42: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
-	20, // 43: routerrpc.Router.HtlcInterceptor:input_type -> routerrpc.ForwardHtlcInterceptResponse
-	21, // 44: routerrpc.Router.EstimateRouteFee:input_type -> routerrpc.RouteFeeRequest
-	25, // 45: routerrpc.Router.QueryMissionControl:input_type -> routerrpc.QueryMissionControlRequest
-	23, // 46: routerrpc.Router.ResetMissionControl:input_type -> routerrpc.ResetMissionControlRequest
-	44, // 47: routerrpc.Router.DeleteForwardingHistory:input_type -> routerrpc.DeleteForwardingHistoryRequest
-	27, // 48: routerrpc.Router.XImportMissionControl:input_type -> routerrpc.XImportMissionControlRequest
-	31, // 49: routerrpc.Router.GetMissionControlConfig:input_type -> routerrpc.GetMissionControlConfigRequest
-	33, // 50: routerrpc.Router.SetMissionControlConfig:input_type -> routerrpc.SetMissionControlConfigRequest
-	38, // 51: routerrpc.Router.QueryProbability:input_type -> routerrpc.QueryProbabilityRequest
-	40, // 52: routerrpc.Router.BuildRoute:input_type -> routerrpc.BuildRouteRequest
-	42, // 53: routerrpc.Router.UpdateChanStatus:input_type -> routerrpc.UpdateChanStatusRequest
-	59, // 54: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
-	59, // 55: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
-	59, // 56: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
-	60, // 57: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
-	10, // 58: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
-	19, // 59: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
-	22, // 60: routerrpc.Router.EstimateRouteFee:output_type -> routerrpc.RouteFeeResponse
-	26, // 61: routerrpc.Router.QueryMissionControl:output_type -> routerrpc.QueryMissionControlResponse
-	24, // 62: routerrpc.Router.ResetMissionControl:output_type -> routerrpc.ResetMissionControlResponse
-	45, // 63: routerrpc.Router.DeleteForwardingHistory:output_type -> routerrpc.DeleteForwardingHistoryResponse
-	28, // 64: routerrpc.Router.XImportMissionControl:output_type -> routerrpc.XImportMissionControlResponse
-	32, // 65: routerrpc.Router.GetMissionControlConfig:output_type -> routerrpc.GetMissionControlConfigResponse
-	34, // 66: routerrpc.Router.SetMissionControlConfig:output_type -> routerrpc.SetMissionControlConfigResponse
-	39, // 67: routerrpc.Router.QueryProbability:output_type -> routerrpc.QueryProbabilityResponse
-	41, // 68: routerrpc.Router.BuildRoute:output_type -> routerrpc.BuildRouteResponse
-	43, // 69: routerrpc.Router.UpdateChanStatus:output_type -> routerrpc.UpdateChanStatusResponse
-	54, // [54:70] is the sub-list for method output_type
-	38, // [38:54] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	65, // 38: routerrpc.AddAliasesRequest.alias_maps:type_name -> lnrpc.AliasMap
+	65, // 39: routerrpc.AddAliasesResponse.alias_maps:type_name -> lnrpc.AliasMap
+	65, // 40: routerrpc.DeleteAliasesRequest.alias_maps:type_name -> lnrpc.AliasMap
+	65, // 41: routerrpc.DeleteAliasesResponse.alias_maps:type_name -> lnrpc.AliasMap
+	5,  // 42: routerrpc.Router.SendPaymentV2:input_type -> routerrpc.SendPaymentRequest
+	6,  // 43: routerrpc.Router.TrackPaymentV2:input_type -> routerrpc.TrackPaymentRequest
+	7,  // 44: routerrpc.Router.TrackPayments:input_type -> routerrpc.TrackPaymentsRequest
+	8,  // 45: routerrpc.Router.SendToRouteV2:input_type -> routerrpc.SendToRouteRequest
+	9,  // 46: routerrpc.Router.SubscribeHtlcEvents:input_type -> routerrpc.SubscribeHtlcEventsRequest
+	20, // 47: routerrpc.Router.HtlcInterceptor:input_type -> routerrpc.ForwardHtlcInterceptResponse
+	21, // 48: routerrpc.Router.EstimateRouteFee:input_type -> routerrpc.RouteFeeRequest
+	25, // 49: routerrpc.Router.QueryMissionControl:input_type -> routerrpc.QueryMissionControlRequest
+	23, // 50: routerrpc.Router.ResetMissionControl:input_type -> routerrpc.ResetMissionControlRequest
+	50, // 51: routerrpc.Router.DeleteForwardingHistory:input_type -> routerrpc.DeleteForwardingHistoryRequest
+	44, // 52: routerrpc.Router.XAddLocalChanAliases:input_type -> routerrpc.AddAliasesRequest
+	46, // 53: routerrpc.Router.XDeleteLocalChanAliases:input_type -> routerrpc.DeleteAliasesRequest
+	48, // 54: routerrpc.Router.XFindBaseLocalChanAlias:input_type -> routerrpc.FindBaseAliasRequest
+	27, // 55: routerrpc.Router.XImportMissionControl:input_type -> routerrpc.XImportMissionControlRequest
+	31, // 56: routerrpc.Router.GetMissionControlConfig:input_type -> routerrpc.GetMissionControlConfigRequest
+	33, // 57: routerrpc.Router.SetMissionControlConfig:input_type -> routerrpc.SetMissionControlConfigRequest
+	38, // 58: routerrpc.Router.QueryProbability:input_type -> routerrpc.QueryProbabilityRequest
+	40, // 59: routerrpc.Router.BuildRoute:input_type -> routerrpc.BuildRouteRequest
+	42, // 60: routerrpc.Router.UpdateChanStatus:input_type -> routerrpc.UpdateChanStatusRequest
+	66, // 61: routerrpc.Router.SendPaymentV2:output_type -> lnrpc.Payment
+	66, // 62: routerrpc.Router.TrackPaymentV2:output_type -> lnrpc.Payment
+	66, // 63: routerrpc.Router.TrackPayments:output_type -> lnrpc.Payment
+	67, // 64: routerrpc.Router.SendToRouteV2:output_type -> lnrpc.HTLCAttempt
+	10, // 65: routerrpc.Router.SubscribeHtlcEvents:output_type -> routerrpc.HtlcEvent
+	19, // 66: routerrpc.Router.HtlcInterceptor:output_type -> routerrpc.ForwardHtlcInterceptRequest
+	22, // 67: routerrpc.Router.EstimateRouteFee:output_type -> routerrpc.RouteFeeResponse
+	26, // 68: routerrpc.Router.QueryMissionControl:output_type -> routerrpc.QueryMissionControlResponse
+	24, // 69: routerrpc.Router.ResetMissionControl:output_type -> routerrpc.ResetMissionControlResponse
+	51, // 70: routerrpc.Router.DeleteForwardingHistory:output_type -> routerrpc.DeleteForwardingHistoryResponse
+	45, // 71: routerrpc.Router.XAddLocalChanAliases:output_type -> routerrpc.AddAliasesResponse
+	47, // 72: routerrpc.Router.XDeleteLocalChanAliases:output_type -> routerrpc.DeleteAliasesResponse
+	49, // 73: routerrpc.Router.XFindBaseLocalChanAlias:output_type -> routerrpc.FindBaseAliasResponse
+	28, // 74: routerrpc.Router.XImportMissionControl:output_type -> routerrpc.XImportMissionControlResponse
+	32, // 75: routerrpc.Router.GetMissionControlConfig:output_type -> routerrpc.GetMissionControlConfigResponse
+	34, // 76: routerrpc.Router.SetMissionControlConfig:output_type -> routerrpc.SetMissionControlConfigResponse
+	39, // 77: routerrpc.Router.QueryProbability:output_type -> routerrpc.QueryProbabilityResponse
+	41, // 78: routerrpc.Router.BuildRoute:output_type -> routerrpc.BuildRouteResponse
+	43, // 79: routerrpc.Router.UpdateChanStatus:output_type -> routerrpc.UpdateChanStatusResponse
+	61, // [61:80] is the sub-list for method output_type
+	42, // [42:61] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_routerrpc_router_proto_init() }
@@ -3627,7 +3933,7 @@ func file_routerrpc_router_proto_init() {
 		(*MissionControlConfig_Apriori)(nil),
 		(*MissionControlConfig_Bimodal)(nil),
 	}
-	file_routerrpc_router_proto_msgTypes[39].OneofWrappers = []any{
+	file_routerrpc_router_proto_msgTypes[45].OneofWrappers = []any{
 		(*DeleteForwardingHistoryRequest_DeleteBeforeTime)(nil),
 		(*DeleteForwardingHistoryRequest_DeleteBeforeDuration)(nil),
 	}
@@ -3637,7 +3943,7 @@ func file_routerrpc_router_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_routerrpc_router_proto_rawDesc), len(file_routerrpc_router_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   48,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

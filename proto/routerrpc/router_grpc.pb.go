@@ -32,6 +32,9 @@ const (
 	Router_QueryMissionControl_FullMethodName     = "/routerrpc.Router/QueryMissionControl"
 	Router_ResetMissionControl_FullMethodName     = "/routerrpc.Router/ResetMissionControl"
 	Router_DeleteForwardingHistory_FullMethodName = "/routerrpc.Router/DeleteForwardingHistory"
+	Router_XAddLocalChanAliases_FullMethodName    = "/routerrpc.Router/XAddLocalChanAliases"
+	Router_XDeleteLocalChanAliases_FullMethodName = "/routerrpc.Router/XDeleteLocalChanAliases"
+	Router_XFindBaseLocalChanAlias_FullMethodName = "/routerrpc.Router/XFindBaseLocalChanAlias"
 	Router_XImportMissionControl_FullMethodName   = "/routerrpc.Router/XImportMissionControl"
 	Router_GetMissionControlConfig_FullMethodName = "/routerrpc.Router/GetMissionControlConfig"
 	Router_SetMissionControlConfig_FullMethodName = "/routerrpc.Router/SetMissionControlConfig"
@@ -80,6 +83,14 @@ type RouterClient interface {
 	// DeleteForwardingHistory deletes what is known of forwards that were settled up to a time, at least an hour ago,
 	// for good. What they had earned is told, and is in no report any more.
 	DeleteForwardingHistory(ctx context.Context, in *DeleteForwardingHistoryRequest, opts ...grpc.CallOption) (*DeleteForwardingHistoryResponse, error)
+	// XAddLocalChanAliases gives channels more ids by which onions may name them, until the daemon ends. The peer is
+	// not told: who routes over one has to know it. All are given or none. Errors: "base scid SCID not found",
+	// "not a valid alias", "alias already exists".
+	XAddLocalChanAliases(ctx context.Context, in *AddAliasesRequest, opts ...grpc.CallOption) (*AddAliasesResponse, error)
+	// XDeleteLocalChanAliases takes such ids away again. One that the peer was told stays. Error: "alias not found".
+	XDeleteLocalChanAliases(ctx context.Context, in *DeleteAliasesRequest, opts ...grpc.CallOption) (*DeleteAliasesResponse, error)
+	// XFindBaseLocalChanAlias is the id of the channel that has an alias. Error: "no base found".
+	XFindBaseLocalChanAlias(ctx context.Context, in *FindBaseAliasRequest, opts ...grpc.CallOption) (*FindBaseAliasResponse, error)
 	// XImportMissionControl takes in what another node has learned: of each kind what is newer than what is known, or
 	// all of it with force.
 	XImportMissionControl(ctx context.Context, in *XImportMissionControlRequest, opts ...grpc.CallOption) (*XImportMissionControlResponse, error)
@@ -245,6 +256,36 @@ func (c *routerClient) DeleteForwardingHistory(ctx context.Context, in *DeleteFo
 	return out, nil
 }
 
+func (c *routerClient) XAddLocalChanAliases(ctx context.Context, in *AddAliasesRequest, opts ...grpc.CallOption) (*AddAliasesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddAliasesResponse)
+	err := c.cc.Invoke(ctx, Router_XAddLocalChanAliases_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) XDeleteLocalChanAliases(ctx context.Context, in *DeleteAliasesRequest, opts ...grpc.CallOption) (*DeleteAliasesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteAliasesResponse)
+	err := c.cc.Invoke(ctx, Router_XDeleteLocalChanAliases_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerClient) XFindBaseLocalChanAlias(ctx context.Context, in *FindBaseAliasRequest, opts ...grpc.CallOption) (*FindBaseAliasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindBaseAliasResponse)
+	err := c.cc.Invoke(ctx, Router_XFindBaseLocalChanAlias_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *routerClient) XImportMissionControl(ctx context.Context, in *XImportMissionControlRequest, opts ...grpc.CallOption) (*XImportMissionControlResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(XImportMissionControlResponse)
@@ -345,6 +386,14 @@ type RouterServer interface {
 	// DeleteForwardingHistory deletes what is known of forwards that were settled up to a time, at least an hour ago,
 	// for good. What they had earned is told, and is in no report any more.
 	DeleteForwardingHistory(context.Context, *DeleteForwardingHistoryRequest) (*DeleteForwardingHistoryResponse, error)
+	// XAddLocalChanAliases gives channels more ids by which onions may name them, until the daemon ends. The peer is
+	// not told: who routes over one has to know it. All are given or none. Errors: "base scid SCID not found",
+	// "not a valid alias", "alias already exists".
+	XAddLocalChanAliases(context.Context, *AddAliasesRequest) (*AddAliasesResponse, error)
+	// XDeleteLocalChanAliases takes such ids away again. One that the peer was told stays. Error: "alias not found".
+	XDeleteLocalChanAliases(context.Context, *DeleteAliasesRequest) (*DeleteAliasesResponse, error)
+	// XFindBaseLocalChanAlias is the id of the channel that has an alias. Error: "no base found".
+	XFindBaseLocalChanAlias(context.Context, *FindBaseAliasRequest) (*FindBaseAliasResponse, error)
 	// XImportMissionControl takes in what another node has learned: of each kind what is newer than what is known, or
 	// all of it with force.
 	XImportMissionControl(context.Context, *XImportMissionControlRequest) (*XImportMissionControlResponse, error)
@@ -400,6 +449,15 @@ func (UnimplementedRouterServer) ResetMissionControl(context.Context, *ResetMiss
 }
 func (UnimplementedRouterServer) DeleteForwardingHistory(context.Context, *DeleteForwardingHistoryRequest) (*DeleteForwardingHistoryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteForwardingHistory not implemented")
+}
+func (UnimplementedRouterServer) XAddLocalChanAliases(context.Context, *AddAliasesRequest) (*AddAliasesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method XAddLocalChanAliases not implemented")
+}
+func (UnimplementedRouterServer) XDeleteLocalChanAliases(context.Context, *DeleteAliasesRequest) (*DeleteAliasesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method XDeleteLocalChanAliases not implemented")
+}
+func (UnimplementedRouterServer) XFindBaseLocalChanAlias(context.Context, *FindBaseAliasRequest) (*FindBaseAliasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method XFindBaseLocalChanAlias not implemented")
 }
 func (UnimplementedRouterServer) XImportMissionControl(context.Context, *XImportMissionControlRequest) (*XImportMissionControlResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method XImportMissionControl not implemented")
@@ -581,6 +639,60 @@ func _Router_DeleteForwardingHistory_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Router_XAddLocalChanAliases_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddAliasesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).XAddLocalChanAliases(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_XAddLocalChanAliases_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).XAddLocalChanAliases(ctx, req.(*AddAliasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_XDeleteLocalChanAliases_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteAliasesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).XDeleteLocalChanAliases(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_XDeleteLocalChanAliases_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).XDeleteLocalChanAliases(ctx, req.(*DeleteAliasesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Router_XFindBaseLocalChanAlias_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindBaseAliasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServer).XFindBaseLocalChanAlias(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Router_XFindBaseLocalChanAlias_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServer).XFindBaseLocalChanAlias(ctx, req.(*FindBaseAliasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Router_XImportMissionControl_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(XImportMissionControlRequest)
 	if err := dec(in); err != nil {
@@ -715,6 +827,18 @@ var Router_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteForwardingHistory",
 			Handler:    _Router_DeleteForwardingHistory_Handler,
+		},
+		{
+			MethodName: "XAddLocalChanAliases",
+			Handler:    _Router_XAddLocalChanAliases_Handler,
+		},
+		{
+			MethodName: "XDeleteLocalChanAliases",
+			Handler:    _Router_XDeleteLocalChanAliases_Handler,
+		},
+		{
+			MethodName: "XFindBaseLocalChanAlias",
+			Handler:    _Router_XFindBaseLocalChanAlias_Handler,
 		},
 		{
 			MethodName: "XImportMissionControl",

@@ -82,7 +82,7 @@ type Peers interface {
 // Channels are our channels and what was forwarded over them.
 type Channels interface {
 	ListChannels(context.Context) ([]channel.Info, error)
-	Links() []channel.LinkState
+	ListAliases() []node.Aliases
 	Channel(context.Context, wire.OutPoint) (channel.Info, error)
 	ClosedChannels(from uint64, limit int) ([]channel.ClosedRow, error)
 	OpenChannel(context.Context, node.OpenRequest) (<-chan node.OpenUpdate, error)

@@ -36,6 +36,10 @@ type Node interface {
 	FindRoute(routing.Query) (routing.Route, error)
 	BuildRoute(routing.Build) (routing.Route, error)
 	DeleteForwards(ctx context.Context, upTo time.Time) (n uint64, fees lnwire.MilliSat, err error)
+	ListAliases() []node.Aliases
+	AddAliases([]node.Aliases) error
+	DeleteAliases([]node.Aliases) error
+	AliasBase(lnwire.ShortChannelID) (lnwire.ShortChannelID, error)
 	Learned() []routing.PairHistory
 	ForgetLearned()
 	MergeLearned(rows []routing.PairHistory, all bool)

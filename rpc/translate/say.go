@@ -13,6 +13,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/budget"
 	"github.com/fulgur-ln/fulgur/lnwire"
+	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 )
 
@@ -23,6 +24,18 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Aliases are channels with their aliases.
+func Aliases(list []node.Aliases) []*lnrpc.AliasMap {
+	out := make([]*lnrpc.AliasMap, len(list))
+	for i, a := range list {
+		out[i] = &lnrpc.AliasMap{BaseScid: uint64(a.Base)}
+		for _, id := range a.Aliases {
+			out[i].Aliases = append(out[i].Aliases, uint64(id))
+		}
+	}
+	return out
 }
 
 // Features are feature bits by their numbers, never nil.
