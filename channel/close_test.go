@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -122,6 +123,34 @@ func TestShutdownAfterCrash(t *testing.T) {
 	w.b.answer(fx.Ask[0])
 	w.b.fulfill(0, 1)
 	closeBoth(t, w)
+}
+
+// TestShutdownScriptWished: between the wallet's answer and the shutdown the operator may wish to
+// close, with a script or without: the wallet's serves, and the operator's goes before it.
+func TestShutdownScriptWished(t *testing.T) {
+	for _, wished := range [][]byte{nil, append([]byte{0, 20}, make([]byte, 20)...)} {
+		for _, before := range []bool{false, true} {
+			w := opened(t, nil)
+			w.a.step(CloseAsked{})
+			w.a.step(Flush{})
+			w.b.deliver(1)
+			fx := w.b.ch.Step(Flush{})
+			require.Len(t, fx.Ask, 1)
+			steps := []Event{Answered{ID: fx.Ask[0].ID, Answer: ShutdownScript{Script: w.b.script()}}, CloseAsked{Script: wished}}
+			if before {
+				slices.Reverse(steps)
+			}
+			for _, ev := range steps {
+				w.b.ch.Step(ev)
+			}
+			w.b.step(Flush{})
+			want := w.b.script()
+			if wished != nil {
+				want = wished
+			}
+			require.Equal(t, want, w.b.ch.core.OurShutdown)
+		}
+	}
 }
 
 // TestShutdownOrder: B2.shutdown.1, B2.shutdown.2, B2.shutdown.3: not while an update

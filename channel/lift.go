@@ -80,7 +80,7 @@ func (c *Channel) revealed(tx *wire.MsgTx) {
 				continue
 			}
 			if p := lnwire.Preimage(item); wanted[p.Hash()] {
-				c.preimageSeen(p)
+				c.preimageSeen(p, in.PreviousOutPoint)
 			}
 		}
 	}

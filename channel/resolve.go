@@ -22,7 +22,7 @@ type ending struct {
 	watched  map[wire.OutPoint]bool
 	claims   map[wire.OutPoint]claimed
 	offered  map[wire.OutPoint]lnwire.Height // the tip at which an HTLC transaction was published
-	preimage map[lnwire.Hash]lnwire.Preimage // seen anywhere, of HTLCs that carry others on
+	preimage map[htlc.Ref]lnwire.Preimage    // seen in what is not mined yet, of HTLCs that carry others on
 	outputs  []onchain.Output                // as last seen; never changed
 	finished map[htlc.Ref]bool               // incoming HTLCs whose end was told
 }
@@ -213,19 +213,33 @@ func (c *Channel) revokedSpec(r *Revoked) commitment.Spec {
 }
 
 // preimageSeen ends HTLCs that carry others on, whatever becomes of their outputs: upstream
-// the preimage is worth the same. An incoming one is claimed only by its name (V-03), and
-// what we pay ourselves is paid when the chain says so: the preimage may be that of another
-// HTLC, and our output come home.
-func (c *Channel) preimageSeen(p lnwire.Preimage) {
-	hash := p.Hash()
-	if c.core.Phase != Closing || !slices.ContainsFunc(c.out, func(e *entry) bool { return e.Hash == hash && e.Origin.Kind == htlc.FromForward }) {
-		return
+// the preimage is worth the same. Where it spends the output of an HTLC it is that one's, and
+// not another's of the same hash (V-11); else it counts for those without an output. An incoming
+// HTLC is claimed only by its name (V-03), and what we pay ourselves is paid when the chain
+// says so.
+func (c *Channel) preimageSeen(p lnwire.Preimage, spends wire.OutPoint) {
+	hash, seen := p.Hash(), false
+	there := map[htlc.Ref]bool{}
+	var of *htlc.Ref
+	for i := range c.end.outputs {
+		if o := &c.end.outputs[i]; o.Role == onchain.FirstStage {
+			if there[o.Ref] = true; o.OutPoint == spends {
+				of = &o.Ref
+			}
+		}
 	}
-	if c.end.preimage == nil {
-		c.end.preimage = map[lnwire.Hash]lnwire.Preimage{}
+	for _, e := range c.out {
+		if e.Hash != hash || e.Origin.Kind != htlc.FromForward || of != nil && *of != e.Ref || of == nil && there[e.Ref] {
+			continue
+		}
+		if c.end.preimage == nil {
+			c.end.preimage = map[htlc.Ref]lnwire.Preimage{}
+		}
+		c.end.preimage[e.Ref], seen = p, true
 	}
-	c.end.preimage[hash] = p
-	c.follow()
+	if seen {
+		c.follow()
+	}
 }
 
 // follow does what BOLT 5 asks for as things stand: it watches and claims outputs,
@@ -327,7 +341,7 @@ func (c *Channel) unsettled() []onchain.HTLC {
 		if e.Ref.Dir == htlc.Outgoing {
 			if e.Origin.Kind == htlc.FromForward {
 				h.Upstream = e.Origin.ExpiryIn
-				if p, ok := c.end.preimage[e.Hash]; ok && h.Preimage == nil {
+				if p, ok := c.end.preimage[e.Ref]; ok && h.Preimage == nil {
 					h.Preimage = &p
 				}
 			}

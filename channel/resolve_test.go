@@ -720,27 +720,37 @@ func TestUnknownCommitment(t *testing.T) {
 	}
 }
 
-// TestPreimageSeen: B5.absent.1: an HTLC that carries another on is fulfilled by a preimage from anywhere; an incoming one is never
-// claimed by its hash (V-03), and what we pay is not paid before its own output says so.
+// TestPreimageSeen: B5.absent.1: an HTLC that carries another on is fulfilled by a preimage in any transaction, of two of the same
+// hash the one whose output that spends (V-11); an incoming one is never claimed by its hash (V-03), and what we pay is not paid
+// before a block says so.
 func TestPreimageSeen(t *testing.T) {
 	l, tx := arena(t, commitment.Anchors, ofB)
 	a := l.w.a
-	carried(a, 3, 700)
-	carried(a, 2, 700)
+	for id := range uint64(4) {
+		carried(a, id, 700)
+	}
+	own := slices.IndexFunc(a.ch.out, func(e *entry) bool { return e.Ref.ID == 0 })
+	a.ch.out[own].Origin = htlc.Attempt(1)
 	l.mine(tx)
-	seen := func(n int) {
-		p := preimage(n)
-		l.step(a, Unmined{Tx: spendOf(wire.OutPoint{Index: 7}, nil, p[:], []byte{0x51})})
+	ref := func(id uint64) htlc.Ref { return htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: id} }
+	seen := func(n int, id uint64) {
+		op, p := wire.OutPoint{Index: 7}, preimage(n)
+		if i, ok := a.ch.end.com.Find(ref(id)); ok {
+			op = wire.OutPoint{Hash: a.ch.end.com.Txid, Index: uint32(a.ch.end.com.HTLCs[i].Output)}
+		}
+		l.step(a, Unmined{Tx: spendOf(op, nil, p[:], []byte{0x51})})
 	}
 	before := len(l.claims[a])
-	seen(4)
+	seen(4, 99)
 	require.Len(t, l.claims[a], before)
-	seen(3) // the dust
-	require.Equal(t, map[htlc.Ref]htlc.ResolutionKind{{ChanNum: 1, Dir: htlc.Outgoing, ID: 3}: htlc.Fulfilled}, outcomesOf(t, a))
-	seen(2) // V-24: it has an output, and upstream does not wait for it
-	require.Equal(t, htlc.Fulfilled, outcomesOf(t, a)[htlc.Ref{ChanNum: 1, Dir: htlc.Outgoing, ID: 2}])
-	seen(1)
-	require.Len(t, a.outcomes, 2, "one of the same hash as the second, and another: both are ours")
+	seen(3, 99) // the dust
+	require.Equal(t, map[htlc.Ref]htlc.ResolutionKind{ref(3): htlc.Fulfilled}, outcomesOf(t, a))
+	seen(2, 99)
+	require.Len(t, a.outcomes, 1, "they have outputs: it is another's")
+	seen(2, 2) // V-24: upstream does not wait for it
+	require.Equal(t, map[htlc.Ref]htlc.ResolutionKind{ref(3): htlc.Fulfilled, ref(2): htlc.Fulfilled}, outcomesOf(t, a), "not that of the same hash beside it")
+	seen(1, 0)
+	require.Len(t, a.outcomes, 2, "our own")
 }
 
 // TestRogueSpend: B5.gen.4: a spend that we never signed is told of.

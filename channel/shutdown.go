@@ -60,7 +60,9 @@ func (c *Channel) closeTogether(ev CloseAsked) {
 		c.refuseClose(why)
 		return
 	}
-	c.want.closing, c.want.script = true, ev.Script
+	if c.want.closing = true; len(ev.Script) > 0 {
+		c.want.script = ev.Script
+	}
 	c.want.rate, c.want.max = ev.FeeRate, ev.MaxFeeRate
 	if c.simply() {
 		c.core.CloseRate = ev.FeeRate
@@ -159,9 +161,10 @@ func (c *Channel) ourScript() []byte {
 	return nil
 }
 
-// gotScript is the wallet's address for the close.
+// gotScript is the wallet's address for the close, unless the operator has wished for
+// another in the meantime.
 func (c *Channel) gotScript(script []byte) {
-	if c.core.OurShutdown == nil && c.closeScript(script) {
+	if c.core.OurShutdown == nil && len(c.want.script) == 0 && c.closeScript(script) {
 		c.want.script = script
 	}
 }

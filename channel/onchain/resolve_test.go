@@ -129,9 +129,15 @@ func TestEqualHTLCs(t *testing.T) {
 	c.Spends = []onchain.Spend{spendOf(mined+1, wire.TxWitness{known[:]}, output(c, ref(htlc.Incoming, 0)))}
 	require.Empty(t, onchain.Resolve(c).Verdicts)
 	c.Spends = []onchain.Spend{spendOf(mined+1, wire.TxWitness{known[:]}, output(c, ref(htlc.Outgoing, 0)))}
+	c.HTLCs[2].Hash = known.Hash() // the commitment does not hold it: it costs us nothing to fail it
 	v := onchain.Resolve(c).Verdicts
 	require.Len(t, v, 1)
 	require.Equal(t, known, *v[0].Preimage)
+	require.Equal(t, ref(htlc.Outgoing, 0), v[0].Ref)
+	c.Commitment.Trimmed = []commitment.HTLC{{Ref: ref(htlc.Outgoing, 1)}} // its amount is gone
+	require.Len(t, onchain.Resolve(c).Verdicts, 2)
+	c.Commitment.Trimmed, c.Commitment.HTLCs = nil, nil // nothing is known of what was spent
+	require.Len(t, onchain.Resolve(c).Verdicts, 2)
 }
 
 // TestDepths: B5.own.7, B5.absent.2, B5.gen.3: a timeout counts six deep, the end is a

@@ -1,6 +1,8 @@
 package onchain
 
 import (
+	"slices"
+
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -160,14 +162,29 @@ func (r *resolver) revealed(h *HTLC) bool {
 }
 
 // search looks for the preimage of an HTLC without an output in everything that the
-// peer has shown in the chain.
+// peer has shown in the chain. What took the output of another HTLC is that one's, not that
+// of this one beside it (V-11), unless this one was trimmed: its amount went to the miner, and
+// upstream makes up for that.
 func (r *resolver) search(h *HTLC) (lnwire.Preimage, bool) {
+	others := map[wire.OutPoint]bool{}
+	if !r.trimmed(h) {
+		for i := range r.out {
+			if o := &r.out[i]; o.Role == FirstStage {
+				others[o.OutPoint] = true
+			}
+		}
+	}
 	for i := range r.Spends {
 		for _, in := range r.Spends[i].Tx.TxIn {
-			if p, ok := commitment.PreimageIn(in.Witness, h.Hash); ok {
+			if p, ok := commitment.PreimageIn(in.Witness, h.Hash); ok && !others[in.PreviousOutPoint] {
 				return p, true
 			}
 		}
 	}
 	return lnwire.Preimage{}, false
+}
+
+// trimmed: the commitment in the chain holds the HTLC without an output.
+func (r *resolver) trimmed(h *HTLC) bool {
+	return r.Commitment != nil && slices.ContainsFunc(r.Commitment.Trimmed, func(t commitment.HTLC) bool { return t.Ref == h.Ref })
 }
