@@ -19,6 +19,9 @@ func (c *Channel) receive(ev Received) {
 		c.hold(ev)
 		return
 	}
+	if c.core.Phase == Closed && c.terms == nil {
+		return // it was on its way to us when the opening ended
+	}
 	if !c.named(ev.Msg) {
 		c.fx.Tell = append(c.fx.Tell, Notice{ChanNum: c.num, Kind: NoticeBug, Text: fmt.Sprintf("message type %d of another channel", ev.Msg.Type())})
 		return

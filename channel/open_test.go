@@ -219,6 +219,22 @@ func TestOutPointInUse(t *testing.T) {
 
 // TestOpeningForgotten: B2.reest.7: an opening does not outlive its connection, nor
 // the process, until the funding is signed by both; the coins are free again.
+// TestAnswerAfterTheOpening: what the peer has answered may reach a machine whose opening ended on
+// its way, and is nothing to be told of.
+func TestAnswerAfterTheOpening(t *testing.T) {
+	w := newWorld(t)
+	w.ask(usual)
+	w.b.deliver(1)
+	accept := next[*lnwire.AcceptChannel](t, w.a)
+	w.a.step(Disconnected{})
+	require.Equal(t, Closed, w.a.ch.Phase())
+	told := len(w.a.notices)
+	fx := w.a.step(Received{Msg: accept})
+	require.Empty(t, fx.Send)
+	require.Empty(t, fx.Tell)
+	require.Len(t, w.a.notices, told)
+}
+
 func TestOpeningForgotten(t *testing.T) {
 	for k := range 3 {
 		for _, crash := range []bool{false, true} {

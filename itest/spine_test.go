@@ -249,6 +249,13 @@ func TestChannelStreams(t *testing.T) {
 	open := wantEvent(t, events, lnrpc.ChannelEventUpdate_OPEN_CHANNEL)
 	require.Equal(t, string(point), open.GetOpenChannel().ChannelPoint)
 	wantEvent(t, events, lnrpc.ChannelEventUpdate_ACTIVE_CHANNEL)
+	const paid = 70_000
+	require.Equal(t, lnrpc.Payment_SUCCEEDED, alice.Pay(bob.Invoice(paid*1000)).Status)
+	for have := int64(0); have != paid; {
+		u := wantEvent(t, events, lnrpc.ChannelEventUpdate_CHANNEL_UPDATE).GetUpdatedChannel().Channel
+		require.Equal(t, string(point), u.ChannelPoint)
+		have = u.LocalBalance
+	}
 
 	closeTogether(t, w, alice, bob, point)
 	wantEvent(t, events, lnrpc.ChannelEventUpdate_INACTIVE_CHANNEL)

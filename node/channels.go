@@ -16,22 +16,23 @@ import (
 
 // entry is a channel as the node holds it: its runner, and what the last turn told.
 type entry struct {
-	num     uint64
-	peer    lnwire.PubKey
-	runner  *turn.Runner
-	former  atomic.Pointer[former] // the forwarding policy before this one
-	link    atomic.Pointer[channel.LinkState]
-	format  commitment.Format // touched by its turns only
-	anchors atomic.Bool       // its close may need coins of the wallet
-	alarm   *alarm            // for when its machine wants to be woken
-	joined  bool              // the chain follower knows it; touched by its turns only
-	took    []htlc.Origin     // HTLCs that this turn was asked for; touched by its turns only
-	pen     pen               // of its turns; touched by them only
-	cursor  lnwire.BlockRef
-	name    lnwire.ShortChannelID   // by which the operator knew it when it was loaded
-	alias   lnwire.ShortChannelID   // that we give the peer; guarded by channels.mu
-	more    []lnwire.ShortChannelID // aliases that the peer was not told; guarded by channels.mu
-	update  atomic.Pointer[aliasUpdate]
+	num       uint64
+	peer      lnwire.PubKey
+	runner    *turn.Runner
+	former    atomic.Pointer[former] // the forwarding policy before this one
+	link      atomic.Pointer[channel.LinkState]
+	format    commitment.Format // touched by its turns only
+	anchors   atomic.Bool       // its close may need coins of the wallet
+	alarm     *alarm            // for when its machine wants to be woken
+	joined    bool              // the chain follower knows it; touched by its turns only
+	took      []htlc.Origin     // HTLCs that this turn was asked for; touched by its turns only
+	pen       pen               // of its turns; touched by them only
+	cursor    lnwire.BlockRef
+	committed uint64                  // the number of our commitment, as last told; touched by Release only
+	name      lnwire.ShortChannelID   // by which the operator knew it when it was loaded
+	alias     lnwire.ShortChannelID   // that we give the peer; guarded by channels.mu
+	more      []lnwire.ShortChannelID // aliases that the peer was not told; guarded by channels.mu
+	update    atomic.Pointer[aliasUpdate]
 }
 
 // called is the id by which the operator knows the channel; 0: none yet.

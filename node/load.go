@@ -30,7 +30,7 @@ func (n *Node) loadChannels() error {
 		e.anchors.Store(mayNeedCoins(e.format, rows.Core))
 		e.runner = turn.NewRunner(num, m, shell{n, e}, n.spawn)
 		e.runner.Mute = n.cfg.Hodl.Commit
-		e.alias = rows.Terms.Alias
+		e.alias, e.committed = rows.Terms.Alias, rows.Core.LocalN
 		e.name = (&channel.Info{Core: *rows.Core, Terms: *rows.Terms}).Name()
 		n.channels.add(e)
 		n.channels.name(e, rows.Terms.TempID)

@@ -149,6 +149,7 @@ func (s shell) Release(num uint64, conn turn.Conn, fx *channel.Effects) {
 		n.tell(t)
 	}
 	n.finished(fx.Delta.Finished)
+	n.committed(s.e, fx.Delta.Core)
 	if fx.Disconnect && c != nil {
 		c.Close(errors.New("a channel asked for it"))
 	}

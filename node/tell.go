@@ -11,6 +11,19 @@ import (
 type ChannelEvent struct {
 	channel.Notice
 	Link *channel.LinkState // as last known; nil before the funding is agreed
+	// Committed: there is a new commitment of ours, and nothing else to tell. These are
+	// many: who wants to look at the channel then does so once for those that wait.
+	Committed bool
+}
+
+// committed tells subscribers of a new commitment, which is durable.
+func (n *Node) committed(e *entry, core *channel.Core) {
+	if core == nil || core.LocalN == e.committed {
+		return
+	}
+	if e.committed = core.LocalN; n.Channels.Watched() {
+		n.Channels.Publish(ChannelEvent{Notice: channel.Notice{ChanNum: e.num}, Link: e.link.Load(), Committed: true})
+	}
 }
 
 // tell passes a notice on to whom it concerns.

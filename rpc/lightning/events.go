@@ -3,6 +3,8 @@ package lightning
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -14,7 +16,24 @@ import (
 
 // SubscribeChannelEvents delivers the steps of channels' lives.
 func (s *Service) SubscribeChannelEvents(_ *lnrpc.ChannelEventSubscription, out lnrpc.Lightning_SubscribeChannelEventsServer) error {
-	return translate.Follow(out.Context(), s.node.ChannelEvents(), func(e node.ChannelEvent) error {
+	var updated []wire.OutPoint // channels with new commitments, each once
+	soon := time.NewTimer(0)
+	<-soon.C
+	defer soon.Stop()
+	show := func() error {
+		defer func() { updated = updated[:0] }()
+		return s.sendUpdated(updated, out)
+	}
+	return translate.FollowTimed(out.Context(), s.node.ChannelEvents(), func(e node.ChannelEvent) error {
+		if e.Committed {
+			if len(updated) == 0 {
+				soon.Reset(updatePause)
+			}
+			if e.Link != nil && !slices.Contains(updated, e.Link.Funding) {
+				updated = append(updated, e.Link.Funding)
+			}
+			return nil
+		}
 		messages, err := s.channelEvents(out.Context(), e)
 		if err != nil {
 			return err
@@ -25,7 +44,35 @@ func (s *Service) SubscribeChannelEvents(_ *lnrpc.ChannelEventSubscription, out 
 			}
 		}
 		return nil
-	})
+	}, soon.C, show)
+}
+
+// updatePause is how long a new commitment waits for others: a busy channel is shown so often,
+// and not with each of its thousand commitments.
+const updatePause = 100 * time.Millisecond
+
+// sendUpdated shows channels after their commitments have changed. It looks at all, for an
+// HTLC says over which other channel it came or went.
+func (s *Service) sendUpdated(updated []wire.OutPoint, out lnrpc.Lightning_SubscribeChannelEventsServer) error {
+	list, err := s.node.ListChannels(out.Context())
+	if err != nil {
+		return err
+	}
+	view := s.newView(list)
+	for i := range list {
+		c := &list[i]
+		if p := c.Core.Phase; p != channel.Open && p != channel.ShuttingDown || !slices.Contains(updated, c.Core.Funding) {
+			continue
+		}
+		err := out.Send(&lnrpc.ChannelEventUpdate{
+			Type:    lnrpc.ChannelEventUpdate_CHANNEL_UPDATE,
+			Channel: &lnrpc.ChannelEventUpdate_UpdatedChannel{UpdatedChannel: &lnrpc.ChannelCommitUpdate{Channel: view.channel(c)}},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // channelEvents says in lnrpc's words what happened; nothing for what it has no word

@@ -1,11 +1,17 @@
 package lightning
 
 import (
+	"context"
+	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/node"
@@ -20,6 +26,69 @@ type overNode struct {
 
 func (o *overNode) ClosedChannels(uint64, int) ([]channel.ClosedRow, error) {
 	return []channel.ClosedRow{o.row}, nil
+}
+
+// lively has channels whose commitments change.
+type lively struct {
+	Node
+	events node.Feed[node.ChannelEvent]
+	looks  int
+}
+
+func (l *lively) ChannelEvents() *node.Subscription[node.ChannelEvent] { return l.events.Subscribe() }
+func (l *lively) ListPeers() []node.PeerInfo                           { return nil }
+func (l *lively) Net() *chaincfg.Params                                { return &chaincfg.RegressionNetParams }
+func (l *lively) Born() time.Time                                      { return time.Now() }
+func (l *lively) ListChannels(context.Context) ([]channel.Info, error) {
+	l.looks++
+	list := make([]channel.Info, 3)
+	for i := range list {
+		list[i].Core.Funding.Index, list[i].Core.Phase = uint32(i), channel.Open
+	}
+	list[2].Core.Phase = channel.Closing
+	return list, nil
+}
+
+// channelStream gives the messages to send.
+type channelStream struct {
+	grpc.ServerStream
+	ctx  context.Context
+	send func(*lnrpc.ChannelEventUpdate)
+}
+
+func (s *channelStream) Context() context.Context               { return s.ctx }
+func (s *channelStream) Send(m *lnrpc.ChannelEventUpdate) error { s.send(m); return nil }
+
+// Of many commitments that wait to be told each channel is shown once, as it is now; one that
+// is over or in the chain is not shown.
+func TestUpdatedChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lively{}
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []string
+		done := make(chan error)
+		go func() {
+			done <- New(l, Config{}).SubscribeChannelEvents(nil, &channelStream{ctx: ctx, send: func(m *lnrpc.ChannelEventUpdate) {
+				require.Equal(t, lnrpc.ChannelEventUpdate_CHANNEL_UPDATE, m.Type)
+				got = append(got, m.GetUpdatedChannel().Channel.ChannelPoint)
+			}})
+		}()
+		synctest.Wait()
+		for range 2000 {
+			for i := range uint32(4) {
+				synctest.Wait()
+				l.events.Publish(node.ChannelEvent{Link: &channel.LinkState{Funding: wire.OutPoint{Index: i}}, Committed: true})
+			}
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		zero := chainhash.Hash{}.String()
+		require.Subset(t, got, []string{zero + ":0", zero + ":1"})
+		require.Len(t, slices.Compact(slices.Sorted(slices.Values(got))), 2)
+		require.Less(t, l.looks, 10)
+		cancel()
+		require.Error(t, <-done)
+	})
 }
 
 // A channel whose funding never confirmed is told when it is forgotten, and only then.

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -22,10 +23,19 @@ func Stands(ctx context.Context) { _ = grpc.SendHeader(ctx, metadata.MD{}) }
 // Follow gives every event to each until an error or the end of the call, and ends the
 // subscription. The client is told at once that it stands.
 func Follow[T any](ctx context.Context, s *node.Subscription[T], each func(T) error) error {
+	return FollowTimed(ctx, s, each, nil, nil)
+}
+
+// FollowTimed calls due whenever a timer rings, too.
+func FollowTimed[T any](ctx context.Context, s *node.Subscription[T], each func(T) error, timer <-chan time.Time, due func() error) error {
 	defer s.Cancel()
 	Stands(ctx)
 	for {
 		select {
+		case <-timer:
+			if err := due(); err != nil {
+				return err
+			}
 		case v, ok := <-s.C:
 			if !ok {
 				return ErrLagged
