@@ -76,7 +76,9 @@ func (AskBackup) isQuestion()         {}
 // Funded is the funding transaction, complete with its witnesses. With are the
 // wallet's rows (the lease) that must commit with the channel's first rows.
 type Funded struct {
-	Tx     *wire.MsgTx
+	Tx *wire.MsgTx
+	// At, in place of Tx, is all that is known of a funding that was agreed upon elsewhere.
+	At     *wire.OutPoint
 	Output uint32 // the index of the funding output
 	With   []Rider
 	// Extern: somebody else publishes it. It may be without witnesses; its txid is final.
@@ -95,6 +97,7 @@ type Accepted struct {
 	// ZeroConf: the peer is trusted to fund the channel, should its kind ask for that:
 	// it is used before the funding confirms.
 	ZeroConf bool
+	Thaw     uint32 // Terms.Thaw
 }
 
 // Free says that no other channel has the outpoint.

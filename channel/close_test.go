@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -150,6 +151,47 @@ func TestShutdownScriptWished(t *testing.T) {
 			}
 			require.Equal(t, want, w.b.ch.core.OurShutdown)
 		}
+	}
+}
+
+// TestFrozen: a channel that was agreed upon elsewhere is not closed by its funder before the
+// height that was agreed upon, or so many blocks after its confirmation; by the other side it is.
+func TestFrozen(t *testing.T) {
+	for _, absolute := range []bool{false, true} {
+		frozen := func() (*world, lnwire.Height) {
+			thaw := uint32(20)
+			if absolute {
+				thaw = absoluteThaw + 7
+			}
+			w := opened(t, func(_ *world, o *openOptions) { o.thaw = thaw })
+			if absolute {
+				return w, absoluteThaw + 7
+			}
+			return w, w.a.ch.core.Confirmed.At.Height + 20
+		}
+		at := func(w *world, h lnwire.Height) {
+			for _, n := range w.nodes() {
+				n.step(Block{At: blockRef(h)})
+			}
+		}
+		w, until := frozen()
+		at(w, until-1)
+		w.a.step(CloseAsked{})
+		w.settle()
+		require.Equal(t, Open, w.a.ch.Phase())
+		require.Contains(t, w.a.notices[len(w.a.notices)-1].Text, fmt.Sprintf("until height=%d, (current_height=%d)", until, until-1))
+		w.b.step(Received{Msg: &lnwire.Shutdown{ChannelID: w.b.ch.id(), Script: w.a.script()}})
+		requireWarned(t, w.b, fmt.Sprintf("before block %d", until))
+		require.Equal(t, Open, w.b.ch.Phase())
+
+		w, _ = frozen()
+		w.b.step(CloseAsked{})
+		closeBoth(t, w)
+
+		w, until = frozen()
+		at(w, until)
+		w.a.step(CloseAsked{})
+		closeBoth(t, w)
 	}
 }
 

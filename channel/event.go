@@ -36,6 +36,7 @@ type OpenAsked struct {
 	Features       lnwire.Features       // negotiated on this connection
 	Memo           string                // the operator's note
 	MaxDelay       uint16                // the peer may ask for no longer to_self_delay of ours; 0: what the protocol allows
+	Thaw           uint32                // Terms.Thaw
 	// Slow: a person answers AskFund, who may take as long as the peer waits.
 	Slow bool
 	At   lnwire.BlockRef // the tip

@@ -15,7 +15,7 @@ func (c *Channel) notUp() string {
 		return "the channel is not reestablished yet"
 	case c.conn.broken:
 		return "the connection is being dropped"
-	case c.want.closing || c.core.OurShutdown != nil || c.conn.shutGot:
+	case c.closingWished() || c.conn.shutGot:
 		return "the channel is being closed"
 	case c.missing:
 		return "the chain backend does not know the block of the funding any more"

@@ -71,6 +71,7 @@ func (c *Channel) accepted(a Accepted) {
 	c.agree(Terms{
 		TempID: m.TemporaryChannelID, Private: m.Flags&lnwire.AnnounceChannel == 0, Format: o.kind.Format, Capacity: m.FundingSat, Push: m.PushMsat,
 		FirstFee: m.FeeratePerKW, MinDepth: o.kind.depth(a.MinDepth), Ours: a.Ours, Theirs: o.theirs, Keys: a.Keys, Alias: a.Alias,
+		Thaw: a.Thaw,
 	})
 	s, t := &a.Ours, o.kind.Type()
 	c.send(&lnwire.AcceptChannel{

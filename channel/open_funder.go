@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/fulgur-ln/fulgur/channel/commitment"
@@ -137,6 +138,7 @@ func (c *Channel) acceptChannel(m *lnwire.AcceptChannel) {
 	c.agree(Terms{
 		TempID: a.TempID, Funder: true, Private: a.Private, Format: a.Format, Capacity: a.Capacity, Push: a.Push, FirstFee: a.FeeRate,
 		MinDepth: o.kind.depth(max(a.MinDepth, m.MinimumDepth)), Ours: a.Ours, Theirs: theirs, Keys: a.Keys, Alias: a.Alias, Memo: a.Memo,
+		Thaw: a.Thaw,
 	})
 	_, script := commitment.FundingScript(a.Ours.Funding, theirs.Funding)
 	c.fx.Ask = append(c.fx.Ask, Ask{ID: askFund, Question: AskFund{Script: script, Amount: a.Capacity, FeeRate: a.FundingFeeRate}})
@@ -192,6 +194,12 @@ func (c *Channel) agree(t Terms) {
 // funded takes the wallet's transaction and sends funding_created.
 func (c *Channel) funded(f Funded) {
 	o := c.opening
+	if f.At != nil && f.At.Index <= 0xffff && f.At.Hash != (chainhash.Hash{}) {
+		o.funded, o.step = f, owesCreated
+		c.fundAt(FundingTx{OutPoint: *f.At})
+		c.signCreated()
+		return
+	}
 	_, script := commitment.FundingScript(c.terms.Ours.Funding, c.terms.Theirs.Funding)
 	if f.Tx == nil || f.Output > 0xffff || int(f.Output) >= len(f.Tx.TxOut) ||
 		f.Tx.TxOut[f.Output].Value != int64(c.terms.Capacity) || !bytes.Equal(f.Tx.TxOut[f.Output].PkScript, script) {

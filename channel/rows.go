@@ -84,6 +84,9 @@ type Terms struct {
 	Memo        string
 	OpenedAt    time.Time       // wall clock
 	OpenedTip   lnwire.BlockRef // the tip then: the funding cannot be below it
+	// Thaw is the height before which the funder may not ask for a cooperative close, or, below
+	// absoluteThaw, how many blocks that is after the confirmation; 0: it may at any time.
+	Thaw uint32
 	// Restored: made from a static backup. There is no state, and never a commitment of
 	// ours to publish.
 	Restored bool

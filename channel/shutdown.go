@@ -47,12 +47,31 @@ func (c *Channel) closeAsked(ev CloseAsked) {
 	c.closeTogether(ev)
 }
 
+// absoluteThaw is the least of Terms.Thaw that is a height; as lnd has it.
+const absoluteThaw = 500_000
+
+// frozenUntil is the height before which the funder may not ask for a cooperative close. The
+// other side may, and then the funder agrees.
+func (c *Channel) frozenUntil() lnwire.Height {
+	switch t := c.terms.Thaw; {
+	case t == 0 || t >= absoluteThaw:
+		return lnwire.Height(t)
+	case c.core.Confirmed == nil:
+		return ^lnwire.Height(0)
+	default:
+		return c.core.Confirmed.At.Height + lnwire.Height(t)
+	}
+}
+
 func (c *Channel) refuseClose(text string) { c.tell(NoticeCloseRefused, text) }
 
 // closeTogether prepares our shutdown; it goes out with the next flush at which no
 // update of ours is unsigned.
 func (c *Channel) closeTogether(ev CloseAsked) {
 	why := c.checkScript(ev.Script)
+	if until := c.frozenUntil(); c.terms.Funder && c.core.Tip.Height < until {
+		why = fmt.Sprintf("cannot co-op close frozen channel as initiator until height=%d, (current_height=%d)", until, c.core.Tip.Height)
+	}
 	if !c.conn.synced || c.conn.broken {
 		why = "the peer is not there: wait for it, or close unilaterally"
 	}
@@ -188,6 +207,10 @@ func (c *Channel) rcvShutdown(m *lnwire.Shutdown) {
 		c.warn("shutdown: scriptpubkey is not your upfront_shutdown_script")
 		return
 	}
+	if until := c.frozenUntil(); !c.terms.Funder && !c.closingWished() && c.core.Tip.Height < until {
+		c.warn(fmt.Sprintf("shutdown: you may not close this channel before block %d", until))
+		return
+	}
 	if c.conn.shutGot && !bytes.Equal(c.core.TheirShutdown, m.Script) {
 		c.warn("shutdown: a second one with another scriptpubkey")
 		return
@@ -197,6 +220,9 @@ func (c *Channel) rcvShutdown(m *lnwire.Shutdown) {
 	c.closingPhase()
 	c.offersFrom()
 }
+
+// closingWished: we want to close ourselves.
+func (c *Channel) closingWished() bool { return c.want.closing || c.core.OurShutdown != nil }
 
 // drained: no HTLC or fee is under way and no revocation is owed: both commitments
 // hold the balances alone.

@@ -47,7 +47,8 @@ type node struct {
 	minDepth uint32
 	alias    lnwire.ShortChannelID
 	upfront  []byte
-	trusts   bool // channels without confirmations are accepted
+	thaw     uint32 // Accepted.Thaw
+	trusts   bool   // channels without confirmations are accepted
 	declines bool
 	holds    bool // does not answer AskBackup
 	slow     bool // does not answer AskFund
@@ -215,7 +216,7 @@ func (n *node) answer(q Ask) {
 	case AskAccept:
 		side := n.side
 		side.Upfront = n.upfront
-		a = Accepted{Ours: side, Keys: n.ring.Locs(1), MinDepth: n.minDepth, Alias: n.alias, ZeroConf: n.trusts}
+		a = Accepted{Ours: side, Keys: n.ring.Locs(1), MinDepth: n.minDepth, Alias: n.alias, ZeroConf: n.trusts, Thaw: n.thaw}
 	case AskOutPoint:
 		a = Free{}
 	case AskBackup:
@@ -348,6 +349,7 @@ type openOptions struct {
 	private  bool
 	alias    bool // channel_type with option_scid_alias
 	zeroConf bool
+	thaw     uint32 // as both have agreed upon
 }
 
 var usual = openOptions{capacity: 1_000_000, push: 300_000_000, format: commitment.Anchors, rate: 2500}
@@ -363,7 +365,9 @@ func (w *world) ask(o openOptions) {
 		TempID: lnwire.ChannelID{9, 9}, Capacity: o.capacity, Push: o.push, FeeRate: o.rate, FundingFeeRate: 1000,
 		Format: o.format, ScidAlias: o.alias, ZeroConf: o.zeroConf, Private: o.private, Ours: side, Keys: w.a.ring.Locs(1), MinDepth: w.a.minDepth,
 		Alias: w.a.alias, Features: w.a.features, At: w.tip, Now: time.Unix(1_700_000_000, 0),
+		Thaw: o.thaw,
 	})
+	w.b.thaw = o.thaw
 }
 
 // blocks adds n blocks; both machines see each.

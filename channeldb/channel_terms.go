@@ -29,6 +29,9 @@ func encodeTerms(e *enc, t *channel.Terms) {
 	e.time(34, t.OpenedAt)
 	e.block(36, t.OpenedTip)
 	e.flag(37, t.Restored)
+	if t.Thaw != 0 {
+		e.num(39, uint64(t.Thaw))
+	}
 }
 
 func decodeTerms(row []byte) (*channel.Terms, error) {
@@ -76,6 +79,8 @@ func decodeTerms(row []byte) (*channel.Terms, error) {
 			t.OpenedTip = d.block()
 		case 37:
 			t.Restored = d.flag()
+		case 39:
+			t.Thaw = d.u32()
 		default:
 			d.unknown()
 		}

@@ -28,9 +28,11 @@ type entry struct {
 	took      []htlc.Origin     // HTLCs that this turn was asked for; touched by its turns only
 	pen       pen               // of its turns; touched by them only
 	cursor    lnwire.BlockRef
-	committed uint64                  // the number of our commitment, as last told; touched by Release only
-	name      lnwire.ShortChannelID   // by which the operator knew it when it was loaded
-	alias     lnwire.ShortChannelID   // that we give the peer; guarded by channels.mu
+	committed uint64                // the number of our commitment, as last told; touched by Release only
+	name      lnwire.ShortChannelID // by which the operator knew it when it was loaded
+	alias     lnwire.ShortChannelID // that we give the peer; guarded by channels.mu
+	canned    *Canned               // the funding that was agreed upon; touched by answers to its questions only
+	cannedID  lnwire.ChannelID
 	more      []lnwire.ShortChannelID // aliases that the peer was not told; guarded by channels.mu
 	update    atomic.Pointer[aliasUpdate]
 }

@@ -44,6 +44,7 @@ type OpenRequest struct {
 	MaxDelay  uint16           // the longest to_self_delay of ours that the peer may ask for; 0: what the node takes
 	TempID    lnwire.ChannelID // temporary_channel_id; zero: a random one
 	Shim      *Shim            // the funding comes from elsewhere; then TempID is set
+	Canned    *Canned          // the funding output was agreed upon; then TempID is set
 
 	batch *batch // that it belongs to
 	place int    // in the batch
@@ -62,9 +63,10 @@ type OpenUpdate struct {
 
 // opens are the openings that somebody waits for.
 type opens struct {
-	mu    sync.Mutex
-	waits map[uint64]*opening
-	shims shims
+	mu     sync.Mutex
+	waits  map[uint64]*opening
+	shims  shims
+	canned canned
 }
 
 type opening struct {
@@ -96,6 +98,11 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 	if err := n.checkOpen(&req, features); err != nil {
 		return nil, err
 	}
+	if req.Canned != nil {
+		if err := n.checkCanned(req.Canned); err != nil {
+			return nil, err
+		}
+	}
 	ev, err := n.openAsked(&req, features)
 	if err != nil {
 		return nil, err
@@ -108,6 +115,9 @@ func (n *Node) OpenChannel(ctx context.Context, req OpenRequest) (<-chan OpenUpd
 		return nil, err
 	}
 	ev.Keys = keys.ChannelLocs(uint32(e.num))
+	if req.Canned != nil {
+		ev.Keys.Funding, ev.Thaw = req.Canned.Local, req.Canned.Thaw
+	}
 	ev.Alias = n.aliasFor(e, features)
 	if ev.Ours.Basepoints, err = n.ring.Basepoints(ev.Keys); err != nil {
 		n.channels.drop(e)
@@ -164,7 +174,7 @@ func (n *Node) checkOpen(req *OpenRequest, features lnwire.Features) error {
 func (n *Node) openAsked(req *OpenRequest, features lnwire.Features) (*channel.OpenAsked, error) {
 	format := n.openFormat(req, features)
 	rate := lnwire.FeeFloor // unless the wallet pays, it is not ours to choose
-	if req.Shim == nil {
+	if req.Shim == nil && req.Canned == nil {
 		var err error
 		if rate, err = n.feeRate(req.FeeRate, req.Target); err != nil {
 			return nil, err
@@ -264,9 +274,11 @@ func (n *Node) newChannel(id lnwire.PubKey) (*entry, error) {
 // fundee makes the machine for a channel that a peer asks for.
 func (n *Node) fundee(c Conn, m *lnwire.OpenChannel) {
 	refuse := func(text string) { complain(c, m.TemporaryChannelID, text) }
-	if err := n.admitOpening(c.PubKey()); err != nil {
-		refuse(err.Error())
-		return
+	if n.opens.canned.get(m.TemporaryChannelID) == nil { // else the operator waits for it
+		if err := n.admitOpening(c.PubKey()); err != nil {
+			refuse(err.Error())
+			return
+		}
 	}
 	if n.channels.key(c.PubKey(), m.TemporaryChannelID) != nil {
 		refuse("temporary_channel_id is in use")
@@ -344,14 +356,22 @@ func (n *Node) answer(e *entry, ask channel.Ask) channel.Answer {
 		case o.req.batch != nil:
 			o.req.batch.asked(e, ask.ID, q)
 			return nil
+		case o.req.Canned != nil:
+			return o.req.Canned.fund(n, e, q)
 		}
 		return n.purse.fund(e.num, q, &o.req)
 	case channel.AskAccept:
 		return n.accept(e, q)
 	case channel.AskOutPoint:
+		if e.canned != nil && e.canned.Funding != q.OutPoint {
+			return channel.Declined{Text: "the funding output is not the one that was agreed upon"}
+		}
 		// Who names the funding of a lost channel would take its place in the backup.
 		if n.backups.lost(q.OutPoint) || !n.channels.fund(e, q.OutPoint) {
 			return channel.Declined{Text: "the funding output is that of another channel"}
+		}
+		if e.canned != nil {
+			n.opens.canned.drop(e.cannedID)
 		}
 		return channel.Free{}
 	case channel.AskBackup:
@@ -385,6 +405,13 @@ func (n *Node) accept(e *entry, q channel.AskAccept) channel.Answer {
 		return channel.Declined{Text: "channels with anchors are not supported"}
 	}
 	locs := keys.ChannelLocs(uint32(e.num))
+	thaw := uint32(0)
+	if c := n.opens.canned.get(q.Open.TemporaryChannelID); c != nil {
+		if why := c.refuses(q.Open); why != "" {
+			return channel.Declined{Text: why}
+		}
+		e.canned, e.cannedID, locs.Funding, thaw = c, q.Open.TemporaryChannelID, c.Local, c.Thaw
+	}
 	ours := n.ourSide(q.Open.FundingSat)
 	var err error
 	if ours.Basepoints, err = n.ring.Basepoints(locs); err != nil {
@@ -392,7 +419,7 @@ func (n *Node) accept(e *entry, q channel.AskAccept) channel.Answer {
 	}
 	return n.decided(&q, channel.Accepted{
 		Ours: ours, Keys: locs, MinDepth: n.confs(q.Open.FundingSat), Alias: n.aliasFor(e, q.Features),
-		ZeroConf: slices.Contains(p.Trusted, e.peer),
+		ZeroConf: slices.Contains(p.Trusted, e.peer), Thaw: thaw,
 	})
 }
 

@@ -279,8 +279,12 @@ func (n *Node) FinalizeFunding(id lnwire.ChannelID, p *psbt.Packet, raw *wire.Ms
 	return nil
 }
 
-// CancelFunding ends an opening whose funding is not given to the peer yet.
+// CancelFunding ends an opening whose funding is not given to the peer yet, or one that a
+// peer was to begin (RegisterFunding).
 func (n *Node) CancelFunding(id lnwire.ChannelID) error {
+	if n.opens.canned.drop(id) {
+		return nil
+	}
 	s := &n.opens.shims
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -443,7 +443,7 @@ type Channel struct {
 	CloseAddress string `protobuf:"bytes,25,opt,name=close_address,json=closeAddress,proto3" json:"close_address,omitempty"`
 	// What the opener gave the other side at the start.
 	PushAmountSat uint64 `protobuf:"varint,27,opt,name=push_amount_sat,json=pushAmountSat,proto3" json:"push_amount_sat,omitempty"`
-	// Until this height the channel cannot be closed by agreement; 0: no such limit.
+	// ChanPointShim.thaw_height of the opening; 0: no such limit.
 	ThawHeight uint32 `protobuf:"varint,28,opt,name=thaw_height,json=thawHeight,proto3" json:"thaw_height,omitempty"`
 	// What the peer demands of us.
 	LocalConstraints *ChannelConstraints `protobuf:"bytes,29,opt,name=local_constraints,json=localConstraints,proto3" json:"local_constraints,omitempty"`

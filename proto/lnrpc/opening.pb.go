@@ -703,9 +703,10 @@ type ChanPointShim struct {
 	RemoteKey []byte `protobuf:"bytes,4,opt,name=remote_key,json=remoteKey,proto3" json:"remote_key,omitempty"`
 	// The temporary id that both sides will use: 32 bytes.
 	PendingChanId []byte `protobuf:"bytes,5,opt,name=pending_chan_id,json=pendingChanId,proto3" json:"pending_chan_id,omitempty"`
-	// No cooperative close before; below 500 blocks it counts from the confirmation.
+	// The height before which who opens the channel may not ask for a cooperative close. Below 500000 it is how many
+	// blocks that is after the confirmation; 0: at any time.
 	ThawHeight uint32 `protobuf:"varint,6,opt,name=thaw_height,json=thawHeight,proto3" json:"thaw_height,omitempty"`
-	// The output is a MuSig2 key path.
+	// The output is a MuSig2 key path: refused.
 	Musig2        bool `protobuf:"varint,7,opt,name=musig2,proto3" json:"musig2,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -62,15 +62,20 @@ func (s *Service) alias(id lnwire.PubKey) string {
 
 // view is what the messages about channels need to know besides the channel itself.
 type view struct {
-	s     *Service
-	since map[lnwire.PubKey]time.Time // when the peer connected
-	other map[htlc.Ref]htlc.Ref       // the two ends of forwards
-	scids map[uint64]lnwire.ShortChannelID
+	s       *Service
+	since   map[lnwire.PubKey]time.Time // when the peer connected
+	other   map[htlc.Ref]htlc.Ref       // the two ends of forwards
+	scids   map[uint64]lnwire.ShortChannelID
+	aliases map[lnwire.ShortChannelID][]uint64
 }
 
 func (s *Service) newView(list []channel.Info) *view {
 	v := &view{
 		s: s, since: map[lnwire.PubKey]time.Time{}, other: map[htlc.Ref]htlc.Ref{}, scids: map[uint64]lnwire.ShortChannelID{},
+		aliases: map[lnwire.ShortChannelID][]uint64{},
+	}
+	for _, a := range translate.Aliases(s.node.ListAliases()) {
+		v.aliases[lnwire.ShortChannelID(a.BaseScid)] = a.Aliases
 	}
 	for _, p := range s.node.ListPeers() {
 		v.since[p.ID] = p.Stats.Since
@@ -116,6 +121,7 @@ func (v *view) channel(c *channel.Info) *lnrpc.Channel {
 		Private: c.Terms.Private, Initiator: c.Terms.Funder, ChanStatusFlags: statusFlags(c),
 		CommitmentType: commitmentType(c.Terms.Format), StaticRemoteKey: c.Terms.Format == commitment.StaticRemoteKey,
 		PushAmountSat: uint64(c.Terms.Push.Sat()), PeerScidAlias: uint64(c.Core.PeerAlias), Memo: c.Terms.Memo,
+		ThawHeight: c.Terms.Thaw, AliasScids: v.aliases[c.Name()],
 		// What the peer demands of us, and the other way round.
 		LocalConstraints:     constraints(&c.Terms.Ours, &c.Terms.Theirs),
 		RemoteConstraints:    constraints(&c.Terms.Theirs, &c.Terms.Ours),
@@ -125,9 +131,6 @@ func (v *view) channel(c *channel.Info) *lnrpc.Channel {
 	}
 	if c.Terms.Kind().ZeroConf {
 		out.ZeroConf, out.ZeroConfConfirmedScid = true, uint64(c.Core.SCID)
-	}
-	if c.Terms.Alias != 0 {
-		out.AliasScids = []uint64{uint64(c.Terms.Alias)}
 	}
 	out.CloseAddress = translate.ScriptAddress(c.Terms.Ours.Upfront, v.s.node.Net())
 	var pending lnwire.MilliSat

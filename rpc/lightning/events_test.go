@@ -38,6 +38,7 @@ type lively struct {
 func (l *lively) ChannelEvents() *node.Subscription[node.ChannelEvent] { return l.events.Subscribe() }
 func (l *lively) ListPeers() []node.PeerInfo                           { return nil }
 func (l *lively) Net() *chaincfg.Params                                { return &chaincfg.RegressionNetParams }
+func (l *lively) ListAliases() []node.Aliases                          { return nil }
 func (l *lively) Born() time.Time                                      { return time.Now() }
 func (l *lively) ListChannels(context.Context) ([]channel.Info, error) {
 	l.looks++

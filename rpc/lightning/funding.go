@@ -14,6 +14,7 @@ import (
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/rpc/translate"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 // Fundings are channels that are not funded one by one from the wallet.
@@ -22,35 +23,90 @@ type Fundings interface {
 	VerifyFunding(id lnwire.ChannelID, p *psbt.Packet, skipFinalize bool) error
 	FinalizeFunding(id lnwire.ChannelID, p *psbt.Packet, raw *wire.MsgTx) error
 	CancelFunding(id lnwire.ChannelID) error
+	RegisterFunding(id lnwire.ChannelID, c node.Canned) error
 	AbandonChannel(ctx context.Context, funding wire.OutPoint, externOnly bool) error
 }
 
-// psbtShim reads where the funding comes from, and the PSBT that it is added to; nil: an
+// fundingShim reads where the funding comes from, and the PSBT that it is added to; nil: an
 // empty one.
-func psbtShim(req *lnrpc.OpenChannelRequest, ask *node.OpenRequest) (base *psbt.Packet, err error) {
+func fundingShim(req *lnrpc.OpenChannelRequest, ask *node.OpenRequest) (base *psbt.Packet, err error) {
 	if req.FundingShim == nil {
 		return nil, nil
 	}
-	shim := req.FundingShim.GetPsbtShim()
 	switch {
-	case shim == nil:
-		return nil, translate.Invalid("funding_shim", "only psbt_shim is supported")
 	case ask.Max:
 		return nil, translate.Mistake("cannot provide a psbt funding shim while committing the maximum wallet balance towards the channel opening")
-	case len(shim.PendingChanId) != len(ask.TempID) || lnwire.ChannelID(shim.PendingChanId).IsZero():
-		return nil, translate.Mistake("pending chan ID not set")
 	case req.SatPerByte != 0 || req.SatPerVbyte != 0 || req.TargetConf != 0:
 		return nil, translate.Mistake("specifying fee estimation parameters is not supported for PSBT funding")
 	case len(req.Outpoints) > 0:
-		return nil, translate.Invalid("outpoints", "the inputs are those of the PSBT")
+		return nil, translate.Invalid("outpoints", "the inputs are those of the transaction that funds the channel")
+	}
+	switch shim := req.FundingShim.Shim.(type) {
+	case *lnrpc.FundingShim_PsbtShim:
+		return psbtShim(shim.PsbtShim, ask)
+	case *lnrpc.FundingShim_ChanPointShim:
+		var c node.Canned
+		if ask.TempID, c, err = chanPointShim(shim.ChanPointShim); err != nil {
+			return nil, err
+		}
+		if c.Amount != 0 && c.Amount != ask.Capacity {
+			return nil, translate.Invalid("funding_shim.amt", "it is not local_funding_amount")
+		}
+		ask.Canned = &c
+		return nil, nil
+	}
+	return nil, translate.Invalid("funding_shim", "must be a psbt_shim or a chan_point_shim")
+}
+
+func psbtShim(shim *lnrpc.PsbtShim, ask *node.OpenRequest) (base *psbt.Packet, err error) {
+	id := shim.GetPendingChanId()
+	if len(id) != len(ask.TempID) || lnwire.ChannelID(id).IsZero() {
+		return nil, translate.Mistake("pending chan ID not set")
 	}
 	if len(shim.BasePsbt) > 0 {
 		if base, err = readPsbt(shim.BasePsbt); err != nil {
 			return nil, translate.Mistake("error parsing base PSBT: %w", err)
 		}
 	}
-	ask.TempID, ask.Shim = lnwire.ChannelID(shim.PendingChanId), &node.Shim{NoPublish: shim.NoPublish}
+	ask.TempID, ask.Shim = lnwire.ChannelID(id), &node.Shim{NoPublish: shim.NoPublish}
 	return base, nil
+}
+
+// chanPointShim reads a funding output that was agreed upon. The texts are lnd's.
+func chanPointShim(shim *lnrpc.ChanPointShim) (id lnwire.ChannelID, c node.Canned, err error) {
+	local := shim.GetLocalKey()
+	switch {
+	case len(shim.GetRemoteKey()) == 0:
+		return id, c, translate.Mistake("remote key not set")
+	case local == nil:
+		return id, c, translate.Mistake("local key desc not set")
+	case len(local.RawKeyBytes) == 0:
+		return id, c, translate.Mistake("local raw key bytes not set")
+	case local.KeyLoc == nil:
+		return id, c, translate.Mistake("local key loc not set")
+	case shim.ChanPoint == nil:
+		return id, c, translate.Mistake("chan point not set")
+	case len(shim.PendingChanId) != len(id) || lnwire.ChannelID(shim.PendingChanId).IsZero():
+		return id, c, translate.Mistake("pending chan ID not set")
+	case shim.Musig2:
+		return id, c, translate.Invalid("musig2", "channels with a key path are not supported")
+	case shim.Amt < 0:
+		return id, c, translate.Invalid("amt", "must not be negative")
+	case local.KeyLoc.KeyFamily < 0 || local.KeyLoc.KeyIndex < 0:
+		return id, c, translate.Invalid("local_key.key_loc", "must not be negative")
+	}
+	if c.Funding, err = translate.ChannelPoint("chan_point", shim.ChanPoint); err != nil {
+		return id, c, err
+	}
+	if c.Remote, err = translate.PubKey("remote_key", shim.RemoteKey); err != nil {
+		return id, c, err
+	}
+	if c.LocalKey, err = translate.PubKey("local_key.raw_key_bytes", local.RawKeyBytes); err != nil {
+		return id, c, err
+	}
+	c.Local = keys.KeyLoc{Family: uint32(local.KeyLoc.KeyFamily), Index: uint32(local.KeyLoc.KeyIndex)}
+	c.Amount, c.Thaw = lnwire.Sat(shim.Amt), shim.ThawHeight
+	return lnwire.ChannelID(shim.PendingChanId), c, nil
 }
 
 func readPsbt(b []byte) (*psbt.Packet, error) { return psbt.NewFromRawBytes(bytes.NewReader(b), false) }
@@ -82,7 +138,11 @@ func (s *Service) FundingStateStep(_ context.Context, req *lnrpc.FundingTransiti
 		if step.ShimRegister.GetPsbtShim() != nil {
 			return nil, translate.Mistake("PSBT shim must only be sent when opening a channel")
 		}
-		err = translate.Invalid("shim_register", "chan_point_shim is not supported")
+		id, c, wrong := chanPointShim(step.ShimRegister.GetChanPointShim())
+		if wrong != nil {
+			return nil, wrong
+		}
+		err = s.node.RegisterFunding(id, c)
 	case *lnrpc.FundingTransitionMsg_ShimCancel:
 		err = s.cancelFunding(step.ShimCancel)
 	case *lnrpc.FundingTransitionMsg_PsbtVerify:

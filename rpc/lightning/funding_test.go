@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
@@ -18,6 +20,7 @@ import (
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
+	"github.com/fulgur-ln/fulgur/wallet/keys"
 )
 
 // funder is a node that notes what it was asked for.
@@ -95,7 +98,18 @@ func TestFundingSteps(t *testing.T) {
 		{finalize(&lnrpc.FundingPsbtFinalize{PendingChanId: id}), "", "to finalize missing"},
 		{&lnrpc.FundingTransitionMsg{Trigger: &lnrpc.FundingTransitionMsg_ShimCancel{ShimCancel: &lnrpc.FundingShimCancel{PendingChanId: id}}}, "cancel", ""},
 		{register(&lnrpc.FundingShim{Shim: &lnrpc.FundingShim_PsbtShim{PsbtShim: &lnrpc.PsbtShim{}}}), "", "must only be sent when opening"},
-		{register(&lnrpc.FundingShim{}), "", "not supported"},
+		{register(&lnrpc.FundingShim{}), "", "remote key not set"},
+		{register(agreed(nil)), "register", ""},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.LocalKey = nil })), "", "local key desc not set"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.LocalKey.RawKeyBytes = nil })), "", "local raw key bytes not set"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.LocalKey.RawKeyBytes = []byte{2} })), "", "raw_key_bytes"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.LocalKey.KeyLoc = nil })), "", "local key loc not set"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.LocalKey.KeyLoc.KeyFamily = -1 })), "", "key_loc"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.ChanPoint = nil })), "", "chan point not set"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.PendingChanId = make([]byte, 32) })), "", "pending chan ID not set"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.RemoteKey[0] = 7 })), "", "remote_key"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.Musig2 = true })), "", "musig2"},
+		{register(agreed(func(c *lnrpc.ChanPointShim) { c.Amt = -1 })), "", "amt"},
 		{&lnrpc.FundingTransitionMsg{}, "", "trigger"},
 	} {
 		f := &funder{}
@@ -109,6 +123,46 @@ func TestFundingSteps(t *testing.T) {
 	}
 }
 
+// agreed is a funding output that was agreed upon, with a change.
+func agreed(spoil func(*lnrpc.ChanPointShim)) *lnrpc.FundingShim {
+	key := func(n byte) []byte {
+		k := testKeys[n]
+		return bytes.Clone(k[:])
+	}
+	c := &lnrpc.ChanPointShim{
+		Amt: 5000, ChanPoint: &lnrpc.ChannelPoint{FundingTxid: &lnrpc.ChannelPoint_FundingTxidBytes{FundingTxidBytes: bytes.Repeat([]byte{4}, 32)}, OutputIndex: 1},
+		LocalKey:  &lnrpc.KeyDescriptor{RawKeyBytes: key(0), KeyLoc: &lnrpc.KeyLocator{KeyFamily: 7, KeyIndex: 9}},
+		RemoteKey: key(1), PendingChanId: bytes.Repeat([]byte{1}, 32), ThawHeight: 44,
+	}
+	if spoil != nil {
+		spoil(c)
+	}
+	return &lnrpc.FundingShim{Shim: &lnrpc.FundingShim_ChanPointShim{ChanPointShim: c}}
+}
+
+// testKeys are points of the curve.
+var testKeys = [2]lnwire.PubKey{testKey(1), testKey(2)}
+
+func testKey(n byte) lnwire.PubKey {
+	return lnwire.PubKey(btcec.PrivKeyFromScalar(new(btcec.ModNScalar).SetInt(uint32(n))).PubKey().SerializeCompressed())
+}
+
+// TestAgreedFunding: what an opening with an output that was agreed upon asks the node for.
+func TestAgreedFunding(t *testing.T) {
+	o := node.OpenRequest{Capacity: 5000}
+	base, err := fundingShim(&lnrpc.OpenChannelRequest{FundingShim: agreed(nil)}, &o)
+	require.NoError(t, err)
+	require.Nil(t, base)
+	require.Equal(t, lnwire.ChannelID(bytes.Repeat([]byte{1}, 32)), o.TempID)
+	require.Equal(t, &node.Canned{
+		Funding: wire.OutPoint{Hash: chainhash.Hash(bytes.Repeat([]byte{4}, 32)), Index: 1}, Amount: 5000,
+		Local: keys.KeyLoc{Family: 7, Index: 9}, LocalKey: testKeys[0], Remote: testKeys[1], Thaw: 44,
+	}, o.Canned)
+	o.Capacity++
+	_, err = fundingShim(&lnrpc.OpenChannelRequest{FundingShim: agreed(nil)}, &o)
+	require.ErrorContains(t, err, "local_funding_amount")
+}
+
 // TestReadyForPsbt: what is to be paid stands in an address, and behind what is there.
 func TestReadyForPsbt(t *testing.T) {
 	s := New(&fake{}, Config{})
@@ -119,7 +173,7 @@ func TestReadyForPsbt(t *testing.T) {
 	ask := node.FundAsked{Script: append([]byte{0, 32}, make([]byte, 32)...), Amount: 5000}
 	for _, given := range [][]byte{nil, emptyPsbt(t)} {
 		var o node.OpenRequest
-		base, err := psbtShim(shim(&lnrpc.PsbtShim{PendingChanId: id, NoPublish: true, BasePsbt: given}), &o)
+		base, err := fundingShim(shim(&lnrpc.PsbtShim{PendingChanId: id, NoPublish: true, BasePsbt: given}), &o)
 		require.NoError(t, err)
 		require.Equal(t, &node.Shim{NoPublish: true}, o.Shim)
 		require.Equal(t, lnwire.ChannelID(id), o.TempID)
@@ -135,12 +189,12 @@ func TestReadyForPsbt(t *testing.T) {
 	fees := shim(&lnrpc.PsbtShim{PendingChanId: id})
 	fees.SatPerVbyte = 1
 	for want, req := range map[string]*lnrpc.OpenChannelRequest{
-		"only psbt_shim":             {FundingShim: &lnrpc.FundingShim{}},
+		"must be a psbt_shim":        {FundingShim: &lnrpc.FundingShim{}},
 		"pending chan ID not set":    shim(&lnrpc.PsbtShim{}),
 		"error parsing base PSBT":    shim(&lnrpc.PsbtShim{PendingChanId: id, BasePsbt: []byte{1}}),
 		"fee estimation parameters ": fees,
 	} {
-		_, err := psbtShim(req, &node.OpenRequest{})
+		_, err := fundingShim(req, &node.OpenRequest{})
 		require.ErrorContains(t, err, want)
 	}
 	_, err := s.OpenChannelSync(t.Context(), fees)
@@ -263,4 +317,9 @@ func TestChannelAcceptor(t *testing.T) {
 	close(s.answers)
 	require.NoError(t, <-ended)
 	require.Equal(t, node.Verdict{}, decide(t.Context(), q), "who has gone refuses")
+}
+
+func (f *funder) RegisterFunding(lnwire.ChannelID, node.Canned) error {
+	f.did = "register"
+	return nil
 }

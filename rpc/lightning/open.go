@@ -21,7 +21,7 @@ func (s *Service) OpenChannel(req *lnrpc.OpenChannelRequest, out lnrpc.Lightning
 	if err != nil {
 		return err
 	}
-	base, err := psbtShim(req, &ask)
+	base, err := fundingShim(req, &ask)
 	if err != nil {
 		return err
 	}
@@ -74,11 +74,14 @@ func (s *Service) openStatus(u node.OpenUpdate, base *psbt.Packet) (*lnrpc.OpenS
 
 // OpenChannelSync opens a channel and returns when its funding is on its way.
 func (s *Service) OpenChannelSync(ctx context.Context, req *lnrpc.OpenChannelRequest) (*lnrpc.ChannelPoint, error) {
-	if req.FundingShim != nil {
-		return nil, translate.Invalid("funding_shim", "only with OpenChannel, which tells what the funding has to pay")
+	if req.FundingShim.GetPsbtShim() != nil {
+		return nil, translate.Invalid("funding_shim", "a psbt_shim only with OpenChannel, which tells what the funding has to pay")
 	}
 	ask, err := s.openRequest(req)
 	if err != nil {
+		return nil, err
+	}
+	if _, err = fundingShim(req, &ask); err != nil {
 		return nil, err
 	}
 	updates, err := s.node.OpenChannel(ctx, ask)

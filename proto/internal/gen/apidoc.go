@@ -194,16 +194,12 @@ var foreign = []string{"is_amp", "amp", "amp_record", "amp_invoice_state", "amp_
 // empty are fields of answers that are rightly zero: lnd never sets them, or what they tell of is not in this node.
 var empty = []string{
 	"walletrpc.PublishResponse.publish_error",                              // never set in lnd: an error of the call says it
-	"lnrpc.Channel.thaw_height",                                            // there are no channels that are frozen
 	"lnrpc.PendingChannelsResponse.PendingChannel.num_forwarding_packages", // there are no such packages: forwards are kept with their HTLCs
 	"routerrpc.MissionControlConfig.model",                                 // APRIORI, which is 0, is the only one
 }
 
 // refused is what a method reads, and does not do.
 var refused = map[string]string{
-	"lnrpc.Lightning.FundingStateStep":         "shims with a chan_point_shim",
-	"lnrpc.Lightning.OpenChannel":              "a funding_shim with a chan_point_shim",
-	"lnrpc.Lightning.OpenChannelSync":          "a funding_shim with a chan_point_shim",
 	"routerrpc.Router.SetMissionControlConfig": "the bimodal model, weights other than 1",
 }
 
@@ -264,7 +260,7 @@ edit.
 looked at, what is refused, and fields of the answer that are left at zero (those of messages inside it are in the table behind, once for each message). "not yet"
 answers as gRPC does for an unknown method or service: UNIMPLEMENTED. "later" comes in a piece of work of its own. Fields that are
 deprecated are not counted, nor those of AMP and of channels that carry other assets, nor those of which zero is the
-truth: lnd itself never sets them, or there is nothing here for them to tell of (thaw_height, num_forwarding_packages).
+truth: lnd itself never sets them, or there is nothing here for them to tell of (num_forwarding_packages).
 
 The REST server describes itself in OpenAPI at ` + "`GET /openapi.json`" + `, without a macaroon. A macaroon, with all that are narrowed from it, may have
 4,096 calls and streams under way and begin 5,000 a second; a request has at most 16 MiB. Without one an address is the caller, of
