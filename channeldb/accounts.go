@@ -79,6 +79,9 @@ func (o *ops) importedKey(k *wallet.KeyRow) {
 	o.num(0, uint64(k.Kind))
 	o.key33(2, &k.Key)
 	o.scan(4, k.Scan)
+	if k.Output {
+		o.flag(7, true)
+	}
 	o.end()
 }
 
@@ -98,6 +101,8 @@ func decodeImportedKey(key, row []byte) (k wallet.KeyRow, err error) {
 			k.Scan.Begin = lnwire.Height(d.u32())
 		case 6:
 			k.Scan.Next = lnwire.Height(d.u32())
+		case 7:
+			k.Output = d.flag()
 		default:
 			d.unknown()
 		}

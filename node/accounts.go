@@ -80,6 +80,17 @@ func (n *Node) ImportKey(key lnwire.PubKey, kind keys.AccountKind, born time.Tim
 	return err
 }
 
+// ImportOutput is ImportKey for a taproot output of which only the key is known.
+func (n *Node) ImportOutput(key lnwire.PubKey, born time.Time) error {
+	from, err := n.bornAt(born)
+	if err != nil {
+		return err
+	}
+	err = n.purse.do(func(w *wallet.Wallet) (wallet.Effects, error) { return w.ImportOutput(key, from) })
+	n.searchImports()
+	return err
+}
+
 // CreateAccount makes another account of the wallet's own seed. For one that is made again
 // old blocks are searched from born on; the zero time: it never was.
 func (n *Node) CreateAccount(name string, kind keys.AccountKind, born time.Time) (a wallet.Account, err error) {

@@ -141,6 +141,8 @@ var permissions = map[string][]macaroons.Op{
 	"/walletrpc.WalletKit/RequiredReserve":       rights("onchain:read"),
 	"/walletrpc.WalletKit/ImportAccount":         rights("onchain:write"),
 	"/walletrpc.WalletKit/ImportPublicKey":       rights("onchain:write"),
+	"/walletrpc.WalletKit/ImportTapscript":       rights("onchain:write"),
+	"/walletrpc.WalletKit/SubmitPackage":         rights("onchain:write"),
 	"/walletrpc.WalletKit/RemoveTransaction":     rights("onchain:write"),
 
 	"/fulgurrpc.Closing/Rescue":    rights("offchain:read", "onchain:read"),

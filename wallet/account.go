@@ -88,13 +88,12 @@ func (w *Wallet) openAccount(r AccountRow) error {
 }
 
 func (w *Wallet) openKey(r KeyRow) error {
-	at := keys.CoinLoc{Account: r.Kind, Number: keys.Loose, Index: r.Index}
-	script, err := pkScript(form(at), r.Key)
+	script, err := r.script()
 	if err != nil {
 		return err
 	}
 	w.loose[r.Index] = &r
-	w.claim(script, at)
+	w.claim(script, r.place())
 	return nil
 }
 
@@ -186,8 +185,18 @@ func (w *Wallet) NextNumber() uint32 { return w.nextNumber(1) }
 // ImportKey begins to look for the coins of one public key, from now on and in the blocks
 // from a height on. The error says that its script is known already.
 func (w *Wallet) ImportKey(key lnwire.PubKey, kind keys.AccountKind, from lnwire.Height) (Effects, error) {
-	row := KeyRow{Index: uint32(len(w.loose)), Kind: kind, Key: key, Scan: w.scanFrom(from)}
-	script, err := pkScript(form(keys.CoinLoc{Account: kind, Number: keys.Loose}), key)
+	return w.importKey(KeyRow{Kind: kind, Key: key}, from)
+}
+
+// ImportOutput is ImportKey for the even key of a taproot output that commits to scripts, say.
+// Its coins are counted, and nothing is funded with them.
+func (w *Wallet) ImportOutput(key lnwire.PubKey, from lnwire.Height) (Effects, error) {
+	return w.importKey(KeyRow{Kind: keys.P2TR, Key: key, Output: true}, from)
+}
+
+func (w *Wallet) importKey(row KeyRow, from lnwire.Height) (Effects, error) {
+	row.Index, row.Scan = uint32(len(w.loose)), w.scanFrom(from)
+	script, err := row.script()
 	if err != nil {
 		return Effects{}, fmt.Errorf("import key: %w", err)
 	}

@@ -3,6 +3,7 @@ package wallet
 import (
 	"testing"
 
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/stretchr/testify/require"
 
@@ -200,6 +201,38 @@ func TestLooseKey(t *testing.T) {
 	f, err := b.w.Plan(FundRequest{Outputs: payTo(9_000), FeeRate: 253, MinConfs: 1, Number: keys.Loose, Now: testNow})
 	require.NoError(t, err)
 	require.Zero(t, f.Change.Key.Number, "keys that stand alone have no change")
+}
+
+// Of an output that commits to scripts the key alone is known: what it holds is counted, and
+// nothing is funded with it, also after a start.
+func TestLooseOutput(t *testing.T) {
+	b := newBench(t)
+	key, err := testRing.PubKey(keys.KeyLoc{Family: 99})
+	require.NoError(t, err)
+	key[0] = 2
+	fx, err := b.w.ImportOutput(key, 0)
+	require.NoError(t, err)
+	script := append([]byte{txscript.OP_1, 32}, key[1:]...)
+	require.Equal(t, [][]byte{script}, fx.Watch)
+	b.apply(fx)
+	_, err = b.w.ImportOutput(key, 0)
+	require.ErrorContains(t, err, "already known")
+	fx, err = b.w.ImportKey(key, keys.P2TR, 0)
+	require.NoError(t, err, "as an internal key it is another output")
+	b.apply(fx)
+	paid := b.pay(script, 7_000)
+	b.mine(paid)
+	for range 2 {
+		require.EqualValues(t, 7_000, b.w.Balance(keys.Loose, 1, testNow).Confirmed)
+		list, err := b.w.Given(AccountID{keys.P2TR, keys.Loose})
+		require.NoError(t, err)
+		require.Equal(t, script, list[0].PkScript)
+		for _, coins := range [][]wire.OutPoint{nil, {{Hash: paid.TxHash()}}} {
+			_, err = b.w.Plan(FundRequest{Outputs: payTo(5_000), Coins: coins, FeeRate: 253, MinConfs: 1, Number: keys.Loose, Now: testNow})
+			require.Error(t, err)
+		}
+		b.restart()
+	}
 }
 
 // A key that was imported before the wallet came to it itself is the wallet's own from

@@ -92,10 +92,14 @@ func pkScript(f scriptForm, key lnwire.PubKey) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		out := schnorr.SerializePubKey(txscript.ComputeTaprootKeyNoScript(internal))
-		return append([]byte{txscript.OP_1, txscript.OP_DATA_32}, out...), nil
+		return taprootScript(schnorr.SerializePubKey(txscript.ComputeTaprootKeyNoScript(internal))), nil
 	}
 	return nil, fmt.Errorf("no script of form %d", f)
+}
+
+// taprootScript pays to an output key of 32 bytes: BIP 341.
+func taprootScript(key []byte) []byte {
+	return append([]byte{txscript.OP_1, txscript.OP_DATA_32}, key...)
 }
 
 // p2wkhScript is the witness program of a key: BIP 141.
@@ -171,6 +175,9 @@ func (w *Wallet) pubKey(at keys.CoinLoc) (lnwire.PubKey, error) {
 }
 
 func (w *Wallet) scriptOf(at keys.CoinLoc) ([]byte, error) {
+	if k := w.loose[at.Index]; at.Number == keys.Loose && k != nil {
+		return k.script()
+	}
 	key, err := w.pubKey(at)
 	if err != nil {
 		return nil, err

@@ -152,7 +152,14 @@ func checkOutputs(outs []*wire.TxOut, change int32) error {
 // free reports that a coin may be chosen, but for its depth.
 func (w *Wallet) free(c *CoinRow, req *FundRequest) bool {
 	return c.Key.Number == req.Number && !c.spent() && w.mature(c) && !w.leased(c.OutPoint, req.Now) &&
-		(req.Account == nil || c.Key.Account == *req.Account) && !(req.Stable && w.unstable(c))
+		(req.Account == nil || c.Key.Account == *req.Account) && !(req.Stable && w.unstable(c)) && !w.bare(c)
+}
+
+// bare reports that of a coin only the output's key is known: what spends it weighs nobody
+// here can tell.
+func (w *Wallet) bare(c *CoinRow) bool {
+	k := w.loose[c.Key.Index]
+	return c.Key.Number == keys.Loose && k != nil && k.Output
 }
 
 // unstable reports that a coin may go away again because a sweep is replaced.

@@ -329,7 +329,7 @@ func (w *Wallet) decorate(in *psbt.PInput, c *CoinRow) error {
 		in.TaprootBip32Derivation = []*psbt.TaprootBip32Derivation{taprootOf(d)}
 	case d != nil:
 		in.Bip32Derivation = []*psbt.Bip32Derivation{d}
-	case f == formP2TR:
+	case f == formP2TR && !w.bare(c):
 		in.TaprootInternalKey = key[1:]
 	}
 	return nil

@@ -37,6 +37,22 @@ type KeyRow struct {
 	Kind  keys.AccountKind
 	Key   lnwire.PubKey // of a taproot key, the even one
 	Scan  Scan
+	// Output: Key is that of a taproot output itself. What it commits to, and how it could
+	// be spent, is not known here.
+	Output bool
+}
+
+// place is that of the key in the wallet.
+func (r *KeyRow) place() keys.CoinLoc {
+	return keys.CoinLoc{Account: r.Kind, Number: keys.Loose, Index: r.Index}
+}
+
+// script is what pays to it.
+func (r *KeyRow) script() ([]byte, error) {
+	if r.Output {
+		return taprootScript(r.Key[1:]), nil
+	}
+	return pkScript(form(r.place()), r.Key)
 }
 
 // Scan is how far the blocks before an import have been searched for its coins: those

@@ -2167,6 +2167,524 @@ func (x *ImportPublicKeyResponse) GetStatus() string {
 	return ""
 }
 
+// ImportTapscriptRequest is the internal key of a taproot output, and what it is tweaked with.
+type ImportTapscriptRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes.
+	InternalPublicKey []byte `protobuf:"bytes,1,opt,name=internal_public_key,json=internalPublicKey,proto3" json:"internal_public_key,omitempty"`
+	// Types that are valid to be assigned to Script:
+	//
+	//	*ImportTapscriptRequest_FullTree
+	//	*ImportTapscriptRequest_PartialReveal
+	//	*ImportTapscriptRequest_RootHashOnly
+	//	*ImportTapscriptRequest_FullKeyOnly
+	Script isImportTapscriptRequest_Script `protobuf_oneof:"script"`
+	// Ours, not lnd's: as in ImportAccountRequest.
+	Birthday      int64 `protobuf:"varint,1000,opt,name=birthday,proto3" json:"birthday,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportTapscriptRequest) Reset() {
+	*x = ImportTapscriptRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportTapscriptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportTapscriptRequest) ProtoMessage() {}
+
+func (x *ImportTapscriptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportTapscriptRequest.ProtoReflect.Descriptor instead.
+func (*ImportTapscriptRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ImportTapscriptRequest) GetInternalPublicKey() []byte {
+	if x != nil {
+		return x.InternalPublicKey
+	}
+	return nil
+}
+
+func (x *ImportTapscriptRequest) GetScript() isImportTapscriptRequest_Script {
+	if x != nil {
+		return x.Script
+	}
+	return nil
+}
+
+func (x *ImportTapscriptRequest) GetFullTree() *TapscriptFullTree {
+	if x != nil {
+		if x, ok := x.Script.(*ImportTapscriptRequest_FullTree); ok {
+			return x.FullTree
+		}
+	}
+	return nil
+}
+
+func (x *ImportTapscriptRequest) GetPartialReveal() *TapscriptPartialReveal {
+	if x != nil {
+		if x, ok := x.Script.(*ImportTapscriptRequest_PartialReveal); ok {
+			return x.PartialReveal
+		}
+	}
+	return nil
+}
+
+func (x *ImportTapscriptRequest) GetRootHashOnly() []byte {
+	if x != nil {
+		if x, ok := x.Script.(*ImportTapscriptRequest_RootHashOnly); ok {
+			return x.RootHashOnly
+		}
+	}
+	return nil
+}
+
+func (x *ImportTapscriptRequest) GetFullKeyOnly() bool {
+	if x != nil {
+		if x, ok := x.Script.(*ImportTapscriptRequest_FullKeyOnly); ok {
+			return x.FullKeyOnly
+		}
+	}
+	return false
+}
+
+func (x *ImportTapscriptRequest) GetBirthday() int64 {
+	if x != nil {
+		return x.Birthday
+	}
+	return 0
+}
+
+type isImportTapscriptRequest_Script interface {
+	isImportTapscriptRequest_Script()
+}
+
+type ImportTapscriptRequest_FullTree struct {
+	// All leaves are known.
+	FullTree *TapscriptFullTree `protobuf:"bytes,2,opt,name=full_tree,json=fullTree,proto3,oneof"`
+}
+
+type ImportTapscriptRequest_PartialReveal struct {
+	// One leaf is known, with the proof that it belongs to the tree.
+	PartialReveal *TapscriptPartialReveal `protobuf:"bytes,3,opt,name=partial_reveal,json=partialReveal,proto3,oneof"`
+}
+
+type ImportTapscriptRequest_RootHashOnly struct {
+	// Only the root of the tree is known: 32 bytes.
+	RootHashOnly []byte `protobuf:"bytes,4,opt,name=root_hash_only,json=rootHashOnly,proto3,oneof"`
+}
+
+type ImportTapscriptRequest_FullKeyOnly struct {
+	// internal_public_key is that of the output itself.
+	FullKeyOnly bool `protobuf:"varint,5,opt,name=full_key_only,json=fullKeyOnly,proto3,oneof"`
+}
+
+func (*ImportTapscriptRequest_FullTree) isImportTapscriptRequest_Script() {}
+
+func (*ImportTapscriptRequest_PartialReveal) isImportTapscriptRequest_Script() {}
+
+func (*ImportTapscriptRequest_RootHashOnly) isImportTapscriptRequest_Script() {}
+
+func (*ImportTapscriptRequest_FullKeyOnly) isImportTapscriptRequest_Script() {}
+
+// TapscriptFullTree is a tree of scripts.
+type TapscriptFullTree struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In their order.
+	AllLeaves     []*TapLeaf `protobuf:"bytes,1,rep,name=all_leaves,json=allLeaves,proto3" json:"all_leaves,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TapscriptFullTree) Reset() {
+	*x = TapscriptFullTree{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapscriptFullTree) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapscriptFullTree) ProtoMessage() {}
+
+func (x *TapscriptFullTree) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapscriptFullTree.ProtoReflect.Descriptor instead.
+func (*TapscriptFullTree) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *TapscriptFullTree) GetAllLeaves() []*TapLeaf {
+	if x != nil {
+		return x.AllLeaves
+	}
+	return nil
+}
+
+// TapLeaf is one script of a tree.
+type TapLeaf struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 192 for those of BIP 342.
+	LeafVersion   uint32 `protobuf:"varint,1,opt,name=leaf_version,json=leafVersion,proto3" json:"leaf_version,omitempty"`
+	Script        []byte `protobuf:"bytes,2,opt,name=script,proto3" json:"script,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TapLeaf) Reset() {
+	*x = TapLeaf{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapLeaf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapLeaf) ProtoMessage() {}
+
+func (x *TapLeaf) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapLeaf.ProtoReflect.Descriptor instead.
+func (*TapLeaf) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *TapLeaf) GetLeafVersion() uint32 {
+	if x != nil {
+		return x.LeafVersion
+	}
+	return 0
+}
+
+func (x *TapLeaf) GetScript() []byte {
+	if x != nil {
+		return x.Script
+	}
+	return nil
+}
+
+// TapscriptPartialReveal is one script of a tree and its place there.
+type TapscriptPartialReveal struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	RevealedLeaf *TapLeaf               `protobuf:"bytes,1,opt,name=revealed_leaf,json=revealedLeaf,proto3" json:"revealed_leaf,omitempty"`
+	// The hashes beside it up to the root, 32 bytes each, as in a control block: BIP 341.
+	FullInclusionProof []byte `protobuf:"bytes,2,opt,name=full_inclusion_proof,json=fullInclusionProof,proto3" json:"full_inclusion_proof,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *TapscriptPartialReveal) Reset() {
+	*x = TapscriptPartialReveal{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapscriptPartialReveal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapscriptPartialReveal) ProtoMessage() {}
+
+func (x *TapscriptPartialReveal) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapscriptPartialReveal.ProtoReflect.Descriptor instead.
+func (*TapscriptPartialReveal) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *TapscriptPartialReveal) GetRevealedLeaf() *TapLeaf {
+	if x != nil {
+		return x.RevealedLeaf
+	}
+	return nil
+}
+
+func (x *TapscriptPartialReveal) GetFullInclusionProof() []byte {
+	if x != nil {
+		return x.FullInclusionProof
+	}
+	return nil
+}
+
+// ImportTapscriptResponse is where to pay to.
+type ImportTapscriptResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	P2TrAddress   string                 `protobuf:"bytes,1,opt,name=p2tr_address,json=p2trAddress,proto3" json:"p2tr_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportTapscriptResponse) Reset() {
+	*x = ImportTapscriptResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportTapscriptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportTapscriptResponse) ProtoMessage() {}
+
+func (x *ImportTapscriptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportTapscriptResponse.ProtoReflect.Descriptor instead.
+func (*ImportTapscriptResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ImportTapscriptResponse) GetP2TrAddress() string {
+	if x != nil {
+		return x.P2TrAddress
+	}
+	return ""
+}
+
+// SubmitPackageRequest is a package: parents first, the child last.
+type SubmitPackageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the wire has them: 25 at the most.
+	RawTxs [][]byte `protobuf:"bytes,1,rep,name=raw_txs,json=rawTxs,proto3" json:"raw_txs,omitempty"`
+	// The most that one may pay; 0: anything.
+	SatPerVbyte   *uint64 `protobuf:"varint,2,opt,name=sat_per_vbyte,json=satPerVbyte,proto3,oneof" json:"sat_per_vbyte,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitPackageRequest) Reset() {
+	*x = SubmitPackageRequest{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitPackageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitPackageRequest) ProtoMessage() {}
+
+func (x *SubmitPackageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitPackageRequest.ProtoReflect.Descriptor instead.
+func (*SubmitPackageRequest) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SubmitPackageRequest) GetRawTxs() [][]byte {
+	if x != nil {
+		return x.RawTxs
+	}
+	return nil
+}
+
+func (x *SubmitPackageRequest) GetSatPerVbyte() uint64 {
+	if x != nil && x.SatPerVbyte != nil {
+		return *x.SatPerVbyte
+	}
+	return 0
+}
+
+// SubmitPackageTxResult is what became of one.
+type SubmitPackageTxResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In hex.
+	Txid string `protobuf:"bytes,1,opt,name=txid,proto3" json:"txid,omitempty"`
+	// Why it was refused; empty: it was not.
+	Error string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	// The same transaction with another witness was there before.
+	OtherWtxid    string `protobuf:"bytes,3,opt,name=other_wtxid,json=otherWtxid,proto3" json:"other_wtxid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitPackageTxResult) Reset() {
+	*x = SubmitPackageTxResult{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitPackageTxResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitPackageTxResult) ProtoMessage() {}
+
+func (x *SubmitPackageTxResult) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitPackageTxResult.ProtoReflect.Descriptor instead.
+func (*SubmitPackageTxResult) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *SubmitPackageTxResult) GetTxid() string {
+	if x != nil {
+		return x.Txid
+	}
+	return ""
+}
+
+func (x *SubmitPackageTxResult) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *SubmitPackageTxResult) GetOtherWtxid() string {
+	if x != nil {
+		return x.OtherWtxid
+	}
+	return ""
+}
+
+// SubmitPackageResponse says what became of all.
+type SubmitPackageResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	PackageMsg string                 `protobuf:"bytes,1,opt,name=package_msg,json=packageMsg,proto3" json:"package_msg,omitempty"`
+	// By wtxid in hex.
+	TxResults map[string]*SubmitPackageTxResult `protobuf:"bytes,2,rep,name=tx_results,json=txResults,proto3" json:"tx_results,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Transactions that had to go.
+	ReplacedTransactions []string `protobuf:"bytes,3,rep,name=replaced_transactions,json=replacedTransactions,proto3" json:"replaced_transactions,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *SubmitPackageResponse) Reset() {
+	*x = SubmitPackageResponse{}
+	mi := &file_walletrpc_walletkit_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitPackageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitPackageResponse) ProtoMessage() {}
+
+func (x *SubmitPackageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_walletrpc_walletkit_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitPackageResponse.ProtoReflect.Descriptor instead.
+func (*SubmitPackageResponse) Descriptor() ([]byte, []int) {
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SubmitPackageResponse) GetPackageMsg() string {
+	if x != nil {
+		return x.PackageMsg
+	}
+	return ""
+}
+
+func (x *SubmitPackageResponse) GetTxResults() map[string]*SubmitPackageTxResult {
+	if x != nil {
+		return x.TxResults
+	}
+	return nil
+}
+
+func (x *SubmitPackageResponse) GetReplacedTransactions() []string {
+	if x != nil {
+		return x.ReplacedTransactions
+	}
+	return nil
+}
+
 // Transaction is a transaction to be published.
 type Transaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2180,7 +2698,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[32]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2192,7 +2710,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[32]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2205,7 +2723,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{32}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Transaction) GetTxHex() []byte {
@@ -2233,7 +2751,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[33]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +2763,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[33]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +2776,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{33}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PublishResponse) GetPublishError() string {
@@ -2278,7 +2796,7 @@ type RemoveTransactionResponse struct {
 
 func (x *RemoveTransactionResponse) Reset() {
 	*x = RemoveTransactionResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[34]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2808,7 @@ func (x *RemoveTransactionResponse) String() string {
 func (*RemoveTransactionResponse) ProtoMessage() {}
 
 func (x *RemoveTransactionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[34]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2821,7 @@ func (x *RemoveTransactionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveTransactionResponse.ProtoReflect.Descriptor instead.
 func (*RemoveTransactionResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{34}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RemoveTransactionResponse) GetStatus() string {
@@ -2331,7 +2849,7 @@ type SendOutputsRequest struct {
 
 func (x *SendOutputsRequest) Reset() {
 	*x = SendOutputsRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[35]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2861,7 @@ func (x *SendOutputsRequest) String() string {
 func (*SendOutputsRequest) ProtoMessage() {}
 
 func (x *SendOutputsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[35]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2874,7 @@ func (x *SendOutputsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendOutputsRequest.ProtoReflect.Descriptor instead.
 func (*SendOutputsRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{35}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SendOutputsRequest) GetSatPerKw() int64 {
@@ -2412,7 +2930,7 @@ type SendOutputsResponse struct {
 
 func (x *SendOutputsResponse) Reset() {
 	*x = SendOutputsResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[36]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2942,7 @@ func (x *SendOutputsResponse) String() string {
 func (*SendOutputsResponse) ProtoMessage() {}
 
 func (x *SendOutputsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[36]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2955,7 @@ func (x *SendOutputsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendOutputsResponse.ProtoReflect.Descriptor instead.
 func (*SendOutputsResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{36}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SendOutputsResponse) GetRawTx() []byte {
@@ -2462,7 +2980,7 @@ type LabelTransactionRequest struct {
 
 func (x *LabelTransactionRequest) Reset() {
 	*x = LabelTransactionRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[37]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2474,7 +2992,7 @@ func (x *LabelTransactionRequest) String() string {
 func (*LabelTransactionRequest) ProtoMessage() {}
 
 func (x *LabelTransactionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[37]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +3005,7 @@ func (x *LabelTransactionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelTransactionRequest.ProtoReflect.Descriptor instead.
 func (*LabelTransactionRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{37}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *LabelTransactionRequest) GetTxid() []byte {
@@ -2521,7 +3039,7 @@ type LabelTransactionResponse struct {
 
 func (x *LabelTransactionResponse) Reset() {
 	*x = LabelTransactionResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[38]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +3051,7 @@ func (x *LabelTransactionResponse) String() string {
 func (*LabelTransactionResponse) ProtoMessage() {}
 
 func (x *LabelTransactionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[38]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +3064,7 @@ func (x *LabelTransactionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelTransactionResponse.ProtoReflect.Descriptor instead.
 func (*LabelTransactionResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{38}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LabelTransactionResponse) GetStatus() string {
@@ -2590,7 +3108,7 @@ type FundPsbtRequest struct {
 
 func (x *FundPsbtRequest) Reset() {
 	*x = FundPsbtRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[39]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +3120,7 @@ func (x *FundPsbtRequest) String() string {
 func (*FundPsbtRequest) ProtoMessage() {}
 
 func (x *FundPsbtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[39]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +3133,7 @@ func (x *FundPsbtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FundPsbtRequest.ProtoReflect.Descriptor instead.
 func (*FundPsbtRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{39}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *FundPsbtRequest) GetTemplate() isFundPsbtRequest_Template {
@@ -2806,7 +3324,7 @@ type FundPsbtResponse struct {
 
 func (x *FundPsbtResponse) Reset() {
 	*x = FundPsbtResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[40]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +3336,7 @@ func (x *FundPsbtResponse) String() string {
 func (*FundPsbtResponse) ProtoMessage() {}
 
 func (x *FundPsbtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[40]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +3349,7 @@ func (x *FundPsbtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FundPsbtResponse.ProtoReflect.Descriptor instead.
 func (*FundPsbtResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{40}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *FundPsbtResponse) GetFundedPsbt() []byte {
@@ -2868,7 +3386,7 @@ type TxTemplate struct {
 
 func (x *TxTemplate) Reset() {
 	*x = TxTemplate{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[41]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2880,7 +3398,7 @@ func (x *TxTemplate) String() string {
 func (*TxTemplate) ProtoMessage() {}
 
 func (x *TxTemplate) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[41]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2893,7 +3411,7 @@ func (x *TxTemplate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TxTemplate.ProtoReflect.Descriptor instead.
 func (*TxTemplate) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{41}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TxTemplate) GetInputs() []*lnrpc.OutPoint {
@@ -2926,7 +3444,7 @@ type PsbtCoinSelect struct {
 
 func (x *PsbtCoinSelect) Reset() {
 	*x = PsbtCoinSelect{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[42]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3456,7 @@ func (x *PsbtCoinSelect) String() string {
 func (*PsbtCoinSelect) ProtoMessage() {}
 
 func (x *PsbtCoinSelect) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[42]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3469,7 @@ func (x *PsbtCoinSelect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PsbtCoinSelect.ProtoReflect.Descriptor instead.
 func (*PsbtCoinSelect) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{42}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PsbtCoinSelect) GetPsbt() []byte {
@@ -3015,7 +3533,7 @@ type SignPsbtRequest struct {
 
 func (x *SignPsbtRequest) Reset() {
 	*x = SignPsbtRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[43]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3027,7 +3545,7 @@ func (x *SignPsbtRequest) String() string {
 func (*SignPsbtRequest) ProtoMessage() {}
 
 func (x *SignPsbtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[43]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3040,7 +3558,7 @@ func (x *SignPsbtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignPsbtRequest.ProtoReflect.Descriptor instead.
 func (*SignPsbtRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{43}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SignPsbtRequest) GetFundedPsbt() []byte {
@@ -3062,7 +3580,7 @@ type SignPsbtResponse struct {
 
 func (x *SignPsbtResponse) Reset() {
 	*x = SignPsbtResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[44]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3074,7 +3592,7 @@ func (x *SignPsbtResponse) String() string {
 func (*SignPsbtResponse) ProtoMessage() {}
 
 func (x *SignPsbtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[44]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3087,7 +3605,7 @@ func (x *SignPsbtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignPsbtResponse.ProtoReflect.Descriptor instead.
 func (*SignPsbtResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{44}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SignPsbtResponse) GetSignedPsbt() []byte {
@@ -3116,7 +3634,7 @@ type FinalizePsbtRequest struct {
 
 func (x *FinalizePsbtRequest) Reset() {
 	*x = FinalizePsbtRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[45]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3128,7 +3646,7 @@ func (x *FinalizePsbtRequest) String() string {
 func (*FinalizePsbtRequest) ProtoMessage() {}
 
 func (x *FinalizePsbtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[45]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3141,7 +3659,7 @@ func (x *FinalizePsbtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinalizePsbtRequest.ProtoReflect.Descriptor instead.
 func (*FinalizePsbtRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{45}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *FinalizePsbtRequest) GetFundedPsbt() []byte {
@@ -3170,7 +3688,7 @@ type FinalizePsbtResponse struct {
 
 func (x *FinalizePsbtResponse) Reset() {
 	*x = FinalizePsbtResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[46]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3182,7 +3700,7 @@ func (x *FinalizePsbtResponse) String() string {
 func (*FinalizePsbtResponse) ProtoMessage() {}
 
 func (x *FinalizePsbtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[46]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3195,7 +3713,7 @@ func (x *FinalizePsbtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinalizePsbtResponse.ProtoReflect.Descriptor instead.
 func (*FinalizePsbtResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{46}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *FinalizePsbtResponse) GetSignedPsbt() []byte {
@@ -3223,7 +3741,7 @@ type EstimateFeeRequest struct {
 
 func (x *EstimateFeeRequest) Reset() {
 	*x = EstimateFeeRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[47]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3235,7 +3753,7 @@ func (x *EstimateFeeRequest) String() string {
 func (*EstimateFeeRequest) ProtoMessage() {}
 
 func (x *EstimateFeeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[47]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3248,7 +3766,7 @@ func (x *EstimateFeeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateFeeRequest.ProtoReflect.Descriptor instead.
 func (*EstimateFeeRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{47}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *EstimateFeeRequest) GetConfTarget() int32 {
@@ -3271,7 +3789,7 @@ type EstimateFeeResponse struct {
 
 func (x *EstimateFeeResponse) Reset() {
 	*x = EstimateFeeResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[48]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3283,7 +3801,7 @@ func (x *EstimateFeeResponse) String() string {
 func (*EstimateFeeResponse) ProtoMessage() {}
 
 func (x *EstimateFeeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[48]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3296,7 +3814,7 @@ func (x *EstimateFeeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateFeeResponse.ProtoReflect.Descriptor instead.
 func (*EstimateFeeResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{48}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *EstimateFeeResponse) GetSatPerKw() int64 {
@@ -3322,7 +3840,7 @@ type PendingSweepsRequest struct {
 
 func (x *PendingSweepsRequest) Reset() {
 	*x = PendingSweepsRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[49]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3334,7 +3852,7 @@ func (x *PendingSweepsRequest) String() string {
 func (*PendingSweepsRequest) ProtoMessage() {}
 
 func (x *PendingSweepsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[49]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3347,7 +3865,7 @@ func (x *PendingSweepsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingSweepsRequest.ProtoReflect.Descriptor instead.
 func (*PendingSweepsRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{49}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{57}
 }
 
 // PendingSweepsResponse lists what is being swept.
@@ -3360,7 +3878,7 @@ type PendingSweepsResponse struct {
 
 func (x *PendingSweepsResponse) Reset() {
 	*x = PendingSweepsResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[50]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3372,7 +3890,7 @@ func (x *PendingSweepsResponse) String() string {
 func (*PendingSweepsResponse) ProtoMessage() {}
 
 func (x *PendingSweepsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[50]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3385,7 +3903,7 @@ func (x *PendingSweepsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingSweepsResponse.ProtoReflect.Descriptor instead.
 func (*PendingSweepsResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{50}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *PendingSweepsResponse) GetPendingSweeps() []*PendingSweep {
@@ -3441,7 +3959,7 @@ type PendingSweep struct {
 
 func (x *PendingSweep) Reset() {
 	*x = PendingSweep{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[51]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3453,7 +3971,7 @@ func (x *PendingSweep) String() string {
 func (*PendingSweep) ProtoMessage() {}
 
 func (x *PendingSweep) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[51]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3466,7 +3984,7 @@ func (x *PendingSweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingSweep.ProtoReflect.Descriptor instead.
 func (*PendingSweep) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{51}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *PendingSweep) GetOutpoint() *lnrpc.OutPoint {
@@ -3592,7 +4110,7 @@ type ListSweepsRequest struct {
 
 func (x *ListSweepsRequest) Reset() {
 	*x = ListSweepsRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[52]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3604,7 +4122,7 @@ func (x *ListSweepsRequest) String() string {
 func (*ListSweepsRequest) ProtoMessage() {}
 
 func (x *ListSweepsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[52]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3617,7 +4135,7 @@ func (x *ListSweepsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSweepsRequest.ProtoReflect.Descriptor instead.
 func (*ListSweepsRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{52}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListSweepsRequest) GetVerbose() bool {
@@ -3648,7 +4166,7 @@ type ListSweepsResponse struct {
 
 func (x *ListSweepsResponse) Reset() {
 	*x = ListSweepsResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[53]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3660,7 +4178,7 @@ func (x *ListSweepsResponse) String() string {
 func (*ListSweepsResponse) ProtoMessage() {}
 
 func (x *ListSweepsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[53]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3673,7 +4191,7 @@ func (x *ListSweepsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSweepsResponse.ProtoReflect.Descriptor instead.
 func (*ListSweepsResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{53}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListSweepsResponse) GetSweeps() isListSweepsResponse_Sweeps {
@@ -3745,7 +4263,7 @@ type BumpFeeRequest struct {
 
 func (x *BumpFeeRequest) Reset() {
 	*x = BumpFeeRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[54]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3757,7 +4275,7 @@ func (x *BumpFeeRequest) String() string {
 func (*BumpFeeRequest) ProtoMessage() {}
 
 func (x *BumpFeeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[54]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3770,7 +4288,7 @@ func (x *BumpFeeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpFeeRequest.ProtoReflect.Descriptor instead.
 func (*BumpFeeRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{54}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *BumpFeeRequest) GetOutpoint() *lnrpc.OutPoint {
@@ -3841,7 +4359,7 @@ type BumpFeeResponse struct {
 
 func (x *BumpFeeResponse) Reset() {
 	*x = BumpFeeResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[55]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3853,7 +4371,7 @@ func (x *BumpFeeResponse) String() string {
 func (*BumpFeeResponse) ProtoMessage() {}
 
 func (x *BumpFeeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[55]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3866,7 +4384,7 @@ func (x *BumpFeeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpFeeResponse.ProtoReflect.Descriptor instead.
 func (*BumpFeeResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{55}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *BumpFeeResponse) GetStatus() string {
@@ -3895,7 +4413,7 @@ type BumpForceCloseFeeRequest struct {
 
 func (x *BumpForceCloseFeeRequest) Reset() {
 	*x = BumpForceCloseFeeRequest{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[56]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3907,7 +4425,7 @@ func (x *BumpForceCloseFeeRequest) String() string {
 func (*BumpForceCloseFeeRequest) ProtoMessage() {}
 
 func (x *BumpForceCloseFeeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[56]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3920,7 +4438,7 @@ func (x *BumpForceCloseFeeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpForceCloseFeeRequest.ProtoReflect.Descriptor instead.
 func (*BumpForceCloseFeeRequest) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{56}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *BumpForceCloseFeeRequest) GetChanPoint() *lnrpc.ChannelPoint {
@@ -3975,7 +4493,7 @@ type BumpForceCloseFeeResponse struct {
 
 func (x *BumpForceCloseFeeResponse) Reset() {
 	*x = BumpForceCloseFeeResponse{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[57]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3987,7 +4505,7 @@ func (x *BumpForceCloseFeeResponse) String() string {
 func (*BumpForceCloseFeeResponse) ProtoMessage() {}
 
 func (x *BumpForceCloseFeeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[57]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4000,7 +4518,7 @@ func (x *BumpForceCloseFeeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BumpForceCloseFeeResponse.ProtoReflect.Descriptor instead.
 func (*BumpForceCloseFeeResponse) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{57}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *BumpForceCloseFeeResponse) GetStatus() string {
@@ -4021,7 +4539,7 @@ type ListSweepsResponse_TransactionIDs struct {
 
 func (x *ListSweepsResponse_TransactionIDs) Reset() {
 	*x = ListSweepsResponse_TransactionIDs{}
-	mi := &file_walletrpc_walletkit_proto_msgTypes[59]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4551,7 @@ func (x *ListSweepsResponse_TransactionIDs) String() string {
 func (*ListSweepsResponse_TransactionIDs) ProtoMessage() {}
 
 func (x *ListSweepsResponse_TransactionIDs) ProtoReflect() protoreflect.Message {
-	mi := &file_walletrpc_walletkit_proto_msgTypes[59]
+	mi := &file_walletrpc_walletkit_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4564,7 @@ func (x *ListSweepsResponse_TransactionIDs) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListSweepsResponse_TransactionIDs.ProtoReflect.Descriptor instead.
 func (*ListSweepsResponse_TransactionIDs) Descriptor() ([]byte, []int) {
-	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{53, 0}
+	return file_walletrpc_walletkit_proto_rawDescGZIP(), []int{61, 0}
 }
 
 func (x *ListSweepsResponse_TransactionIDs) GetTransactionIds() []string {
@@ -4177,7 +4695,44 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\faddress_type\x18\x02 \x01(\x0e2\x16.walletrpc.AddressTypeR\vaddressType\x12\x1b\n" +
 	"\bbirthday\x18\xe8\a \x01(\x03R\bbirthday\"1\n" +
 	"\x17ImportPublicKeyResponse\x12\x16\n" +
-	"\x06status\x18\x01 \x01(\tR\x06status\":\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\"\xc6\x02\n" +
+	"\x16ImportTapscriptRequest\x12.\n" +
+	"\x13internal_public_key\x18\x01 \x01(\fR\x11internalPublicKey\x12;\n" +
+	"\tfull_tree\x18\x02 \x01(\v2\x1c.walletrpc.TapscriptFullTreeH\x00R\bfullTree\x12J\n" +
+	"\x0epartial_reveal\x18\x03 \x01(\v2!.walletrpc.TapscriptPartialRevealH\x00R\rpartialReveal\x12&\n" +
+	"\x0eroot_hash_only\x18\x04 \x01(\fH\x00R\frootHashOnly\x12$\n" +
+	"\rfull_key_only\x18\x05 \x01(\bH\x00R\vfullKeyOnly\x12\x1b\n" +
+	"\bbirthday\x18\xe8\a \x01(\x03R\bbirthdayB\b\n" +
+	"\x06script\"F\n" +
+	"\x11TapscriptFullTree\x121\n" +
+	"\n" +
+	"all_leaves\x18\x01 \x03(\v2\x12.walletrpc.TapLeafR\tallLeaves\"D\n" +
+	"\aTapLeaf\x12!\n" +
+	"\fleaf_version\x18\x01 \x01(\rR\vleafVersion\x12\x16\n" +
+	"\x06script\x18\x02 \x01(\fR\x06script\"\x83\x01\n" +
+	"\x16TapscriptPartialReveal\x127\n" +
+	"\rrevealed_leaf\x18\x01 \x01(\v2\x12.walletrpc.TapLeafR\frevealedLeaf\x120\n" +
+	"\x14full_inclusion_proof\x18\x02 \x01(\fR\x12fullInclusionProof\"<\n" +
+	"\x17ImportTapscriptResponse\x12!\n" +
+	"\fp2tr_address\x18\x01 \x01(\tR\vp2trAddress\"j\n" +
+	"\x14SubmitPackageRequest\x12\x17\n" +
+	"\araw_txs\x18\x01 \x03(\fR\x06rawTxs\x12'\n" +
+	"\rsat_per_vbyte\x18\x02 \x01(\x04H\x00R\vsatPerVbyte\x88\x01\x01B\x10\n" +
+	"\x0e_sat_per_vbyte\"b\n" +
+	"\x15SubmitPackageTxResult\x12\x12\n" +
+	"\x04txid\x18\x01 \x01(\tR\x04txid\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x12\x1f\n" +
+	"\vother_wtxid\x18\x03 \x01(\tR\n" +
+	"otherWtxid\"\x9d\x02\n" +
+	"\x15SubmitPackageResponse\x12\x1f\n" +
+	"\vpackage_msg\x18\x01 \x01(\tR\n" +
+	"packageMsg\x12N\n" +
+	"\n" +
+	"tx_results\x18\x02 \x03(\v2/.walletrpc.SubmitPackageResponse.TxResultsEntryR\ttxResults\x123\n" +
+	"\x15replaced_transactions\x18\x03 \x03(\tR\x14replacedTransactions\x1a^\n" +
+	"\x0eTxResultsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x126\n" +
+	"\x05value\x18\x02 \x01(\v2 .walletrpc.SubmitPackageTxResultR\x05value:\x028\x01\":\n" +
 	"\vTransaction\x12\x15\n" +
 	"\x06tx_hex\x18\x01 \x01(\fR\x05txHex\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\"6\n" +
@@ -4372,7 +4927,7 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"0TAPROOT_HTLC_ACCEPTED_SUCCESS_SECOND_LEVEL_FINAL\x10'\x12-\n" +
 	")TAPROOT_HTLC_OFFERED_REMOTE_TIMEOUT_FINAL\x10(\x12.\n" +
 	"*TAPROOT_HTLC_ACCEPTED_REMOTE_SUCCESS_FINAL\x10)\x12#\n" +
-	"\x1fTAPROOT_COMMITMENT_REVOKE_FINAL\x10*2\xd3\x11\n" +
+	"\x1fTAPROOT_COMMITMENT_REVOKE_FINAL\x10*2\x81\x13\n" +
 	"\tWalletKit\x12L\n" +
 	"\vListUnspent\x12\x1d.walletrpc.ListUnspentRequest\x1a\x1e.walletrpc.ListUnspentResponse\x12L\n" +
 	"\vLeaseOutput\x12\x1d.walletrpc.LeaseOutputRequest\x1a\x1e.walletrpc.LeaseOutputResponse\x12R\n" +
@@ -4390,7 +4945,9 @@ const file_walletrpc_walletkit_proto_rawDesc = "" +
 	"\x13SignMessageWithAddr\x12%.walletrpc.SignMessageWithAddrRequest\x1a&.walletrpc.SignMessageWithAddrResponse\x12j\n" +
 	"\x15VerifyMessageWithAddr\x12'.walletrpc.VerifyMessageWithAddrRequest\x1a(.walletrpc.VerifyMessageWithAddrResponse\x12R\n" +
 	"\rImportAccount\x12\x1f.walletrpc.ImportAccountRequest\x1a .walletrpc.ImportAccountResponse\x12X\n" +
-	"\x0fImportPublicKey\x12!.walletrpc.ImportPublicKeyRequest\x1a\".walletrpc.ImportPublicKeyResponse\x12H\n" +
+	"\x0fImportPublicKey\x12!.walletrpc.ImportPublicKeyRequest\x1a\".walletrpc.ImportPublicKeyResponse\x12X\n" +
+	"\x0fImportTapscript\x12!.walletrpc.ImportTapscriptRequest\x1a\".walletrpc.ImportTapscriptResponse\x12R\n" +
+	"\rSubmitPackage\x12\x1f.walletrpc.SubmitPackageRequest\x1a .walletrpc.SubmitPackageResponse\x12H\n" +
 	"\x12PublishTransaction\x12\x16.walletrpc.Transaction\x1a\x1a.walletrpc.PublishResponse\x12[\n" +
 	"\x11RemoveTransaction\x12 .walletrpc.GetTransactionRequest\x1a$.walletrpc.RemoveTransactionResponse\x12L\n" +
 	"\vSendOutputs\x12\x1d.walletrpc.SendOutputsRequest\x1a\x1e.walletrpc.SendOutputsResponse\x12L\n" +
@@ -4418,7 +4975,7 @@ func file_walletrpc_walletkit_proto_rawDescGZIP() []byte {
 }
 
 var file_walletrpc_walletkit_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_walletrpc_walletkit_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_walletrpc_walletkit_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_walletrpc_walletkit_proto_goTypes = []any{
 	(AddressType)(0),                          // 0: walletrpc.AddressType
 	(ChangeAddressType)(0),                    // 1: walletrpc.ChangeAddressType
@@ -4455,51 +5012,60 @@ var file_walletrpc_walletkit_proto_goTypes = []any{
 	(*ImportAccountResponse)(nil),             // 32: walletrpc.ImportAccountResponse
 	(*ImportPublicKeyRequest)(nil),            // 33: walletrpc.ImportPublicKeyRequest
 	(*ImportPublicKeyResponse)(nil),           // 34: walletrpc.ImportPublicKeyResponse
-	(*Transaction)(nil),                       // 35: walletrpc.Transaction
-	(*PublishResponse)(nil),                   // 36: walletrpc.PublishResponse
-	(*RemoveTransactionResponse)(nil),         // 37: walletrpc.RemoveTransactionResponse
-	(*SendOutputsRequest)(nil),                // 38: walletrpc.SendOutputsRequest
-	(*SendOutputsResponse)(nil),               // 39: walletrpc.SendOutputsResponse
-	(*LabelTransactionRequest)(nil),           // 40: walletrpc.LabelTransactionRequest
-	(*LabelTransactionResponse)(nil),          // 41: walletrpc.LabelTransactionResponse
-	(*FundPsbtRequest)(nil),                   // 42: walletrpc.FundPsbtRequest
-	(*FundPsbtResponse)(nil),                  // 43: walletrpc.FundPsbtResponse
-	(*TxTemplate)(nil),                        // 44: walletrpc.TxTemplate
-	(*PsbtCoinSelect)(nil),                    // 45: walletrpc.PsbtCoinSelect
-	(*SignPsbtRequest)(nil),                   // 46: walletrpc.SignPsbtRequest
-	(*SignPsbtResponse)(nil),                  // 47: walletrpc.SignPsbtResponse
-	(*FinalizePsbtRequest)(nil),               // 48: walletrpc.FinalizePsbtRequest
-	(*FinalizePsbtResponse)(nil),              // 49: walletrpc.FinalizePsbtResponse
-	(*EstimateFeeRequest)(nil),                // 50: walletrpc.EstimateFeeRequest
-	(*EstimateFeeResponse)(nil),               // 51: walletrpc.EstimateFeeResponse
-	(*PendingSweepsRequest)(nil),              // 52: walletrpc.PendingSweepsRequest
-	(*PendingSweepsResponse)(nil),             // 53: walletrpc.PendingSweepsResponse
-	(*PendingSweep)(nil),                      // 54: walletrpc.PendingSweep
-	(*ListSweepsRequest)(nil),                 // 55: walletrpc.ListSweepsRequest
-	(*ListSweepsResponse)(nil),                // 56: walletrpc.ListSweepsResponse
-	(*BumpFeeRequest)(nil),                    // 57: walletrpc.BumpFeeRequest
-	(*BumpFeeResponse)(nil),                   // 58: walletrpc.BumpFeeResponse
-	(*BumpForceCloseFeeRequest)(nil),          // 59: walletrpc.BumpForceCloseFeeRequest
-	(*BumpForceCloseFeeResponse)(nil),         // 60: walletrpc.BumpForceCloseFeeResponse
-	nil,                                       // 61: walletrpc.TxTemplate.OutputsEntry
-	(*ListSweepsResponse_TransactionIDs)(nil), // 62: walletrpc.ListSweepsResponse.TransactionIDs
-	(*lnrpc.Utxo)(nil),                        // 63: lnrpc.Utxo
-	(*lnrpc.OutPoint)(nil),                    // 64: lnrpc.OutPoint
-	(*signrpc.TxOut)(nil),                     // 65: signrpc.TxOut
-	(lnrpc.CoinSelectionStrategy)(0),          // 66: lnrpc.CoinSelectionStrategy
-	(*lnrpc.TransactionDetails)(nil),          // 67: lnrpc.TransactionDetails
-	(*lnrpc.ChannelPoint)(nil),                // 68: lnrpc.ChannelPoint
-	(*signrpc.KeyLocator)(nil),                // 69: signrpc.KeyLocator
-	(*signrpc.KeyDescriptor)(nil),             // 70: signrpc.KeyDescriptor
-	(*lnrpc.Transaction)(nil),                 // 71: lnrpc.Transaction
+	(*ImportTapscriptRequest)(nil),            // 35: walletrpc.ImportTapscriptRequest
+	(*TapscriptFullTree)(nil),                 // 36: walletrpc.TapscriptFullTree
+	(*TapLeaf)(nil),                           // 37: walletrpc.TapLeaf
+	(*TapscriptPartialReveal)(nil),            // 38: walletrpc.TapscriptPartialReveal
+	(*ImportTapscriptResponse)(nil),           // 39: walletrpc.ImportTapscriptResponse
+	(*SubmitPackageRequest)(nil),              // 40: walletrpc.SubmitPackageRequest
+	(*SubmitPackageTxResult)(nil),             // 41: walletrpc.SubmitPackageTxResult
+	(*SubmitPackageResponse)(nil),             // 42: walletrpc.SubmitPackageResponse
+	(*Transaction)(nil),                       // 43: walletrpc.Transaction
+	(*PublishResponse)(nil),                   // 44: walletrpc.PublishResponse
+	(*RemoveTransactionResponse)(nil),         // 45: walletrpc.RemoveTransactionResponse
+	(*SendOutputsRequest)(nil),                // 46: walletrpc.SendOutputsRequest
+	(*SendOutputsResponse)(nil),               // 47: walletrpc.SendOutputsResponse
+	(*LabelTransactionRequest)(nil),           // 48: walletrpc.LabelTransactionRequest
+	(*LabelTransactionResponse)(nil),          // 49: walletrpc.LabelTransactionResponse
+	(*FundPsbtRequest)(nil),                   // 50: walletrpc.FundPsbtRequest
+	(*FundPsbtResponse)(nil),                  // 51: walletrpc.FundPsbtResponse
+	(*TxTemplate)(nil),                        // 52: walletrpc.TxTemplate
+	(*PsbtCoinSelect)(nil),                    // 53: walletrpc.PsbtCoinSelect
+	(*SignPsbtRequest)(nil),                   // 54: walletrpc.SignPsbtRequest
+	(*SignPsbtResponse)(nil),                  // 55: walletrpc.SignPsbtResponse
+	(*FinalizePsbtRequest)(nil),               // 56: walletrpc.FinalizePsbtRequest
+	(*FinalizePsbtResponse)(nil),              // 57: walletrpc.FinalizePsbtResponse
+	(*EstimateFeeRequest)(nil),                // 58: walletrpc.EstimateFeeRequest
+	(*EstimateFeeResponse)(nil),               // 59: walletrpc.EstimateFeeResponse
+	(*PendingSweepsRequest)(nil),              // 60: walletrpc.PendingSweepsRequest
+	(*PendingSweepsResponse)(nil),             // 61: walletrpc.PendingSweepsResponse
+	(*PendingSweep)(nil),                      // 62: walletrpc.PendingSweep
+	(*ListSweepsRequest)(nil),                 // 63: walletrpc.ListSweepsRequest
+	(*ListSweepsResponse)(nil),                // 64: walletrpc.ListSweepsResponse
+	(*BumpFeeRequest)(nil),                    // 65: walletrpc.BumpFeeRequest
+	(*BumpFeeResponse)(nil),                   // 66: walletrpc.BumpFeeResponse
+	(*BumpForceCloseFeeRequest)(nil),          // 67: walletrpc.BumpForceCloseFeeRequest
+	(*BumpForceCloseFeeResponse)(nil),         // 68: walletrpc.BumpForceCloseFeeResponse
+	nil,                                       // 69: walletrpc.SubmitPackageResponse.TxResultsEntry
+	nil,                                       // 70: walletrpc.TxTemplate.OutputsEntry
+	(*ListSweepsResponse_TransactionIDs)(nil), // 71: walletrpc.ListSweepsResponse.TransactionIDs
+	(*lnrpc.Utxo)(nil),                        // 72: lnrpc.Utxo
+	(*lnrpc.OutPoint)(nil),                    // 73: lnrpc.OutPoint
+	(*signrpc.TxOut)(nil),                     // 74: signrpc.TxOut
+	(lnrpc.CoinSelectionStrategy)(0),          // 75: lnrpc.CoinSelectionStrategy
+	(*lnrpc.TransactionDetails)(nil),          // 76: lnrpc.TransactionDetails
+	(*lnrpc.ChannelPoint)(nil),                // 77: lnrpc.ChannelPoint
+	(*signrpc.KeyLocator)(nil),                // 78: signrpc.KeyLocator
+	(*signrpc.KeyDescriptor)(nil),             // 79: signrpc.KeyDescriptor
+	(*lnrpc.Transaction)(nil),                 // 80: lnrpc.Transaction
 }
 var file_walletrpc_walletkit_proto_depIdxs = []int32{
-	63, // 0: walletrpc.ListUnspentResponse.utxos:type_name -> lnrpc.Utxo
+	72, // 0: walletrpc.ListUnspentResponse.utxos:type_name -> lnrpc.Utxo
 	0,  // 1: walletrpc.AddrRequest.type:type_name -> walletrpc.AddressType
-	64, // 2: walletrpc.LeaseOutputRequest.outpoint:type_name -> lnrpc.OutPoint
-	64, // 3: walletrpc.ReleaseOutputRequest.outpoint:type_name -> lnrpc.OutPoint
+	73, // 2: walletrpc.LeaseOutputRequest.outpoint:type_name -> lnrpc.OutPoint
+	73, // 3: walletrpc.ReleaseOutputRequest.outpoint:type_name -> lnrpc.OutPoint
 	13, // 4: walletrpc.ListLeasesResponse.locked_utxos:type_name -> walletrpc.UtxoLease
-	64, // 5: walletrpc.UtxoLease.outpoint:type_name -> lnrpc.OutPoint
+	73, // 5: walletrpc.UtxoLease.outpoint:type_name -> lnrpc.OutPoint
 	0,  // 6: walletrpc.Account.address_type:type_name -> walletrpc.AddressType
 	0,  // 7: walletrpc.ListAccountsRequest.address_type:type_name -> walletrpc.AddressType
 	16, // 8: walletrpc.ListAccountsResponse.accounts:type_name -> walletrpc.Account
@@ -4511,83 +5077,93 @@ var file_walletrpc_walletkit_proto_depIdxs = []int32{
 	0,  // 14: walletrpc.ImportAccountRequest.address_type:type_name -> walletrpc.AddressType
 	16, // 15: walletrpc.ImportAccountResponse.account:type_name -> walletrpc.Account
 	0,  // 16: walletrpc.ImportPublicKeyRequest.address_type:type_name -> walletrpc.AddressType
-	65, // 17: walletrpc.SendOutputsRequest.outputs:type_name -> signrpc.TxOut
-	66, // 18: walletrpc.SendOutputsRequest.coin_selection_strategy:type_name -> lnrpc.CoinSelectionStrategy
-	44, // 19: walletrpc.FundPsbtRequest.raw:type_name -> walletrpc.TxTemplate
-	45, // 20: walletrpc.FundPsbtRequest.coin_select:type_name -> walletrpc.PsbtCoinSelect
-	1,  // 21: walletrpc.FundPsbtRequest.change_type:type_name -> walletrpc.ChangeAddressType
-	66, // 22: walletrpc.FundPsbtRequest.coin_selection_strategy:type_name -> lnrpc.CoinSelectionStrategy
-	13, // 23: walletrpc.FundPsbtResponse.locked_utxos:type_name -> walletrpc.UtxoLease
-	64, // 24: walletrpc.TxTemplate.inputs:type_name -> lnrpc.OutPoint
-	61, // 25: walletrpc.TxTemplate.outputs:type_name -> walletrpc.TxTemplate.OutputsEntry
-	54, // 26: walletrpc.PendingSweepsResponse.pending_sweeps:type_name -> walletrpc.PendingSweep
-	64, // 27: walletrpc.PendingSweep.outpoint:type_name -> lnrpc.OutPoint
-	2,  // 28: walletrpc.PendingSweep.witness_type:type_name -> walletrpc.WitnessType
-	67, // 29: walletrpc.ListSweepsResponse.transaction_details:type_name -> lnrpc.TransactionDetails
-	62, // 30: walletrpc.ListSweepsResponse.transaction_ids:type_name -> walletrpc.ListSweepsResponse.TransactionIDs
-	64, // 31: walletrpc.BumpFeeRequest.outpoint:type_name -> lnrpc.OutPoint
-	68, // 32: walletrpc.BumpForceCloseFeeRequest.chan_point:type_name -> lnrpc.ChannelPoint
-	3,  // 33: walletrpc.WalletKit.ListUnspent:input_type -> walletrpc.ListUnspentRequest
-	7,  // 34: walletrpc.WalletKit.LeaseOutput:input_type -> walletrpc.LeaseOutputRequest
-	9,  // 35: walletrpc.WalletKit.ReleaseOutput:input_type -> walletrpc.ReleaseOutputRequest
-	11, // 36: walletrpc.WalletKit.ListLeases:input_type -> walletrpc.ListLeasesRequest
-	14, // 37: walletrpc.WalletKit.DeriveNextKey:input_type -> walletrpc.KeyReq
-	69, // 38: walletrpc.WalletKit.DeriveKey:input_type -> signrpc.KeyLocator
-	5,  // 39: walletrpc.WalletKit.NextAddr:input_type -> walletrpc.AddrRequest
-	15, // 40: walletrpc.WalletKit.GetTransaction:input_type -> walletrpc.GetTransactionRequest
-	17, // 41: walletrpc.WalletKit.ListAccounts:input_type -> walletrpc.ListAccountsRequest
-	19, // 42: walletrpc.WalletKit.XCreateAccount:input_type -> walletrpc.XCreateAccountRequest
-	21, // 43: walletrpc.WalletKit.RequiredReserve:input_type -> walletrpc.RequiredReserveRequest
-	23, // 44: walletrpc.WalletKit.ListAddresses:input_type -> walletrpc.ListAddressesRequest
-	27, // 45: walletrpc.WalletKit.SignMessageWithAddr:input_type -> walletrpc.SignMessageWithAddrRequest
-	29, // 46: walletrpc.WalletKit.VerifyMessageWithAddr:input_type -> walletrpc.VerifyMessageWithAddrRequest
-	31, // 47: walletrpc.WalletKit.ImportAccount:input_type -> walletrpc.ImportAccountRequest
-	33, // 48: walletrpc.WalletKit.ImportPublicKey:input_type -> walletrpc.ImportPublicKeyRequest
-	35, // 49: walletrpc.WalletKit.PublishTransaction:input_type -> walletrpc.Transaction
-	15, // 50: walletrpc.WalletKit.RemoveTransaction:input_type -> walletrpc.GetTransactionRequest
-	38, // 51: walletrpc.WalletKit.SendOutputs:input_type -> walletrpc.SendOutputsRequest
-	50, // 52: walletrpc.WalletKit.EstimateFee:input_type -> walletrpc.EstimateFeeRequest
-	52, // 53: walletrpc.WalletKit.PendingSweeps:input_type -> walletrpc.PendingSweepsRequest
-	55, // 54: walletrpc.WalletKit.ListSweeps:input_type -> walletrpc.ListSweepsRequest
-	57, // 55: walletrpc.WalletKit.BumpFee:input_type -> walletrpc.BumpFeeRequest
-	59, // 56: walletrpc.WalletKit.BumpForceCloseFee:input_type -> walletrpc.BumpForceCloseFeeRequest
-	40, // 57: walletrpc.WalletKit.LabelTransaction:input_type -> walletrpc.LabelTransactionRequest
-	42, // 58: walletrpc.WalletKit.FundPsbt:input_type -> walletrpc.FundPsbtRequest
-	46, // 59: walletrpc.WalletKit.SignPsbt:input_type -> walletrpc.SignPsbtRequest
-	48, // 60: walletrpc.WalletKit.FinalizePsbt:input_type -> walletrpc.FinalizePsbtRequest
-	4,  // 61: walletrpc.WalletKit.ListUnspent:output_type -> walletrpc.ListUnspentResponse
-	8,  // 62: walletrpc.WalletKit.LeaseOutput:output_type -> walletrpc.LeaseOutputResponse
-	10, // 63: walletrpc.WalletKit.ReleaseOutput:output_type -> walletrpc.ReleaseOutputResponse
-	12, // 64: walletrpc.WalletKit.ListLeases:output_type -> walletrpc.ListLeasesResponse
-	70, // 65: walletrpc.WalletKit.DeriveNextKey:output_type -> signrpc.KeyDescriptor
-	70, // 66: walletrpc.WalletKit.DeriveKey:output_type -> signrpc.KeyDescriptor
-	6,  // 67: walletrpc.WalletKit.NextAddr:output_type -> walletrpc.AddrResponse
-	71, // 68: walletrpc.WalletKit.GetTransaction:output_type -> lnrpc.Transaction
-	18, // 69: walletrpc.WalletKit.ListAccounts:output_type -> walletrpc.ListAccountsResponse
-	20, // 70: walletrpc.WalletKit.XCreateAccount:output_type -> walletrpc.XCreateAccountResponse
-	22, // 71: walletrpc.WalletKit.RequiredReserve:output_type -> walletrpc.RequiredReserveResponse
-	24, // 72: walletrpc.WalletKit.ListAddresses:output_type -> walletrpc.ListAddressesResponse
-	28, // 73: walletrpc.WalletKit.SignMessageWithAddr:output_type -> walletrpc.SignMessageWithAddrResponse
-	30, // 74: walletrpc.WalletKit.VerifyMessageWithAddr:output_type -> walletrpc.VerifyMessageWithAddrResponse
-	32, // 75: walletrpc.WalletKit.ImportAccount:output_type -> walletrpc.ImportAccountResponse
-	34, // 76: walletrpc.WalletKit.ImportPublicKey:output_type -> walletrpc.ImportPublicKeyResponse
-	36, // 77: walletrpc.WalletKit.PublishTransaction:output_type -> walletrpc.PublishResponse
-	37, // 78: walletrpc.WalletKit.RemoveTransaction:output_type -> walletrpc.RemoveTransactionResponse
-	39, // 79: walletrpc.WalletKit.SendOutputs:output_type -> walletrpc.SendOutputsResponse
-	51, // 80: walletrpc.WalletKit.EstimateFee:output_type -> walletrpc.EstimateFeeResponse
-	53, // 81: walletrpc.WalletKit.PendingSweeps:output_type -> walletrpc.PendingSweepsResponse
-	56, // 82: walletrpc.WalletKit.ListSweeps:output_type -> walletrpc.ListSweepsResponse
-	58, // 83: walletrpc.WalletKit.BumpFee:output_type -> walletrpc.BumpFeeResponse
-	60, // 84: walletrpc.WalletKit.BumpForceCloseFee:output_type -> walletrpc.BumpForceCloseFeeResponse
-	41, // 85: walletrpc.WalletKit.LabelTransaction:output_type -> walletrpc.LabelTransactionResponse
-	43, // 86: walletrpc.WalletKit.FundPsbt:output_type -> walletrpc.FundPsbtResponse
-	47, // 87: walletrpc.WalletKit.SignPsbt:output_type -> walletrpc.SignPsbtResponse
-	49, // 88: walletrpc.WalletKit.FinalizePsbt:output_type -> walletrpc.FinalizePsbtResponse
-	61, // [61:89] is the sub-list for method output_type
-	33, // [33:61] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	36, // 17: walletrpc.ImportTapscriptRequest.full_tree:type_name -> walletrpc.TapscriptFullTree
+	38, // 18: walletrpc.ImportTapscriptRequest.partial_reveal:type_name -> walletrpc.TapscriptPartialReveal
+	37, // 19: walletrpc.TapscriptFullTree.all_leaves:type_name -> walletrpc.TapLeaf
+	37, // 20: walletrpc.TapscriptPartialReveal.revealed_leaf:type_name -> walletrpc.TapLeaf
+	69, // 21: walletrpc.SubmitPackageResponse.tx_results:type_name -> walletrpc.SubmitPackageResponse.TxResultsEntry
+	74, // 22: walletrpc.SendOutputsRequest.outputs:type_name -> signrpc.TxOut
+	75, // 23: walletrpc.SendOutputsRequest.coin_selection_strategy:type_name -> lnrpc.CoinSelectionStrategy
+	52, // 24: walletrpc.FundPsbtRequest.raw:type_name -> walletrpc.TxTemplate
+	53, // 25: walletrpc.FundPsbtRequest.coin_select:type_name -> walletrpc.PsbtCoinSelect
+	1,  // 26: walletrpc.FundPsbtRequest.change_type:type_name -> walletrpc.ChangeAddressType
+	75, // 27: walletrpc.FundPsbtRequest.coin_selection_strategy:type_name -> lnrpc.CoinSelectionStrategy
+	13, // 28: walletrpc.FundPsbtResponse.locked_utxos:type_name -> walletrpc.UtxoLease
+	73, // 29: walletrpc.TxTemplate.inputs:type_name -> lnrpc.OutPoint
+	70, // 30: walletrpc.TxTemplate.outputs:type_name -> walletrpc.TxTemplate.OutputsEntry
+	62, // 31: walletrpc.PendingSweepsResponse.pending_sweeps:type_name -> walletrpc.PendingSweep
+	73, // 32: walletrpc.PendingSweep.outpoint:type_name -> lnrpc.OutPoint
+	2,  // 33: walletrpc.PendingSweep.witness_type:type_name -> walletrpc.WitnessType
+	76, // 34: walletrpc.ListSweepsResponse.transaction_details:type_name -> lnrpc.TransactionDetails
+	71, // 35: walletrpc.ListSweepsResponse.transaction_ids:type_name -> walletrpc.ListSweepsResponse.TransactionIDs
+	73, // 36: walletrpc.BumpFeeRequest.outpoint:type_name -> lnrpc.OutPoint
+	77, // 37: walletrpc.BumpForceCloseFeeRequest.chan_point:type_name -> lnrpc.ChannelPoint
+	41, // 38: walletrpc.SubmitPackageResponse.TxResultsEntry.value:type_name -> walletrpc.SubmitPackageTxResult
+	3,  // 39: walletrpc.WalletKit.ListUnspent:input_type -> walletrpc.ListUnspentRequest
+	7,  // 40: walletrpc.WalletKit.LeaseOutput:input_type -> walletrpc.LeaseOutputRequest
+	9,  // 41: walletrpc.WalletKit.ReleaseOutput:input_type -> walletrpc.ReleaseOutputRequest
+	11, // 42: walletrpc.WalletKit.ListLeases:input_type -> walletrpc.ListLeasesRequest
+	14, // 43: walletrpc.WalletKit.DeriveNextKey:input_type -> walletrpc.KeyReq
+	78, // 44: walletrpc.WalletKit.DeriveKey:input_type -> signrpc.KeyLocator
+	5,  // 45: walletrpc.WalletKit.NextAddr:input_type -> walletrpc.AddrRequest
+	15, // 46: walletrpc.WalletKit.GetTransaction:input_type -> walletrpc.GetTransactionRequest
+	17, // 47: walletrpc.WalletKit.ListAccounts:input_type -> walletrpc.ListAccountsRequest
+	19, // 48: walletrpc.WalletKit.XCreateAccount:input_type -> walletrpc.XCreateAccountRequest
+	21, // 49: walletrpc.WalletKit.RequiredReserve:input_type -> walletrpc.RequiredReserveRequest
+	23, // 50: walletrpc.WalletKit.ListAddresses:input_type -> walletrpc.ListAddressesRequest
+	27, // 51: walletrpc.WalletKit.SignMessageWithAddr:input_type -> walletrpc.SignMessageWithAddrRequest
+	29, // 52: walletrpc.WalletKit.VerifyMessageWithAddr:input_type -> walletrpc.VerifyMessageWithAddrRequest
+	31, // 53: walletrpc.WalletKit.ImportAccount:input_type -> walletrpc.ImportAccountRequest
+	33, // 54: walletrpc.WalletKit.ImportPublicKey:input_type -> walletrpc.ImportPublicKeyRequest
+	35, // 55: walletrpc.WalletKit.ImportTapscript:input_type -> walletrpc.ImportTapscriptRequest
+	40, // 56: walletrpc.WalletKit.SubmitPackage:input_type -> walletrpc.SubmitPackageRequest
+	43, // 57: walletrpc.WalletKit.PublishTransaction:input_type -> walletrpc.Transaction
+	15, // 58: walletrpc.WalletKit.RemoveTransaction:input_type -> walletrpc.GetTransactionRequest
+	46, // 59: walletrpc.WalletKit.SendOutputs:input_type -> walletrpc.SendOutputsRequest
+	58, // 60: walletrpc.WalletKit.EstimateFee:input_type -> walletrpc.EstimateFeeRequest
+	60, // 61: walletrpc.WalletKit.PendingSweeps:input_type -> walletrpc.PendingSweepsRequest
+	63, // 62: walletrpc.WalletKit.ListSweeps:input_type -> walletrpc.ListSweepsRequest
+	65, // 63: walletrpc.WalletKit.BumpFee:input_type -> walletrpc.BumpFeeRequest
+	67, // 64: walletrpc.WalletKit.BumpForceCloseFee:input_type -> walletrpc.BumpForceCloseFeeRequest
+	48, // 65: walletrpc.WalletKit.LabelTransaction:input_type -> walletrpc.LabelTransactionRequest
+	50, // 66: walletrpc.WalletKit.FundPsbt:input_type -> walletrpc.FundPsbtRequest
+	54, // 67: walletrpc.WalletKit.SignPsbt:input_type -> walletrpc.SignPsbtRequest
+	56, // 68: walletrpc.WalletKit.FinalizePsbt:input_type -> walletrpc.FinalizePsbtRequest
+	4,  // 69: walletrpc.WalletKit.ListUnspent:output_type -> walletrpc.ListUnspentResponse
+	8,  // 70: walletrpc.WalletKit.LeaseOutput:output_type -> walletrpc.LeaseOutputResponse
+	10, // 71: walletrpc.WalletKit.ReleaseOutput:output_type -> walletrpc.ReleaseOutputResponse
+	12, // 72: walletrpc.WalletKit.ListLeases:output_type -> walletrpc.ListLeasesResponse
+	79, // 73: walletrpc.WalletKit.DeriveNextKey:output_type -> signrpc.KeyDescriptor
+	79, // 74: walletrpc.WalletKit.DeriveKey:output_type -> signrpc.KeyDescriptor
+	6,  // 75: walletrpc.WalletKit.NextAddr:output_type -> walletrpc.AddrResponse
+	80, // 76: walletrpc.WalletKit.GetTransaction:output_type -> lnrpc.Transaction
+	18, // 77: walletrpc.WalletKit.ListAccounts:output_type -> walletrpc.ListAccountsResponse
+	20, // 78: walletrpc.WalletKit.XCreateAccount:output_type -> walletrpc.XCreateAccountResponse
+	22, // 79: walletrpc.WalletKit.RequiredReserve:output_type -> walletrpc.RequiredReserveResponse
+	24, // 80: walletrpc.WalletKit.ListAddresses:output_type -> walletrpc.ListAddressesResponse
+	28, // 81: walletrpc.WalletKit.SignMessageWithAddr:output_type -> walletrpc.SignMessageWithAddrResponse
+	30, // 82: walletrpc.WalletKit.VerifyMessageWithAddr:output_type -> walletrpc.VerifyMessageWithAddrResponse
+	32, // 83: walletrpc.WalletKit.ImportAccount:output_type -> walletrpc.ImportAccountResponse
+	34, // 84: walletrpc.WalletKit.ImportPublicKey:output_type -> walletrpc.ImportPublicKeyResponse
+	39, // 85: walletrpc.WalletKit.ImportTapscript:output_type -> walletrpc.ImportTapscriptResponse
+	42, // 86: walletrpc.WalletKit.SubmitPackage:output_type -> walletrpc.SubmitPackageResponse
+	44, // 87: walletrpc.WalletKit.PublishTransaction:output_type -> walletrpc.PublishResponse
+	45, // 88: walletrpc.WalletKit.RemoveTransaction:output_type -> walletrpc.RemoveTransactionResponse
+	47, // 89: walletrpc.WalletKit.SendOutputs:output_type -> walletrpc.SendOutputsResponse
+	59, // 90: walletrpc.WalletKit.EstimateFee:output_type -> walletrpc.EstimateFeeResponse
+	61, // 91: walletrpc.WalletKit.PendingSweeps:output_type -> walletrpc.PendingSweepsResponse
+	64, // 92: walletrpc.WalletKit.ListSweeps:output_type -> walletrpc.ListSweepsResponse
+	66, // 93: walletrpc.WalletKit.BumpFee:output_type -> walletrpc.BumpFeeResponse
+	68, // 94: walletrpc.WalletKit.BumpForceCloseFee:output_type -> walletrpc.BumpForceCloseFeeResponse
+	49, // 95: walletrpc.WalletKit.LabelTransaction:output_type -> walletrpc.LabelTransactionResponse
+	51, // 96: walletrpc.WalletKit.FundPsbt:output_type -> walletrpc.FundPsbtResponse
+	55, // 97: walletrpc.WalletKit.SignPsbt:output_type -> walletrpc.SignPsbtResponse
+	57, // 98: walletrpc.WalletKit.FinalizePsbt:output_type -> walletrpc.FinalizePsbtResponse
+	69, // [69:99] is the sub-list for method output_type
+	39, // [39:69] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_walletrpc_walletkit_proto_init() }
@@ -4595,7 +5171,14 @@ func file_walletrpc_walletkit_proto_init() {
 	if File_walletrpc_walletkit_proto != nil {
 		return
 	}
-	file_walletrpc_walletkit_proto_msgTypes[39].OneofWrappers = []any{
+	file_walletrpc_walletkit_proto_msgTypes[32].OneofWrappers = []any{
+		(*ImportTapscriptRequest_FullTree)(nil),
+		(*ImportTapscriptRequest_PartialReveal)(nil),
+		(*ImportTapscriptRequest_RootHashOnly)(nil),
+		(*ImportTapscriptRequest_FullKeyOnly)(nil),
+	}
+	file_walletrpc_walletkit_proto_msgTypes[37].OneofWrappers = []any{}
+	file_walletrpc_walletkit_proto_msgTypes[47].OneofWrappers = []any{
 		(*FundPsbtRequest_Psbt)(nil),
 		(*FundPsbtRequest_Raw)(nil),
 		(*FundPsbtRequest_CoinSelect)(nil),
@@ -4603,11 +5186,11 @@ func file_walletrpc_walletkit_proto_init() {
 		(*FundPsbtRequest_SatPerVbyte)(nil),
 		(*FundPsbtRequest_SatPerKw)(nil),
 	}
-	file_walletrpc_walletkit_proto_msgTypes[42].OneofWrappers = []any{
+	file_walletrpc_walletkit_proto_msgTypes[50].OneofWrappers = []any{
 		(*PsbtCoinSelect_ExistingOutputIndex)(nil),
 		(*PsbtCoinSelect_Add)(nil),
 	}
-	file_walletrpc_walletkit_proto_msgTypes[53].OneofWrappers = []any{
+	file_walletrpc_walletkit_proto_msgTypes[61].OneofWrappers = []any{
 		(*ListSweepsResponse_TransactionDetails)(nil),
 		(*ListSweepsResponse_TransactionIds)(nil),
 	}
@@ -4617,7 +5200,7 @@ func file_walletrpc_walletkit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_walletrpc_walletkit_proto_rawDesc), len(file_walletrpc_walletkit_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   60,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

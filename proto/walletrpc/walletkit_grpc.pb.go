@@ -39,6 +39,8 @@ const (
 	WalletKit_VerifyMessageWithAddr_FullMethodName = "/walletrpc.WalletKit/VerifyMessageWithAddr"
 	WalletKit_ImportAccount_FullMethodName         = "/walletrpc.WalletKit/ImportAccount"
 	WalletKit_ImportPublicKey_FullMethodName       = "/walletrpc.WalletKit/ImportPublicKey"
+	WalletKit_ImportTapscript_FullMethodName       = "/walletrpc.WalletKit/ImportTapscript"
+	WalletKit_SubmitPackage_FullMethodName         = "/walletrpc.WalletKit/SubmitPackage"
 	WalletKit_PublishTransaction_FullMethodName    = "/walletrpc.WalletKit/PublishTransaction"
 	WalletKit_RemoveTransaction_FullMethodName     = "/walletrpc.WalletKit/RemoveTransaction"
 	WalletKit_SendOutputs_FullMethodName           = "/walletrpc.WalletKit/SendOutputs"
@@ -100,6 +102,12 @@ type WalletKitClient interface {
 	// ImportPublicKey begins to watch the address of one public key, in the account "imported". As for ImportAccount,
 	// old blocks are searched, and nothing here signs.
 	ImportPublicKey(ctx context.Context, in *ImportPublicKeyRequest, opts ...grpc.CallOption) (*ImportPublicKeyResponse, error)
+	// ImportTapscript begins to watch a taproot output that commits to scripts, in the account "imported": as
+	// ImportPublicKey does. Its coins are counted; nothing is funded with them, and nothing here signs.
+	ImportTapscript(ctx context.Context, in *ImportTapscriptRequest, opts ...grpc.CallOption) (*ImportTapscriptResponse, error)
+	// SubmitPackage would give transactions to the network that only together pay enough. btcd cannot take such: with
+	// it as backend the answer is an error, as in lnd.
+	SubmitPackage(ctx context.Context, in *SubmitPackageRequest, opts ...grpc.CallOption) (*SubmitPackageResponse, error)
 	// PublishTransaction gives a transaction to the network. One that is the wallet's is offered again until it is
 	// mined. Error: what the chain backend answers.
 	PublishTransaction(ctx context.Context, in *Transaction, opts ...grpc.CallOption) (*PublishResponse, error)
@@ -305,6 +313,26 @@ func (c *walletKitClient) ImportPublicKey(ctx context.Context, in *ImportPublicK
 	return out, nil
 }
 
+func (c *walletKitClient) ImportTapscript(ctx context.Context, in *ImportTapscriptRequest, opts ...grpc.CallOption) (*ImportTapscriptResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImportTapscriptResponse)
+	err := c.cc.Invoke(ctx, WalletKit_ImportTapscript_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletKitClient) SubmitPackage(ctx context.Context, in *SubmitPackageRequest, opts ...grpc.CallOption) (*SubmitPackageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubmitPackageResponse)
+	err := c.cc.Invoke(ctx, WalletKit_SubmitPackage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *walletKitClient) PublishTransaction(ctx context.Context, in *Transaction, opts ...grpc.CallOption) (*PublishResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PublishResponse)
@@ -472,6 +500,12 @@ type WalletKitServer interface {
 	// ImportPublicKey begins to watch the address of one public key, in the account "imported". As for ImportAccount,
 	// old blocks are searched, and nothing here signs.
 	ImportPublicKey(context.Context, *ImportPublicKeyRequest) (*ImportPublicKeyResponse, error)
+	// ImportTapscript begins to watch a taproot output that commits to scripts, in the account "imported": as
+	// ImportPublicKey does. Its coins are counted; nothing is funded with them, and nothing here signs.
+	ImportTapscript(context.Context, *ImportTapscriptRequest) (*ImportTapscriptResponse, error)
+	// SubmitPackage would give transactions to the network that only together pay enough. btcd cannot take such: with
+	// it as backend the answer is an error, as in lnd.
+	SubmitPackage(context.Context, *SubmitPackageRequest) (*SubmitPackageResponse, error)
 	// PublishTransaction gives a transaction to the network. One that is the wallet's is offered again until it is
 	// mined. Error: what the chain backend answers.
 	PublishTransaction(context.Context, *Transaction) (*PublishResponse, error)
@@ -564,6 +598,12 @@ func (UnimplementedWalletKitServer) ImportAccount(context.Context, *ImportAccoun
 }
 func (UnimplementedWalletKitServer) ImportPublicKey(context.Context, *ImportPublicKeyRequest) (*ImportPublicKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ImportPublicKey not implemented")
+}
+func (UnimplementedWalletKitServer) ImportTapscript(context.Context, *ImportTapscriptRequest) (*ImportTapscriptResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ImportTapscript not implemented")
+}
+func (UnimplementedWalletKitServer) SubmitPackage(context.Context, *SubmitPackageRequest) (*SubmitPackageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SubmitPackage not implemented")
 }
 func (UnimplementedWalletKitServer) PublishTransaction(context.Context, *Transaction) (*PublishResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PublishTransaction not implemented")
@@ -910,6 +950,42 @@ func _WalletKit_ImportPublicKey_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WalletKit_ImportTapscript_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImportTapscriptRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).ImportTapscript(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_ImportTapscript_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).ImportTapscript(ctx, req.(*ImportTapscriptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletKit_SubmitPackage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SubmitPackageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletKitServer).SubmitPackage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletKit_SubmitPackage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletKitServer).SubmitPackage(ctx, req.(*SubmitPackageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WalletKit_PublishTransaction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(Transaction)
 	if err := dec(in); err != nil {
@@ -1196,6 +1272,14 @@ var WalletKit_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ImportPublicKey",
 			Handler:    _WalletKit_ImportPublicKey_Handler,
+		},
+		{
+			MethodName: "ImportTapscript",
+			Handler:    _WalletKit_ImportTapscript_Handler,
+		},
+		{
+			MethodName: "SubmitPackage",
+			Handler:    _WalletKit_SubmitPackage_Handler,
 		},
 		{
 			MethodName: "PublishTransaction",

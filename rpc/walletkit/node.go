@@ -55,6 +55,7 @@ type Accounts interface {
 	TryAccount(im wallet.Import, addresses uint32) (a wallet.Account, external, internal []string, err error)
 	ImportAccount(im wallet.Import, born time.Time) (wallet.Account, error)
 	ImportKey(key lnwire.PubKey, kind keys.AccountKind, born time.Time) error
+	ImportOutput(key lnwire.PubKey, born time.Time) error
 	CreateAccount(name string, kind keys.AccountKind, born time.Time) (wallet.Account, error)
 	NodeFamily(family uint32) (keys.XPub, error)
 	CoinType() keys.Coin

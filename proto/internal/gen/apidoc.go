@@ -181,7 +181,7 @@ func goName(field string) string {
 			up = false
 		default:
 			b.WriteByte(ch)
-			up = false
+			up = '0' <= ch && ch <= '9'
 		}
 	}
 	return b.String()
@@ -195,11 +195,18 @@ var foreign = []string{"is_amp", "amp", "amp_record", "amp_invoice_state", "amp_
 var empty = []string{
 	"walletrpc.PublishResponse.publish_error",                              // never set in lnd: an error of the call says it
 	"lnrpc.PendingChannelsResponse.PendingChannel.num_forwarding_packages", // there are no such packages: forwards are kept with their HTLCs
+	"walletrpc.SubmitPackageResponse.package_msg",                          // there is no answer (see refused)
+	"walletrpc.SubmitPackageResponse.tx_results",                           // likewise
+	"walletrpc.SubmitPackageResponse.replaced_transactions",                // likewise
+	"walletrpc.SubmitPackageTxResult.txid",                                 // likewise
+	"walletrpc.SubmitPackageTxResult.error",                                // likewise
+	"walletrpc.SubmitPackageTxResult.other_wtxid",                          // likewise
 	"routerrpc.MissionControlConfig.model",                                 // APRIORI, which is 0, is the only one
 }
 
 // refused is what a method reads, and does not do.
 var refused = map[string]string{
+	"walletrpc.WalletKit.SubmitPackage":        "every package, since btcd cannot take one; so does lnd beside btcd",
 	"routerrpc.Router.SetMissionControlConfig": "the bimodal model, weights other than 1",
 }
 
