@@ -129,7 +129,9 @@ func (w *World) run(b *built) {
 		w.complain()
 		return
 	}
-	w.audit()
+	if w.audit(); w.failed != nil {
+		return
+	}
 	if w.plan.Measure {
 		w.measure()
 		return

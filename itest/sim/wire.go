@@ -105,6 +105,10 @@ func (c *conn) open() {
 	if c.err != nil {
 		return
 	}
+	if c.host.closed {
+		c.Close(peer.ErrHostClosed)
+		return
+	}
 	c.opened = true
 	c.host.conns[c.PubKey()] = c
 	c.host.sink.Opened(c)
