@@ -164,6 +164,7 @@ func (c *Channel) summary(kind CloseKind) ClosedRow {
 	return ClosedRow{
 		ChanNum: c.num, Peer: c.peer, ChannelID: c.core.ChannelID, Funding: c.core.Funding, SCID: c.core.SCID,
 		Capacity: t.Capacity, Kind: kind, Funder: t.Funder, WeClosed: c.core.WeClosed, Private: t.Private, Reason: c.core.Reason,
+		Alias: t.Alias, ZeroConf: t.Kind().ZeroConf,
 	}
 }
 

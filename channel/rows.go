@@ -310,6 +310,8 @@ type ClosedRow struct {
 	Reason    string
 	// Resolutions are the outputs of a commitment that concerned us.
 	Resolutions []Resolution
+	Alias       lnwire.ShortChannelID // Terms.Alias
+	ZeroConf    bool                  // of the Kind
 }
 
 // ResolutionKind is what an output of a closed channel was. The numbers are stored.

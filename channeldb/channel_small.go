@@ -100,6 +100,12 @@ func encodeClosed(e *enc, c *channel.ClosedRow) {
 			e.bytes(r.Txid[:])
 		}
 	}
+	if c.Alias != 0 {
+		e.num(31, uint64(c.Alias))
+	}
+	if c.ZeroConf {
+		e.flag(33, true)
+	}
 }
 
 const resolutionLen = 2 + outPointLen + 8 + 32
@@ -154,6 +160,10 @@ func decodeClosed(row []byte) (*channel.ClosedRow, error) {
 			c.Reason = d.text()
 		case 30:
 			c.Resolutions = decodeResolutions(&d)
+		case 31:
+			c.Alias = lnwire.ShortChannelID(d.u64())
+		case 33:
+			c.ZeroConf = d.flag()
 		default:
 			d.unknown()
 		}

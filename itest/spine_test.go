@@ -235,7 +235,7 @@ func cliTables(t *testing.T, n *rig.Node) {
 func TestChannelStreams(t *testing.T) {
 	t.Parallel()
 	w := rig.NewWorld(t)
-	alice, bob := w.Node("alice"), w.Node("bob")
+	alice, bob := w.Node("alice"), w.Node("bob", "--channelupdates")
 	alice.Fund(3_000_000)
 	alice.Connect(bob)
 	events, err := bob.LN.SubscribeChannelEvents(rig.Soon(t), &lnrpc.ChannelEventSubscription{})

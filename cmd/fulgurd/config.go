@@ -76,6 +76,7 @@ type options struct {
 	MaxCommitFeeRate   uint64        `long:"max-commit-fee-rate-anchors" default:"10" description:"most sat/vbyte that our commitments with anchors pay"`
 	RejectHTLC         bool          `long:"rejecthtlc" description:"do not forward for others"`
 	RequireInterceptor bool          `long:"requireinterceptor" description:"forward nothing without an HTLC interceptor; what it has seen is held for the next one"`
+	ChannelUpdates     bool          `long:"channelupdates" description:"tell the subscribers of channels also when commitments change; ln-service up to 58.1.0 cannot read it and gives up"`
 	DebugLevel         string        `short:"d" long:"debuglevel" default:"info" description:"what is logged: trace, debug, info, warn, error, critical or off, for all or as SUBSYSTEM=LEVEL,...; show lists the subsystems"`
 	MaxLogFiles        *int          `long:"maxlogfiles" description:"the same as --logging.file.max-files"`
 	MaxLogFileSize     *int          `long:"maxlogfilesize" description:"the same as --logging.file.max-file-size"`

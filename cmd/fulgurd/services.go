@@ -45,7 +45,7 @@ func (d *daemon) provideServices() error {
 	cfg := lightning.Config{
 		Version: versionText(), Commit: commit, Stop: func() { d.stop(errStopped) }, Permissions: rpc.Permissions(),
 		Middleware: func(stream lnrpc.Lightning_RegisterRPCMiddlewareServer) error { return d.middleware.Serve(stream) },
-		Levels:     d.setLevels, Debug: d.debugInfo,
+		Levels:     d.setLevels, Debug: d.debugInfo, ChannelUpdates: d.cfg.ChannelUpdates,
 	}
 	if !d.cfg.NoMacaroons {
 		cfg.Tokens = d.vault.bakery

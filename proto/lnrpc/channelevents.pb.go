@@ -296,7 +296,8 @@ type ChannelEventUpdate_ChannelFundingTimeout struct {
 }
 
 type ChannelEventUpdate_UpdatedChannel struct {
-	// The commitment changed.
+	// The commitment changed. It is told a tenth of a second later, once for all changes of that time, and only with
+	// --channelupdates: ln-service up to 58.1.0 ends the subscription at it.
 	UpdatedChannel *ChannelCommitUpdate `protobuf:"bytes,9,opt,name=updated_channel,json=updatedChannel,proto3,oneof"`
 }
 

@@ -86,6 +86,12 @@ func (s *Service) summary(r *channel.ClosedRow) *lnrpc.ChannelCloseSummary {
 		out.CloseType = lnrpc.ChannelCloseSummary_ABANDONED
 		out.CloseInitiator = lnrpc.Initiator_INITIATOR_UNKNOWN
 	}
+	if r.Alias != 0 {
+		out.AliasScids = []uint64{uint64(r.Alias)}
+	}
+	if r.ZeroConf {
+		out.ZeroConfConfirmedScid = uint64(r.SCID)
+	}
 	for i := range r.Resolutions {
 		out.Resolutions = append(out.Resolutions, resolution(&r.Resolutions[i]))
 	}

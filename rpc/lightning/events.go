@@ -26,6 +26,9 @@ func (s *Service) SubscribeChannelEvents(_ *lnrpc.ChannelEventSubscription, out 
 	}
 	return translate.FollowTimed(out.Context(), s.node.ChannelEvents(), func(e node.ChannelEvent) error {
 		if e.Committed {
+			if !s.cfg.ChannelUpdates {
+				return nil
+			}
 			if len(updated) == 0 {
 				soon.Reset(updatePause)
 			}

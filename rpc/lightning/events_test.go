@@ -69,7 +69,7 @@ func TestUpdatedChannels(t *testing.T) {
 		var got []string
 		done := make(chan error)
 		go func() {
-			done <- New(l, Config{}).SubscribeChannelEvents(nil, &channelStream{ctx: ctx, send: func(m *lnrpc.ChannelEventUpdate) {
+			done <- New(l, Config{ChannelUpdates: true}).SubscribeChannelEvents(nil, &channelStream{ctx: ctx, send: func(m *lnrpc.ChannelEventUpdate) {
 				require.Equal(t, lnrpc.ChannelEventUpdate_CHANNEL_UPDATE, m.Type)
 				got = append(got, m.GetUpdatedChannel().Channel.ChannelPoint)
 			}})

@@ -149,6 +149,9 @@ type Config struct {
 	Permissions map[string][]macaroons.Op
 	// Levels changes what is logged, or with show only names the subsystems.
 	Levels func(show bool, spec string) (string, error)
+	// ChannelUpdates tells the subscribers of channels of new commitments. Clients that are older than this event
+	// end the subscription at it.
+	ChannelUpdates bool
 	// Debug is the configuration without secrets and, if asked for, the end of the log.
 	Debug func(log bool) (config map[string]string, lines []string, err error)
 }
