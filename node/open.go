@@ -370,11 +370,11 @@ func (n *Node) answer(e *entry, ask channel.Ask) channel.Answer {
 		if n.backups.lost(q.OutPoint) || !n.channels.fund(e, q.OutPoint) {
 			return channel.Declined{Text: "the funding output is that of another channel"}
 		}
-		if e.canned != nil {
-			n.opens.canned.drop(e.cannedID)
-		}
 		return channel.Free{}
 	case channel.AskBackup:
+		if e.canned != nil { // who opened it has signed with the key that was agreed upon
+			n.opens.canned.drop(e.cannedID)
+		}
 		if err := n.backups.cover(e.num, n.single(q.Terms, q.Funding, n.dialled(e.peer))); err != nil {
 			return channel.Declined{Text: "the static channel backup cannot be written: " + err.Error()}
 		}
