@@ -115,11 +115,12 @@ type Finder struct {
 	target  uint32
 	maxCLTV uint32
 	maxHops uint8
-	attempt float64   // the cost of a failed attempt
-	risk    float64   // the cost of locking one msat for one block
-	bound   float64   // the cost of the best way to the source so far
-	here    []special // those of the node that is settled
-	known   toNode    // what was learned of those who send to it
+	attempt float64                          // the cost of a failed attempt
+	risk    float64                          // the cost of locking one msat for one block
+	bound   float64                          // the cost of the best way to the source so far
+	here    []special                        // those of the node that is settled
+	known   toNode                           // what was learned of those who send to it
+	senders map[lnwire.PubKey][]*PairHistory // what was learned of each who sends, where that is looked at; else nil
 	ahead   *Potentials
 	halves  *halves // of our channels, for a payment to ourselves; nil for others
 	// unlikely: a way was left out since it is not likely enough.
@@ -141,7 +142,7 @@ func (f *Finder) find(s *Snapshot, q *Query) (Route, float64, error) {
 	if err := f.begin(s, q); err != nil {
 		return Route{}, 0, err
 	}
-	defer func() { f.t, f.q, f.p, f.known, f.ahead = nil, nil, nil, nil, nil }()
+	defer func() { f.t, f.q, f.p, f.known, f.ahead, f.senders = nil, nil, nil, nil, nil, nil }()
 	if !f.search() && !f.plainly() {
 		return Route{}, 0, &NoRoute{Reason: ReasonNoRoute, Unlikely: f.unlikely, Why: f.why()}
 	}
@@ -181,6 +182,9 @@ func (f *Finder) begin(s *Snapshot, q *Query) error {
 		return noRoute("what the recipient is to be told does not fit into an onion")
 	}
 	f.bound, f.risk, f.unlikely, f.ahead = math.Inf(1), float64(f.p.RiskPPB)/1e9, false, nil
+	if f.p.looksAround() {
+		f.senders = q.Scores.senders()
+	}
 	f.attempt = (float64(f.p.AttemptBase) + float64(q.Amount)*float64(f.p.AttemptPPM)/1e6) * preference(q.TimePref)
 	f.reset()
 	f.source = f.index(q.Source)

@@ -134,14 +134,12 @@ func (w *surveyor) price(u, _ uint32, e *edge) float64 {
 
 // doubt is the logarithm of how unlikely it is at least that e carries it.
 func (w *surveyor) doubt(u, v uint32, e *edge) float64 {
-	likely := w.p.apriori(w.level, e.cap)
+	proven := false
 	if w.known[v] {
 		h, ok := w.scores.History(w.t.nodes.at(u).id, w.t.nodes.at(v).id)
-		if ok && !h.SuccessAt.IsZero() && w.level <= h.Success {
-			likely = max(likely, w.p.Known)
-		}
+		proven = ok && !h.SuccessAt.IsZero() && (w.level <= h.Success || w.p.Bimodal != nil)
 	}
-	return -math.Log(likely)
+	return -math.Log(w.p.most(w.level, e.cap, proven))
 }
 
 // survey finds the least sum of weights to every node.

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func ours(s *Snapshot, q *Query) *Query {
 
 // weigh is what a search minimises, for a route that it found.
 func weigh(s *Snapshot, q *Query, r *Route) float64 {
-	p := &DefaultParams
+	p := cmp.Or(q.Params, &DefaultParams)
 	prob, risk := 1.0, 0.0
 	for i := 1; i < len(r.Hops); i++ {
 		c, _ := s.Channel(r.Hops[i].SCID)
@@ -79,9 +80,19 @@ func TestPotentialsFindTheSame(t *testing.T) {
 		amount := lnwire.MilliSat(rapid.IntRange(1, 3_000_000).Draw(t, "amount"))
 		q := ours(s, &Query{Source: key(0), Target: key(rapid.IntRange(1, nodes-1).Draw(t, "target")), Amount: amount,
 			Height: 100, FinalDelta: 9, FeeLimit: amount, Now: t0, Scores: scores})
+		switch rapid.IntRange(0, 3).Draw(t, "model") {
+		case 0:
+			p := DefaultParams
+			p.Weight = 0.5
+			q.Params = &p
+		case 1:
+			p := DefaultParams
+			p.Bimodal = &Bimodal{Scale: 1_000_000, Decay: time.Hour, NodeWeight: float64(rapid.IntRange(0, 1).Draw(t, "others")) / 5}
+			q.Params = &p
+		}
 		var f Finder
 		plain, err := f.Find(s, q)
-		q.Potentials = NewPotentials(s, q.Locals, scores, nil, PotentialLevel(amount))
+		q.Potentials = NewPotentials(s, q.Locals, scores, q.Params, PotentialLevel(amount))
 		require.True(t, q.Potentials.Of(s))
 		ahead, err2 := f.Find(s, q)
 		require.Equal(t, err == nil, err2 == nil)

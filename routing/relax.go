@@ -52,10 +52,7 @@ func (f *Finder) settle(v uint32, l *label, is marks) {
 // search is spent: most channels are dropped by a look at the edge and a bound that is
 // a little below the cost of the way over it.
 func (f *Finder) overPlain(v uint32, l *label, in []edge) {
-	likely := f.p.Apriori
-	if len(f.known) > 0 {
-		likely = max(likely, f.p.Known)
-	}
+	likely := f.p.most(0, 0, len(f.known) > 0)
 	floor, odds := float64(l.amount-f.q.Amount)+l.risk-1, f.attempt/(l.prob*likely)
 	amount, lock := float64(l.amount), float64(l.amount)*f.risk
 	for i := range in {
@@ -273,11 +270,15 @@ func (f *Finder) probability(u uint32, c *candidate) float64 {
 	if c.sure {
 		return 1
 	}
-	base := f.p.apriori(saturatingAdd(c.carried, c.onChannel), c.cap)
+	var h *PairHistory
 	if len(f.known) > 0 {
 		if i, ok := f.known.find(f.id(u)); ok {
-			return f.p.experienced(f.q.Now, &f.known[i], saturatingAdd(c.carried, c.onPair), base)
+			h = &f.known[i]
 		}
 	}
-	return base
+	var others []*PairHistory
+	if f.senders != nil {
+		others = f.senders[f.id(u)]
+	}
+	return f.p.likely(f.q.Now, h, others, saturatingAdd(c.carried, c.onPair), saturatingAdd(c.carried, c.onChannel), c.cap)
 }

@@ -31,11 +31,16 @@ type Params struct {
 	MinPart lnwire.MilliSat
 	// HalfLife is the time after which half of a failure is forgiven.
 	HalfLife time.Duration
+	// Weight is how much Apriori counts against what a node did with others, from 0 to 1: that
+	// alone, which spares a look at them.
+	Weight float64
+	// Bimodal, if set, judges in the place of Apriori, Fraction, Known, HalfLife and Weight.
+	Bimodal *Bimodal
 }
 
 // DefaultParams are the parameters of a node that was not told otherwise.
 var DefaultParams = Params{AttemptBase: 100_000, AttemptPPM: 1000, RiskPPB: 15, MinProbability: 0.01,
-	Apriori: 0.6, Fraction: 0.9999, Known: 0.95, MinPart: 10_000_000, HalfLife: time.Hour}
+	Apriori: 0.6, Fraction: 0.9999, Known: 0.95, MinPart: 10_000_000, HalfLife: time.Hour, Weight: 1}
 
 const shards = 64
 
@@ -248,11 +253,97 @@ func (h PairHistory) heard() time.Time {
 // Probability is how likely a node forwards an amount to another over a channel of
 // that capacity (0: unknown).
 func (s *Scores) Probability(now time.Time, p *Params, from, to lnwire.PubKey, amount lnwire.MilliSat, capacity lnwire.Sat) float64 {
-	base := p.apriori(amount, satToMsat(capacity))
-	if h, ok := s.History(from, to); ok {
-		return p.experienced(now, &h, amount, base)
+	var others []*PairHistory
+	if p.looksAround() {
+		others = s.senders()[from]
 	}
-	return base
+	known, c := (*PairHistory)(nil), satToMsat(capacity)
+	if h, ok := s.History(from, to); ok {
+		known = &h
+	}
+	return p.likely(now, known, others, amount, amount, c)
+}
+
+// senders lists what is known by who sends. Nothing of it may be changed.
+func (s *Scores) senders() map[lnwire.PubKey][]*PairHistory {
+	of := map[lnwire.PubKey][]*PairHistory{}
+	if s == nil {
+		return of
+	}
+	for i := range s.shard {
+		for _, list := range s.shard[i] {
+			for j := range list {
+				of[list[j].From] = append(of[list[j].From], &list[j])
+			}
+		}
+	}
+	return of
+}
+
+// looksAround: what a node did with others counts.
+func (p *Params) looksAround() bool {
+	if p.Bimodal != nil {
+		return p.Bimodal.NodeWeight > 0
+	}
+	return p.Weight < 1
+}
+
+// likely is how likely a channel carries what is on it, and on all channels of the two nodes.
+// h is what is known of these, nil: nothing; others is what is known of the sending one, where
+// that is looked at.
+func (p *Params) likely(now time.Time, h *PairHistory, others []*PairHistory, pair, channel, capacity lnwire.MilliSat) float64 {
+	if p.Bimodal != nil {
+		return p.Bimodal.likely(now, h, others, pair, capacity)
+	}
+	base := p.apriori(channel, capacity)
+	if p.Weight < 1 {
+		base = p.among(now, base, others, pair)
+	}
+	if h == nil {
+		return base
+	}
+	return p.experienced(now, h, pair, base)
+}
+
+// most is what likely is at most for an amount, or for more; proven says that something went
+// through between the two nodes.
+func (p *Params) most(amount, capacity lnwire.MilliSat, proven bool) float64 {
+	switch {
+	case p.Bimodal != nil && (proven || p.Bimodal.NodeWeight > 0):
+		return 1
+	case p.Bimodal != nil:
+		return p.Bimodal.direct(time.Time{}, nil, amount, capacity)
+	case proven || p.Weight < 1:
+		return max(p.apriori(amount, capacity), p.Known)
+	}
+	return p.apriori(amount, capacity)
+}
+
+// among mixes a probability without experience with what the node did with others.
+func (p *Params) among(now time.Time, base float64, others []*PairHistory, amount lnwire.MilliSat) float64 {
+	own := 1/(1-p.Weight) - 1
+	sum, weights := base*own, own
+	for _, o := range others {
+		switch {
+		case !o.SuccessAt.IsZero() && amount <= o.Success:
+			sum, weights = sum+p.Known, weights+1
+		case !o.FailAt.IsZero() && amount >= o.Fail:
+			weights += p.held(now, o.FailAt)
+		}
+	}
+	if weights == 0 {
+		return base
+	}
+	return sum / weights
+}
+
+// held is how much of a failure is not forgiven yet.
+func (p *Params) held(now, at time.Time) float64 {
+	age := now.Sub(at)
+	if age <= 0 || p.HalfLife <= 0 {
+		return 1
+	}
+	return math.Exp2(-float64(age) / float64(p.HalfLife))
 }
 
 // apriori is the probability without experience: that of a channel with room enough,
@@ -274,9 +365,5 @@ func (p *Params) experienced(now time.Time, h *PairHistory, amount lnwire.MilliS
 	if h.FailAt.IsZero() || amount < h.Fail {
 		return base
 	}
-	age := now.Sub(h.FailAt)
-	if age <= 0 || p.HalfLife <= 0 {
-		return 0
-	}
-	return base * (1 - math.Exp2(-float64(age)/float64(p.HalfLife)))
+	return base * (1 - p.held(now, h.FailAt))
 }

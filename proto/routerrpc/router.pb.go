@@ -316,8 +316,9 @@ func (HtlcEvent_EventType) EnumDescriptor() ([]byte, []int) {
 type MissionControlConfig_ProbabilityModel int32
 
 const (
+	// A channel of which nothing is known carries what is far below its capacity with one probability.
 	MissionControlConfig_APRIORI MissionControlConfig_ProbabilityModel = 0
-	// Not in fulgur.
+	// Most of a channel's money lies on one side of it.
 	MissionControlConfig_BIMODAL MissionControlConfig_ProbabilityModel = 1
 )
 
@@ -2542,12 +2543,15 @@ func (*MissionControlConfig_Apriori) isMissionControlConfig_EstimatorConfig() {}
 
 func (*MissionControlConfig_Bimodal) isMissionControlConfig_EstimatorConfig() {}
 
-// BimodalParameters are refused: fulgur has no such model.
+// BimodalParameters are those of the model BIMODAL.
 type BimodalParameters struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	NodeWeight    float64                `protobuf:"fixed64,1,opt,name=node_weight,json=nodeWeight,proto3" json:"node_weight,omitempty"`
-	ScaleMsat     uint64                 `protobuf:"varint,2,opt,name=scale_msat,json=scaleMsat,proto3" json:"scale_msat,omitempty"`
-	DecayTime     uint64                 `protobuf:"varint,3,opt,name=decay_time,json=decayTime,proto3" json:"decay_time,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How much what a node did with others counts where nothing new is known of the channel: 0 to 1.
+	NodeWeight float64 `protobuf:"fixed64,1,opt,name=node_weight,json=nodeWeight,proto3" json:"node_weight,omitempty"`
+	// How far from the ends of a channel its money lies: at most 250000000000.
+	ScaleMsat uint64 `protobuf:"varint,2,opt,name=scale_msat,json=scaleMsat,proto3" json:"scale_msat,omitempty"`
+	// Seconds after which what was learned counts a third of what it did.
+	DecayTime     uint64 `protobuf:"varint,3,opt,name=decay_time,json=decayTime,proto3" json:"decay_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2603,14 +2607,14 @@ func (x *BimodalParameters) GetDecayTime() uint64 {
 	return 0
 }
 
-// AprioriParameters are those of the model that fulgur has.
+// AprioriParameters are those of the model APRIORI.
 type AprioriParameters struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// After this time half of a failure is forgiven.
 	HalfLifeSeconds uint64 `protobuf:"varint,1,opt,name=half_life_seconds,json=halfLifeSeconds,proto3" json:"half_life_seconds,omitempty"`
 	// That a channel of which nothing is known carries an amount far below its capacity.
 	HopProbability float64 `protobuf:"fixed64,2,opt,name=hop_probability,json=hopProbability,proto3" json:"hop_probability,omitempty"`
-	// Always 1: what other channels of the same node did says nothing here.
+	// How much hop_probability counts against what the node did with others: 0 to 1, which is that alone.
 	Weight float64 `protobuf:"fixed64,3,opt,name=weight,proto3" json:"weight,omitempty"`
 	// How much of a capacity is thought to be there to be sent: 0.75 to 1.
 	CapacityFraction float64 `protobuf:"fixed64,4,opt,name=capacity_fraction,json=capacityFraction,proto3" json:"capacity_fraction,omitempty"`

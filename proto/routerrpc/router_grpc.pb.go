@@ -96,8 +96,8 @@ type RouterClient interface {
 	XImportMissionControl(ctx context.Context, in *XImportMissionControlRequest, opts ...grpc.CallOption) (*XImportMissionControlResponse, error)
 	// GetMissionControlConfig tells by what probabilities are judged.
 	GetMissionControlConfig(ctx context.Context, in *GetMissionControlConfigRequest, opts ...grpc.CallOption) (*GetMissionControlConfigResponse, error)
-	// SetMissionControlConfig changes it until the daemon is stopped. Fulgur has the model APRIORI; what it does not
-	// have is refused by name.
+	// SetMissionControlConfig changes it until the daemon is stopped. Errors: "hop probability must be in [0, 1]",
+	// "bimodal estimator requested but corresponding config not set" and the like.
 	SetMissionControlConfig(ctx context.Context, in *SetMissionControlConfigRequest, opts ...grpc.CallOption) (*SetMissionControlConfigResponse, error)
 	// QueryProbability is how likely a node can send an amount to another.
 	QueryProbability(ctx context.Context, in *QueryProbabilityRequest, opts ...grpc.CallOption) (*QueryProbabilityResponse, error)
@@ -399,8 +399,8 @@ type RouterServer interface {
 	XImportMissionControl(context.Context, *XImportMissionControlRequest) (*XImportMissionControlResponse, error)
 	// GetMissionControlConfig tells by what probabilities are judged.
 	GetMissionControlConfig(context.Context, *GetMissionControlConfigRequest) (*GetMissionControlConfigResponse, error)
-	// SetMissionControlConfig changes it until the daemon is stopped. Fulgur has the model APRIORI; what it does not
-	// have is refused by name.
+	// SetMissionControlConfig changes it until the daemon is stopped. Errors: "hop probability must be in [0, 1]",
+	// "bimodal estimator requested but corresponding config not set" and the like.
 	SetMissionControlConfig(context.Context, *SetMissionControlConfigRequest) (*SetMissionControlConfigResponse, error)
 	// QueryProbability is how likely a node can send an amount to another.
 	QueryProbability(context.Context, *QueryProbabilityRequest) (*QueryProbabilityResponse, error)

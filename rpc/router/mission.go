@@ -104,19 +104,22 @@ func pairAmount(msat, sat int64) (lnwire.MilliSat, error) {
 // GetMissionControlConfig tells how probabilities are judged.
 func (s *Service) GetMissionControlConfig(context.Context, *routerrpc.GetMissionControlConfigRequest) (*routerrpc.GetMissionControlConfigResponse, error) {
 	m, p := s.node.Learning()
-	half := uint64(p.HalfLife / time.Second)
-	return &routerrpc.GetMissionControlConfigResponse{Config: &routerrpc.MissionControlConfig{
-		HalfLifeSeconds: half, HopProbability: float32(p.Apriori), Weight: aprioriWeight,
-		MaximumPaymentResults: uint32(m.Pairs), MinimumFailureRelaxInterval: uint64(m.Relax / time.Second),
-		EstimatorConfig: &routerrpc.MissionControlConfig_Apriori{Apriori: &routerrpc.AprioriParameters{
-			HalfLifeSeconds: half, HopProbability: p.Apriori, Weight: aprioriWeight, CapacityFraction: p.Fraction,
-		}},
-	}}, nil
+	out := &routerrpc.MissionControlConfig{MaximumPaymentResults: uint32(m.Pairs), MinimumFailureRelaxInterval: uint64(m.Relax / time.Second)}
+	if b := p.Bimodal; b != nil {
+		out.Model = routerrpc.MissionControlConfig_BIMODAL
+		out.EstimatorConfig = &routerrpc.MissionControlConfig_Bimodal{Bimodal: &routerrpc.BimodalParameters{
+			NodeWeight: b.NodeWeight, ScaleMsat: uint64(b.Scale), DecayTime: uint64(b.Decay / time.Second),
+		}}
+	} else {
+		out.HalfLifeSeconds, out.HopProbability, out.Weight = uint64(p.HalfLife/time.Second), float32(p.Apriori), float32(p.Weight)
+		out.EstimatorConfig = &routerrpc.MissionControlConfig_Apriori{Apriori: &routerrpc.AprioriParameters{
+			HalfLifeSeconds: out.HalfLifeSeconds, HopProbability: p.Apriori, Weight: p.Weight, CapacityFraction: p.Fraction,
+		}}
+	}
+	return &routerrpc.GetMissionControlConfigResponse{Config: out}, nil
 }
 
 const (
-	// aprioriWeight: what other channels of a node did does not count.
-	aprioriWeight = 1
 	// maxRemembered bounds the memory for pairs of nodes, minRemembered is a sensible least.
 	maxRemembered, minRemembered = 1_000_000, 16
 	// maxSeconds bounds times: a hundred years.
@@ -129,41 +132,75 @@ func (s *Service) SetMissionControlConfig(_ context.Context, req *routerrpc.SetM
 	if c == nil {
 		return nil, translate.Invalid("config", "must be set")
 	}
-	a := &routerrpc.AprioriParameters{HalfLifeSeconds: c.HalfLifeSeconds, HopProbability: float64(c.HopProbability),
-		Weight: float64(c.Weight), CapacityFraction: routing.DefaultParams.Fraction}
-	switch v := c.EstimatorConfig.(type) {
-	case *routerrpc.MissionControlConfig_Apriori:
-		a = v.Apriori
-	case *routerrpc.MissionControlConfig_Bimodal:
-		if c.Model == routerrpc.MissionControlConfig_APRIORI {
-			return nil, translate.Mistake("bimodal config provided, but apriori model requested")
-		}
-	}
 	m, p := s.node.Learning()
+	var err error
+	switch c.Model {
+	case routerrpc.MissionControlConfig_APRIORI:
+		err = setApriori(c, &p)
+	case routerrpc.MissionControlConfig_BIMODAL:
+		err = setBimodal(c, &p)
+	default:
+		err = translate.Mistake("unknown estimator type %v", c.Model)
+	}
 	switch {
-	case c.Model == routerrpc.MissionControlConfig_BIMODAL:
-		return nil, translate.Invalid("model", "fulgur has no bimodal model: APRIORI is the one that there is")
-	case c.Model != routerrpc.MissionControlConfig_APRIORI:
-		return nil, translate.Mistake("unknown estimator type %v", c.Model)
-	case a.GetHalfLifeSeconds() > maxSeconds:
-		return nil, translate.Invalid("half_life_seconds", "%d is out of range", a.GetHalfLifeSeconds())
-	case !(a.GetHopProbability() >= 0 && a.GetHopProbability() <= 1):
-		return nil, translate.Mistake("hop probability must be in [0, 1]")
-	case a.GetWeight() != aprioriWeight:
-		return nil, translate.Invalid("weight", "only 1: what other channels of the same node did does not count in fulgur")
-	case !(a.GetCapacityFraction() >= 0.75 && a.GetCapacityFraction() <= 1):
-		return nil, translate.Mistake("capacity fraction must be in [0.75, 1]")
+	case err != nil:
+		return nil, err
 	case c.MaximumPaymentResults != 0 && (c.MaximumPaymentResults < minRemembered || c.MaximumPaymentResults > maxRemembered):
 		return nil, translate.Invalid("maximum_payment_results", "%d is out of range: %d to %d", c.MaximumPaymentResults, minRemembered, maxRemembered)
 	case c.MinimumFailureRelaxInterval > maxSeconds:
 		return nil, translate.Invalid("minimum_failure_relax_interval", "%d is out of range", c.MinimumFailureRelaxInterval)
 	}
-	p.HalfLife, p.Apriori, p.Fraction = time.Duration(a.HalfLifeSeconds)*time.Second, a.HopProbability, a.CapacityFraction
 	if m.Relax = time.Duration(c.MinimumFailureRelaxInterval) * time.Second; c.MaximumPaymentResults != 0 {
 		m.Pairs = int(c.MaximumPaymentResults)
 	}
 	s.node.SetLearning(m, p)
 	return &routerrpc.SetMissionControlConfigResponse{}, nil
+}
+
+// setApriori reads that model; the texts of mistakes are lnd's.
+func setApriori(c *routerrpc.MissionControlConfig, p *routing.Params) error {
+	a := &routerrpc.AprioriParameters{
+		HalfLifeSeconds: c.HalfLifeSeconds, HopProbability: float64(c.HopProbability),
+		Weight: float64(c.Weight), CapacityFraction: routing.DefaultParams.Fraction,
+	}
+	switch v := c.EstimatorConfig.(type) {
+	case *routerrpc.MissionControlConfig_Apriori:
+		a = v.Apriori
+	case *routerrpc.MissionControlConfig_Bimodal:
+		return translate.Mistake("bimodal config provided, but apriori model requested")
+	}
+	switch {
+	case a.GetHalfLifeSeconds() > maxSeconds:
+		return translate.Invalid("half_life_seconds", "%d is out of range", a.GetHalfLifeSeconds())
+	case !(a.GetHopProbability() >= 0 && a.GetHopProbability() <= 1):
+		return translate.Mistake("hop probability must be in [0, 1]")
+	case !(a.GetWeight() >= 0 && a.GetWeight() <= 1):
+		return translate.Mistake("apriori weight must be in [0, 1]")
+	case !(a.GetCapacityFraction() >= 0.75 && a.GetCapacityFraction() <= 1):
+		return translate.Mistake("capacity fraction must be in [0.75, 1]")
+	}
+	p.HalfLife, p.Apriori, p.Weight, p.Fraction = time.Duration(a.HalfLifeSeconds)*time.Second, a.HopProbability, a.Weight, a.CapacityFraction
+	p.Bimodal = nil
+	return nil
+}
+
+// setBimodal reads that model; the texts of mistakes are lnd's.
+func setBimodal(c *routerrpc.MissionControlConfig, p *routing.Params) error {
+	b := c.GetBimodal()
+	switch {
+	case b == nil:
+		return translate.Mistake("bimodal estimator requested but corresponding config not set")
+	case b.DecayTime == 0:
+		return translate.Mistake("bimodal: decay time must be larger than zero")
+	case b.DecayTime > maxSeconds:
+		return translate.Invalid("decay_time", "%d is out of range", b.DecayTime)
+	case !(b.NodeWeight >= 0 && b.NodeWeight <= 1):
+		return translate.Mistake("bimodal: node weight must be in [0, 1]")
+	case b.ScaleMsat == 0 || b.ScaleMsat > uint64(routing.MaxBimodalScale):
+		return translate.Mistake("bimodal: scale must be >= 0 and sane")
+	}
+	p.Bimodal = &routing.Bimodal{Scale: lnwire.MilliSat(b.ScaleMsat), Decay: time.Duration(b.DecayTime) * time.Second, NodeWeight: b.NodeWeight}
+	return nil
 }
 
 // QueryProbability is how likely a node can send an amount to another.

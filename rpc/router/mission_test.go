@@ -93,19 +93,45 @@ func TestMissionControlConfig(t *testing.T) {
 	require.Equal(t, routing.DefaultMemory, f.memory)
 	require.NoError(t, set(func(c *routerrpc.MissionControlConfig, a *routerrpc.AprioriParameters) {
 		c.MaximumPaymentResults, c.MinimumFailureRelaxInterval = 500, 5
-		a.HalfLifeSeconds, a.HopProbability, a.CapacityFraction = 60, 0.25, 0.8
+		a.HalfLifeSeconds, a.HopProbability, a.Weight, a.CapacityFraction = 60, 0.25, 0.5, 0.8
 	}))
 	require.Equal(t, routing.Memory{Pairs: 500, Relax: 5 * time.Second}, f.memory)
-	require.Equal(t, []float64{60, 0.25, 0.8}, []float64{f.params.HalfLife.Seconds(), f.params.Apriori, f.params.Fraction})
+	require.Equal(t, []float64{60, 0.25, 0.5, 0.8}, []float64{f.params.HalfLife.Seconds(), f.params.Apriori, f.params.Weight, f.params.Fraction})
+	bimodal := func(weight float64, scale, decay uint64) error {
+		_, err := s.SetMissionControlConfig(t.Context(), &routerrpc.SetMissionControlConfigRequest{Config: &routerrpc.MissionControlConfig{
+			Model: routerrpc.MissionControlConfig_BIMODAL, EstimatorConfig: &routerrpc.MissionControlConfig_Bimodal{
+				Bimodal: &routerrpc.BimodalParameters{NodeWeight: weight, ScaleMsat: scale, DecayTime: decay},
+			},
+		}})
+		return err
+	}
+	require.NoError(t, bimodal(0.3, 5000, 60))
+	require.Equal(t, &routing.Bimodal{Scale: 5000, Decay: time.Minute, NodeWeight: 0.3}, f.params.Bimodal)
+	got, err := s.GetMissionControlConfig(t.Context(), nil)
+	require.NoError(t, err)
+	require.Equal(t, []any{routerrpc.MissionControlConfig_BIMODAL, 0.3, uint64(5000), uint64(60)},
+		[]any{got.Config.Model, got.Config.GetBimodal().NodeWeight, got.Config.GetBimodal().ScaleMsat, got.Config.GetBimodal().DecayTime})
+	_, err = s.SetMissionControlConfig(t.Context(), &routerrpc.SetMissionControlConfigRequest{Config: got.Config})
+	require.NoError(t, err, "what it says it takes")
+	require.ErrorContains(t, bimodal(1.5, 5000, 60), "node weight must be in [0, 1]")
+	require.ErrorContains(t, bimodal(0, 0, 60), "scale")
+	require.ErrorContains(t, bimodal(0, 1<<60, 60), "scale")
+	require.ErrorContains(t, bimodal(0, 5000, 0), "decay time")
+	require.ErrorContains(t, bimodal(0, 5000, 1<<60), "decay_time")
+	_, err = s.SetMissionControlConfig(t.Context(), &routerrpc.SetMissionControlConfigRequest{Config: &routerrpc.MissionControlConfig{
+		EstimatorConfig: &routerrpc.MissionControlConfig_Apriori{Apriori: &routerrpc.AprioriParameters{HopProbability: 0.5, Weight: 1, CapacityFraction: 1}},
+	}})
+	require.NoError(t, err)
+	require.Nil(t, f.params.Bimodal)
 	for want, change := range map[string]func(*routerrpc.MissionControlConfig, *routerrpc.AprioriParameters){
-		"weight: only 1":            func(_ *routerrpc.MissionControlConfig, a *routerrpc.AprioriParameters) { a.Weight = 0.5 },
+		"apriori weight must be":    func(_ *routerrpc.MissionControlConfig, a *routerrpc.AprioriParameters) { a.Weight = 1.5 },
 		"hop probability must be":   func(_ *routerrpc.MissionControlConfig, a *routerrpc.AprioriParameters) { a.HopProbability = 2 },
 		"capacity fraction must be": func(_ *routerrpc.MissionControlConfig, a *routerrpc.AprioriParameters) { a.CapacityFraction = 0.1 },
 		"half_life_seconds":         func(_ *routerrpc.MissionControlConfig, a *routerrpc.AprioriParameters) { a.HalfLifeSeconds = 1 << 60 },
 		"maximum_payment_results": func(c *routerrpc.MissionControlConfig, _ *routerrpc.AprioriParameters) {
 			c.MaximumPaymentResults = 1 << 30
 		},
-		"no bimodal model":  func(c *routerrpc.MissionControlConfig, _ *routerrpc.AprioriParameters) { c.Model = 1 },
+		"config not set":    func(c *routerrpc.MissionControlConfig, _ *routerrpc.AprioriParameters) { c.Model = 1 },
 		"unknown estimator": func(c *routerrpc.MissionControlConfig, _ *routerrpc.AprioriParameters) { c.Model = 7 },
 		"but apriori model requested": func(c *routerrpc.MissionControlConfig, _ *routerrpc.AprioriParameters) {
 			c.EstimatorConfig = &routerrpc.MissionControlConfig_Bimodal{}
@@ -113,7 +139,7 @@ func TestMissionControlConfig(t *testing.T) {
 	} {
 		require.ErrorContains(t, set(change), want)
 	}
-	_, err := s.SetMissionControlConfig(t.Context(), &routerrpc.SetMissionControlConfigRequest{})
+	_, err = s.SetMissionControlConfig(t.Context(), &routerrpc.SetMissionControlConfigRequest{})
 	require.Error(t, err)
 }
 

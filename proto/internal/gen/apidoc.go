@@ -201,13 +201,11 @@ var empty = []string{
 	"walletrpc.SubmitPackageTxResult.txid",                                 // likewise
 	"walletrpc.SubmitPackageTxResult.error",                                // likewise
 	"walletrpc.SubmitPackageTxResult.other_wtxid",                          // likewise
-	"routerrpc.MissionControlConfig.model",                                 // APRIORI, which is 0, is the only one
 }
 
 // refused is what a method reads, and does not do.
 var refused = map[string]string{
-	"walletrpc.WalletKit.SubmitPackage":        "every package, since btcd cannot take one; so does lnd beside btcd",
-	"routerrpc.Router.SetMissionControlConfig": "the bimodal model, weights other than 1",
+	"walletrpc.WalletKit.SubmitPackage": "every package, since btcd cannot take one; so does lnd beside btcd",
 }
 
 // counts: a field that is deprecated, or foreign, is not missed.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,11 +40,14 @@ var learnCommands = []spec{{
 	flags: []cli.Flag{
 		flagUint("pmtnr", "how many pairs of nodes are remembered"),
 		&cli.DurationFlag{Name: "failrelax", Usage: "time after a failure for which one of a larger amount says nothing new"},
-		flagText("estimator", "apriori is the one that there is"),
+		flagText("estimator", "the model: apriori or bimodal (default: as it is)"),
 		&cli.DurationFlag{Name: "apriorihalflife", Usage: "time after which half of a failure is forgiven"},
 		&cli.FloatFlag{Name: "apriorihopprob", Usage: "probability of a channel of which nothing is known, 0 to 1"},
-		&cli.FloatFlag{Name: "aprioriweight", Usage: "1 is the one that there is"},
+		&cli.FloatFlag{Name: "aprioriweight", Usage: "how much that counts against what a node did with others, 0 to 1"},
 		&cli.FloatFlag{Name: "aprioricapacityfraction", Usage: "how much of a capacity is thought to be there, 0.75 to 1"},
+		&cli.DurationFlag{Name: "bimodaldecaytime", Usage: "time after which what was learned counts a third"},
+		flagUint("bimodalscale", "how far from the ends of a channel its money lies, in millisatoshi"),
+		&cli.FloatFlag{Name: "bimodalweight", Usage: "how much what a node did with others counts, 0 to 1"},
 	},
 	example: "setmccfg --apriorihalflife=30m", do: setMCConfig,
 }, {
@@ -206,9 +210,37 @@ func printMCConfig(w io.Writer, cfg *routerrpc.MissionControlConfig) {
 	a := cfg.GetApriori()
 	fmt.Fprintf(w, "pairs remembered       %d\n", cfg.GetMaximumPaymentResults())
 	fmt.Fprintf(w, "failures relax after   %v\n", time.Duration(cfg.GetMinimumFailureRelaxInterval())*time.Second)
+	if b := cfg.GetBimodal(); b != nil {
+		fmt.Fprintf(w, "model                  bimodal\n")
+		fmt.Fprintf(w, "a third counts after   %v\n", time.Duration(b.DecayTime)*time.Second)
+		fmt.Fprintf(w, "money lies within      %s of an end\n", show.Msat(int64(b.ScaleMsat)))
+		fmt.Fprintf(w, "others count           %.4g\n", b.NodeWeight)
+		return
+	}
 	fmt.Fprintf(w, "half forgiven after    %v\n", time.Duration(a.GetHalfLifeSeconds())*time.Second)
 	fmt.Fprintf(w, "unknown channels       %.0f %%\n", a.GetHopProbability()*100)
 	fmt.Fprintf(w, "usable of a capacity   %.4g\n", a.GetCapacityFraction())
+}
+
+// estimator gives the parameters of the model that is wished for, those of the other are nil: as they are, or as
+// that model begins when the node judges by the other one.
+func estimator(cfg *routerrpc.MissionControlConfig, wish string) (*routerrpc.AprioriParameters, *routerrpc.BimodalParameters, error) {
+	a, b := cfg.GetApriori(), cfg.GetBimodal()
+	switch {
+	case a == nil && b == nil:
+		return nil, nil, errors.New("the node judges by a model that fulgur does not know")
+	case wish == "" || wish == "apriori" && a != nil || wish == "bimodal" && b != nil:
+		return a, b, nil
+	case wish == "apriori":
+		a = &routerrpc.AprioriParameters{HalfLifeSeconds: 3600, HopProbability: 0.6, Weight: 1, CapacityFraction: 0.9999}
+		cfg.Model, cfg.EstimatorConfig = routerrpc.MissionControlConfig_APRIORI, &routerrpc.MissionControlConfig_Apriori{Apriori: a}
+		return a, nil, nil
+	case wish == "bimodal":
+		b = &routerrpc.BimodalParameters{DecayTime: 7 * 24 * 3600, ScaleMsat: 300_000_000, NodeWeight: 0.2}
+		cfg.Model, cfg.EstimatorConfig = routerrpc.MissionControlConfig_BIMODAL, &routerrpc.MissionControlConfig_Bimodal{Bimodal: b}
+		return nil, b, nil
+	}
+	return nil, nil, Usage("estimator: %q: want apriori or bimodal", wish)
 }
 
 func setMCConfig(ctx context.Context, c *call) error {
@@ -221,13 +253,21 @@ func setMCConfig(ctx context.Context, c *call) error {
 		return err
 	}
 	cfg, f := got.Config, c.cmd
-	a := cfg.GetApriori()
-	if cfg == nil || a == nil {
-		return errors.New("the node judges by another model than apriori")
+	a, b, err := estimator(cfg, f.String("estimator"))
+	if err != nil {
+		return err
 	}
-	if name := f.String("estimator"); name != "" && name != "apriori" {
-		return Usage("estimator: %q: apriori is the one that there is", name)
+	for _, name := range []string{"apriorihalflife", "apriorihopprob", "aprioriweight", "aprioricapacityfraction"} {
+		if f.IsSet(name) && a == nil {
+			return Usage("%s: of another model than bimodal; name --estimator=apriori as well", name)
+		}
 	}
+	for _, name := range []string{"bimodaldecaytime", "bimodalscale", "bimodalweight"} {
+		if f.IsSet(name) && b == nil {
+			return Usage("%s: of another model than apriori; name --estimator=bimodal as well", name)
+		}
+	}
+	a, b = cmp.Or(a, &routerrpc.AprioriParameters{}), cmp.Or(b, &routerrpc.BimodalParameters{})
 	if f.IsSet("pmtnr") {
 		cfg.MaximumPaymentResults = uint32(min(f.Uint64("pmtnr"), math.MaxUint32))
 	}
@@ -241,6 +281,15 @@ func setMCConfig(ctx context.Context, c *call) error {
 		if f.IsSet(name) {
 			*value = f.Float(name)
 		}
+	}
+	if f.IsSet("bimodaldecaytime") {
+		b.DecayTime = uint64(max(f.Duration("bimodaldecaytime"), 0) / time.Second)
+	}
+	if f.IsSet("bimodalscale") {
+		b.ScaleMsat = f.Uint64("bimodalscale")
+	}
+	if f.IsSet("bimodalweight") {
+		b.NodeWeight = f.Float("bimodalweight")
 	}
 	answer, err := router.SetMissionControlConfig(ctx, &routerrpc.SetMissionControlConfigRequest{Config: cfg})
 	if err != nil {
