@@ -539,6 +539,8 @@ func TestLiftAndClaimsShareABudget(t *testing.T) {
 		}
 		b.ask(reqs...)
 		require.Equal(t, claims, b.s.Pending()[0].Budget+b.s.Pending()[1].Budget, "asked twice, taken off once")
+		b.mineEmpty(2)
+		require.EqualValues(t, atRisk/2, b.s.Pending()[0].Budget+b.s.Pending()[1].Budget, "behind the deadline nothing is at risk")
 		return lift, claims
 	}
 	lift, claims := budgets(atRisk)

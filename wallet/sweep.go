@@ -73,6 +73,7 @@ type request struct {
 	SweepRequest
 	coin     *CoinRow        // of the wallet, that is spent to raise its transaction; nil: not of the wallet
 	wish     WishRow         // of the user
+	shared   lnwire.Sat      // the budget, less its part of a lift; 0: it bears none
 	rate     lnwire.SatPerKW // the highest that was ever offered for it (V-07), with its parent; 0: none yet
 	rateAt   lnwire.Height   // when that was
 	since    lnwire.Height   // when it was first published
@@ -139,7 +140,7 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 				old.wish = WishRow{}
 				s.w.dropWish(op)
 			}
-			old.SweepRequest = s.share(req)
+			old.SweepRequest, old.shared = req, s.share(&req)
 			if old.told { // a reorg that this machine took in before it was told
 				old.by, old.at, old.told = chainhash.Hash{}, lnwire.BlockRef{}, false
 			}
@@ -150,7 +151,7 @@ func (s *Sweeper) Request(reqs ...SweepRequest) Effects {
 			}
 			continue
 		}
-		r := &request{SweepRequest: s.share(req)}
+		r := &request{SweepRequest: req, shared: s.share(&req)}
 		s.requests[op] = r
 		s.recall(r)
 		if id, ok := s.past[op]; ok && s.w.txs[id] != nil {

@@ -51,7 +51,8 @@ func (s *Sweeper) batchOf(r *request) batchKey {
 // replaces transactions that should pay more by now.
 func (s *Sweeper) Decide(fees Fees, now time.Time) Effects {
 	for _, op := range s.outpoints() {
-		if r := s.requests[op]; r.flight == nil && !r.done() {
+		r := s.requests[op]
+		if s.unshare(r); r.flight == nil && !r.done() {
 			s.adopt(r)
 		}
 	}

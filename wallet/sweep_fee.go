@@ -47,27 +47,41 @@ func (f Fees) Within(blocks uint32) lnwire.SatPerKW {
 
 // budget is the most that may be paid for a request.
 func (r *request) budget() lnwire.Sat {
-	if r.Budget > 0 {
+	switch {
+	case r.Budget > 0:
 		return r.Budget
+	case r.shared > 0:
+		return r.shared
 	}
-	value := lnwire.Sat(r.Spend.Output.Value)
-	if r.Spend.Pair != nil {
-		value = lnwire.Sat(r.Spend.Pair.Value)
-	}
-	return value / 2
+	return r.half()
 }
 
-// share takes what a request has to bear of a lift off its budget.
-func (s *Sweeper) share(req SweepRequest) SweepRequest {
+// half is the budget of one that nobody has set.
+func (r *request) half() lnwire.Sat {
+	if r.Spend.Pair != nil {
+		return lnwire.Sat(r.Spend.Pair.Value) / 2
+	}
+	return lnwire.Sat(r.Spend.Output.Value) / 2
+}
+
+// share is the budget of a request that has to bear its part of a lift; 0: it has none to bear.
+func (s *Sweeper) share(req *SweepRequest) lnwire.Sat {
 	if req.Share == nil || req.Share.AtRisk == 0 || req.Budget != 0 {
-		return req
+		return 0
 	}
 	lift := s.w.sweepFee(req.Share.Anchor)
 	value := lnwire.Sat(req.Spend.Output.Value)
-	whole := (&request{SweepRequest: req}).budget()
+	whole := (&request{SweepRequest: *req}).half()
 	part := lnwire.Sat(uint64(lift) * uint64(min(value, req.Share.AtRisk)) / uint64(req.Share.AtRisk))
-	req.Budget = max(whole-min(whole, part), whole/4)
-	return req
+	return max(whole-min(whole, part), whole/4)
+}
+
+// unshare: behind its deadline nothing is at risk any more. What the lift has cost is gone, and
+// what still lies there is worth its own half.
+func (s *Sweeper) unshare(r *request) {
+	if r.Deadline != 0 && s.w.height() > r.Deadline {
+		r.shared = 0
+	}
 }
 
 // sweepFee is what the sweep pays that spends an output, mined or not.
