@@ -141,7 +141,7 @@ func (a *auditor) deal(d *deal, paid map[lnwire.Hash]bool) {
 	p, err := w.homes[d.From].life.node.Payment(inv.Hash)
 	if err != nil {
 		w.counts.Never++
-		if d.of() == d && now.State == invoice.Settled && !w.paidByOther(d) {
+		if d.of() == d && now.State == invoice.Settled && !w.paidByOther(d) && !w.lostByOther(d) {
 			w.fail("I5: invoice %v is settled, and nobody has paid it", inv.Hash)
 		}
 		return
@@ -205,6 +205,14 @@ func (w *World) paidByOther(d *deal) bool {
 		}
 	}
 	return false
+}
+
+// lostByOther: a deal for the same invoice has another payer, whose payment may have been lost
+// on its way back, so that it failed for its payer alone.
+func (w *World) lostByOther(d *deal) bool {
+	return slices.ContainsFunc(w.deals, func(o *deal) bool {
+		return o.of() == d.of() && o.From != d.From && o.state() == routing.Failed && w.mayBeLost(o)
+	})
 }
 
 // paidByCheater: the hostile node has paid the invoice of a deal, too. When a commitment of its own
