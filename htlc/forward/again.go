@@ -1,9 +1,11 @@
 package forward
 
 import (
+	"maps"
 	"time"
 
 	"github.com/fulgur-ln/fulgur/htlc"
+	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/lnwire/onion"
 )
 
@@ -133,6 +135,7 @@ func (s *Switch) sight(current bool, fx *Effects) {
 func (s *Switch) linkGone(ev LinkGone, fx *Effects) {
 	num := ev.ChanNum
 	s.links.drop(num)
+	maps.DeleteFunc(s.links.more, func(_ lnwire.ShortChannelID, of uint64) bool { return of == num })
 	if ev.OnChain {
 		s.closed(num, fx)
 	}

@@ -72,6 +72,7 @@ func TestAliased(t *testing.T) {
 	s.Step(t0, Aliased{SCID: alias, ChanNum: 2})
 	require.Equal(t, uint64(2), s.Step(t0, LockedIn{HTLC: named(2)}).Add[0].ChanNum)
 	s.Step(t0, LinkGone{ChanNum: 2})
+	require.Empty(t, s.links.more)
 	require.Empty(t, s.Step(t0, LockedIn{HTLC: named(3)}).Add)
 	s.Step(t0, Aliased{SCID: alias, ChanNum: 3})
 	require.Len(t, s.Step(t0, LockedIn{HTLC: named(4)}).Add, 1)
