@@ -73,13 +73,16 @@ type Block struct {
 	Block lnwire.BlockRef
 	// Spent are all outputs that the block spends.
 	Spent []wire.OutPoint
+	// Txids are its transactions, in their order.
+	Txids []chainhash.Hash
 }
 
 // AtTip: no block of the chain is unknown for now. Before it is so for the first time
 // nothing is asked of peers: half of the chain asks for half of the map.
 type AtTip struct{}
 
-// Unblock: the blocks above this one left the chain.
+// Unblock: the blocks above this one left the chain. What they funded is judged when others
+// come in their place.
 type Unblock struct{ Tip lnwire.BlockRef }
 
 // Tick: time has passed. Due when Effects.Wake comes; more often does no harm.

@@ -287,7 +287,7 @@ func TestDisable(t *testing.T) {
 	require.True(t, off())
 	c, _ := b.m.Channel(scid(1))
 	require.True(t, c.Policies[1].Disabled)
-	b.step(Block{lnwire.BlockRef{Height: 1001}, []wire.OutPoint{{Index: 3}}})
+	b.step(Block{Block: lnwire.BlockRef{Height: 1001}, Spent: []wire.OutPoint{{Index: 3}}})
 	b.step(Block{Block: lnwire.BlockRef{Height: 1073}})
 	b.later(time.Minute)
 	require.Nil(t, b.m.OwnUpdate(7))

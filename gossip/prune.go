@@ -15,6 +15,7 @@ func (m *Machine) block(ev Block) {
 	was := m.tip.Height
 	m.tip = ev.Block
 	m.put(Key{Kind: KindTip}, tipValue(m.tip))
+	m.refund(ev)
 	for _, op := range ev.Spent {
 		if id, ok := m.outpoints[op]; ok {
 			m.spend(m.channels[id])
@@ -71,8 +72,25 @@ func (m *Machine) bury() {
 	}
 }
 
-// unblock takes blocks back: B7.prune.6: what they spent is unspent, and what they
-// funded is not there any more.
+// refund: B7.prune.6: a channel that is older than the block at its height, which came in
+// the place of another, is forgotten if its funding does not stand there any more.
+func (m *Machine) refund(ev Block) {
+	at, _ := slices.BinarySearch(m.order, lnwire.NewShortChannelID(ev.Block.Height, 0, 0))
+	var lost []*channel
+	for ; at < len(m.order) && m.order[at].Block() == ev.Block.Height; at++ {
+		c := m.channels[m.order[at]]
+		if i := int(c.id.TxIndex()); c.proved() && (i >= len(ev.Txids) || ev.Txids[i] != c.op.Hash) {
+			lost = append(lost, c)
+		}
+	}
+	for _, c := range lost {
+		m.removeChannel(c)
+	}
+}
+
+// unblock takes blocks back: B7.prune.6: what they spent is unspent. What they funded is in
+// the map until another block stands there: a backend that was set back and reads its chain
+// again must not cost us the map, which nobody would tell us anew.
 func (m *Machine) unblock(tip lnwire.BlockRef) {
 	m.tip = tip
 	m.put(Key{Kind: KindTip}, tipValue(tip))
@@ -83,9 +101,6 @@ func (m *Machine) unblock(tip lnwire.BlockRef) {
 			m.erase(spentKey(id))
 			m.changed(ChannelRevived{m.view(c)})
 		}
-	}
-	for i := len(m.order) - 1; i >= 0 && m.order[i].Block() > tip.Height; i-- {
-		m.removeChannel(m.channels[m.order[i]])
 	}
 }
 

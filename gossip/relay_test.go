@@ -106,7 +106,7 @@ func TestSpent(t *testing.T) {
 	c, _ := b.m.Channel(scid(1))
 	b.changes = nil
 	require.Equal(t, 2, b.m.Info().MaxOutDegree)
-	b.step(Block{lnwire.BlockRef{Height: 1001}, []wire.OutPoint{{}, c.OutPoint}})
+	b.step(Block{Block: lnwire.BlockRef{Height: 1001}, Spent: []wire.OutPoint{{}, c.OutPoint}})
 	require.Equal(t, 1, b.m.Info().MaxOutDegree, "what is spent is not counted")
 	c.SpentAt = 1001
 	require.Equal(t, []Change{ChannelSpent{c}}, b.changes)
@@ -146,7 +146,7 @@ func TestReorg(t *testing.T) {
 	id := lnwire.NewShortChannelID(995, 1, 0)
 	b.channelBetween(id, 10, 11)
 	c, _ := b.m.Channel(scid(1))
-	b.step(Block{lnwire.BlockRef{Height: 1001}, []wire.OutPoint{c.OutPoint}})
+	b.step(Block{Block: lnwire.BlockRef{Height: 1001}, Spent: []wire.OutPoint{c.OutPoint}})
 	b.step(Unblock{lnwire.BlockRef{Height: 1000}})
 	require.Equal(t, ChannelRevived{c}, b.changes[len(b.changes)-1])
 	got, _ := b.m.Channel(scid(1))
@@ -154,8 +154,19 @@ func TestReorg(t *testing.T) {
 	require.NotContains(t, b.rows, spentKey(scid(1)))
 	require.Equal(t, lnwire.Height(1000), b.restart().m.Tip().Height)
 	b.step(Unblock{lnwire.BlockRef{Height: 994}})
-	_, ok := b.m.Channel(id)
-	require.False(t, ok)
+	back, ok := b.m.Channel(id)
+	require.True(t, ok, "the chain may only be read again")
+	block := Block{Block: lnwire.BlockRef{Height: 995}, Txids: []chainhash.Hash{{1}, back.OutPoint.Hash}}
+	b.step(block)
+	_, ok = b.m.Channel(id)
+	require.True(t, ok)
+	b.step(Unblock{lnwire.BlockRef{Height: 994}})
+	block.Txids = block.Txids[:1]
+	b.step(block)
+	_, ok = b.m.Channel(id)
+	require.False(t, ok, "another block stands in its place")
+	require.IsType(t, ChannelGone{}, b.changes[len(b.changes)-1])
+	require.NotContains(t, b.rows, channelKey(id))
 }
 
 // TestStale: B7.prune.3: and a word of life is enough to be asked for again.

@@ -196,7 +196,7 @@ func (s *script) chain() {
 		if c := b.m.channels[s.scid()]; c != nil && c.proved() {
 			spent = append(spent, c.op)
 		}
-		b.step(Block{lnwire.BlockRef{Height: s.height}, spent})
+		b.step(Block{Block: lnwire.BlockRef{Height: s.height}, Spent: spent})
 	case 4:
 		for range s.n(80) {
 			s.height++

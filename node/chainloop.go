@@ -163,12 +163,11 @@ func (n *Node) chainNotices(notices []chainntnfs.Notice) {
 }
 
 // chainLost: the backend does not know a block that the node has stood on, as after it
-// was exchanged, reset, or led astray. Nothing new is risked until the node has come to
-// its tip, and every channel has seen there what it believed; the operator hears why,
-// once for each block.
+// was exchanged, reset, or led astray. The operator hears why nothing is risked: the walk
+// says what is in sight, and every channel waits until it has seen what it believed.
+// Once, for each channel loses the same block, and the ones below it.
 func (n *Node) chainLost(lost chainntnfs.Lost) {
-	n.sight(false)
-	if was := n.lost.Swap(&lost); was != nil && *was == lost {
+	if n.lost.Swap(true) {
 		return
 	}
 	n.logs.chain.Error("the chain backend does not know a block that this node has seen: if it was not just exchanged for one that still catches up, "+
@@ -201,13 +200,14 @@ func (n *Node) blockStep(s chainntnfs.Step) {
 	n.purse.block(s)
 	at := s.Now
 	n.seen.Store(&at)
+	n.top.Store(max(n.top.Load(), uint32(at.Height)))
+	if n.behind(farBehind) {
+		n.sight(false)
+	}
 	if !s.Connect {
 		return
 	}
 	height := s.At.Height
-	if state, _ := n.backend.State(); state.Tip.Height > height+farBehind {
-		n.sight(false)
-	}
 	n.toSwitch(nil, forward.Block{Height: height})
 	n.invoices.step(nil, invoice.Block{Height: height})
 	n.Blocks.Publish(s.At)
@@ -217,7 +217,16 @@ func (n *Node) blockStep(s chainntnfs.Step) {
 // time is left to an HTLC.
 const farBehind = 2
 
-// sight tells the switch whether what is known of the chain can be decided upon (V-27).
+// behind says whether more than so many blocks are missing that the backend has, or had: a
+// chain that has become shorter is one that is being read again.
+func (n *Node) behind(blocks lnwire.Height) bool {
+	state, _ := n.backend.State()
+	return max(state.Tip.Height, lnwire.Height(n.top.Load())) > n.height()+blocks
+}
+
+// sight tells the switch whether what is known of the chain can be decided upon (V-27). Only
+// the walk calls it: two who look at the chain would contradict each other, and the last word
+// would stay until the next block.
 func (n *Node) sight(current bool) { n.toSwitch(nil, forward.Chain{Current: current}) }
 
 // atTip: nothing is left to catch up with.
@@ -226,7 +235,8 @@ func (n *Node) atTip(at lnwire.BlockRef) {
 	n.synced.Store(&at)
 	n.backups.lay(at.Height)
 	state, _ := n.backend.State()
-	n.sight(state.Up && state.Stale == "")
+	n.sight(state.Up && state.Stale == "" && !n.behind(farBehind))
+	n.lost.Store(false)
 	if rate, err := n.feeRate(0, commitTarget); err == nil {
 		for _, e := range n.channels.all() {
 			e.runner.Inbox.Put(turn.Item{Event: channel.FeeRate{Rate: rate}})
@@ -245,9 +255,10 @@ func (n *Node) tip() lnwire.BlockRef {
 
 func (n *Node) height() lnwire.Height { return n.tip().Height }
 
-// SyncedToChain reports that the node stands on the backend's tip.
+// SyncedToChain reports that the node stands on the backend's tip, and that this is no lower
+// than where it has stood before.
 func (n *Node) SyncedToChain() bool {
 	state, _ := n.backend.State()
 	at := n.synced.Load()
-	return state.Up && state.Stale == "" && at != nil && at.Hash == state.Tip.Hash
+	return state.Up && state.Stale == "" && at != nil && at.Hash == state.Tip.Hash && !n.behind(farBehind)
 }

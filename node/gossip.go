@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/fulgur-ln/fulgur/chainntnfs"
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/gossip"
@@ -173,7 +175,10 @@ func (g *gossiper) block(s chainntnfs.Step) {
 		g.inbox.Put(gossip.Unblock{Tip: s.Now})
 		return
 	}
-	b := gossip.Block{Block: s.At}
+	b := gossip.Block{Block: s.At, Txids: make([]chainhash.Hash, len(s.Block.Transactions))}
+	for i, tx := range s.Block.Transactions {
+		b.Txids[i] = tx.TxHash()
+	}
 	for _, tx := range s.Block.Transactions[1:] {
 		for _, in := range tx.TxIn {
 			b.Spent = append(b.Spent, in.PreviousOutPoint)

@@ -148,7 +148,8 @@ type Node struct {
 	synced      atomic.Pointer[lnwire.BlockRef] // the same, when it was the tip
 	searched    atomic.Pointer[lnwire.Height]   // from where on blocks are looked through in this run
 	widens      atomic.Bool                     // old ones will be searched again with a longer window
-	lost        atomic.Pointer[chainntnfs.Lost] // the last block that the backend had forgotten
+	lost        atomic.Bool                     // the backend has forgotten blocks, and the operator knows
+	top         atomic.Uint32                   // the highest block that this run has stood on
 	imported    chan struct{}                   // wakes the search for what was imported
 	closes      closes
 	fees        feeTable

@@ -23,6 +23,9 @@ func (n *Node) inSight() error {
 		return fmt.Errorf("the chain looks stale: %s", state.Stale)
 	case n.synced.Load() == nil || state.Tip.Height > n.height()+tooFarToPay:
 		return mistake.State("the node is still catching up with the chain: it is at block %d of %d", n.height(), state.Tip.Height)
+	case n.behind(tooFarToPay):
+		return mistake.State("the chain backend is still catching up: it is at block %d, and was at %d; if it follows another chain now, start the node again",
+			state.Tip.Height, n.top.Load())
 	case n.lowDisk():
 		return errLowDisk
 	}

@@ -154,7 +154,7 @@ func (b *Backend) open(ctx context.Context, c *conn) error {
 	b.conn, b.why = c, nil
 	b.mu.Unlock()
 	b.status.Update(func(s *chainntnfs.State) {
-		*s = chainntnfs.State{Up: true, Tip: tip, TipTime: when}
+		*s = chainntnfs.State{Up: true, Tip: tip, TipTime: when, Stale: b.old(tip.Height, when)}
 	})
 	return nil
 }
@@ -262,7 +262,7 @@ func (b *Backend) refresh(ctx context.Context, c *conn) error {
 	}
 	b.status.Update(func(s *chainntnfs.State) {
 		if s.Tip != tip {
-			s.Stale = ""
+			s.Stale = b.old(tip.Height, when)
 		}
 		s.Tip, s.TipTime = tip, when
 	})

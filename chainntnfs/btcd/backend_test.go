@@ -349,8 +349,7 @@ func TestReportsAStaleTip(t *testing.T) {
 	cfg := configOf(t, n)
 	cfg.StaleAfter = 2 * time.Hour
 	b := startBackend(t, ctx, cfg)
-	await(t, ctx, b, "the alarm", func(s chainntnfs.State) bool { return s.Stale != "" })
-	state, _ := b.State()
+	state, _ := b.State() // at once: a chain that is still being read is never in sight
 	require.Contains(t, state.Stale, "2011-02-02")
 	mine(t, ctx, n, b, 1)
 	state, _ = b.State()

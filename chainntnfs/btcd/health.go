@@ -37,18 +37,23 @@ func (b *Backend) judge(ctx context.Context, c *conn) {
 	again := behind && b.lagging.seen && b.lagging.at == state.Tip.Height
 	b.lagging = lag{at: state.Tip.Height, seen: behind}
 
-	stale := ""
-	switch age := time.Since(state.TipTime); {
-	case again:
+	stale := b.old(state.Tip.Height, state.TipTime)
+	if again {
 		stale = fmt.Sprintf("btcd stands at block %d while most of its peers are ahead", state.Tip.Height)
-	case b.cfg.StaleAfter > 0 && age > b.cfg.StaleAfter:
-		stale = fmt.Sprintf("the last block, %d, is of %s", state.Tip.Height, state.TipTime.UTC().Format(time.DateTime))
 	}
 	b.status.Update(func(s *chainntnfs.State) {
 		if s.Tip == state.Tip {
 			s.Stale = stale
 		}
 	})
+}
+
+// old says why a tip of that time may not be the network's; empty: it may be.
+func (b *Backend) old(height lnwire.Height, when time.Time) string {
+	if b.cfg.StaleAfter == 0 || time.Since(when) <= b.cfg.StaleAfter {
+		return ""
+	}
+	return fmt.Sprintf("the last block, %d, is of %s", height, when.UTC().Format(time.DateTime))
 }
 
 // peersAhead says whether most peers claim a clearly longer chain: a single one
