@@ -19,7 +19,7 @@ OTHERS  := itest/interop/ldk itest/clients/js
 .PHONY: build demo test itest soak sim others lint proto bench clean
 
 build: $(BIN)/btcd ## fulgurd, fulgur and the pinned btcd into bin/
-	$(GO) build -tags "$(strip $(TAGS))" -ldflags "-X main.commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
+	$(GO) build -tags "$(strip $(TAGS))" -ldflags "-X github.com/fulgur-ln/fulgur/cmd/internal/build.Commit=$(COMMIT)" -o $(BIN)/ ./cmd/fulgurd ./cmd/fulgur
 
 # btcd's version is the one that go.mod pins; built again only when that changes.
 $(BIN)/btcd: go.mod

@@ -14,6 +14,7 @@ import (
 	"github.com/jessevdk/go-flags"
 
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/cmd/internal/build"
 	"github.com/fulgur-ln/fulgur/rpc/macaroons"
 )
 
@@ -225,7 +226,7 @@ func loadConfig(args []string, stdout io.Writer) (*config, error) {
 		return nil, errShown
 	}
 	if pre.Version {
-		fmt.Fprintln(stdout, "fulgurd "+versionText())
+		fmt.Fprintln(stdout, "fulgurd "+build.Text())
 		return nil, errShown
 	}
 	c := &config{options: options{Health: defaultHealth}}

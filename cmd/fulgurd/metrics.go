@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fulgur-ln/fulgur/channel"
+	"github.com/fulgur-ln/fulgur/cmd/internal/build"
 	"github.com/fulgur-ln/fulgur/htlc"
 	ours "github.com/fulgur-ln/fulgur/metrics"
 	"github.com/fulgur-ln/fulgur/node"
@@ -50,7 +51,7 @@ func (d *daemon) openMetrics(context.Context) error {
 // missing.
 func (d *daemon) page(ctx context.Context) *ours.Page {
 	p := &page{ours.NewPage(families)}
-	p.Put("fulgur_info", 1, "version", versionText(), "commit", commit, "network", d.cfg.network)
+	p.Put("fulgur_info", 1, "version", build.Text(), "commit", build.Commit, "network", d.cfg.network)
 	p.flag("fulgur_ready", d.ready.Load())
 	warnings, errs := d.levels.Seen()
 	p.Put("fulgur_log_lines_total", float64(warnings), "level", "warning")

@@ -19,6 +19,7 @@ import (
 	"github.com/fulgur-ln/fulgur/channel"
 	"github.com/fulgur-ln/fulgur/channeldb"
 	"github.com/fulgur-ln/fulgur/cmd/fulgurd/internal/logs"
+	"github.com/fulgur-ln/fulgur/cmd/internal/build"
 	"github.com/fulgur-ln/fulgur/lnwire"
 	"github.com/fulgur-ln/fulgur/node"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	d := &daemon{cfg: cfg, log: log, levels: levels, file: file, began: time.Now(), stop: stop, net: networks[cfg.network]}
-	log.Info("fulgurd starts", "version", versionText(), "network", cfg.network, "directory", cfg.dir)
+	log.Info("fulgurd starts", "version", build.Text(), "network", cfg.network, "directory", cfg.dir)
 	for _, w := range cfg.warnings {
 		log.Warn(w)
 	}

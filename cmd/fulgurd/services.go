@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/fulgur-ln/fulgur/cmd/internal/build"
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
 	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
@@ -43,7 +44,7 @@ type service struct {
 // provideServices gives the server everything that speaks for the node.
 func (d *daemon) provideServices() error {
 	cfg := lightning.Config{
-		Version: versionText(), Commit: commit, Stop: func() { d.stop(errStopped) }, Permissions: rpc.Permissions(),
+		Version: build.Text(), Commit: build.Commit, Stop: func() { d.stop(errStopped) }, Permissions: rpc.Permissions(),
 		Middleware: func(stream lnrpc.Lightning_RegisterRPCMiddlewareServer) error { return d.middleware.Serve(stream) },
 		Levels:     d.setLevels, Debug: d.debugInfo, ChannelUpdates: d.cfg.ChannelUpdates,
 	}
@@ -62,7 +63,7 @@ func (d *daemon) provideServices() error {
 		{&fulgurrpc.Closing_ServiceDesc, closing.New(d.node)},
 		{&fulgurrpc.Budgets_ServiceDesc, budgets.New(d.node)},
 	}
-	versioner, err := version.New(versionText(), commit, buildTags(list)...)
+	versioner, err := version.New(build.Text(), build.Commit, buildTags(list)...)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/client"
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
+	"github.com/fulgur-ln/fulgur/cmd/internal/build"
 )
 
 // Exit codes.
@@ -91,7 +92,7 @@ func (a *App) root() *cli.Command {
 		Flags:                 globalFlags(),
 		Writer:                a.Out,
 		ErrWriter:             a.Err,
-		HideVersion:           true,
+		Version:               build.Text(),
 		Suggest:               true,
 		EnableShellCompletion: true,
 		// urfave would end the process itself.

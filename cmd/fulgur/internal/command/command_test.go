@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fulgur-ln/fulgur/cmd/internal/build"
 	"github.com/fulgur-ln/fulgur/proto/chainrpc"
 	"github.com/fulgur-ln/fulgur/proto/fulgurrpc"
 	"github.com/fulgur-ln/fulgur/proto/invoicesrpc"
@@ -647,6 +648,9 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	help := typist{}.types("--help")
 	require.Equal(t, exitOK, help.code)
 	golden(t, "help.txt", strings.ReplaceAll(help.out, homeDir(t), "HOME"))
+	version := typist{}.types("--version")
+	require.Equal(t, exitOK, version.code)
+	require.Equal(t, "fulgur version "+build.Text()+"\n", version.out)
 }
 
 func homeDir(t *testing.T) string {
