@@ -39,6 +39,9 @@ func TestSuite(t *testing.T) {
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
+			for _, n := range s.w.Nodes {
+				n.ExpectEnd = n.ExpectEnd || !n.Up() && n.Proc.Err == nil // the test may have asked it to stop
+			}
 		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/fulgur-ln/fulgur/lnwire"
 )
 
 func (w *World) threaten() {
@@ -78,6 +80,8 @@ func (w *World) happen(a *accident) {
 		w.blockFound()
 	case Away:
 		w.away(h, a.Down)
+	case SetBack:
+		w.setBack(h, a)
 	case Spike:
 		w.chain.market = 20_000
 		w.after(a.Down+time.Minute, func() { w.chain.market = 253 })
@@ -144,4 +148,31 @@ func (w *World) away(h *home, d time.Duration) {
 			l.backend.changed()
 		}
 	})
+}
+
+// setBack has a node's backend read the last blocks of the chain again, some at a time.
+func (w *World) setBack(h *home, a *accident) {
+	l := h.up()
+	if l == nil || l.backend.low != 0 {
+		return
+	}
+	b, top := l.backend, w.chain.height()
+	next := func(f func()) { w.after(a.Down, f) }
+	if a.Down == 0 { // while the node still asks
+		next = func(f func()) { w.push(&lane{name: "backend of " + h.name}, f) }
+	}
+	b.low, b.empty = max(top, lnwire.Height(8*a.Depth)+1)-lnwire.Height(8*a.Depth), a.First[0]%2 == 0
+	var climb func()
+	climb = func() {
+		if b.low == 0 || l.dead {
+			return
+		}
+		if b.low += 1 + lnwire.Height(a.First[1]*4); b.low >= w.chain.height() {
+			b.low = 0
+		}
+		b.changed()
+		next(climb)
+	}
+	b.changed()
+	next(climb)
 }

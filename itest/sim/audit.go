@@ -88,6 +88,9 @@ func (w *World) audit() {
 	}
 	a.moves()
 	a.channels()
+	if !w.plan.loose() && !w.mapped() {
+		w.fail("I7: somebody has forgotten a channel of others")
+	}
 	for _, h := range w.homes {
 		outcomes, answers, err := h.life.db.Outbox()
 		if err != nil || len(outcomes)+len(answers) > 0 {

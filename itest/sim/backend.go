@@ -19,6 +19,8 @@ type backend struct {
 	unmined chan *wire.MsgTx
 	waits   []chan struct{} // of State
 	away    bool
+	low     lnwire.Height // the last block that it has read again; 0: all of them
+	empty   bool          // it does not know those above low, not even as a branch
 
 	points  map[wire.OutPoint]bool
 	scripts map[string]bool
@@ -63,6 +65,18 @@ func (b *backend) tell(tx *wire.MsgTx) {
 
 func (b *backend) off() bool { return b.away || b.l.dead }
 
+// height is that of the tip, as far as the backend has come.
+func (b *backend) height() lnwire.Height {
+	if top := b.l.w.chain.height(); b.low == 0 || b.low > top {
+		return top
+	}
+	return b.low
+}
+
+func (b *backend) tip() lnwire.BlockRef {
+	return lnwire.BlockRef{Height: b.height(), Hash: b.l.w.chain.hashes[b.height()]}
+}
+
 // Start is chainntnfs.Backend's.
 func (b *backend) Start(context.Context) error { return nil }
 
@@ -79,28 +93,37 @@ func (b *backend) State() (chainntnfs.State, <-chan struct{}) {
 	if !w.own {
 		b.waits = append(b.waits, c)
 	}
-	s := chainntnfs.State{Up: !b.off(), Tip: w.chain.tip(), TipTime: w.chain.blocks[w.chain.height()].Header.Timestamp}
+	s := chainntnfs.State{Up: !b.off(), Tip: b.tip(), TipTime: w.chain.blocks[b.height()].Header.Timestamp}
 	if !s.Up {
 		s.Why = chainntnfs.ErrUnavailable
 	}
 	return s, c
 }
 
+// pause lets others go on between two questions to a backend whose chain grows meanwhile.
+func (b *backend) pause() {
+	if b.low != 0 {
+		b.gate()
+	}
+}
+
 // Tip is chainntnfs.Source's.
 func (b *backend) Tip(context.Context) (lnwire.BlockRef, error) {
+	b.pause()
 	if b.off() {
 		return lnwire.BlockRef{}, chainntnfs.ErrUnavailable
 	}
-	return b.l.w.chain.tip(), nil
+	return b.tip(), nil
 }
 
 // BlockHash is chainntnfs.Source's.
 func (b *backend) BlockHash(_ context.Context, h lnwire.Height) (chainhash.Hash, error) {
+	b.pause()
 	c := b.l.w.chain
 	switch {
 	case b.off():
 		return chainhash.Hash{}, chainntnfs.ErrUnavailable
-	case h > c.height():
+	case h > b.height():
 		return chainhash.Hash{}, chainntnfs.ErrNoBlock
 	}
 	return c.hashes[h], nil
@@ -108,6 +131,7 @@ func (b *backend) BlockHash(_ context.Context, h lnwire.Height) (chainhash.Hash,
 
 // Header is chainntnfs.Source's.
 func (b *backend) Header(ctx context.Context, h chainhash.Hash) (*wire.BlockHeader, error) {
+	b.pause()
 	block, err := b.Block(ctx, h)
 	if err != nil {
 		return nil, err
@@ -121,10 +145,12 @@ func (b *backend) Block(_ context.Context, h chainhash.Hash) (*wire.MsgBlock, er
 	if b.off() {
 		return nil, chainntnfs.ErrUnavailable
 	}
-	if block := b.l.w.chain.known[h]; block != nil {
-		return block, nil
+	c := b.l.w.chain
+	block := c.known[h]
+	if block == nil || b.empty && slices.Contains(c.hashes[b.height()+1:], h) {
+		return nil, chainntnfs.ErrNoBlock
 	}
-	return nil, chainntnfs.ErrNoBlock
+	return block, nil
 }
 
 // TxOut is chainntnfs.Backend's.
@@ -132,14 +158,39 @@ func (b *backend) TxOut(_ context.Context, op wire.OutPoint) (chainntnfs.TxOut, 
 	if b.off() {
 		return chainntnfs.TxOut{}, chainntnfs.ErrUnavailable
 	}
-	u, ok := b.l.w.chain.coins[op]
+	u, ok := b.coin(op)
 	if !ok {
 		return chainntnfs.TxOut{}, chainntnfs.ErrNoOutput
 	}
 	return chainntnfs.TxOut{
 		Value: lnwire.Sat(u.out.Value), PkScript: u.out.PkScript, Height: u.height,
-		Confirmations: uint32(b.l.w.chain.height()-u.height) + 1,
+		Confirmations: uint32(b.height()-u.height) + 1,
 	}, nil
+}
+
+// coin is an output that no block up to the tip spends.
+func (b *backend) coin(op wire.OutPoint) (coin, bool) {
+	c := b.l.w.chain
+	if b.height() == c.height() {
+		u, ok := c.coins[op]
+		return u, ok
+	}
+	at, ok := c.txs[op.Hash]
+	if !ok || at > b.height() {
+		return coin{}, false
+	}
+	var u coin
+	for h := at; h <= b.height(); h++ {
+		for _, tx := range c.blocks[h].Transactions {
+			if h == at && tx.TxHash() == op.Hash && int(op.Index) < len(tx.TxOut) {
+				u = coin{tx.TxOut[op.Index], at}
+			}
+			if slices.ContainsFunc(tx.TxIn, func(in *wire.TxIn) bool { return in.PreviousOutPoint == op }) {
+				return coin{}, false
+			}
+		}
+	}
+	return u, u.out != nil
 }
 
 // Txid is chainntnfs.Backend's.
@@ -148,7 +199,7 @@ func (b *backend) Txid(_ context.Context, h lnwire.Height, i uint32) (chainhash.
 	switch {
 	case b.off():
 		return chainhash.Hash{}, chainntnfs.ErrUnavailable
-	case h > c.height():
+	case h > b.height():
 		return chainhash.Hash{}, chainntnfs.ErrNoBlock
 	case int(i) >= len(c.blocks[h].Transactions):
 		return chainhash.Hash{}, chainntnfs.ErrNoOutput
@@ -162,9 +213,23 @@ func (b *backend) Publish(_ context.Context, tx *wire.MsgTx) error {
 	if b.off() {
 		return chainntnfs.ErrUnavailable
 	}
-	err := b.l.w.chain.publish(tx)
+	err := b.orphan(tx)
+	if err == nil {
+		err = b.l.w.chain.publish(tx)
+	}
 	b.l.w.say("%s publishes %s: %v", b.l.home.name, tx.TxHash(), err)
 	return err
+}
+
+// orphan refuses what spends an output of a block that was not read again yet.
+func (b *backend) orphan(tx *wire.MsgTx) error {
+	c := b.l.w.chain
+	for _, in := range tx.TxIn {
+		if at, mined := c.txs[in.PreviousOutPoint.Hash]; mined && at > b.height() {
+			return reject(chainntnfs.RejectMissingInputs, "input %v", in.PreviousOutPoint)
+		}
+	}
+	return nil
 }
 
 // WatchMempool is chainntnfs.Backend's.

@@ -102,19 +102,20 @@ const (
 	Spike // fees rise for a while
 	ForceClose
 	Close
-	Bar   // an edge is cut for many blocks
-	Cheat // the hostile node publishes a commitment
-	Open  // another channel is opened
-	Full  // a disk has no room left for new work, for a while
-	Send  // coins go from one wallet to another
-	Lure  // a stranger sends coins to a wallet, and often takes them back before they are mined
+	Bar     // an edge is cut for many blocks
+	Cheat   // the hostile node publishes a commitment
+	Open    // another channel is opened
+	Full    // a disk has no room left for new work, for a while
+	Send    // coins go from one wallet to another
+	SetBack // the chain backend reads the last blocks again
+	Lure    // a stranger sends coins to a wallet, and often takes them back before they are mined
 )
 
 var accidentNames = [...]string{
 	CrashBefore: "crash before write", CrashAfter: "crash after write", CrashTorn: "torn write", CutAt: "cut at message", CrashNow: "crash",
 	Restart: "restart", Cut: "cut", Hole: "hole", Mine: "block", Reorg: "reorg", Away: "chain away", Spike: "fee spike",
 	WriteFails: "write fails", SyncFails: "sync fails", Full: "disk full",
-	Send: "coins sent", Lure: "coins lured with",
+	SetBack: "set back", Send: "coins sent", Lure: "coins lured with",
 	ForceClose: "force close", Close: "close", Bar: "barred", Cheat: "cheat", Open: "open",
 }
 
@@ -178,6 +179,7 @@ func PlanOf(seed uint64) Plan {
 	}
 	p.SlowDisk = slowness(r)
 	drawMoves(r, &p)
+	drawSetBacks(r, &p)
 	return p
 }
 
@@ -189,6 +191,18 @@ func drawMoves(r *rand.Rand, p *Plan) {
 	for range 1 + r.IntN(3) {
 		a := drawAccident(r, p)
 		a.Kind, a.At = []AccidentKind{Send, Lure}[r.IntN(2)], r.IntN(p.span())
+		p.Accidents = append(p.Accidents, a)
+	}
+}
+
+// drawSetBacks has backends read their chain again in every eighth schedule.
+func drawSetBacks(r *rand.Rand, p *Plan) {
+	if r.IntN(8) != 0 {
+		return
+	}
+	for range 1 + r.IntN(2) {
+		a := drawAccident(r, p)
+		a.Kind, a.At = SetBack, r.IntN(p.span())
 		p.Accidents = append(p.Accidents, a)
 	}
 }

@@ -196,8 +196,8 @@ func (w *World) mend() {
 	}
 	for _, h := range w.homes {
 		h.full = false
-		if l := h.life; l != nil && l.backend.away {
-			l.backend.away = false
+		if l := h.life; l != nil && (l.backend.away || l.backend.low != 0) {
+			l.backend.away, l.backend.low = false, 0
 			l.backend.changed()
 		}
 		if h.life == nil && !h.coming {
