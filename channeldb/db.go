@@ -73,7 +73,7 @@ type DB struct {
 	releases chan []waiting
 	written  chan struct{} // the writer ended
 	released chan struct{} // the releaser ended
-	died     chan struct{} // a write failed
+	died     chan struct{} // a write failed, or the end is over
 }
 
 // growBy is by how much the file grows at a time.
@@ -203,6 +203,9 @@ func (db *DB) Close() error {
 	<-db.written
 	<-db.released
 	err := db.giveBackNumbers()
+	if !db.isDead() {
+		close(db.died) // what is queued from now on is never written
+	}
 	if cerr := db.bolt.Close(); cerr != nil && err == nil {
 		err = cerr
 	}

@@ -203,7 +203,8 @@ func (db *DB) isDead() bool {
 	}
 }
 
-// Dead is closed when a write has failed: who waits for one will not hear of it.
+// Dead is closed when a write has failed, and after the last one of Close: who waits for one
+// that was queued then will not hear of it.
 func (db *DB) Dead() <-chan struct{} { return db.died }
 
 // die ends everything: nothing more is written or told.

@@ -305,3 +305,21 @@ func TestLastWord(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, rows.Core)
 }
+
+// TestQueuedAfterTheEnd: what comes when the last write was done is never written, and who
+// waits for it hears that.
+func TestQueuedAfterTheEnd(t *testing.T) {
+	db, err := Open(filepath.Join(t.TempDir(), "x.db"), Options{Fatal: func(err error) { t.Error(err) }})
+	require.NoError(t, err)
+	last := false
+	db.Queue(core(1), func(Receipt) { last = true })
+	select {
+	case <-db.Dead():
+		t.Fatal("it can write")
+	default:
+	}
+	require.NoError(t, db.Close())
+	require.True(t, last)
+	db.Queue(core(2), func(Receipt) { t.Error("written after the end") })
+	<-db.Dead()
+}

@@ -77,7 +77,12 @@ func (p *purse) do(step func(*wallet.Wallet) (wallet.Effects, error)) error {
 	case <-done:
 		return nil
 	case <-p.n.db.Dead():
-		return errStopping
+		select {
+		case <-done: // it was among the last
+			return nil
+		default:
+			return errStopping
+		}
 	}
 }
 
