@@ -212,6 +212,7 @@ func TestWalletSends(t *testing.T) {
 	require.Equal(t, int64(500_000), n.Wallet().ConfirmedBalance)
 	sent, err := n.LN.SendCoins(rig.Soon(t), &lnrpc.SendCoinsRequest{Addr: to, Amount: 123_456, SatPerVbyte: 5, Label: "rent"})
 	require.NoError(t, err)
+	w.InMempool(w.Txid(sent.Txid))
 	fee := w.MinersFee(w.Txid(sent.Txid))
 	require.Equal(t, int64(500_000)-123_456-fee, n.Wallet().TotalBalance)
 	n.Kill() // what was sent is known, also to the next process
