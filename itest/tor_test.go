@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +19,7 @@ func TestTor(t *testing.T) {
 	net := rig.NewTorNet(t)
 	w := rig.NewWorld(t)
 	tor := []string{"--tor.active", "--tor.socks=" + net.SOCKS, "--tor.control=" + net.Control, "--tor.streamisolation"}
+	published := net.Published()
 	alice := w.Node("alice", append(tor, "--tor.v3")...)
 	bob := w.Node("bob", tor...)
 
@@ -31,16 +31,12 @@ func TestTor(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), key.Mode())
 
 	bob.Fund(1_000_000)
-	// A young network may need several of its rounds until it knows the service; until then it
-	// says within a moment that there is none.
-	for end := time.Now().Add(rig.Patience); ; time.Sleep(time.Second) {
-		_, err := bob.LN.ConnectPeer(rig.Soon(t), &lnrpc.ConnectPeerRequest{
-			Addr: &lnrpc.LightningAddress{Pubkey: alice.ID, Host: onion}, Timeout: 30,
-		})
-		if err == nil || strings.Contains(err.Error(), "already connected") {
-			break
-		}
-		require.False(t, time.Now().After(end), "bob does not reach the onion service: %v", err)
+	published()
+	_, err = bob.LN.ConnectPeer(rig.Soon(t), &lnrpc.ConnectPeerRequest{
+		Addr: &lnrpc.LightningAddress{Pubkey: alice.ID, Host: onion}, Timeout: 60,
+	})
+	if err != nil && !strings.Contains(err.Error(), "already connected") {
+		t.Fatalf("bob does not reach the onion service: %v", err)
 	}
 	bob.Open(alice, 500_000)
 	bob.Pay(alice.Invoice(10_000))

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -8,12 +9,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// TorNet is a Tor network of its own on this machine: an authority, three relays and a
-// client for our nodes.
+// relays are enough for every circuit to find others for its further hops, also when one is
+// just not to be used.
+const relays = 6
+
+// TorNet is a Tor network of its own on this machine: an authority, some relays and a client
+// for our nodes.
 type TorNet struct {
 	SOCKS, Control string
 
@@ -39,7 +45,7 @@ func NewTorNet(t testing.TB) *TorNet {
 		}
 	})
 	n.startAuthority()
-	for i := range 3 {
+	for i := range relays {
 		n.start(fmt.Sprintf("relay%d", i), n.relay(port(FreeAddr(t))))
 	}
 	n.start("client", "SocksPort "+n.SOCKS, "ControlPort "+n.Control, "CookieAuthentication 1")
@@ -92,7 +98,8 @@ func (n *TorNet) startAuthority() {
 	n.start("authority", n.relay(orPort), "DirPort 127.0.0.1:"+dirPort, "AuthoritativeDirectory 1", "V3AuthoritativeDirectory 1",
 		"TestingV3AuthInitialVotingInterval 5", "TestingV3AuthInitialVoteDelay 2", "TestingV3AuthInitialDistDelay 2",
 		"V3AuthVotingInterval 10", "V3AuthVoteDelay 2", "V3AuthDistDelay 2",
-		"TestingDirAuthVoteExit *", "TestingDirAuthVoteGuard *", "TestingDirAuthVoteHSDir *", "TestingMinExitFlagThreshold 0")
+		"TestingDirAuthVoteExit *", "TestingDirAuthVoteGuard *", "TestingDirAuthVoteHSDir *", "TestingMinExitFlagThreshold 0",
+		"AuthDirFastGuarantee 1 bytes") // relays that have carried nothing yet are as good as any
 }
 
 // start runs a daemon of the network.
@@ -112,3 +119,30 @@ func (n *TorNet) log(name string) string {
 	b, _ := os.ReadFile(filepath.Join(n.dir, name, "log"))
 	return string(b)
 }
+
+// Published gives what waits until an onion service that comes up from now on can be found. A
+// client that looks for it sooner remembers for a quarter of an hour that it is not there.
+func (n *TorNet) Published() (wait func()) {
+	n.t.Helper()
+	conn, err := net.Dial("tcp", n.Control)
+	require.NoError(n.t, err)
+	n.t.Cleanup(func() { conn.Close() })
+	cookie, err := os.ReadFile(filepath.Join(n.dir, "client", "control_auth_cookie"))
+	require.NoError(n.t, err)
+	_, err = fmt.Fprintf(conn, "AUTHENTICATE %x\r\nSETEVENTS HS_DESC\r\n", cookie)
+	require.NoError(n.t, err)
+	return func() {
+		n.t.Helper()
+		require.NoError(n.t, conn.SetReadDeadline(time.Now().Add(Patience)))
+		lines := bufio.NewScanner(conn)
+		for uploads := 0; uploads < enoughEntries; {
+			require.True(n.t, lines.Scan(), "the onion service is not published: %v", lines.Err())
+			if strings.HasPrefix(lines.Text(), "650 HS_DESC UPLOADED ") {
+				uploads++
+			}
+		}
+	}
+}
+
+// enoughEntries of an onion service are with relays: whoever looks for it finds one of them.
+const enoughEntries = 4
