@@ -50,12 +50,7 @@ func (r *resident) payBlinded(text string) routing.Progress {
 //
 // B4.blind.10, B4.bfwd.6, B4.bfinal.4, B4.path.7, B4.msg.13, B4.msg.14, B4.msg.15.
 func TestBlindedPaymentAndMessages(t *testing.T) {
-	chain := chainOf(t)
-	alice, bob, carol := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
-	alice.fund(10_000_000)
-	bob.fund(10_000_000)
-	alice.connect(bob)
-	bob.connect(carol)
+	_, alice, bob, carol := lineOf(t)
 	alice.open(bob, 1_000_000, 0)
 	bob.open(carol, 1_000_000, 0)
 	bc := bob.Links()[1].SCID

@@ -13,12 +13,7 @@ import (
 // TestHodl: what a node keeps back as a bench asked it to is late, not lost: it comes when
 // the node starts without.
 func TestHodl(t *testing.T) {
-	chain := chainOf(t)
-	alice, bob, carol := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
-	alice.fund(5_000_000)
-	bob.fund(5_000_000)
-	alice.connect(bob)
-	bob.connect(carol)
+	_, alice, bob, carol := lineOf(t)
 	first, second := alice.open(bob, 1_000_000, 0), bob.open(carol, 1_000_000, 0)
 	alice.until("the way is known", func() bool {
 		c, ok := alice.Graph().Channel(bob.Links()[1].SCID)

@@ -55,12 +55,7 @@ func (r *resident) balances(funding wire.OutPoint) (ours, theirs lnwire.MilliSat
 }
 
 func TestOpenPayForwardRestartClose(t *testing.T) {
-	chain := chainOf(t)
-	alice, bob, carol := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
-	alice.fund(10_000_000)
-	bob.fund(10_000_000)
-	alice.connect(bob)
-	bob.connect(carol)
+	_, alice, bob, carol := lineOf(t)
 	ab := alice.open(bob, 1_000_000, 0)
 	bc := bob.open(carol, 1_000_000, 0)
 	alice.until("bob-carol by gossip", func() bool {

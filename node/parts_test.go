@@ -240,12 +240,7 @@ func TestKeysendBetweenNodes(t *testing.T) {
 // TestInboundFeeBetweenNodes: bob grants alice a discount on what comes over her channel;
 // she learns of it by his channel_update and pays no more.
 func TestInboundFeeBetweenNodes(t *testing.T) {
-	chain := chainOf(t)
-	alice, bob, carol := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
-	alice.fund(1_000_000)
-	bob.fund(1_000_000)
-	alice.connect(bob)
-	bob.connect(carol)
+	_, alice, bob, carol := lineOf(t)
 	ab := alice.open(bob, 500_000, 0)
 	bob.open(carol, 500_000, 0)
 	alice.until("bob-carol by gossip", func() bool {

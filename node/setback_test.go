@@ -27,12 +27,7 @@ func TestWordOfALostBlockThatComesLate(t *testing.T) {
 // Until it has come where it was, nothing is risked (V-27), and what its lost blocks held is
 // not forgotten: nobody would tell the map again.
 func TestBackendSetBack(t *testing.T) {
-	chain := chainOf(t)
-	alice, bob, carol := residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
-	alice.fund(10_000_000)
-	bob.fund(10_000_000)
-	alice.connect(bob)
-	bob.connect(carol)
+	chain, alice, bob, carol := lineOf(t)
 	height, _, err := chain.Tip(t.Context())
 	require.NoError(t, err)
 	alice.open(bob, 1_000_000, 0)

@@ -197,6 +197,18 @@ func (r *resident) connect(to *resident) {
 	to.until("connected", func() bool { return to.host.Conn(r.ID()) != nil })
 }
 
+// lineOf gives alice, bob and carol, each connected to the next, with coins to open channels.
+func lineOf(t testing.TB) (chain *btcdtest.Node, alice, bob, carol *resident) {
+	t.Helper()
+	chain = chainOf(t)
+	alice, bob, carol = residentOf(t, chain, "alice"), residentOf(t, chain, "bob"), residentOf(t, chain, "carol")
+	alice.fund(10_000_000)
+	bob.fund(10_000_000)
+	alice.connect(bob)
+	bob.connect(carol)
+	return chain, alice, bob, carol
+}
+
 // up: the channels with a peer can be used, as far as this end knows.
 func (r *resident) up(with *resident) bool {
 	all := r.channels.of(with.ID())

@@ -16,6 +16,7 @@ import (
 	"github.com/fulgur-ln/fulgur/cmd/fulgur/internal/show"
 	"github.com/fulgur-ln/fulgur/proto/lnrpc"
 	"github.com/fulgur-ln/fulgur/proto/routerrpc"
+	"github.com/fulgur-ln/fulgur/routing"
 )
 
 var learnCommands = []spec{{
@@ -232,11 +233,13 @@ func estimator(cfg *routerrpc.MissionControlConfig, wish string) (*routerrpc.Apr
 	case wish == "" || wish == "apriori" && a != nil || wish == "bimodal" && b != nil:
 		return a, b, nil
 	case wish == "apriori":
-		a = &routerrpc.AprioriParameters{HalfLifeSeconds: 3600, HopProbability: 0.6, Weight: 1, CapacityFraction: 0.9999}
+		d := routing.DefaultParams
+		a = &routerrpc.AprioriParameters{HalfLifeSeconds: uint64(d.HalfLife / time.Second), HopProbability: d.Apriori, Weight: d.Weight, CapacityFraction: d.Fraction}
 		cfg.Model, cfg.EstimatorConfig = routerrpc.MissionControlConfig_APRIORI, &routerrpc.MissionControlConfig_Apriori{Apriori: a}
 		return a, nil, nil
 	case wish == "bimodal":
-		b = &routerrpc.BimodalParameters{DecayTime: 7 * 24 * 3600, ScaleMsat: 300_000_000, NodeWeight: 0.2}
+		d := routing.DefaultBimodal
+		b = &routerrpc.BimodalParameters{DecayTime: uint64(d.Decay / time.Second), ScaleMsat: uint64(d.Scale), NodeWeight: d.NodeWeight}
 		cfg.Model, cfg.EstimatorConfig = routerrpc.MissionControlConfig_BIMODAL, &routerrpc.MissionControlConfig_Bimodal{Bimodal: b}
 		return nil, b, nil
 	}
