@@ -99,6 +99,7 @@ func (n *Node) locals(out []routing.Local, f *flights) []routing.Local {
 		if local.SCID == 0 {
 			continue
 		}
+		local.Down = !l.Up
 		if l.Up {
 			local.Sendable = f.free(local.SCID, l.Spendable)
 		}

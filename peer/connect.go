@@ -153,6 +153,61 @@ func (h *Host) arrives(id lnwire.PubKey) (over func()) {
 	}
 }
 
+// reach notes that act three of our attempt is about to be written; reached ends that.
+// The peer may have dialled at the same time, and be ahead: its connection is waited for
+// while it arrives, and ours is given up for it, so that the two do not come one after
+// the other and the channels lose the first.
+func (h *Host) reach(ctx context.Context, id lnwire.PubKey) error {
+	for {
+		h.mu.Lock()
+		c, wait := h.conns[id], h.arriving[id]
+		if c != nil && !c.isEnding() {
+			h.mu.Unlock()
+			return &duplicate{c}
+		}
+		if wait == nil {
+			h.reaching[id] = make(chan struct{})
+			h.mu.Unlock()
+			return nil
+		}
+		h.mu.Unlock()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// reached ends what reach noted, if it did: the connection is in the table, or failed.
+func (h *Host) reached(id lnwire.PubKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if over := h.reaching[id]; over != nil {
+		close(over)
+		delete(h.reaching, id)
+	}
+}
+
+// giveWay lets a connection wait, before it is in the table, for the one the other way
+// that is on its way and counts more. Where act three of both is written, each end knows
+// of both: without this the one that is to go could be used for a moment.
+func (h *Host) giveWay(ctx context.Context, c *Conn) {
+	h.mu.Lock()
+	other := h.reaching[c.id]
+	if !c.inbound {
+		other = h.arriving[c.id]
+	}
+	h.mu.Unlock()
+	if other == nil || h.lesserDialled(c) {
+		return
+	}
+	select {
+	case <-other:
+	case <-ctx.Done():
+	}
+}
+
 // dial makes one attempt at one address.
 func (h *Host) dial(ctx context.Context, remote *btcec.PublicKey, addr string) (*Conn, error) {
 	dialCtx, cancel := context.WithTimeout(ctx, h.cfg.Limits.Dial)
@@ -164,7 +219,8 @@ func (h *Host) dial(ctx context.Context, remote *btcec.PublicKey, addr string) (
 	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })()
 	nc.SetDeadline(time.Now().Add(h.cfg.Limits.Handshake))
 
-	c, err := h.greet(nc, remote, addr)
+	c, err := h.greet(ctx, nc, remote, addr)
+	h.reached(lnwire.NewPubKey(remote))
 	var dup *duplicate
 	switch {
 	case err == nil:
@@ -183,8 +239,8 @@ func (h *Host) dial(ctx context.Context, remote *btcec.PublicKey, addr string) (
 // greet takes a fresh socket, whose deadline is set, through handshake, admission
 // and init, and into the table. Upon an error the socket is closed. Remote is nil
 // for an inbound one.
-func (h *Host) greet(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, error) {
-	c, err := h.authenticate(nc, remote, addr)
+func (h *Host) greet(ctx context.Context, nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, error) {
+	c, err := h.authenticate(ctx, nc, remote, addr)
 	if err != nil {
 		nc.Close()
 		return nil, err
@@ -197,6 +253,7 @@ func (h *Host) greet(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, 
 		return nil, fmt.Errorf("not admitted: %w", err)
 	}
 	if err = c.meet(); err == nil {
+		h.giveWay(ctx, c)
 		err = c.settle(h.place)
 	}
 	if err != nil {
@@ -207,14 +264,14 @@ func (h *Host) greet(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, 
 }
 
 // authenticate is the part before anything of ours but keys has been sent.
-func (h *Host) authenticate(nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, error) {
+func (h *Host) authenticate(ctx context.Context, nc net.Conn, remote *btcec.PublicKey, addr string) (*Conn, error) {
 	inbound := remote == nil
 	var session *noise.Session
 	var err error
 	if inbound {
 		session, err = respond(nc, h.cfg.Key, h.inLane)
 	} else {
-		session, err = initiate(nc, h.cfg.Key, remote)
+		session, err = initiate(nc, h.cfg.Key, remote, func() error { return h.reach(ctx, lnwire.NewPubKey(remote)) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)

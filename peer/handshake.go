@@ -10,11 +10,12 @@ import (
 )
 
 // initiate runs the three acts as the side that dialled. An error ends the
-// attempt, and nothing more is written.
+// attempt, and nothing more is written. Act three tells the peer who we are: it is
+// written if prove has no objection.
 //
 // B8.eph.1: the ephemeral key is drawn anew from the system's randomness for each
 // connection, on either side.
-func initiate(rw io.ReadWriter, static noise.ECDH, remote *btcec.PublicKey) (*noise.Session, error) {
+func initiate(rw io.ReadWriter, static noise.ECDH, remote *btcec.PublicKey, prove func() error) (*noise.Session, error) {
 	ephemeral, err := btcec.NewPrivateKey()
 	if err != nil {
 		return nil, fmt.Errorf("draw ephemeral key: %w", err)
@@ -33,6 +34,9 @@ func initiate(rw io.ReadWriter, static noise.ECDH, remote *btcec.PublicKey) (*no
 	}
 	three, session, err := shake.ActTwo(two)
 	if err != nil {
+		return nil, err
+	}
+	if err := prove(); err != nil {
 		return nil, err
 	}
 	if _, err := rw.Write(three); err != nil {

@@ -197,7 +197,7 @@ func TestEphemeralKeysAreFresh(t *testing.T) {
 			_, err := respond(b, noise.NewKey(key(2)), atOnce)
 			done <- err
 		}()
-		_, err := initiate(a, noise.NewKey(key(1)), key(2).PubKey())
+		_, err := initiate(a, noise.NewKey(key(1)), key(2).PubKey(), unasked)
 		require.NoError(t, err)
 		require.NoError(t, <-done)
 		for _, wrote := range [][]byte{a.wrote.Bytes(), b.wrote.Bytes()} {

@@ -29,6 +29,7 @@ type Host struct {
 	conns     map[lnwire.PubKey]*Conn
 	dialling  map[lnwire.PubKey]chan struct{} // closed when the attempt is over
 	arriving  map[lnwire.PubKey]chan struct{} // inbound, authenticated; closed when init is over
+	reaching  map[lnwire.PubKey]chan struct{} // outbound, act three is on its way; likewise
 	listeners []net.Listener
 	halfOpen  []halfOpen // in the order of their arrival
 	kept      schedule
@@ -43,8 +44,8 @@ func NewHost(cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, self: lnwire.NewPubKey(cfg.Key.PubKey()), kick: make(chan struct{}, 1), lane: newLane(),
 		conns: make(map[lnwire.PubKey]*Conn), dialling: make(map[lnwire.PubKey]chan struct{}),
-		arriving: make(map[lnwire.PubKey]chan struct{}),
-		kept:     newSchedule(cfg.Limits),
+		arriving: make(map[lnwire.PubKey]chan struct{}), reaching: make(map[lnwire.PubKey]chan struct{}),
+		kept: newSchedule(cfg.Limits),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.spawn(h.keep)
@@ -148,12 +149,16 @@ func (h *Host) keepsOld(old, c *Conn, now time.Time) bool {
 	if old.inbound == c.inbound {
 		return false
 	}
-	ours := bytes.Compare(h.self[:], c.id[:]) < 0
 	if !c.inbound {
-		return !ours // theirs came while we dialled
+		return h.lesserDialled(old) // theirs came while we dialled
 	}
 	atOnce := now.Sub(old.born) < h.cfg.Limits.Dial+h.cfg.Limits.Handshake
-	return ours && atOnce
+	return atOnce && h.lesserDialled(old)
+}
+
+// lesserDialled reports that of the two ends the one with the lesser key dialled.
+func (h *Host) lesserDialled(c *Conn) bool {
+	return c.inbound == (bytes.Compare(c.id[:], h.self[:]) < 0)
 }
 
 // run is the reading goroutine of a connection in the table, to its end.

@@ -62,7 +62,7 @@ func (h *Host) answer(nc net.Conn) {
 		return
 	}
 	nc.SetDeadline(time.Now().Add(h.cfg.Limits.Handshake))
-	c, err := h.greet(nc, nil, addr)
+	c, err := h.greet(h.ctx, nc, nil, addr)
 	h.leaveHalfOpen(nc)
 	if err != nil {
 		h.cfg.Log.Debug("inbound connection failed", "addr", addr, "err", err)

@@ -112,11 +112,15 @@ func noRoute(format string, args ...any) error {
 // purse sums up what our channels can send.
 type purse struct {
 	channels     int
+	down         int // of those
 	sum, largest lnwire.MilliSat
 }
 
 func (p *purse) add(l *Local) {
 	p.channels++
+	if l.Down {
+		p.down++
+	}
 	p.sum, p.largest = saturatingAdd(p.sum, l.Sendable), max(p.largest, l.Sendable)
 }
 
@@ -125,7 +129,8 @@ func (p *purse) add(l *Local) {
 func checkBalance(amount lnwire.MilliSat, allowed, usable purse) error {
 	switch {
 	case allowed.sum < amount:
-		return &NoRoute{Reason: ReasonInsufficientBalance, Why: fmt.Sprintf("our %d usable channels can send %s, %s are asked for", allowed.channels, allowed.sum, amount)}
+		return &NoRoute{Reason: ReasonInsufficientBalance, Why: fmt.Sprintf("our channels, %d of which %d are down, can send %s, %s are asked for",
+			allowed.channels, allowed.down, allowed.sum, amount)}
 	case usable.channels == 0:
 		return noRoute("no channel of ours is left to try")
 	case usable.largest < amount:
