@@ -153,26 +153,33 @@ func (h *Host) arrives(id lnwire.PubKey) (over func()) {
 	}
 }
 
+// crossingWait is how long one of two attempts that cross waits for the other: some round
+// trips over Tor. Half an attempt of the peer must not keep a whole one of ours away.
+const crossingWait = 3 * time.Second
+
 // reach notes that act three of our attempt is about to be written; reached ends that.
 // The peer may have dialled at the same time, and be ahead: its connection is waited for
 // while it arrives, and ours is given up for it, so that the two do not come one after
 // the other and the channels lose the first.
 func (h *Host) reach(ctx context.Context, id lnwire.PubKey) error {
-	for {
+	enough := time.After(crossingWait)
+	for waits := true; ; {
 		h.mu.Lock()
-		c, wait := h.conns[id], h.arriving[id]
+		c, other := h.conns[id], h.arriving[id]
 		if c != nil && !c.isEnding() {
 			h.mu.Unlock()
 			return &duplicate{c}
 		}
-		if wait == nil {
-			h.reaching[id] = make(chan struct{})
+		if other == nil || !waits {
+			h.reaching[id] = make(chan struct{}) // claim has seen to it that there is none
 			h.mu.Unlock()
 			return nil
 		}
 		h.mu.Unlock()
 		select {
-		case <-wait:
+		case <-other:
+		case <-enough:
+			waits = false
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -204,6 +211,7 @@ func (h *Host) giveWay(ctx context.Context, c *Conn) {
 	}
 	select {
 	case <-other:
+	case <-time.After(crossingWait):
 	case <-ctx.Done():
 	}
 }

@@ -86,7 +86,7 @@ type Local struct {
 	Capacity lnwire.Sat
 	// Sendable is about the largest HTLC that it would take now; 0 when it is down.
 	Sendable lnwire.MilliSat
-	Down     bool            // it cannot be used now, whatever is in it: its peer is away
+	Down     bool            // it cannot be used now, whatever is in it: its peer is away, say
 	Min      lnwire.MilliSat // the smallest HTLC that the peer takes
 	Inbound  Inbound         // what the peer asks for what comes to it over the channel
 	Back     Back            // of payments to ourselves

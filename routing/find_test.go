@@ -307,12 +307,13 @@ func TestUnknownRequiredFeatures(t *testing.T) {
 func TestInsufficientBalance(t *testing.T) {
 	s := line(t).Snapshot()
 	q := &Query{Source: key(0), Target: key(3), Amount: 1_000_000, FeeLimit: 1000, Ours: true,
-		Locals: []Local{{SCID: 1, Peer: key(1), Sendable: 400_000}, {SCID: 4, Peer: key(4), Sendable: 500_000}}, Now: t0}
+		Locals: []Local{{SCID: 1, Peer: key(1), Sendable: 400_000}, {SCID: 4, Peer: key(4), Sendable: 500_000}, {SCID: 5, Peer: key(5), Down: true}}, Now: t0}
 	var f Finder
 	_, err := f.Find(s, q)
 	var none *NoRoute
 	require.ErrorAs(t, err, &none)
 	require.Equal(t, ReasonInsufficientBalance, none.Reason)
+	require.Contains(t, none.Why, "(3, of them down: 1)")
 	q.Amount = 600_000
 	_, err = f.Find(s, q)
 	require.ErrorAs(t, err, &none)

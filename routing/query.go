@@ -129,7 +129,7 @@ func (p *purse) add(l *Local) {
 func checkBalance(amount lnwire.MilliSat, allowed, usable purse) error {
 	switch {
 	case allowed.sum < amount:
-		return &NoRoute{Reason: ReasonInsufficientBalance, Why: fmt.Sprintf("our channels, %d of which %d are down, can send %s, %s are asked for",
+		return &NoRoute{Reason: ReasonInsufficientBalance, Why: fmt.Sprintf("our channels (%d, of them down: %d) can send %s, %s are asked for",
 			allowed.channels, allowed.down, allowed.sum, amount)}
 	case usable.channels == 0:
 		return noRoute("no channel of ours is left to try")
